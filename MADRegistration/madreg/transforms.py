@@ -1,0 +1,70 @@
+"""Parametrised linear transforms whose every parameter is worth about a millimetre.
+
+A transform is ``x -> A (x - center) + center + start_translation + t`` where ``A = R(w) S(s) A_start``.  Rotations,
+scales and shears are divided by ``radius`` (mm), so a step of 1 in any parameter moves a point at that distance from
+the centre by about 1 mm; one learning rate fits all.  Parameters are zero at the start, whatever the start is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+DEGREES_OF_FREEDOM = {"rigid": 6, "similarity": 7, "affine": 12}
+
+
+def _skew(w: torch.Tensor) -> torch.Tensor:
+    """Cross-product matrices (..., 3, 3) of vectors (..., 3)."""
+    zero = torch.zeros_like(w[..., 0])
+    x, y, z = w.unbind(-1)
+    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*w.shape[:-1], 3, 3)
+
+
+class LinearTransform:
+    """A batch of rigid, similarity or affine transforms about one centre.
+
+    Args:
+        start: (B, 4, 4) or (4, 4) matrices, fixed LPS to moving LPS, that the parameters start from.
+        center: (3,) fixed point, LPS mm, about which rotation and scale act.
+        kind: ``rigid`` (6 parameters), ``similarity`` (7) or ``affine`` (12).
+        radius: mm; the typical distance of the anatomy from the centre.
+        device: torch device of the parameters.
+
+    Raises:
+        KeyError: for an unknown ``kind``.
+    """
+
+    def __init__(self, start: np.ndarray, center: np.ndarray, kind: str = "rigid", radius: float = 80.0,
+                 device: torch.device | str = "cpu") -> None:
+        self.kind = kind
+        self.radius = float(radius)
+        start = torch.as_tensor(np.asarray(start), dtype=torch.float64, device=device)
+        self.start = start[None] if start.ndim == 2 else start
+        self.center = torch.as_tensor(np.asarray(center), dtype=torch.float64, device=device)
+        self.parameters = torch.zeros(len(self.start), DEGREES_OF_FREEDOM[kind], dtype=torch.float64, device=device,
+                                      requires_grad=True)
+
+    def matrices(self) -> torch.Tensor:
+        """(B, 4, 4) float64 matrices, fixed LPS to moving LPS, differentiable in ``parameters``.
+
+        The update acts on moving points: ``U (T_start x - c') + c' + t`` with ``c' = T_start center``.
+        """
+        translation, rest = self.parameters[:, :3], self.parameters[:, 3:] / self.radius
+        update = torch.linalg.matrix_exp(_skew(rest[:, :3]))
+        if self.kind == "similarity":
+            update = update * torch.exp(rest[:, 3])[:, None, None]
+        elif self.kind == "affine":
+            # a symmetric logarithm: three scales and three shears, with no rotation in it
+            xx, yy, zz, xy, xz, yz = rest[:, 3:].unbind(-1)
+            stretch = torch.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], -1).reshape(-1, 3, 3)
+            update = update @ torch.linalg.matrix_exp(stretch)
+        linear = update @ self.start[:, :3, :3]
+        image_of_center = self.start[:, :3, :3] @ self.center + self.start[:, :3, 3]
+        offset = image_of_center + translation - (linear @ self.center)
+        top = torch.cat([linear, offset[..., None]], -1)
+        bottom = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=top.dtype, device=top.device).expand(len(top), 1, 4)
+        return torch.cat([top, bottom], 1)
+
+    def numpy(self) -> np.ndarray:
+        """(B, 4, 4) matrices as numpy, without gradient."""
+        return self.matrices().detach().cpu().numpy()
