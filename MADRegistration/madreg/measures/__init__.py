@@ -1,0 +1,1 @@
+"""Image distances with one interface; see :class:`madreg.measures.base.Measure`."""

@@ -1,0 +1,49 @@
+"""What every image distance has in common: an object made for one pair, called with transforms, lower is better."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ..volume import Volume
+
+
+class Measure(Protocol):
+    """A differentiable distance between a fixed and a moving volume.
+
+    Calling it with (B, 4, 4) float64 matrices, fixed LPS to moving LPS in mm, gives (B,) values to be minimised.
+    """
+
+    name: str
+
+    def __call__(self, matrices: torch.Tensor) -> torch.Tensor: ...
+
+
+def map_points(matrices: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Fixed points (N, 3) under (B, 4, 4) matrices: float32 (B, N, 3), differentiable in the matrices."""
+    matrices = matrices.to(torch.float32)
+    return points @ matrices[:, :3, :3].transpose(1, 2) + matrices[:, None, :3, 3]
+
+
+def sample_points(fixed: Volume, count: int, seed: int = 0, where: torch.Tensor | None = None) -> torch.Tensor:
+    """World points (N, 3) float32 spread over the data of the fixed volume, off the lattice.
+
+    At most ``count`` voxels are drawn without replacement; each point is jittered within its voxel, since samples
+    that coincide with lattice points make a measure jump whenever the two lattices line up (Pluim et al. 2000,
+    "Interpolation artefacts in mutual information-based image registration").
+
+    Args:
+        where: bool (k, j, i) voxels to draw from; by default all that have data.
+    """
+    candidates = torch.nonzero((fixed.mask if where is None else where & fixed.mask).cpu().flatten())[:, 0].numpy()
+    rng = np.random.default_rng(seed)
+    if len(candidates) > count:
+        candidates = np.sort(rng.choice(candidates, count, replace=False))
+    ni, nj, _ = fixed.grid.size
+    index = np.stack([candidates % ni, candidates // ni % nj, candidates // (ni * nj)], -1).astype(float)
+    index += rng.uniform(-0.5, 0.5, index.shape)
+    index = np.clip(index, 0, np.array(fixed.grid.size) - 1)
+    points = index @ fixed.grid.matrix[:3, :3].T + fixed.grid.matrix[:3, 3]
+    return torch.as_tensor(points, dtype=torch.float32, device=fixed.device)
