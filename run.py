@@ -1,0 +1,180 @@
+"""Two commands that do everything from a fresh checkout (Python 3.10 or newer, nothing else):
+
+    python3 run.py demo     register the bundled pair and write the transform, the resampled scan and a picture
+    python3 run.py test     check the style and pass the tests
+
+Both make ``.venv`` in the checkout when it is missing or out of date, install what is needed there and run.  Arguments
+after the command go on to ``madreg demo`` and to ``pytest``.  Only the standard library is used here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "installed.txt"
+LOG = VENV / "install.log"
+BINARIES = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BINARIES / ("python.exe" if os.name == "nt" else "python")
+MADREG = BINARIES / ("madreg.exe" if os.name == "nt" else "madreg")
+OLDEST_PYTHON = (3, 10)
+SILENCE = 10  # seconds without a line from pip after which a sign of life is printed
+TOLD = ("Collecting", "Downloading", "Obtaining", "Building", "Installing", "Successfully", "ERROR")
+
+
+class SetupError(Exception):
+    """Setting up failed; the message says why and what to do."""
+
+
+def say(text: str) -> None:
+    print(f"[run.py] {text}", flush=True)
+
+
+def fingerprint(extras: str) -> str:
+    """What decides whether ``.venv`` is up to date: this Python, the place of the checkout and the requirements."""
+    digest = hashlib.sha256(f"{sys.version_info[:3]} {ROOT}".encode())
+    for name in ("requirements.txt", "pyproject.toml"):
+        digest.update((ROOT / name).read_bytes())
+    return f"{extras or 'base'} {digest.hexdigest()}"
+
+
+def installed() -> set[str]:
+    """Fingerprints of what ``.venv`` holds, as far as it works."""
+    if not (STAMP.is_file() and PYTHON.exists()):
+        return set()
+    return set(STAMP.read_text(encoding="utf-8").splitlines())
+
+
+def follow(command: list[str], log: Path) -> int:
+    """Run a command, write its output to ``log``, show its main lines and a sign of life; return its exit status."""
+    lines: queue.Queue[str | None] = queue.Queue()
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+
+    def read() -> None:
+        for line in process.stdout:
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    start = time.monotonic()
+    try:
+        with log.open("a", encoding="utf-8") as file:
+            while True:
+                try:
+                    line = lines.get(timeout=SILENCE)
+                except queue.Empty:
+                    print(f"    ... still at work, {time.monotonic() - start:.0f} s", flush=True)
+                    continue
+                if line is None:
+                    break
+                file.write(line)
+                if line.strip().startswith(TOLD):
+                    print(f"    {line.strip()[:110]}", flush=True)
+        return process.wait()
+    except BaseException:
+        process.kill()
+        raise
+
+
+def make_venv() -> None:
+    """Create ``.venv`` with pip in it."""
+    say(f"making {VENV}")
+    shutil.rmtree(VENV, ignore_errors=True)
+    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
+    if made.returncode:
+        shutil.rmtree(VENV, ignore_errors=True)
+        raise SetupError(
+            f"Python could not make a virtual environment (on Debian and Ubuntu: sudo apt install python3-venv): "
+            f"{(made.stdout + made.stderr).strip()}"
+        )
+
+
+def set_up(extras: str) -> None:
+    """Have ``.venv`` with madreg and its requirements; does nothing when that is so already."""
+    wanted, present = fingerprint(extras), installed()
+    if wanted in present or (not extras and fingerprint("test") in present):
+        return
+    say("setting up: 1 to 10 minutes, according to the network; 2 GB of disk (8 GB with a torch built for CUDA)")
+    works = PYTHON.exists() and subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True)
+    if not works or works.returncode or not present:
+        make_venv()
+    target = f".[{extras}]" if extras else "."
+    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    command += ["-r", "requirements.txt", "-e", target]
+    start = time.monotonic()
+    if follow(command, LOG):
+        tail = LOG.read_text(encoding="utf-8").splitlines()[-12:]
+        raise SetupError(
+            "pip could not install the requirements; check the network and the free disk and run this again.\n"
+            + "\n".join(f"    {line}" for line in tail)
+            + f"\n    (all of it: {LOG})"
+        )
+    current = {line for line in present if line.split()[-1] == wanted.split()[-1]}
+    STAMP.write_text("\n".join(sorted(current | {wanted})) + "\n", encoding="utf-8")
+    say(f"set up in {time.monotonic() - start:.0f} s")
+
+
+def demo(arguments: list[str]) -> int:
+    """Register the bundled pair."""
+    set_up("")
+    return subprocess.run([str(MADREG), "demo", *arguments], cwd=ROOT).returncode
+
+
+def tests_run(report: Path) -> int:
+    """How many tests of a JUnit report were run to their end, rather than skipped."""
+    suites = ElementTree.parse(report).getroot().iter("testsuite")
+    return sum(int(suite.get("tests", 0)) - int(suite.get("skipped", 0)) for suite in suites)
+
+
+def test(arguments: list[str]) -> int:
+    """Check the style, then run the tests; fails too when no test was run."""
+    set_up("test")
+    say("style: ruff check")
+    if subprocess.run([str(PYTHON), "-m", "ruff", "check", "."], cwd=ROOT).returncode:
+        return 1
+    say("tests: pytest")
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [str(PYTHON), "-m", "pytest", f"--junitxml={report}", *arguments]
+        status = subprocess.run(command, cwd=ROOT).returncode
+        if status == 0 and not tests_run(report):
+            say("no test was run: that counts as a failure")
+            return 1
+    return status
+
+
+COMMANDS = {"demo": demo, "test": test}
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] not in COMMANDS:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    if sys.version_info < OLDEST_PYTHON:
+        say(f"Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer is needed, this is {sys.version.split()[0]}")
+        return 1
+    try:
+        return COMMANDS[arguments[0]](arguments[1:])
+    except SetupError as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("stopped; run the same command again to go on")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
