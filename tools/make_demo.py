@@ -3,8 +3,8 @@
     pip download --no-deps --no-binary pycortex pycortex==1.4.0
     python tools/make_demo.py pycortex-1.4.0.tar.gz MADRegistration/Resources/Demo
 
-Writes ``T1w.nii.gz`` (2 mm, fixed), ``EPI.nii.gz`` (native grid, moving), ``truth.json`` and ``NOTICE.txt``.  The face is
-zeroed in both scans.  Everything is read with ITK, as Slicer does.
+Writes ``T1w.nii.gz`` (2 mm, fixed), ``EPI.nii.gz`` (native grid, moving), ``truth.json`` and ``NOTICE.txt``.  The face
+is zeroed in both scans.  Everything is read with ITK, as Slicer does.
 """
 
 from __future__ import annotations
@@ -116,23 +116,25 @@ def main() -> None:
         "moving": "EPI.nii.gz",
         "fixed_to_moving_lps_mm": truth.tolist(),
         "accuracy_mm": [2.0, 3.0],
-        "how": "pycortex's own alignment (transforms/fullhead/matrices.xfm, 'coord': anatomical scanner RAS to EPI voxel), "
-        "written as a 4x4 from fixed points to moving points, LPS, mm. The EPI is distorted near air, so a rigid transform "
-        "is good to 2 to 3 mm. Checked by overlay, and by a Mattes mutual information refinement (SimpleITK, EPI as the "
-        "fixed image, all voxels): it ends 0.7 mm away, and 2.7 mm away on images smoothed by 3 mm.",
+        "how": "pycortex's own alignment (transforms/fullhead/matrices.xfm, 'coord': anatomical scanner RAS to EPI "
+        "voxel), written as a 4x4 from fixed points to moving points, LPS, mm. The EPI is distorted near air, so a rigid "
+        "transform is good to 2 to 3 mm. Checked by overlay, and by a Mattes mutual information refinement (SimpleITK, "
+        "EPI as the fixed image, all voxels): it ends 0.7 mm away, and 2.7 mm away on images smoothed by 3 mm.",
         "source": "pycortex 1.4.0, source distribution on PyPI, filestore/db/S1, BSD-2-Clause (see NOTICE.txt)",
         "changes": "T1w smoothed, cropped to the head and resampled to 2 mm; EPI on its own grid, rescaled to 16-bit "
         "integers; the face set to 0 in both",
         "sha256": {
-            name: hashlib.sha256((arguments.out / name).read_bytes()).hexdigest() for name in ("T1w.nii.gz", "EPI.nii.gz")
+            name: hashlib.sha256((arguments.out / name).read_bytes()).hexdigest()
+            for name in ("T1w.nii.gz", "EPI.nii.gz")
         },
     }
     (arguments.out / "truth.json").write_text(json.dumps(record, indent=2) + "\n")
     notice = (
         "T1w.nii.gz and EPI.nii.gz are made from subject S1 of pycortex 1.4.0\n"
         "(https://github.com/gallantlab/pycortex; Gao, Huth, Lescroart, Gallant: Pycortex: an interactive surface\n"
-        "visualizer for fMRI, Frontiers in Neuroinformatics 9:23, 2015).  Changed: T1w resampled to 2 mm and cropped,\n"
-        "EPI rescaled to 16-bit integers, the face set to 0 in both (tools/make_demo.py).  pycortex's licence follows.\n\n"
+        "visualizer for fMRI, Frontiers in Neuroinformatics 9:23, 2015).  Changed: T1w resampled to 2 mm and\n"
+        "cropped, EPI rescaled to 16-bit integers, the face set to 0 in both (tools/make_demo.py).\n"
+        "pycortex's licence follows.\n\n"
     )
     (arguments.out / "NOTICE.txt").write_text(notice + licence)
 
