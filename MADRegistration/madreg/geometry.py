@@ -13,10 +13,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
-import torch
+
+if TYPE_CHECKING:  # geometry is used inside Slicer, where torch may not be installed yet
+    import torch
 
 FLIP_LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -130,6 +133,8 @@ class Grid:
 
     def points(self, device: torch.device | str = "cpu") -> torch.Tensor:
         """World positions of all samples: float32 tensor (k, j, i, 3), LPS mm."""
+        import torch
+
         matrix = torch.as_tensor(self.matrix, dtype=torch.float32, device=device)
         axes = [torch.arange(n, dtype=torch.float32, device=device) for n in self.size]
         i, j, k = (axes[a].view([-1 if a == 2 - d else 1 for d in range(3)]) for a in range(3))
