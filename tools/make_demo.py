@@ -117,9 +117,9 @@ def main() -> None:
         "fixed_to_moving_lps_mm": truth.tolist(),
         "accuracy_mm": [2.0, 3.0],
         "how": "pycortex's own alignment (transforms/fullhead/matrices.xfm, 'coord': anatomical scanner RAS to EPI "
-        "voxel), written as a 4x4 from fixed points to moving points, LPS, mm. The EPI is distorted near air, so a rigid "
-        "transform is good to 2 to 3 mm. Checked by overlay, and by a Mattes mutual information refinement (SimpleITK, "
-        "EPI as the fixed image, all voxels): it ends 0.7 mm away, and 2.7 mm away on images smoothed by 3 mm.",
+        "voxel), written as a 4x4 from fixed points to moving points, LPS, mm. The EPI is distorted near air, so a "
+        "rigid transform is good to 2 to 3 mm. Checked by overlay, and by a Mattes mutual information refinement "
+        "(SimpleITK, EPI as the fixed image, all voxels): it ends 0.7 mm away, 2.7 mm on images smoothed by 3 mm.",
         "source": "pycortex 1.4.0, source distribution on PyPI, filestore/db/S1, BSD-2-Clause (see NOTICE.txt)",
         "changes": "T1w smoothed, cropped to the head and resampled to 2 mm; EPI on its own grid, rescaled to 16-bit "
         "integers; the face set to 0 in both",
