@@ -1,0 +1,49 @@
+"""Real MRML scenes for the tests, from the PyPI package slicer-core: everything of Slicer but Qt."""
+
+import numpy as np
+import pytest
+
+slicer = pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
+
+import vtk  # noqa: E402
+from MADRegistrationLib.volumes import toMatrix  # noqa: E402
+from vtk.util.numpy_support import numpy_to_vtk  # noqa: E402
+
+
+@pytest.fixture
+def scene():
+    """An empty scene, which is also ``slicer.mrmlScene`` while the test runs."""
+    slicer.mrmlScene = slicer.vtkMRMLScene()
+    yield slicer.mrmlScene
+    slicer.mrmlScene.Clear()
+
+
+@pytest.fixture
+def addVolume(scene):
+    """Function that adds a volume: voxels (k, j, i) or (k, j, i, components), 4x4 IJK to RAS, name, class."""
+
+    def add(array, ijkToRas=None, name="Volume", nodeClass="vtkMRMLScalarVolumeNode"):
+        node = scene.AddNewNodeByClass(nodeClass, name)
+        voxels = vtk.vtkImageData()
+        voxels.SetDimensions(array.shape[2::-1])
+        components = array.shape[3] if array.ndim > 3 else 1
+        voxels.GetPointData().SetScalars(numpy_to_vtk(array.reshape(-1, components), deep=True))
+        node.SetAndObserveImageData(voxels)
+        node.SetIJKToRASMatrix(toMatrix(np.eye(4) if ijkToRas is None else ijkToRas))
+        return node
+
+    return add
+
+
+@pytest.fixture
+def addTransform(scene):
+    """Function that adds a linear transform: 4x4 to parent in RAS, name, parent node."""
+
+    def add(toParent, name="Transform", parent=None):
+        node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
+        node.SetMatrixTransformToParent(toMatrix(toParent))
+        if parent is not None:
+            node.SetAndObserveTransformNodeID(parent.GetID())
+        return node
+
+    return add
