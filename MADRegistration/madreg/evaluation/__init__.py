@@ -1,0 +1,1 @@
+"""How well registration works: seeded trials with known truth, methods, figures."""

@@ -1,0 +1,118 @@
+"""What the benchmark compares, by name: our pipeline, its measures alone, simple baselines and peers."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from . import peers
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all of our own methods are run with."""
+
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a method says of a pair.
+
+    Attributes:
+        matrix: 4x4, fixed LPS to moving LPS, mm.
+        details: anything else worth a place in the row, JSON-able.
+    """
+
+    matrix: np.ndarray
+    details: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to register two files.
+
+    Attributes:
+        name: as on the command line.
+        ours: whether it runs this project's registration, so that its rows depend on weights and seed.
+        run: (fixed file, moving file, affine?, options) to its outcome.
+        package: what it needs to import.
+        install: what that is called on PyPI.
+    """
+
+    name: str
+    ours: bool
+    run: Callable[[Path, Path, bool, Options], Outcome]
+    package: str = "SimpleITK"
+    install: str = "SimpleITK"
+
+    @property
+    def available(self) -> bool:
+        return importlib.util.find_spec(self.package) is not None
+
+    def prepare(self) -> None:
+        """Import everything, so that the clock of a trial does not see it."""
+        importlib.import_module(self.package)
+
+
+def _registered(measure: str, init: str) -> Callable[[Path, Path, bool, Options], Outcome]:
+    def run(fixed: Path, moving: Path, affine: bool, options: Options) -> Outcome:
+        from ..reading import read_volume
+        from ..registration import Settings, register
+
+        settings = Settings(type="affine" if affine else "rigid", measure=measure, init=init, seed=options.seed,
+                            device=options.device)
+        result = register(read_volume(fixed)[0], read_volume(moving)[0], settings)
+        details = {
+            "estimate_before_mm": result.error_before_mm,
+            "estimate_mm": result.error_after_mm,
+            "overlap": result.overlap,
+            "device": result.device,
+            "start": np.asarray(result.start).tolist(),
+            "stages": {stage.name: round(stage.seconds, 3) for stage in result.stages},
+        }
+        return Outcome(np.asarray(result.matrix), details)
+
+    return run
+
+
+def _peer(function: Callable[[Path, Path, bool], np.ndarray]) -> Callable[[Path, Path, bool, Options], Outcome]:
+    return lambda fixed, moving, affine, options: Outcome(function(fixed, moving, affine))
+
+
+METHODS = {
+    method.name: method
+    for method in [
+        Method("default", True, _registered("default", "search"), "madreg.registration"),
+        # alone: one measure at one resolution from the centres of geometry, no search and no refinement
+        *(Method(name, True, _registered(name, "geometry"), "madreg.registration") for name in ("mad", "nmi", "ngf")),
+        Method("identity", False, _peer(peers.identity)),
+        Method("centers", False, _peer(peers.centers)),
+        *(Method(f"peer:{name}", False, _peer(f), package, pypi) for name, (f, package, pypi) in peers.PEERS.items()),
+    ]
+}
+
+
+def find_methods(names: list[str]) -> tuple[list[Method], list[str]]:
+    """Methods by name, and a sentence for each that is left out because its package is not installed.
+
+    Raises:
+        InputError: for an unknown name, or if none is left.
+    """
+    methods, notices = [], []
+    for name in dict.fromkeys(names):
+        if name not in METHODS:
+            raise InputError(f"There is no method {name}; choose from {', '.join(METHODS)}.")
+        if METHODS[name].available:
+            methods.append(METHODS[name])
+        else:
+            notices.append(f"{name} is left out: it needs the package {METHODS[name].install}.")
+    if not methods:
+        raise InputError(" ".join(notices) or "No method was named.")
+    return methods, notices
