@@ -1,0 +1,110 @@
+"""run.py: what makes it set up again, and what makes its test command fail."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def runner(tmp_path: Path):
+    """run.py as a module, with its checkout in a temporary folder."""
+    spec = importlib.util.spec_from_file_location("run_for_test", ROOT / "run.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.ROOT = tmp_path
+    module.VENV = tmp_path / ".venv"
+    module.STAMP, module.LOG = module.VENV / "installed.txt", module.VENV / "install.log"
+    module.PYTHON = Path(sys.executable)
+    for name in ("requirements.txt", "pyproject.toml"):
+        (tmp_path / name).write_text("first")
+    module.VENV.mkdir()
+    return module
+
+
+def report(tmp_path: Path, tests: int, skipped: int) -> Path:
+    path = tmp_path / "report.xml"
+    path.write_text(f'<testsuites><testsuite name="pytest" tests="{tests}" skipped="{skipped}"/></testsuites>')
+    return path
+
+
+def test_set_up_once_until_the_requirements_change(runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    installs = []
+    monkeypatch.setattr(runner, "make_venv", lambda: None)
+    monkeypatch.setattr(runner, "follow", lambda command, log: installs.append(command[-1]) or 0)
+    runner.set_up("")
+    runner.set_up("")
+    assert installs == ["."]
+    runner.set_up("test")
+    runner.set_up("test")
+    assert installs == [".", ".[test]"]
+    runner.set_up("")
+    assert len(installs) == 2
+    (runner.ROOT / "requirements.txt").write_text("second")
+    runner.set_up("")
+    assert installs == [".", ".[test]", "."]
+    runner.set_up("test")  # what was installed for the old requirements no longer counts
+    assert installs[-1] == ".[test]"
+
+
+def test_failed_set_up_says_why_and_is_tried_again(runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(command: list[str], log: Path) -> int:
+        log.write_text("ERROR: No matching distribution found for torch==0\n")
+        return 1
+
+    monkeypatch.setattr(runner, "make_venv", lambda: None)
+    monkeypatch.setattr(runner, "follow", fail)
+    with pytest.raises(runner.SetupError, match="No matching distribution"):
+        runner.set_up("")
+    assert not runner.STAMP.exists()
+
+
+def test_output_of_a_command_is_kept_and_its_status_returned(runner, capsys: pytest.CaptureFixture) -> None:
+    code = "import sys; print('Collecting torch'); print('detail'); sys.exit(3)"
+    assert runner.follow([sys.executable, "-c", code], runner.LOG) == 3
+    assert runner.LOG.read_text().splitlines() == ["Collecting torch", "detail"]
+    assert capsys.readouterr().out.strip() == "Collecting torch"
+
+
+def test_silence_is_broken_by_a_sign_of_life(runner, capsys: pytest.CaptureFixture) -> None:
+    runner.SILENCE = 0.05
+    assert runner.follow([sys.executable, "-c", "import time; time.sleep(0.5)"], runner.LOG) == 0
+    assert "still at work" in capsys.readouterr().out
+
+
+def test_skipped_tests_do_not_count_as_run(runner, tmp_path: Path) -> None:
+    assert runner.tests_run(report(tmp_path, 5, 2)) == 3
+    assert runner.tests_run(report(tmp_path, 4, 4)) == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "tests", "skipped", "expected"), [(0, 3, 1, 0), (0, 3, 3, 1), (1, 3, 0, 1), (5, 0, 0, 5)]
+)
+def test_test_command_fails_with_pytest_and_without_tests(
+    runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, tests: int, skipped: int, expected: int
+) -> None:
+    class Finished:
+        returncode = 0
+
+    def run(command: list[str], **_) -> Finished:
+        finished = Finished()
+        if "pytest" in command:
+            path = next(part.partition("=")[2] for part in command if part.startswith("--junitxml="))
+            report(tmp_path, tests, skipped).rename(path)
+            finished.returncode = status
+        return finished
+
+    monkeypatch.setattr(runner, "set_up", lambda extras: None)
+    monkeypatch.setattr(runner.subprocess, "run", run)
+    assert runner.test([]) == expected
+
+
+def test_unknown_command_prints_the_two_there_are(runner, capsys: pytest.CaptureFixture) -> None:
+    assert runner.main(["install"]) == 2
+    shown = capsys.readouterr().err
+    assert "run.py demo" in shown and "run.py test" in shown
