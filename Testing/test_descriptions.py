@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -167,3 +168,46 @@ def test_the_repository_stays_small() -> None:
     assert sum(size for name, size in sizes.items() if "/Demo/" in name) <= 3e6
     assert sum(size for name, size in sizes.items() if "/Models/" in name) <= 8e6
     assert sum(sizes.values()) < 30e6
+
+
+@pytest.mark.skipif(not (shutil.which("cmake") and shutil.which("c++")), reason="needs cmake and a compiler")
+def test_cmake_configures_the_extension(tmp_path: Path) -> None:
+    """With a stand-in for Slicer that checks, as Slicer's macro does, that all that is listed exists."""
+    stand_in = tmp_path / "slicer"
+    stand_in.mkdir()
+    (stand_in / "SlicerConfig.cmake").write_text(
+        f"""
+set(Slicer_USE_FILE "{stand_in.as_posix()}/use.cmake")
+set(Slicer_EXTENSION_GENERATE_CONFIG "{stand_in.as_posix()}/end.cmake")
+set(Slicer_EXTENSION_CPACK "{stand_in.as_posix()}/end.cmake")
+set(BUILD_TESTING ON)
+"""
+    )
+    (stand_in / "end.cmake").write_text("")
+    (stand_in / "use.cmake").write_text(
+        """
+macro(slicerMacroBuildScriptedModule)
+  cmake_parse_arguments(MY "WITH_GENERIC_TESTS" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
+  foreach(file ${MY_SCRIPTS} ${MY_RESOURCES})
+    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+      message(FATAL_ERROR "nonexistent file '${file}'")
+    endif()
+  endforeach()
+  list(LENGTH MY_SCRIPTS scripts)
+  message(STATUS "module ${MY_NAME} with ${scripts} scripts, generic tests ${MY_WITH_GENERIC_TESTS}")
+endmacro()
+macro(slicer_add_python_unittest)
+  cmake_parse_arguments(MY "" "SCRIPT" "" ${ARGN})
+  if(NOT EXISTS ${MY_SCRIPT})
+    message(FATAL_ERROR "nonexistent test '${MY_SCRIPT}'")
+  endif()
+  message(STATUS "self-test ${MY_SCRIPT}")
+endmacro()
+"""
+    )
+    command = ["cmake", "-S", str(ROOT), "-B", str(tmp_path / "build"), f"-DSlicer_DIR={stand_in}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    scripts = cmake_list((MODULE / "CMakeLists.txt").read_text(), "MODULE_PYTHON_SCRIPTS")
+    assert f"module MADRegistration with {len(scripts)} scripts, generic tests TRUE" in done.stdout
+    assert f"self-test {MODULE / 'MADRegistration.py'}" in done.stdout
