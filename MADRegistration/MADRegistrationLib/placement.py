@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 import vtk
+
 from madreg.errors import InputError
 from madreg.geometry import slicer_to_parent
 

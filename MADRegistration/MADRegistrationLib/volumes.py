@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import slicer
 import vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
 from madreg.errors import InputError
 from madreg.geometry import FLIP_LPS_RAS
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 CHUNK_BYTES = 16_000_000
 """Written to disk at a time, so that Slicer's interface goes on between two pieces."""

@@ -6,8 +6,9 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
 
 import vtk  # noqa: E402
-from MADRegistrationLib.volumes import toMatrix  # noqa: E402
 from vtk.util.numpy_support import numpy_to_vtk  # noqa: E402
+
+from MADRegistrationLib.volumes import toMatrix  # noqa: E402
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import slicer
+
 from madreg.errors import InputError
 from madreg.geometry import FLIP_LPS_RAS, about, apply
 from MADRegistrationLib.placement import Placement, transformName

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+from vtk.util.numpy_support import numpy_to_vtk
+
 from madreg.errors import InputError
 from madreg.geometry import FLIP_LPS_RAS, Grid, apply
 from MADRegistrationLib import volumes
 from MADRegistrationLib.volumes import Image, imageOfMask, imageOfVolume, toMatrix, whyNotVolume
-from vtk.util.numpy_support import numpy_to_vtk
 
 OBLIQUE = np.array([[0.9, -0.3, 0.6, 12.0], [0.35, 1.1, -0.5, -30.0], [-0.3, 0.4, 2.4, 55.0], [0, 0, 0, 1.0]])
 LEFT_HANDED = OBLIQUE @ np.diag([-1.0, 1.0, 1.0, 1.0])

@@ -1,0 +1,60 @@
+"""A worker whose registrations are made up, for tests of everything around them.  Started as a script.
+
+What it does depends on ``settings["seed"]``: see :func:`perform`.  The real worker's own loop runs around it.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "MADRegistration"))
+
+import numpy as np  # noqa: E402
+
+from madreg import worker  # noqa: E402
+from madreg.errors import InputError  # noqa: E402
+
+QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK = range(9)
+
+SHIFT = np.array([[1.0, 0, 0, 10], [0, 1, 0, -20], [0, 0, 1, 30], [0, 0, 0, 1]])
+
+
+def perform(command, say):
+    kind = command["settings"]["seed"]
+    tell = worker._teller(say, command["job"])
+    tell(SimpleNamespace(stage="search", fraction=0.5, matrix=SHIFT / 2 + np.eye(4) / 2, error_mm=12.5))
+    if kind == CRASH:
+        os._exit(3)
+    elif kind == BAD_INPUT:
+        raise InputError("CT has the same value in every voxel: give an image that shows something.")
+    elif kind == NO_MEMORY:
+        raise MemoryError("Unable to allocate 64 GiB")
+    elif kind == BUG:
+        print("a stray print must not disturb the events")
+        raise KeyError("oops")
+    elif kind in (SLOW, CHILD):
+        if kind == CHILD:
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            say("progress", job=command["job"], stage=f"child {child.pid}", fraction=0.6, matrix=SHIFT.tolist(),
+                error_mm=None, seconds_left=None)
+        time.sleep(600)
+    fixed, moving = (worker._image(command[role]) for role in ("fixed", "moving"))
+    if command["resampled"]:
+        worker._write_resampled(fixed, moving, SHIFT, Path(command["resampled"]))
+    return {"matrix_fixed_to_moving_lps": SHIFT.tolist(), "madreg": "0", "settings": command["settings"],
+            "error_before_mm": 37.4, "error_after_mm": None, "overlap": 0.9, "seconds": 0.1, "device": "CPU",
+            "notices": []}
+
+
+if __name__ == "__main__":
+    worker.perform = perform
+    if "--broken" in sys.argv:
+        worker.devices = lambda: 1 / 0
+    else:
+        worker.devices = lambda: [{"name": "cpu", "text": "CPU, 8 threads"}]
+    if "--silent" in sys.argv:
+        time.sleep(600)
+    worker.main()

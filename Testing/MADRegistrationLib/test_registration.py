@@ -1,0 +1,275 @@
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+
+from madreg.errors import InputError
+from MADRegistrationLib import client as clientModule
+from MADRegistrationLib.client import WorkerClient
+from MADRegistrationLib.process import SubprocessProcess
+from MADRegistrationLib.registration import Inputs, SceneRegistration
+
+FAKES = Path(__file__).with_name("fakes.py")
+QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD = range(8)  # as in fakes.py
+
+
+@pytest.fixture
+def tempFolder(tmp_path, monkeypatch):
+    """Where temporary files go, empty at first."""
+    folder = tmp_path / "temp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def client(tempFolder):
+    client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
+    yield client
+    client.stop()
+
+
+@pytest.fixture
+def pair(addVolume):
+    rng = np.random.default_rng(0)
+    fixed = addVolume(rng.integers(0, 100, (20, 21, 22)).astype(np.int16), name="MR")
+    moving = addVolume(rng.integers(0, 100, (20, 21, 22)).astype(np.int16), name="CT")
+    return fixed, moving
+
+
+def run(registration, until=lambda r: False, seconds=30):
+    """Poll as a timer would, until it is over or a condition holds; returns the longest a call took."""
+    longest, end = 0.0, time.monotonic() + seconds
+    while registration.state == "running" and not until(registration):
+        assert time.monotonic() < end, "the registration did not end"
+        began = time.perf_counter()
+        registration.poll()
+        longest = max(longest, time.perf_counter() - began)
+        time.sleep(0.01)
+    return longest
+
+
+def register(client, pair, seed=QUICK, **options):
+    inputs = {key: options.pop(key) for key in ("fixedMask", "movingMask", "transform", "resampled") if key in options}
+    registration = SceneRegistration(client, Inputs(*pair, **inputs), {"seed": seed}, **options)
+    registration.start()
+    return registration
+
+
+def exists(pid):
+    """Whether a process runs; one that has ended but was not waited for does not count."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def isAsBefore(scene, pair):
+    return (all(node.GetTransformNodeID() is None for node in pair)
+            and scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0)
+
+
+def test_a_registration_ends_on_the_transform(client, pair, scene):
+    progress = []
+    registration = register(client, pair, onProgress=progress.append)
+    run(registration)
+    assert registration.state == "done", registration.message
+    node = pair[1].GetParentTransformNode()
+    # fixed to moving (10, -20, 30) LPS; to parent is the inverse in RAS
+    np.testing.assert_allclose(slicer.util.arrayFromTransformMatrix(node)[:3, 3], [10, -20, -30], atol=1e-9)
+    assert node.GetName() == "CT to MR (MAD)"
+    assert node.GetNodeReference("spatialRegistrationMoving") is pair[1]
+    assert node.GetAttribute("MADRegistration.ErrorBeforeMm") == "37.40"
+    assert node.GetAttribute("MADRegistration.ErrorAfterMm") == "unknown"
+    assert [p.stage for p in progress][:2] == ["preparing", "search"] and progress[1].errorMm == 12.5
+    assert registration.history == [(0.5, 12.5)]
+
+
+def test_the_worker_stays_warm_and_leaves_no_files(client, pair, tempFolder):
+    run(register(client, pair))
+    folder, pid = client.folder, client._pid
+    for _ in range(3):
+        run(register(client, pair, transform=pair[1].GetParentTransformNode()))
+    assert (client.folder, client._pid) == (folder, pid)
+    assert [p.name for p in folder.iterdir()] == ["worker.log"]
+    client.stop()
+    assert list(tempFolder.iterdir()) == []
+
+
+def test_the_moving_volume_follows_and_cancel_puts_it_back(client, pair, scene, tempFolder):
+    registration = register(client, pair, SLOW)
+    run(registration, until=lambda r: r.history)
+    np.testing.assert_allclose(
+        slicer.util.arrayFromTransformMatrix(pair[1].GetParentTransformNode())[:3, 3], [5, -10, -15], atol=1e-9)
+    pid, began = client._pid, time.perf_counter()
+    registration.cancel()
+    assert time.perf_counter() - began < 0.2
+    assert registration.state == "cancelled" and isAsBefore(scene, pair)
+    assert not exists(pid) and list(tempFolder.iterdir()) == []
+
+
+def test_cancel_kills_the_whole_tree(client, pair):
+    progress = []
+    registration = register(client, pair, CHILD, onProgress=progress.append)
+    run(registration, until=lambda r: progress[-1].stage.startswith("child"))
+    child = int(progress[-1].stage.split()[1])
+    assert exists(child)
+    registration.cancel()
+    end = time.monotonic() + 1
+    while exists(child) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not exists(child)
+
+
+@pytest.mark.parametrize("times", [10])
+def test_cancelling_again_and_again_leaves_nothing(client, pair, scene, tempFolder, times):
+    pids = set()
+    for n in range(times):
+        registration = register(client, pair, SLOW)
+        if n % 2:  # before the process has said a word, and in the middle of its work
+            run(registration, until=lambda r: r.history)
+        process = client._process._process
+        registration.cancel()
+        pids.add(process.pid)
+        assert process.poll() is not None
+    assert len(pids) == times and not any(exists(pid) for pid in pids)
+    assert list(tempFolder.iterdir()) == [] and isAsBefore(scene, pair)
+    run(again := register(client, pair))
+    assert again.state == "done"
+
+
+def test_a_worker_that_is_killed_ends_in_a_message(client, pair, scene):
+    registration = register(client, pair, SLOW)
+    run(registration, until=lambda r: r.history)
+    os.kill(client._pid, 9)
+    run(registration, seconds=2)
+    assert registration.state == "failed" and "stopped unexpectedly" in registration.message
+    assert isAsBefore(scene, pair)
+    run(again := register(client, pair))
+    assert again.state == "done"
+
+
+@pytest.mark.parametrize("seed, words", [
+    (CRASH, ["stopped unexpectedly", "memory", "MADRegistration-worker.log"]),
+    (BAD_INPUT, ["CT has the same value in every voxel"]),
+    (NO_MEMORY, ["ran out of memory", "crop the volumes", "MADRegistration-worker.log"]),
+    (BUG, ["KeyError", "nothing was changed", "MADRegistration-worker.log"]),
+])
+def test_failures_are_readable_and_change_nothing(client, pair, scene, tempFolder, seed, words):
+    registration = register(client, pair, seed)
+    run(registration)
+    assert registration.state == "failed"
+    for word in words:
+        assert word in registration.message
+    assert "\n" not in registration.message and isAsBefore(scene, pair)
+    if "MADRegistration-worker.log" in words:
+        log = Path(registration.message.rpartition(" ")[2])
+        assert log.exists()
+        if seed == BUG:
+            assert "Traceback" in log.read_text() and "a stray print" in log.read_text()
+    run(again := register(client, pair))
+    assert again.state == "done"
+
+
+def test_a_silent_worker_is_given_up(pair, scene, tempFolder, monkeypatch):
+    monkeypatch.setattr(clientModule, "SILENCE_SECONDS", 0.5)
+    client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
+    client._arguments.append("--silent")
+    registration = register(client, pair)
+    run(registration, seconds=5)
+    assert registration.state == "failed" and "has not answered" in registration.message
+    assert isAsBefore(scene, pair) and not client.isStarted
+
+
+def test_a_worker_without_torch_says_so(pair, scene, tempFolder):
+    client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
+    client._arguments.append("--broken")
+    registration = register(client, pair)
+    run(registration, seconds=10)
+    assert registration.state == "failed" and "ZeroDivisionError" in registration.message
+
+
+def test_a_python_that_is_not_there(pair, scene, tempFolder):
+    client = WorkerClient(SubprocessProcess, ["/nowhere/PythonSlicer"], FAKES)
+    with pytest.raises(InputError, match="cannot be started"):
+        register(client, pair)
+    assert isAsBefore(scene, pair) and list(tempFolder.iterdir()) == []
+
+
+def test_the_worker_dies_with_its_parent(tmp_path):
+    code = f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, {str(FAKES)!r}], " \
+           "stdin=subprocess.PIPE, stdout=subprocess.DEVNULL); print(p.pid, flush=True); time.sleep(600)"
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    worker = int(parent.stdout.readline())
+    time.sleep(1)
+    assert exists(worker)
+    parent.kill()
+    parent.wait()
+    end = time.monotonic() + 3
+    while exists(worker) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not exists(worker)
+
+
+def test_resampled_volume_and_revert(client, pair, scene, addTransform):
+    fixed, moving = pair
+    fixed.SetAndObserveTransformNodeID(addTransform(np.diag([1.0, 1, 1, 1])).GetID())
+    output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
+    nodes = scene.GetNumberOfNodes()
+    registration = register(client, pair, resampled=output)
+    run(registration)
+    assert registration.state == "done", registration.message
+    # fixed index f shows moving index f + (10, -20, 30) in LPS = f + (-10, 20, 30) in these RAS volumes
+    source, found = slicer.util.arrayFromVolume(moving), slicer.util.arrayFromVolume(output)
+    assert found.dtype == source.dtype and output.GetTransformNodeID() == fixed.GetTransformNodeID()
+    assert found[0, 0, 12] == source.min()  # no moving slice 30: outside
+    registration.revert()
+    assert output.GetImageData() is None and output.GetTransformNodeID() is None
+    assert moving.GetTransformNodeID() is None and scene.GetNumberOfNodes() == nodes
+    assert registration.state == "reverted" and not registration.canRevert
+
+
+def test_masks_reach_the_worker_on_their_own_grid(client, pair, addVolume):
+    mask = addVolume(np.ones((5, 6, 7), np.uint8), nodeClass="vtkMRMLLabelMapVolumeNode")
+    run(registration := register(client, pair, fixedMask=mask, movingMask=mask))
+    assert registration.state == "done"
+    empty = addVolume(np.zeros((5, 6, 7), np.uint8), nodeClass="vtkMRMLLabelMapVolumeNode", name="Nothing")
+    run(registration := register(client, pair, fixedMask=empty))
+    assert registration.state == "failed" and 'The mask "Nothing" is empty' in registration.message
+
+
+def test_closing_the_scene_ends_the_registration(client, pair, scene):
+    registration = register(client, pair, SLOW)
+    run(registration, until=lambda r: r.history)
+    scene.Clear()
+    run(registration, seconds=2)
+    assert registration.state == "cancelled" and not client.isStarted
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda fixed, moving: (fixed, fixed), "are the same"),
+    (lambda fixed, moving: (None, moving), "Choose a fixed volume"),
+    (lambda fixed, moving: (fixed, None), "Choose a moving volume"),
+])
+def test_wrong_inputs_are_refused_before_anything_starts(client, pair, change, words):
+    with pytest.raises(InputError, match=words):
+        register(client, change(*pair))
+    assert not client.isStarted
+
+
+def test_no_call_blocks_the_interface(client, addVolume):
+    """A large pair: the longest call in Slicer's own process stays under 0.2 s."""
+    array = np.zeros((256, 256, 180), np.float32)
+    pair = addVolume(array, name="MR"), addVolume(array, name="CT")
+    began = time.perf_counter()
+    registration = register(client, pair)
+    longest = time.perf_counter() - began
+    longest = max(longest, run(registration))
+    assert registration.state == "done"
+    assert longest < 0.2
