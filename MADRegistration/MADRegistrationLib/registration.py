@@ -19,6 +19,7 @@ import numpy as np
 import slicer
 
 from madreg.errors import InputError
+from madreg.geometry import apply
 
 from . import volumes
 from .client import WorkerClient
@@ -82,7 +83,8 @@ class SceneRegistration:
         onProgress: called from :meth:`poll`.
         state: ``new``, ``running``, ``done``, ``cancelled`` or ``failed``.
         message: for ``failed``, one sentence for the user.
-        report: for ``done``, what ``madreg register --report`` writes.
+        report: for ``done``, what ``madreg register --report`` writes, and ``moved_mm``, how far the centre of the
+            moving volume went.
         history: (fraction of the run, estimated error in mm) for every estimate that came.
     """
 
@@ -104,6 +106,8 @@ class SceneRegistration:
         """
         self.inputs.check()
         self.placement = Placement(self.inputs.fixed, self.inputs.moving, self.inputs.transform)
+        moving = volumes.imageOfVolume(self.inputs.moving)
+        self._center = apply(moving.matrix, (np.array(moving.array.shape[::-1]) - 1) / 2)
         self._former = _VoxelsBefore(self.inputs.resampled) if self.inputs.resampled is not None else None
         self._job = next(_jobs)
         try:
@@ -178,12 +182,14 @@ class SceneRegistration:
     def _finish(self, report: dict[str, Any]) -> None:
         if not self._nodesExist():
             return self.cancel()
-        self.report = report
+        matrix = np.array(report["matrix_fixed_to_moving_lps"])
+        moved = apply(np.linalg.inv(matrix), self._center) - self._center
+        self.report = {**report, "moved_mm": float(np.linalg.norm(moved))}
         try:
             resampled = np.load(self._resampledPath, allow_pickle=False) if self._former is not None else None
         except (OSError, ValueError) as error:
             return self._fail(f"The resampled volume could not be read: {error}")
-        self.placement.show(np.array(report["matrix_fixed_to_moving_lps"]))
+        self.placement.show(matrix)
         self.placement.sign(_attributes(report))
         if resampled is not None and self.inputs.resampled.GetScene() is not None:
             volumes.setVoxels(self.inputs.resampled, resampled, like=self.inputs.fixed)

@@ -1,0 +1,64 @@
+"""What came out, in words: for the panel, and one row for the table of many."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+ALIGNED_MM, FAILED_MM = 2.0, 5.0
+"""Estimated errors below and above which a registration counts as aligned and failed: the two limits by which the
+benchmark counts successes (2 and 5 mm)."""
+
+LITTLE_OVERLAP = 0.3
+"""Share of the fixed content in the moving field of view below which any result needs a look."""
+
+COLORS = {"aligned": "#2e7d32", "check": "#b26a00", "failed": "#c62828"}
+
+
+def verdictOf(report: dict[str, Any]) -> tuple[str, str]:
+    """``aligned``, ``check`` or ``failed``, and the reason in one sentence.
+
+    Without an estimate of the error, or with little overlap, the verdict is never ``aligned``.
+    """
+    error, overlap = report.get("error_after_mm"), report.get("overlap")
+    if error is not None and error > FAILED_MM:
+        return "failed", "The estimated error is large: try another start, or masks around the common anatomy."
+    if overlap is not None and overlap < LITTLE_OVERLAP:
+        return "check", "The volumes have little in common: look at the overlay before you rely on it."
+    if error is None:
+        return "check", "There is no estimate of the error for this result: look at the overlay."
+    if error > ALIGNED_MM:
+        return "check", "The estimated error is not small: look at the overlay before you rely on it."
+    return "aligned", "The estimated error is small."
+
+
+def millimetres(value: float | None) -> str:
+    """A length for people: ``1.3 mm``, or ``unknown``."""
+    return "unknown" if value is None else f"{value:.1f} mm"
+
+
+def rowOf(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names and values of everything worth knowing about a result.
+
+    ``moved_mm`` of the report is how far the centre of the moving volume went; ``volume_scale`` is a ratio of volumes,
+    shown as the mean ratio of lengths, of moving to fixed.
+    """
+    rows = [
+        ("Estimated error before", millimetres(report.get("error_before_mm"))),
+        ("Estimated error after", millimetres(report.get("error_after_mm"))),
+        ("Overlap of the fields of view", f"{100 * report['overlap']:.0f} %"),
+        ("Moved (at its center)", millimetres(report.get("moved_mm"))),
+        ("Turned", f"{report['rotation_degrees']:.1f}°" if "rotation_degrees" in report else "unknown"),
+        ("Scale", f"{report['volume_scale'] ** (1 / 3):.3f}" if "volume_scale" in report else "unknown"),
+        ("Time", f"{report['seconds']:.1f} s on {report['device']}"),
+    ]
+    return rows
+
+
+def resultHtml(report: dict[str, Any]) -> str:
+    """The result for a rich text label."""
+    verdict, reason = verdictOf(report)
+    rows = "".join(f"<tr><td>{name}:&nbsp;&nbsp;</td><td>{escape(value)}</td></tr>" for name, value in rowOf(report))
+    notices = "".join(f"<p>{escape(notice)}</p>" for notice in report.get("notices", []))
+    return (f'<p><b style="color:{COLORS[verdict]}">{verdict.upper()}</b> &nbsp;{reason}</p>'
+            f"<table>{rows}</table>{notices}")

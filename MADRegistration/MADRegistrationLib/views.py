@@ -1,0 +1,73 @@
+"""Fixed and moving volume over each other in the slice views, and what there was before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import slicer
+
+
+def compositeNodes() -> list[slicer.vtkMRMLSliceCompositeNode]:
+    """What the slice views show, one node a view."""
+    return list(slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"))
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What the slice views showed at some time."""
+
+    views: list[tuple[slicer.vtkMRMLSliceCompositeNode, str | None, str | None, float]]
+
+    @classmethod
+    def now(cls) -> Layers:
+        return cls([(node, node.GetBackgroundVolumeID(), node.GetForegroundVolumeID(), node.GetForegroundOpacity())
+                    for node in compositeNodes()])
+
+    def restore(self) -> None:
+        """Show it again; volumes and views that are gone are left out."""
+        for node, background, foreground, opacity in self.views:
+            if node.GetScene() is not None:
+                node.SetBackgroundVolumeID(_present(background))
+                node.SetForegroundVolumeID(_present(foreground))
+                node.SetForegroundOpacity(opacity)
+
+
+def _present(nodeId: str | None) -> str | None:
+    return nodeId if nodeId and slicer.mrmlScene.GetNodeByID(nodeId) else None
+
+
+def show(fixed: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode | None, opacity: float = 0.5) -> None:
+    """The fixed volume in every slice view, the moving one half transparent over it."""
+    slicer.util.setSliceViewerLayers(background=fixed, foreground=moving, foregroundOpacity=opacity,
+                                     fit=getattr(slicer, "app", None) is not None)
+
+
+def isShown(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> bool:
+    """Whether at least one view shows both, in either order."""
+    wanted = {fixed.GetID(), moving.GetID()}
+    return any({node.GetBackgroundVolumeID(), node.GetForegroundVolumeID()} == wanted for node in compositeNodes())
+
+
+def blend(opacity: float) -> None:
+    """How much of the foreground is seen, 0 to 1."""
+    for node in compositeNodes():
+        node.SetForegroundOpacity(opacity)
+
+
+def opacity() -> float:
+    """How much of the foreground is seen now."""
+    nodes = compositeNodes()
+    return nodes[0].GetForegroundOpacity() if nodes else 0.5
+
+
+def swap() -> None:
+    """Exchange foreground and background."""
+    for node in compositeNodes():
+        background, foreground = node.GetBackgroundVolumeID(), node.GetForegroundVolumeID()
+        node.SetBackgroundVolumeID(foreground)
+        node.SetForegroundVolumeID(background)
+
+
+def flick() -> None:
+    """Show only the other of the two volumes; called by a timer, the eye sees every difference jump."""
+    blend(0.0 if opacity() > 0.5 else 1.0)

@@ -1,0 +1,275 @@
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import slicer
+
+from madreg.errors import InputError
+from MADRegistrationLib import panel as panelModule
+from MADRegistrationLib import parameters as p
+from MADRegistrationLib.client import WorkerClient
+from MADRegistrationLib.panel import Panel
+from MADRegistrationLib.process import SubprocessProcess
+
+FAKES = Path(__file__).with_name("fakes.py")
+QUICK, SLOW, CRASH = range(3)  # as in fakes.py
+
+
+class FakeView:
+    """Remembers the last of everything that was shown."""
+
+    def __init__(self):
+        self.shown = {}
+
+    def __getattr__(self, name):
+        if not name.startswith("set"):
+            raise AttributeError(name)
+        return lambda *values: self.shown.__setitem__(name[3:], values if len(values) > 1 else values[0])
+
+
+def makeParameters(**values):
+    return SimpleNamespace(**{
+        "fixedVolume": None, "movingVolume": None, "fixedMask": None, "movingMask": None, "outputTransform": None,
+        "resampledVolume": None, "transformType": p.TransformType.RIGID, "startFrom": p.StartFrom.SEARCH,
+        "measure": p.Measure.DEFAULT, "device": "auto", "seed": QUICK} | values)
+
+
+@pytest.fixture
+def client():
+    client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
+    yield client
+    client.stop()
+
+
+@pytest.fixture
+def view():
+    return FakeView()
+
+
+@pytest.fixture
+def panel(view, client, scene):
+    for name in ("Red", "Green"):
+        node = slicer.vtkMRMLSliceCompositeNode()
+        node.SetLayoutName(name)
+        scene.AddNode(node)
+    return Panel(view, client, ensureTorch=lambda: None)
+
+
+@pytest.fixture
+def volumes(addVolume):
+    return [addVolume(np.random.default_rng(n).integers(0, 9, (9, 10, 11)).astype(np.int16), name=name)
+            for n, name in enumerate(("MR", "CT", "PET"))]
+
+
+def run(panel, until=lambda: False, seconds=20):
+    end = time.monotonic() + seconds
+    while panel.isRunning and not until():
+        assert time.monotonic() < end
+        panel.poll()
+        time.sleep(0.01)
+
+
+def layers():
+    return [(n.GetBackgroundVolumeID(), n.GetForegroundVolumeID(), n.GetForegroundOpacity())
+            for n in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")]
+
+
+def test_the_button_names_what_is_missing(panel, view, volumes, addVolume, scene):
+    fixed, moving, _ = volumes
+    labels = addVolume(np.zeros((4, 5, 6), np.int16), nodeClass="vtkMRMLLabelMapVolumeNode", name="Labels")
+    expected = [
+        (None, "Register", False, "no scene"),
+        (makeParameters(), "Choose a fixed volume", False, "stays"),
+        (makeParameters(fixedVolume=fixed), "Choose a moving volume", False, "brought"),
+        (makeParameters(fixedVolume=fixed, movingVolume=fixed), "Choose two different volumes", False, "the same"),
+        (makeParameters(fixedVolume=labels, movingVolume=moving), "Fixed volume cannot be used", False, "label map"),
+        (makeParameters(fixedVolume=fixed, movingVolume=labels), "Moving volume cannot be used", False, "label map"),
+        (makeParameters(fixedVolume=fixed, movingVolume=moving, resampledVolume=fixed),
+         "Choose another resampled volume", False, "overwritten"),
+        (makeParameters(fixedVolume=fixed, movingVolume=moving), "Register", True, "moving volume"),
+    ]
+    for parameters, text, isEnabled, words in expected:
+        panel.setParameters(parameters)
+        assert view.shown["Button"][:2] == (text, isEnabled)
+        assert words in view.shown["Button"][2]
+
+
+def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
+    before = layers()
+    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1])
+    panel.setParameters(parameters)
+    panel.onButton()
+    assert view.shown["Button"][:2] == ("Cancel", True) and view.shown["Busy"] is True
+    assert "Starting" in view.shown["Progress"][0] and panel.needsPolling
+    # the overlay is in all views at once
+    assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.5)] * 2
+    run(panel)
+    assert view.shown["Button"][:2] == ("Register", True) and view.shown["Busy"] is False
+    assert view.shown["Progress"] == ("", None) and not panel.needsPolling
+    assert parameters.outputTransform is volumes[1].GetParentTransformNode() is not None
+    # no estimate: never "aligned"
+    assert "CHECK" in view.shown["Result"] and "37.4 mm" in view.shown["Result"]
+    assert view.shown["RevertEnabled"] is True
+    panel.onRevert()
+    assert volumes[1].GetParentTransformNode() is None and parameters.outputTransform is None
+    assert layers() == before and view.shown["RevertEnabled"] is False and view.shown["Result"] == ""
+
+
+def test_the_device_list_tells_what_the_worker_found(panel, view, volumes):
+    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], device="cuda:1")
+    panel.setParameters(parameters)
+    choices, current = view.shown["Devices"]
+    assert [name for name, _ in choices] == ["auto", "cpu", "cuda:1"] and current == "cuda:1"
+    panel.onButton()
+    run(panel)
+    assert ("cpu", "CPU, 8 threads") in view.shown["Devices"][0]
+
+
+def test_cancel(panel, view, volumes, client):
+    before = layers()
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW))
+    panel.onButton()
+    run(panel, until=lambda: "Searching" in view.shown["Progress"][0])
+    assert "estimated error 12.5 mm" in view.shown["Progress"][0] and "s left" in view.shown["Progress"][0]
+    assert view.shown["Progress"][1] == 50
+    panel.onButton()
+    assert not panel.isRunning and not client.isStarted
+    assert view.shown["Message"] == ("Cancelled: everything is as it was.", False)
+    assert view.shown["Button"][0] == "Register" and layers() == before
+    assert volumes[1].GetParentTransformNode() is None
+
+
+def test_a_failure_is_shown_and_the_button_is_back(panel, view, volumes):
+    before = layers()
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=CRASH))
+    panel.onButton()
+    run(panel)
+    text, isError = view.shown["Message"]
+    assert isError and "stopped unexpectedly" in text
+    assert view.shown["Button"][:2] == ("Register", True) and layers() == before
+
+
+def test_without_torch_nothing_starts(view, client, volumes):
+    def refuse():
+        raise InputError("Get PyTorch.")
+
+    panel = Panel(view, client, ensureTorch=refuse)
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
+    panel.onButton()
+    assert view.shown["Message"] == ("Get PyTorch.", True)
+    assert not panel.isRunning and not client.isStarted
+
+
+def test_an_output_that_cannot_be_used_is_shown(panel, view, volumes, addTransform):
+    transform = addTransform(np.eye(4), "Mine")
+    volumes[0].SetAndObserveTransformNodeID(transform.GetID())
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], outputTransform=transform))
+    panel.onButton()
+    assert not panel.isRunning and view.shown["Busy"] is False
+    assert view.shown["Message"][1] and "choose another output transform" in view.shown["Message"][0]
+
+
+def test_closing_the_scene_stops_and_forgets(panel, view, volumes, client, scene):
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW))
+    panel.onButton()
+    run(panel, until=lambda: "Searching" in view.shown["Progress"][0])
+    panel.onSceneStartClose()
+    scene.Clear()
+    assert not panel.isRunning and not client.isStarted and not panel.canRevert
+    assert view.shown["Button"][:2] == ("Register", False)
+    panel.poll()
+    panel.setParameters(makeParameters())
+    assert view.shown["Button"][0] == "Choose a fixed volume"
+
+
+def test_volumes_deleted_while_running(panel, view, volumes, scene, client):
+    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW)
+    panel.setParameters(parameters)
+    panel.onButton()
+    run(panel, until=lambda: "Searching" in view.shown["Progress"][0])
+    parameters.movingVolume = None
+    scene.RemoveNode(volumes[1])
+    run(panel, seconds=2)
+    assert not panel.isRunning and not client.isStarted
+    assert scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0
+
+
+def test_many_volumes_one_after_the_other(panel, view, volumes, scene, addVolume):
+    labels = addVolume(np.zeros((4, 5, 6), np.int16), nodeClass="vtkMRMLLabelMapVolumeNode", name="Labels")
+    panel.setParameters(makeParameters(fixedVolume=volumes[0]))
+    assert view.shown["BatchButton"][:2] == ("Choose moving volumes", False)
+    panel.batchVolumes = [*volumes, labels]  # the fixed volume itself does not count
+    panel.update()
+    assert view.shown["BatchButton"][:2] == ("Register 3 volumes", True)
+    panel.onBatchButton()
+    assert view.shown["BatchButton"][0] == "Cancel"
+    run(panel)
+    assert view.shown["Result"] == "2 of 3 volumes registered."
+    assert view.shown["Message"][1] and view.shown["Message"][0].startswith("Labels: ")
+    for node in volumes[1:]:
+        matrix = slicer.util.arrayFromTransformMatrix(node.GetParentTransformNode())
+        np.testing.assert_allclose(matrix[:3, 3], [10, -20, -30], atol=1e-9)
+    table = panel.table
+    column = [table.GetCellText(row, 1) for row in range(table.GetNumberOfRows())]
+    assert [table.GetCellText(row, 0) for row in range(3)] == ["CT", "PET", "Labels"]
+    assert column == ["check", "check", "failed"]
+    panel.onRevert()
+    assert all(node.GetParentTransformNode() is None for node in volumes)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0
+
+
+def test_cancel_of_many_keeps_what_is_finished(panel, view, volumes):
+    parameters = makeParameters(fixedVolume=volumes[0])
+    panel.setParameters(parameters)
+    panel.batchVolumes = volumes[1:]
+    panel.onBatchButton()
+    parameters.seed = SLOW  # the second one will not end by itself
+    run(panel, until=lambda: len(panel.finished) == 1 and "Searching" in view.shown["Progress"][0])
+    assert view.shown["Progress"][0].startswith("2/2")
+    panel.onBatchButton()
+    assert volumes[1].GetParentTransformNode() is not None and volumes[2].GetParentTransformNode() is None
+    assert view.shown["Result"] == "1 of 2 volumes registered."
+
+
+def test_blend_swap_and_flicker(panel, view, volumes):
+    fixed, moving, _ = (node.GetID() for node in volumes)
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
+    assert view.shown["InspectionEnabled"] is True
+    panel.onOpacity(0.25)
+    assert layers() == [(fixed, moving, 0.25)] * 2
+    panel.onSwap()
+    assert layers() == [(moving, fixed, 0.25)] * 2
+    panel.onFlick()
+    assert layers() == [(moving, fixed, 1.0)] * 2 and view.shown["Opacity"] == 1.0
+    panel.onFlick()
+    assert layers() == [(moving, fixed, 0.0)] * 2
+
+
+def test_presets():
+    parameters = makeParameters()
+    assert p.presetOf(parameters) is p.Preset.THOROUGH
+    p.applyPreset(parameters, p.Preset.FAST)
+    assert parameters.startFrom is p.StartFrom.GIVEN and p.presetOf(parameters) is p.Preset.FAST
+    parameters.startFrom = p.StartFrom.MASS
+    assert p.presetOf(parameters) is p.Preset.CUSTOM
+    p.applyPreset(parameters, p.Preset.CUSTOM)
+    assert parameters.startFrom is p.StartFrom.MASS
+
+
+def test_the_choices_are_the_backends():
+    registration = pytest.importorskip("madreg.registration", reason="needs torch")
+    for kind in p.TransformType:
+        for start in p.StartFrom:
+            for measure in p.Measure:
+                parameters = makeParameters(transformType=kind, startFrom=start, measure=measure)
+                registration.Settings(**p.settingsOf(parameters)).check()
+                assert kind.label() and start.label() and measure.label()
+
+
+def test_every_stage_of_the_pipeline_has_words():
+    source = Path(panelModule.__file__).parents[1].joinpath("madreg", "registration.py").read_text()
+    for stage in panelModule.STAGES:
+        assert stage in ("preparing", "starting") or f'"{stage}"' in source
