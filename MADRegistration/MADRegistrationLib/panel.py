@@ -14,8 +14,10 @@ from madreg.errors import InputError
 
 from . import verdict, views, volumes
 from .client import WorkerClient
+from .comparison import SceneComparison
+from .job import Progress, SceneJob
 from .parameters import _, presetOf, settingsOf
-from .registration import Inputs, Progress, SceneRegistration
+from .registration import Inputs, SceneRegistration
 
 STAGES = {
     "preparing": "Preparing the volumes",
@@ -58,7 +60,7 @@ class Panel:
         self._parameters: Any = None
         self._layers: views.Layers | None = None
         self._queue: list[Inputs] = []
-        self._current: SceneRegistration | None = None
+        self._current: SceneJob | None = None
         self.finished: list[SceneRegistration] = []
         self.batchVolumes: list[slicer.vtkMRMLScalarVolumeNode] = []
         self.table: slicer.vtkMRMLTableNode | None = None
@@ -181,7 +183,7 @@ class Panel:
         while self._queue:
             inputs = self._queue.pop(0)
             registration = SceneRegistration(self._client, inputs, settingsOf(self._parameters),
-                                             onProgress=self._showProgress)
+                                             self._parameters.followProgress, self._showProgress)
             try:
                 registration.start()
             except InputError as error:
@@ -208,6 +210,8 @@ class Panel:
         if self._current.state == "running":
             return
         registration, self._current = self._current, None
+        if isinstance(registration, SceneComparison):
+            return self._endComparison(registration)
         self._note(registration)
         if registration.state == "cancelled":  # its volumes have been deleted
             self._queue.clear()
@@ -242,6 +246,8 @@ class Panel:
             return
         self._queue.clear()
         self._current.cancel()
+        if isinstance(self._current, SceneComparison):
+            return self._endComparison(self._current)
         self.finished.append(self._current)
         self._view.setMessage(_("Cancelled: everything is as it was.") if not self._isBatch
                               else _("Cancelled: what was finished stays."), False)
@@ -296,6 +302,30 @@ class Panel:
         self._bringIntoView()
         views.flick()
         self._view.setOpacity(views.opacity())
+
+    def onCompare(self, kind: str) -> None:
+        """Make and show a ``checkerboard`` or the ``edges`` of the two volumes as they lie now."""
+        if self.isRunning or self._parameters is None:
+            return
+        comparison = SceneComparison(self._client, self._parameters.fixedVolume, self._parameters.movingVolume, kind,
+                                     onProgress=self._showProgress)
+        try:
+            self._ensureTorch()
+            comparison.start()
+        except InputError as error:
+            return self._view.setMessage(str(error), True)
+        self._current = comparison
+        self._view.setBusy(True)
+        self.update()
+
+    def _endComparison(self, comparison: SceneComparison) -> None:
+        self._current = None
+        self._view.setProgress("", None)
+        self._view.setBusy(False)
+        self._view.setMessage(comparison.message, bool(comparison.message))
+        if comparison.state == "done":
+            views.show(comparison.node, None)
+        self.update()
 
     def _bringIntoView(self) -> None:
         if self._parameters is None:

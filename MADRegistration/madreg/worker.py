@@ -4,6 +4,7 @@ Slicer starts it, so that neither a long computation nor its crash touches Slice
 
     {"command": "register", "job": 1, "fixed": IMAGE, "moving": IMAGE, "settings": {"type": "rigid", ...},
      "resampled": "out.npy" or null}          IMAGE = {"name", "voxels": "a.npy", "matrix": 4x4, "mask": MASK or null}
+    {"command": "compare", "job": 2, "fixed": IMAGE, "moving": IMAGE, "kind": "checkerboard", "output": "out.npy"}
     {"command": "quit"}                       MASK = {"voxels": "m.npy", "matrix": 4x4}
 
 Events out: ``hello`` (pid; at once), ``ready`` (devices; torch is loaded), ``alive`` (once a second), ``progress``,
@@ -55,6 +56,16 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     report = result.report()
     report["notices"] = [*fixed_notices, *moving_notices, *report.get("notices", [])]
     return report
+
+
+def compare(command: dict[str, Any]) -> None:
+    """Carry out a ``compare`` command: see :mod:`madreg.comparison`."""
+    import numpy as np
+
+    from madreg.comparison import compare
+
+    voxels = compare(_image(command["fixed"]), _image(command["moving"]), command["kind"])
+    np.save(command["output"], voxels, allow_pickle=False)
 
 
 def _load(description: dict[str, Any]) -> tuple:
@@ -117,6 +128,7 @@ def devices() -> list[dict[str, str]]:
     """Every device that can compute here: its name for ``Settings.device`` and what it is in words."""
     import torch
 
+    import madreg.registration  # noqa: F401  (loaded now, not at the first command)
     from madreg.device import describe
 
     found = [f"cuda:{n}" for n in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
@@ -135,7 +147,11 @@ def answer(command: dict[str, Any], say: Say) -> None:
     """Carry out one command; whatever goes wrong is said as an ``error`` event, and the worker lives on."""
     job = command["job"]
     try:
-        say("result", job=job, report=perform(command, say))
+        if command["command"] == "compare":
+            compare(command)
+            say("result", job=job)
+        else:
+            say("result", job=job, report=perform(command, say))
     except InputError as error:
         say("error", job=job, kind="input", message=str(error))
     except Exception as error:

@@ -34,7 +34,7 @@ def makeParameters(**values):
     return SimpleNamespace(**{
         "fixedVolume": None, "movingVolume": None, "fixedMask": None, "movingMask": None, "outputTransform": None,
         "resampledVolume": None, "transformType": p.TransformType.RIGID, "startFrom": p.StartFrom.SEARCH,
-        "measure": p.Measure.DEFAULT, "device": "auto", "seed": QUICK} | values)
+        "measure": p.Measure.DEFAULT, "device": "auto", "seed": QUICK, "followProgress": True} | values)
 
 
 @pytest.fixture
@@ -246,6 +246,31 @@ def test_blend_swap_and_flicker(panel, view, volumes):
     assert layers() == [(moving, fixed, 1.0)] * 2 and view.shown["Opacity"] == 1.0
     panel.onFlick()
     assert layers() == [(moving, fixed, 0.0)] * 2
+
+
+@pytest.mark.parametrize("kind, name", [("checkerboard", "Checkerboard of CT and MR"), ("edges", "Edges of CT on MR")])
+def test_comparisons_become_a_volume_in_the_views(panel, view, volumes, scene, kind, name):
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
+    for _ in range(2):  # the second overwrites the first
+        panel.onCompare(kind)
+        assert view.shown["Button"][0] == "Cancel"
+        run(panel)
+        assert view.shown["Message"] == ("", False)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 4
+    node = scene.GetFirstNodeByName(name)
+    assert slicer.util.arrayFromVolume(node).shape == (9, 10, 11)
+    assert layers() == [(node.GetID(), None, 0.5)] * 2
+    # touching the slider brings the pair back
+    panel.onOpacity(0.75)
+    assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.75)] * 2
+
+
+def test_a_comparison_can_be_cancelled(panel, view, volumes, client, scene):
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
+    panel.onCompare("edges")
+    panel.onButton()
+    assert not panel.isRunning and not client.isStarted and view.shown["Button"][0] == "Register"
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 3
 
 
 def test_presets():

@@ -1,0 +1,63 @@
+"""A volume that shows how two volumes fit where they lie now: a checkerboard of both, or edges of one on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import slicer
+
+from madreg.errors import InputError
+
+from . import volumes
+from .client import WorkerClient
+from .job import SceneJob
+
+NAMES = {"checkerboard": "Checkerboard of {moving} and {fixed}", "edges": "Edges of {moving} on {fixed}"}
+
+
+class SceneComparison(SceneJob):
+    """Makes the volume; a former one of the same pair and kind is overwritten.
+
+    Args:
+        kind: ``checkerboard`` or ``edges``.
+
+    Attributes:
+        node: for ``done``, the volume, on the grid of the fixed one, 0 to 255.
+    """
+
+    def __init__(self, client: WorkerClient, fixed: slicer.vtkMRMLScalarVolumeNode,
+                 moving: slicer.vtkMRMLScalarVolumeNode, kind: str, **options: Any) -> None:
+        super().__init__(client, fixed, moving, **options)
+        self.kind = kind
+        self.node: slicer.vtkMRMLScalarVolumeNode | None = None
+
+    def _prepare(self) -> None:
+        for node in (self.fixed, self.moving):
+            reason = volumes.whyNotVolume(node)
+            if reason:
+                raise InputError(reason)
+
+    def _command(self) -> Iterator[None]:
+        return {
+            "command": "compare",
+            "kind": self.kind,
+            "fixed": (yield from self._write(self.fixed, "fixed")),
+            "moving": (yield from self._write(self.moving, "moving")),
+            "output": str(self._outputPath),
+        }
+
+    def _finish(self, event: dict[str, Any]) -> None:
+        voxels = np.load(self._outputPath, allow_pickle=False)
+        scene = self.fixed.GetScene()
+        name = NAMES[self.kind].format(fixed=self.fixed.GetName(), moving=self.moving.GetName())
+        self.node = scene.GetFirstNode(name, "vtkMRMLScalarVolumeNode")
+        if self.node is None:
+            self.node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+            self.node.CreateDefaultDisplayNodes()
+        volumes.setVoxels(self.node, voxels, like=self.fixed)
+        display = self.node.GetDisplayNode()
+        if display is not None:
+            display.SetAutoWindowLevel(False)
+            display.SetWindowLevel(255, 127.5)

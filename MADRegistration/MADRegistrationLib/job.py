@@ -1,0 +1,175 @@
+"""Work that the worker does for the scene, without ever waiting: voxels out, events in, an end.
+
+A job ends in one of three ways: ``done``, ``cancelled`` or ``failed``; in the last two the scene is as it was before.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from madreg.errors import InputError
+
+from . import volumes
+from .client import WorkerClient
+
+_numbers = itertools.count(1)
+
+MESSAGE_OF_ERROR = {
+    "input": "{message}",
+    "memory": "The computer ran out of memory ({message}): close other programs or volumes, crop the volumes to the "
+              "region of interest (module Crop Volume), or choose the CPU. Nothing was changed. The log is {log}",
+    "internal": "The registration failed ({message}): nothing was changed. The log is {log}",
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a job stands, for the panel; what is not known yet is None."""
+
+    stage: str
+    fraction: float
+    secondsLeft: float | None = None
+    errorMm: float | None = None
+
+
+class SceneJob:
+    """One job under way, or over.  Call :meth:`start`, then :meth:`poll` often while :attr:`state` is ``running``.
+
+    Attributes:
+        fixed, moving: the volumes that it is about; when one of them is deleted, the job is cancelled.
+        state: ``new``, ``running``, ``done``, ``cancelled`` or ``failed``.
+        message: for ``failed``, one sentence for the user.
+    """
+
+    def __init__(self, client: WorkerClient, fixed: slicer.vtkMRMLScalarVolumeNode,
+                 moving: slicer.vtkMRMLScalarVolumeNode, onProgress: Callable[[Progress], None] | None = None) -> None:
+        self.fixed, self.moving = fixed, moving
+        self.state, self.message = "new", ""
+        self._client = client
+        self._onProgress = onProgress or (lambda progress: None)
+
+    # --- what each kind of job does ------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Check the inputs; raise InputError.  The scene must not be changed."""
+
+    def _command(self) -> Iterator[None]:
+        """Write files a piece at a time (yield in between); return the command to send, without its job number."""
+        raise NotImplementedError
+
+    def _follow(self, event: dict[str, Any]) -> None:
+        """Show the newest progress."""
+
+    def _finish(self, event: dict[str, Any]) -> None:
+        """Take the result into the scene; OSError or ValueError if its files cannot be read (before any change)."""
+        raise NotImplementedError
+
+    def _undo(self) -> None:
+        """Put the scene back."""
+
+    # --- what they have in common --------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Check the inputs and begin.
+
+        Raises:
+            InputError: with a sentence for the user; nothing has been changed.
+        """
+        self._prepare()
+        self._number = next(_numbers)
+        try:
+            self._client.start()
+            self._folder = self._client.folder / str(self._number)
+            self._folder.mkdir()
+        except OSError as error:
+            raise InputError(f"The registration process cannot be started: {error}") from error
+        self._steps = self._send()
+        self.state = "running"
+        self._onProgress(Progress("preparing", 0.0))
+
+    def _send(self) -> Iterator[None]:
+        command = yield from self._command()
+        self._client.send(job=self._number, **command)
+
+    def _write(self, node: slicer.vtkMRMLScalarVolumeNode, role: str,
+               mask: slicer.vtkMRMLNode | None = None) -> Iterator[None]:
+        """Write a volume and its mask; returns their description for the worker."""
+        image = volumes.imageOfVolume(node)
+        description = {"name": image.name, "mask": None, **(yield from self._writeImage(image, role))}
+        if mask is not None:
+            description["mask"] = yield from self._writeImage(volumes.imageOfMask(mask), f"{role}-mask")
+        return description
+
+    def _writeImage(self, image: volumes.Image, role: str) -> Iterator[None]:
+        path = self._folder / f"{role}.npy"
+        yield from volumes.write(image, path)
+        return {"voxels": str(path), "matrix": image.matrix.tolist()}
+
+    @property
+    def _outputPath(self) -> Path:
+        """Where the worker writes voxels for the scene."""
+        return self._folder / "output.npy"
+
+    def poll(self) -> None:
+        """Do a little of what there is to do: one piece to write, whatever the worker has said."""
+        if self.state != "running":
+            return
+        try:
+            next(self._steps, None)
+        except InputError as error:
+            return self._fail(str(error))
+        except OSError as error:
+            return self._fail(f"The volumes could not be written to {self._folder}: {error.strerror or error}")
+        latest = None
+        for event in self._client.poll():
+            if event["event"] == "lost":
+                return self._fail(event["message"])
+            if event.get("job") != self._number:
+                continue
+            if event["event"] == "error":
+                log = self._client.keepLog()
+                return self._fail(MESSAGE_OF_ERROR[event["kind"]].format(message=event["message"], log=log))
+            if not self._nodesExist():
+                break
+            if event["event"] == "result":
+                return self._end(event)
+            latest = event
+        if not self._nodesExist():
+            return self.cancel()
+        if latest is not None:  # only the newest pose is worth drawing
+            self._follow(latest)
+            self._onProgress(Progress(latest["stage"], latest["fraction"], latest["seconds_left"],
+                                      latest["error_mm"]))
+
+    def _nodesExist(self) -> bool:
+        return self.fixed.GetScene() is not None and self.moving.GetScene() is not None
+
+    def _end(self, event: dict[str, Any]) -> None:
+        try:
+            self._finish(event)
+        except (OSError, ValueError) as error:
+            return self._fail(f"The result could not be read: {error}")
+        self._removeFiles()
+        self.state = "done"
+
+    def cancel(self) -> None:
+        """Stop at once: the worker is killed and the scene put back."""
+        if self.state == "running":
+            self._client.stop()
+            self._undo()
+            self.state = "cancelled"
+
+    def _fail(self, message: str) -> None:
+        self._undo()
+        self._removeFiles()
+        self.message, self.state = message, "failed"
+
+    def _removeFiles(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
