@@ -28,21 +28,20 @@ class LinearTransform:
         center: (3,) fixed point, LPS mm, about which rotation and scale act.
         kind: ``rigid`` (6 parameters), ``similarity`` (7) or ``affine`` (12).
         radius: mm; the typical distance of the anatomy from the centre.
-        device: torch device of the parameters.
+
+    The dozen numbers stay on the CPU in double precision (MPS has none); measures move the matrices to their device.
 
     Raises:
         KeyError: for an unknown ``kind``.
     """
 
-    def __init__(self, start: np.ndarray, center: np.ndarray, kind: str = "rigid", radius: float = 80.0,
-                 device: torch.device | str = "cpu") -> None:
+    def __init__(self, start: np.ndarray, center: np.ndarray, kind: str = "rigid", radius: float = 80.0) -> None:
         self.kind = kind
         self.radius = float(radius)
-        start = torch.as_tensor(np.asarray(start), dtype=torch.float64, device=device)
+        start = torch.as_tensor(np.asarray(start), dtype=torch.float64)
         self.start = start[None] if start.ndim == 2 else start
-        self.center = torch.as_tensor(np.asarray(center), dtype=torch.float64, device=device)
-        self.parameters = torch.zeros(len(self.start), DEGREES_OF_FREEDOM[kind], dtype=torch.float64, device=device,
-                                      requires_grad=True)
+        self.center = torch.as_tensor(np.asarray(center), dtype=torch.float64)
+        self.parameters = torch.zeros(len(self.start), DEGREES_OF_FREEDOM[kind], dtype=torch.float64, requires_grad=True)
 
     def matrices(self) -> torch.Tensor:
         """(B, 4, 4) float64 matrices, fixed LPS to moving LPS, differentiable in ``parameters``.
@@ -62,7 +61,7 @@ class LinearTransform:
         image_of_center = self.start[:, :3, :3] @ self.center + self.start[:, :3, 3]
         offset = image_of_center + translation - (linear @ self.center)
         top = torch.cat([linear, offset[..., None]], -1)
-        bottom = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=top.dtype, device=top.device).expand(len(top), 1, 4)
+        bottom = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=top.dtype).expand(len(top), 1, 4)
         return torch.cat([top, bottom], 1)
 
     def numpy(self) -> np.ndarray:

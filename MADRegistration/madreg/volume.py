@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from .geometry import Grid, apply
+from .smoothing import smooth
 
 
 def sample_array(array: torch.Tensor, inverse: torch.Tensor, points: torch.Tensor, fill: str = "border") -> torch.Tensor:
@@ -60,17 +62,43 @@ class Volume:
     def _inverse(self, like: torch.Tensor) -> torch.Tensor:
         return torch.as_tensor(self.grid.inverse, dtype=like.dtype, device=like.device)
 
-    def sample(self, points: torch.Tensor) -> torch.Tensor:
-        """Intensities (...) at world points (..., 3); 0, the background, outside the lattice."""
-        return sample_array(self.data[None], self._inverse(points), points, "zeros")[0]
+    def sample(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Trilinear samples at world points (..., 3), LPS mm, differentiable in the points.
 
-    def inside(self, points: torch.Tensor) -> torch.Tensor:
-        """How much data there is at world points: (...) from 0 (none) to 1 (all eight neighbours)."""
-        return sample_array(self.mask[None].to(self.data.dtype), self._inverse(points), points, "zeros")[0]
+        Returns:
+            Intensities (...), 0 (background) outside the lattice; and how much data is there, from 0 (none) to
+            1 (all eight neighbours).
+        """
+        both = sample_array(self._data_and_mask, self._inverse(points), points, "zeros")
+        return both[0], both[1]
+
+    @cached_property
+    def _data_and_mask(self) -> torch.Tensor:
+        return torch.stack([self.data, self.mask.to(self.data.dtype)])
+
+    @cached_property
+    def content(self) -> torch.Tensor:
+        """bool (k, j, i): where there is tissue, or tissue within 10 mm; what lies further off tells nothing.
+
+        Falls back on all data where a threshold finds (next to) nothing.
+        """
+        near = self._widened((self.data > 0.1).float(), 5.0)
+        near = -self._widened(-near, 5.0)  # specks of noise are not tissue
+        near = self._widened(near, 10.0) > 0.5
+        content = near & self.mask
+        return content if content.float().mean() > 0.01 * self.mask.float().mean() else self.mask
+
+    def _widened(self, array: torch.Tensor, radius: float) -> torch.Tensor:
+        """Highest value (k, j, i) within a box of ``radius`` mm in every direction; one axis at a time, for speed."""
+        for axis, spacing in enumerate(self.grid.spacing[::-1]):
+            reach = [0, 0, 0]
+            reach[axis] = int(round(radius / spacing))
+            array = F.max_pool3d(array[None, None], [2 * r + 1 for r in reach], 1, reach)[0, 0]
+        return array
 
     def center_of_mass(self) -> np.ndarray:
         """World position (3,), LPS mm, of the intensity-weighted mean of the data."""
-        weight = (self.data.clamp(min=0) * self.mask).double()
+        weight = (self.data.clamp(min=0) * self.mask).cpu().double()
         total = weight.sum().clamp(min=1e-12)
         index = [
             (weight.sum([a for a in range(3) if a != axis]) @ torch.arange(weight.shape[axis]).to(weight)) / total
@@ -83,13 +111,25 @@ class Volume:
 
         Axes that are already coarser than ``spacing`` are interpolated, not sharpened.
         """
-        from .smoothing import smooth
-
+        source = self._binned(np.maximum(np.floor(spacing / self.grid.spacing + 1e-3).astype(int), 1))
         grid = self.grid.isotropic(spacing)
         # Gaussian whose half-maximum width makes up the difference between the two sampling kernels
-        sigma_mm = np.sqrt(np.maximum(spacing**2 - self.grid.spacing**2, 0)) * 0.42
-        data = smooth(self.data, sigma_mm / self.grid.spacing)
+        sigma_mm = np.sqrt(np.maximum(spacing**2 - source.grid.spacing**2, 0)) * 0.42
+        data = smooth(source.data, sigma_mm / source.grid.spacing)
         points = grid.points(self.device)
-        values = sample_array(data[None], self._inverse(points), points)[0]
-        mask = sample_array(self.mask[None].float(), self._inverse(points), points)[0] > 0.5
+        values = sample_array(data[None], source._inverse(points), points)[0]
+        mask = sample_array(source.mask[None].to(data.dtype), source._inverse(points), points)[0] > 0.5
         return Volume(self.name, values, grid, mask)
+
+    def _binned(self, factors: np.ndarray) -> Volume:
+        """Means of blocks of whole voxels along i, j, k; what is left over at the far end is dropped."""
+        factors = np.where(np.array(self.grid.size) // factors >= 2, factors, 1)
+        if (factors == 1).all():
+            return self
+        kernel = [int(n) for n in factors[::-1]]
+        data = F.avg_pool3d(self.data[None, None], kernel)[0, 0]
+        mask = F.avg_pool3d(self.mask[None, None].to(self.data.dtype), kernel)[0, 0] > 0.5
+        matrix = self.grid.matrix.copy()
+        matrix[:3, 3] = apply(self.grid.matrix, (factors - 1) / 2)
+        matrix[:3, :3] = self.grid.matrix[:3, :3] * factors
+        return Volume(self.name, data, Grid(tuple(data.shape[::-1]), matrix), mask)

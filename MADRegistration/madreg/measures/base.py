@@ -23,7 +23,8 @@ class Measure(Protocol):
 
 def map_points(matrices: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     """Fixed points (N, 3) under (B, 4, 4) matrices: float32 (B, N, 3), differentiable in the matrices."""
-    matrices = matrices.to(torch.float32)
+    # precision first, device second: MPS has no float64
+    matrices = matrices.to(points.dtype).to(points.device)
     return points @ matrices[:, :3, :3].transpose(1, 2) + matrices[:, None, :3, 3]
 
 
@@ -35,9 +36,9 @@ def sample_points(fixed: Volume, count: int, seed: int = 0, where: torch.Tensor 
     "Interpolation artefacts in mutual information-based image registration").
 
     Args:
-        where: bool (k, j, i) voxels to draw from; by default all that have data.
+        where: bool (k, j, i) voxels to draw from; by default the volume's content.
     """
-    candidates = torch.nonzero((fixed.mask if where is None else where & fixed.mask).cpu().flatten())[:, 0].numpy()
+    candidates = torch.nonzero((fixed.content if where is None else where).cpu().flatten())[:, 0].numpy()
     rng = np.random.default_rng(seed)
     if len(candidates) > count:
         candidates = np.sort(rng.choice(candidates, count, replace=False))

@@ -46,8 +46,9 @@ class NGF:
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         where = map_points(matrices, self.points)
         gradient = sample_array(self.gradient, self.inverse, where, "zeros").movedim(0, -1)
-        gradient = gradient @ matrices[:, :3, :3].to(gradient.dtype)  # rows: (A^T g)^T = g^T A
+        gradient = gradient @ matrices[:, :3, :3].to(gradient.dtype).to(gradient.device)  # rows: (A^T g)^T = g^T A
         agreement = (gradient * self.fixed_normal).sum(-1).square() / (gradient.square().sum(-1) + self.eta**2)
-        weight = self.moving.inside(where) * self.weight
+        _, inside = self.moving.sample(where)
+        weight = inside * self.weight
         # a pair that hardly overlaps must not win by agreeing on a handful of points
-        return 1 - agreement.mul(self.moving.inside(where)).sum(-1) / weight.sum(-1).clamp(min=0.05 * self.weight.sum())
+        return 1 - (agreement * inside).sum(-1) / weight.sum(-1).clamp(min=0.05 * self.weight.sum())

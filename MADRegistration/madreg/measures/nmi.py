@@ -38,7 +38,7 @@ class NMI:
                  points: torch.Tensor | None = None) -> None:
         self.moving, self.bins = moving, bins
         self.points = sample_points(fixed, samples, seed) if points is None else points
-        values = fixed.sample(self.points)
+        values, _ = fixed.sample(self.points)
         self.fixed_bin = (values * bins).long().clamp(0, bins - 1)
         # the moving axis has two bins of margin on either side for the spline's support
         self.low = float(moving.data[moving.mask].min())
@@ -46,9 +46,8 @@ class NMI:
 
     def joint_histogram(self, matrices: torch.Tensor) -> torch.Tensor:
         """Joint probabilities (B, fixed bins, moving bins) and their sums before normalisation are differentiable."""
-        where = map_points(matrices, self.points)
-        inside = self.moving.inside(where)
-        position = ((self.moving.sample(where) - self.low) * self.scale).clamp(0, self.bins - 5) + 2
+        values, inside = self.moving.sample(map_points(matrices, self.points))
+        position = ((values - self.low) * self.scale).clamp(0, self.bins - 5) + 2
         first = position.detach().floor().long() - 1
         offsets = torch.arange(4, device=position.device)
         bins = first[..., None] + offsets

@@ -1,0 +1,278 @@
+"""From a file or an ITK image to a :class:`~madreg.volume.Volume`: what may be registered, where it has data, how bright.
+
+Everything is read by ITK, as Slicer does: where the qform and the sform of a NIfTI file differ, ITK's choice counts.
+
+**Where there is data.**  A voxel counts as data unless it is not finite, lies outside the user's mask, or is padding.
+Air is data: the black around a head is what gives the head an outline, so a zero background is never masked.  Only
+what no scanner measures is padding (see :func:`padding_threshold`): the constant far below air that CT consoles and
+resamplers write outside the field of view (-3024, -2000, -32768).  A fill of -1024 is left in: it cannot be told from
+clipped air, and differs from it by 1 % of the range.
+
+**How bright.**  See :func:`normalise`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from .errors import InputError
+from .geometry import Grid
+from .volume import Volume
+
+SPACING_RANGE = (0.01, 50.0)
+"""Voxel sizes in mm that are believed: from micro-CT to the coarsest localiser.  Others are metres or damage."""
+
+SMALLEST_SLAB = 8
+"""Voxels needed along two axes.  Along the third, two slices are enough: that is a thin slab, but has a depth."""
+
+CLAMP = 1.2
+"""Highest normalised intensity: metal, vessels and coil hot spots end here."""
+
+_AIR_HU = -1010.0
+_SAMPLES = 2_000_000
+
+
+def _one_line(error: Exception) -> str:
+    """The last meaningful part of an ITK error, on one line and without addresses or a full stop."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    last = lines[-1] if lines else type(error).__name__
+    last = re.sub(r"^(sitk::ERROR:|ITK ERROR:|itk::ERROR:)?\s*(itk::ERROR:)?\s*(\w+\(0x[0-9a-f]+\):)?\s*", "", last)
+    return last.rstrip(". ")
+
+
+def _read_series(folder: Path, notices: list[str]) -> sitk.Image:
+    """The largest DICOM series in a folder (not its sub-folders)."""
+    series = {
+        uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)
+        for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    }
+    if not series:
+        raise InputError(
+            f"{folder} is a folder without DICOM files: give an image file, or the folder that holds the slices.")
+    uid = max(series, key=lambda one: len(series[one]))
+    if len(series) > 1:
+        notices.append(
+            f"{folder} holds {len(series)} DICOM series: the largest was read ({len(series[uid])} files, {uid}).")
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(series[uid])
+    image = reader.Execute()
+    if image.HasMetaDataKey("ITK_non_uniform_sampling_deviation"):
+        gap = float(image.GetMetaData("ITK_non_uniform_sampling_deviation"))
+        notices.append(f"{folder}: the slices are not evenly spaced (by up to {gap:.2g} mm); some may be missing.")
+    return image
+
+
+def read_image(path: str | Path, notices: list[str] | None = None) -> sitk.Image:
+    """Read a 3D scalar image: NIfTI, NRRD, MHA or whatever else ITK knows, or a folder of DICOM slices.
+
+    Args:
+        path: an image file, or a folder, of which the largest DICOM series is read.
+        notices: sentences for the user are appended here, e.g. which DICOM series was taken.
+
+    Returns:
+        The image with its original intensities and pixel type, checked by :func:`check_image`.
+
+    Raises:
+        InputError: if there is no such file, it cannot be read, or it is not a 3D scalar image.
+    """
+    path = Path(path)
+    notices = [] if notices is None else notices
+    if not path.exists():
+        raise InputError(f"{path} does not exist: check the path of the image.")
+    try:
+        if path.is_dir():
+            image = _read_series(path, notices)
+        else:
+            image = sitk.ReadImage(str(path))
+    except RuntimeError as error:  # how SimpleITK reports everything, from a foreign format to a truncated file
+        raise InputError(
+            f"{path} cannot be read as an image ({_one_line(error)}): give a complete NIfTI, NRRD or MHA file, or a "
+            "folder of DICOM slices.") from error
+    image = _without_empty_axes(image)
+    check_image(image, str(path))
+    return image
+
+
+def _without_empty_axes(image: sitk.Image) -> sitk.Image:
+    """A 4D image that holds a single volume, as that volume; other images as they are."""
+    if image.GetDimension() > 3 and all(n == 1 for n in image.GetSize()[3:]):
+        return sitk.Extract(image, [*image.GetSize()[:3], *[0] * (image.GetDimension() - 3)])
+    return image
+
+
+def check_image(image: sitk.Image, name: str) -> None:
+    """Refuse what is not a 3D scalar image with believable voxels.
+
+    Raises:
+        InputError: for 2D, one-slice, tiny, 4D, vector, colour and complex images, and for voxel sizes outside
+            :data:`SPACING_RANGE`.
+    """
+    size = "x".join(str(n) for n in image.GetSize())
+    if image.GetDimension() > 3:
+        raise InputError(f"{name} is a {image.GetDimension()}D series ({size}): extract one 3D volume of it first.")
+    if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
+        raise InputError(
+            f"{name} has more than one number per voxel ({image.GetPixelIDTypeAsString()}): give a scalar volume.")
+    if image.GetDimension() < 3 or min(image.GetSize()) < 2:
+        raise InputError(
+            f"{name} is a single slice ({size}): give a volume of two slices or more (for DICOM, the folder).")
+    if sorted(image.GetSize())[1] < SMALLEST_SLAB:
+        raise InputError(
+            f"{name} is too small to be registered ({size} voxels): give at least {SMALLEST_SLAB} voxels along two axes.")
+    low, high = SPACING_RANGE
+    if not all(low <= spacing <= high for spacing in image.GetSpacing()):
+        spacing = " x ".join(f"{s:.4g}" for s in image.GetSpacing())
+        raise InputError(
+            f"{name} has voxels of {spacing} mm, outside of {low:g} to {high:g} mm: correct the spacing in its header.")
+
+
+def padding_threshold(values: np.ndarray, border: np.ndarray) -> float:
+    """Value at or below which a voxel is padding; minus infinity if the image has none.
+
+    Padding is the lowest value if it (a) is below what air measures in Hounsfield units, (b) occurs exactly in at
+    least 0.1 % of the voxels, (c) touches the border of the image and (d) is separated from all but 1 % of the other
+    voxels by a quarter of their range or more.  Every modality but CT keeps all its voxels by (a); air that is
+    clipped at -1024 stays by (d).  The threshold lies midway in the gap, so that voxels that resampling has mixed
+    with padding go too.
+
+    Args:
+        values: all finite intensities.
+        border: the finite intensities on the six faces of the image.
+    """
+    lowest = values.min()
+    if lowest >= _AIR_HU or not (border == lowest).any():
+        return -np.inf
+    others = values[values > lowest]
+    if len(values) - len(others) < 0.001 * len(values) or not len(others):
+        return -np.inf
+    bottom, top = np.percentile(_thinned(others), [1, 99])
+    if bottom - lowest < 0.25 * (top - bottom):
+        return -np.inf
+    return float(0.5 * (lowest + bottom))
+
+
+def _thinned(values: np.ndarray) -> np.ndarray:
+    """Every n-th value, so that percentiles of a large image cost no more than those of a small one."""
+    return values[:: max(1, len(values) // _SAMPLES)]
+
+
+def intensity_window(values: np.ndarray) -> tuple[float, float]:
+    """Intensities (background, bright) that :func:`normalise` maps to 0 and 1; see there.
+
+    Args:
+        values: (n,) finite intensities of the data voxels, not all the same.
+    """
+    values = _thinned(values).astype(np.float64)
+    low, top = np.percentile(values, [0.5, 99.9])
+    if low == top:  # next to everything is the same: the rest is the image
+        low, top = values.min(), values.max()
+    foreground = values[values > np.clip(values, low, top).mean()]
+    high = np.percentile(foreground, 98) if len(foreground) else top
+    dark = values[values < low + 0.15 * (high - low)]
+    if len(dark) >= 0.1 * len(values):
+        low = np.median(dark)
+    return float(low), float(high)
+
+
+def normalise(array: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Intensities that mean the same in every modality: 0 is the background, 1 about the brightest tissue.
+
+    A straight line through two points, clamped to [0, :data:`CLAMP`].  Bright is the 98th percentile of the
+    foreground (all above the mean), so it depends neither on how much air the field of view holds nor on a few
+    voxels of metal.  Background is the median of the dark voxels (the lowest 15 % of the range) when these make up a
+    tenth of the image, so that a noisy background is 0 on average and does not pull the centre of mass; otherwise,
+    as in a cropped scan without air, the 0.5th percentile.  In a CT of the head air becomes 0, soft tissue about
+    0.4 to 0.6 and dense bone 1: nothing is windowed away, and tissue keeps its distance from both.
+
+    Args:
+        array: (k, j, i) intensities; values outside the mask may be anything.
+        mask: bool (k, j, i), where there is data; at least one voxel, not all of the same value.
+
+    Returns:
+        float32 (k, j, i), finite everywhere, 0 outside the mask.
+    """
+    low, high = intensity_window(array[mask])
+    out = np.zeros(array.shape, np.float32)
+    out[mask] = np.clip((array[mask] - low) / (high - low), 0, CLAMP)
+    return out
+
+
+def _mask_array(mask: sitk.Image, image: sitk.Image, name: str) -> np.ndarray:
+    """The user's mask as bool (k, j, i), after checking that it lies on the image's grid."""
+    grid, mask_grid = Grid.of_image(image), Grid.of_image(mask)
+    if grid.size != mask_grid.size:
+        raise InputError(
+            f"The mask of {name} has {'x'.join(map(str, mask_grid.size))} voxels and the image "
+            f"{'x'.join(map(str, grid.size))}: resample the mask onto the grid of the image.")
+    apart = np.linalg.norm(grid.corners - mask_grid.corners, axis=1).max()
+    if apart > 0.1 * grid.spacing.min():
+        raise InputError(
+            f"The mask of {name} lies up to {apart:.3g} mm off the image: resample it onto the grid of the image.")
+    array = sitk.GetArrayFromImage(mask)
+    inside = np.isfinite(array) & (array != 0)
+    if not inside.any():
+        raise InputError(f"The mask of {name} is empty: paint the region to be registered, or leave the mask out.")
+    return inside
+
+
+def _faces(array: np.ndarray) -> np.ndarray:
+    """All values on the six faces of an array, (n,)."""
+    return np.concatenate([np.take(array, [0, -1], axis).ravel() for axis in range(3)])
+
+
+def volume_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None) -> tuple[Volume, list[str]]:
+    """A :class:`Volume` of an image: checked, normalised, and with a mask of where it has data.
+
+    Args:
+        image: 3D scalar image of any pixel type.
+        name: what to call it in messages: the file or the volume node.
+        mask: image on the same grid (to a tenth of a voxel); everything but 0 is inside.
+
+    Returns:
+        The volume and sentences to show to the user.
+
+    Raises:
+        InputError: if the image or the mask cannot be used; the message says why and what to do.
+    """
+    notices: list[str] = []
+    image = _without_empty_axes(image)
+    check_image(image, name)
+    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which is no data
+        array = sitk.GetArrayFromImage(image).astype(np.float32)
+    data = np.isfinite(array)
+    if not data.any():
+        raise InputError(f"{name} holds no finite number (only NaN or Inf): export it again, or give another image.")
+    if not data.all():
+        notices.append(f"{name}: {100 * (1 - data.mean()):.2g} % of the voxels are NaN or Inf and count as no data.")
+    faces = _faces(array)
+    threshold = padding_threshold(array[data], faces[np.isfinite(faces)])
+    if np.isfinite(threshold):
+        padding = data & (array <= threshold)
+        notices.append(f"{name}: {100 * padding.mean():.2g} % of the voxels are padding and count as no data.")
+        data &= ~padding
+    if array[data].min() == array[data].max():
+        raise InputError(f"{name} has the same value in every voxel: give an image that shows something.")
+    normalised = normalise(array, data)
+    if mask is not None:
+        mask = _without_empty_axes(mask)
+        check_image(mask, f"The mask of {name}")
+        inside = data & _mask_array(mask, image, name)
+        if not inside.any():
+            raise InputError(f"The mask of {name} covers only voxels without data: paint it where the image shows "
+                             "something, or leave the mask out.")
+        data = inside
+    return Volume(name, torch.from_numpy(normalised), Grid.of_image(image), torch.from_numpy(data)), notices
+
+
+def read_volume(path: str | Path, mask_path: str | Path | None = None) -> tuple[Volume, list[str]]:
+    """Read an image, and a mask on its grid, as a :class:`Volume`: :func:`read_image`, :func:`volume_from_image`."""
+    notices: list[str] = []
+    image = read_image(path, notices)
+    mask = None if mask_path is None else read_image(mask_path, notices)
+    volume, more = volume_from_image(image, str(path), mask)
+    return volume, notices + more

@@ -1,0 +1,297 @@
+"""Register a moving volume to a fixed one: the pipeline that a user gets.
+
+By default: search every pose (:mod:`madreg.search`), refine the best candidates coarsely with NMI, keep the one that
+agrees best, refine it down to fine resolution, and let MAD say how far off the result still is.  With a measure
+named, that measure alone is minimised at one resolution from the start asked for, as in the MAD paper.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+import torch
+
+from . import __version__, device
+from .errors import InputError
+from .geometry import apply, flip_world, rotation_angle
+from .measures import MEASURES
+from .measures.base import Measure, sample_points
+from .measures.nmi import NMI
+from .optimise import evaluate, minimise
+from .search import search
+from .transforms import DEGREES_OF_FREEDOM, LinearTransform
+from .volume import Volume
+
+INITS = ("given", "geometry", "mass", "search")
+SINGLE_SPACING = 4.0  # mm; the one resolution at which a measure is optimised alone
+SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST = 200, 4.0, 0.05
+
+
+class Cancelled(Exception):
+    """Raised by a progress callback to stop a registration."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user may choose.
+
+    Attributes:
+        type: ``rigid``, ``similarity`` or ``affine``.
+        measure: ``default`` (the pipeline), or ``mad``, ``nmi``, ``ngf`` alone at one resolution.
+        init: ``given`` (where the volumes are, or ``start``), ``geometry`` or ``mass`` (centres are aligned), or
+            ``search`` (every pose).
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        seed: of everything random.
+        start: 4x4, fixed LPS to moving LPS, for ``given``; the identity if None.
+    """
+
+    type: str = "rigid"
+    measure: str = "default"
+    init: str = "search"
+    device: str = "auto"
+    seed: int = 0
+    start: np.ndarray | None = None
+
+    def check(self) -> None:
+        """Raise InputError for a value that does not exist."""
+        for name, value, known in (
+            ("transform type", self.type, tuple(DEGREES_OF_FREEDOM)),
+            ("measure", self.measure, ("default", *MEASURES)),
+            ("initialisation", self.init, INITS),
+        ):
+            if value not in known:
+                raise InputError(f'There is no {name} "{value}": choose one of {", ".join(known)}.')
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a registration stands: the stage, the share of the whole run done, the current 4x4 (LPS, fixed to
+    moving), and the estimated error in mm once there is one."""
+
+    stage: str
+    fraction: float
+    matrix: np.ndarray
+    error_mm: float | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One finished stage: the measure's value before and after (lower is better), and the time it took."""
+
+    name: str
+    measure: str
+    before: float
+    after: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a registration found.
+
+    Attributes:
+        matrix: 4x4, fixed LPS to moving LPS, mm.
+        start: 4x4, where the moving volume lay before (``Settings.start`` or the identity).
+        error_before_mm, error_after_mm: mean distance in mm that MAD predicts at ``start`` and at ``matrix``.
+        overlap: share of the fixed content that lies in the moving field of view.
+    """
+
+    matrix: np.ndarray
+    start: np.ndarray
+    settings: Settings
+    stages: list[Stage]
+    seconds: float
+    device: str
+    error_before_mm: float | None
+    error_after_mm: float | None
+    overlap: float
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def matrix_ras(self) -> np.ndarray:
+        """4x4, fixed RAS to moving RAS, mm."""
+        return flip_world(self.matrix)
+
+    def report(self) -> dict:
+        """Everything as plain types, for JSON."""
+        motion = self.matrix @ np.linalg.inv(self.start)
+        settings = asdict(self.settings)
+        settings["start"] = self.start.tolist()
+        return {
+            "madreg": __version__,
+            "matrix_fixed_to_moving_lps": self.matrix.tolist(),
+            "matrix_fixed_to_moving_ras": self.matrix_ras.tolist(),
+            "rotation_degrees": rotation_angle(motion[:3, :3]),
+            "volume_scale": float(np.linalg.det(motion[:3, :3])),
+            "error_before_mm": self.error_before_mm,
+            "error_after_mm": self.error_after_mm,
+            "overlap": self.overlap,
+            "seconds": self.seconds,
+            "device": self.device,
+            "settings": settings,
+            "stages": [asdict(stage) for stage in self.stages],
+            "notices": self.notices,
+        }
+
+
+def register(
+    fixed: Volume,
+    moving: Volume,
+    settings: Settings | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Find the transform that maps fixed points to the moving points that show the same anatomy.
+
+    Args:
+        progress: called often, from this thread; may raise :class:`Cancelled` to stop.
+
+    Raises:
+        InputError: for unknown settings, a device that is not there, or a start without common field of view.
+        Cancelled: from the callback.
+    """
+    settings = settings or Settings()
+    settings.check()
+    where = device.choose(settings.device)
+    try:
+        return _Run(fixed.to(where), moving.to(where), settings, progress).execute()
+    except (torch.OutOfMemoryError, NotImplementedError) as error:
+        if where.type == "cpu":
+            raise
+        reason = "ran out of memory" if isinstance(error, torch.OutOfMemoryError) else "lacks an operation"
+        notice = f"The {where.type} device {reason}: the registration was done on the CPU."
+        if where.type == "cuda":
+            torch.cuda.empty_cache()
+    result = _Run(fixed.to("cpu"), moving.to("cpu"), replace(settings, device="cpu"), progress).execute()
+    return replace(result, notices=[notice, *result.notices])
+
+
+class _Run:
+    """One registration under way."""
+
+    def __init__(self, fixed: Volume, moving: Volume, settings: Settings,
+                 progress: Callable[[Progress], None] | None) -> None:
+        self.fixed, self.moving, self.settings = fixed, moving, settings
+        self.callback = progress
+        self.stages: list[Stage] = []
+        self.start = np.eye(4) if settings.start is None else np.asarray(settings.start, float)
+        self.levels: dict[float, tuple[Volume, Volume]] = {}
+        self.points = sample_points(self._level(SINGLE_SPACING)[0], 2000, settings.seed).double().cpu().numpy()
+        self.center = self.points.mean(0)
+        self.radius = float(np.linalg.norm(self.points - self.center, axis=1).mean())
+
+    def execute(self) -> Result:
+        began = time.perf_counter()
+        if self.settings.measure == "default":
+            matrix = self._default()
+        else:
+            matrix = self._single()
+        before, after = self._estimate(matrix)
+        return Result(
+            matrix=matrix, start=self.start, settings=self.settings, stages=self.stages,
+            seconds=time.perf_counter() - began, device=device.describe(self.fixed.device),
+            error_before_mm=before, error_after_mm=after, overlap=self._overlap(matrix),
+        )  # fmt: skip
+
+    # --- the pipelines -------------------------------------------------------------------------------------------
+
+    def _default(self) -> np.ndarray:
+        poses = self._starts(0.0, 0.5)
+        if len(poses) > 1:
+            poses, _ = self._refine("candidates", 6.0, 8_000, poses, (50, 4.0, 0.5), (0.5, 0.6))
+            poses = poses[:3]
+        poses, _ = self._refine("coarse", 4.0, 12_000, poses, (40, 2.0, 0.2), (0.6, 0.7))
+        matrix = poses[0]
+        kind = self.settings.type
+        matrix = self._refine("medium", 3.0, 20_000, matrix[None], (40, 0.8, 0.1), (0.7, 0.8), kind)[0][0]
+        return self._refine("fine", 2.0, 40_000, matrix[None], (60, 0.2, 0.02), (0.8, 1.0), kind)[0][0]
+
+    def _single(self) -> np.ndarray:
+        """One measure, one resolution: what the paper compares."""
+        poses = self._starts(0.0, 0.3 if self.settings.init == "search" else 0.05)
+        fixed, moving = self._level(SINGLE_SPACING)
+        measure = MEASURES[self.settings.measure](fixed, moving, seed=self.settings.seed)
+        poses = poses[np.argsort(evaluate(measure, poses), kind="stable")][:1]
+        poses, _ = self._descend(self.settings.measure, measure, poses, (SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST),
+                                 (0.3, 1.0), self.settings.type)
+        return poses[0]
+
+    # --- the parts -----------------------------------------------------------------------------------------------
+
+    def _starts(self, begin: float, end: float) -> np.ndarray:
+        """Poses (B, 4, 4) to start from."""
+        if self.settings.init == "search":
+            return self._search(begin, end)
+        matrix = self.start.copy()
+        if self.settings.init == "geometry":
+            matrix[:3, 3] = self.moving.grid.center - matrix[:3, :3] @ self.fixed.grid.center
+        elif self.settings.init == "mass":
+            matrix[:3, 3] = self.moving.center_of_mass() - matrix[:3, :3] @ self.fixed.center_of_mass()
+        if self._overlap(matrix) < 0.01:
+            raise InputError(
+                f"{self.fixed.name} and {self.moving.name} have no field of view in common at the start: "
+                'let the registration search for the pose (initialisation "search").'
+            )
+        return matrix[None]
+
+    def _search(self, begin: float, end: float) -> np.ndarray:
+        clock = time.perf_counter()
+        tell = self._teller("search", begin, end)
+        found = search(self.fixed, self.moving, progress=lambda share: tell(share, self.start[None]))
+        if not found:
+            raise InputError(
+                f"No pose of {self.moving.name} matches {self.fixed.name}: check that both show the same anatomy, "
+                "and that neither is empty or nearly so."
+            )
+        scores = [-candidate.score for candidate in found]
+        self.stages.append(Stage("search", "ngf", scores[-1], scores[0], time.perf_counter() - clock))
+        return np.stack([candidate.matrix for candidate in found])
+
+    def _refine(self, name: str, spacing: float, samples: int, poses: np.ndarray, schedule: tuple[int, float, float],
+                share: tuple[float, float], kind: str = "rigid") -> tuple[np.ndarray, np.ndarray]:
+        fixed, moving = self._level(spacing)
+        measure = NMI(fixed, moving, samples=samples, seed=self.settings.seed)
+        return self._descend(name, measure, poses, schedule, share, kind)
+
+    def _descend(self, name: str, measure: Measure, poses: np.ndarray, schedule: tuple[int, float, float],
+                 share: tuple[float, float], kind: str) -> tuple[np.ndarray, np.ndarray]:
+        """Minimise from every pose; poses and values come back best first, and none is worse than it was."""
+        clock = time.perf_counter()
+        before = evaluate(measure, poses)
+        steps, first, last = schedule
+        transform = LinearTransform(poses, self.center, kind, self.radius)
+        after_poses, after = minimise(measure, transform, steps=steps, first_step=first, last_step=last,
+                                      progress=self._teller(name, *share))
+        worse = ~(after < before)
+        after_poses[worse], after[worse] = poses[worse], before[worse]
+        order = np.argsort(after, kind="stable")
+        best = order[0]
+        self.stages.append(Stage(name, measure.name, float(before[best]), float(after[best]),
+                                 time.perf_counter() - clock))
+        return after_poses[order], after[order]
+
+    def _level(self, spacing: float) -> tuple[Volume, Volume]:
+        """Both volumes at one resolution, made once."""
+        if spacing not in self.levels:
+            self.levels[spacing] = self.fixed.resampled(spacing), self.moving.resampled(spacing)
+        return self.levels[spacing]
+
+    def _estimate(self, matrix: np.ndarray) -> tuple[float | None, float | None]:
+        """MAD's mean prediction in mm at the start and at the result."""
+        return None, None
+
+    def _overlap(self, matrix: np.ndarray) -> float:
+        """Share of the fixed content that lies where the moving volume has data."""
+        points = torch.as_tensor(apply(matrix, self.points), dtype=torch.float32, device=self.moving.device)
+        return float(self.moving.sample(points)[1].mean())
+
+    def _teller(self, stage: str, begin: float, end: float) -> Callable[[float, np.ndarray], None]:
+        """A progress function for one stage that takes the share of the stage and its poses, the best first."""
+
+        def tell(share: float, poses: np.ndarray) -> None:
+            if self.callback:
+                self.callback(Progress(stage, begin + share * (end - begin), poses[0]))
+
+        return tell
