@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+import torch
 from scipy.spatial.transform import Rotation
 
 from ..geometry import about, apply, mean_displacement
+from ..volume import Volume
 from .plots import new_figure, save
 from .protocol import Case, trial_generator
 from .tables import as_csv, markdown
@@ -60,22 +63,41 @@ def misalignment(distance: float, points: np.ndarray, rng: np.random.Generator) 
     return motion((low + high) / 2)
 
 
+class Predictor(Protocol):
+    """What is evaluated: a distance in mm at each of some fixed points, made for one pair.
+
+    Attributes:
+        points: (n, 3) LPS mm, the middles of the fixed patches.
+    """
+
+    points: torch.Tensor
+
+    def map(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """At a 4x4 matrix: predicted distances (n,) in mm, and which of them lie in both scans (n,) bool."""
+
+
+def _mad(fixed: Volume, moving: Volume, seed: int) -> Predictor:
+    from ..measures.mad import MAD
+
+    return MAD(fixed, moving, seed=seed)
+
+
 def measure_predictions(cases: Sequence[Case], poses: int, seed: int, device: str,
-                        on_pose: Callable[[], object] = lambda: None) -> list[Pose]:
+                        on_pose: Callable[[], object] = lambda: None,
+                        predictor: Callable[[Volume, Volume, int], Predictor] = _mad) -> list[Pose]:
     """Predictions and truth at ``poses`` misalignments of each case, evenly spread from 0 to :data:`LARGEST_MM`.
 
     Raises:
         InputError: if the weights or a case cannot be used.
     """
     from .. import device as devices
-    from ..measures.mad import MAD
     from ..reading import read_volume
 
     where = devices.choose(device)
     found = []
     for case in cases:
         fixed, moving = (read_volume(path)[0].to(where) for path in (case.fixed, case.moving))
-        measure = MAD(fixed, moving, seed=seed)
+        measure = predictor(fixed, moving, seed)
         rng = trial_generator(case.name, "small", 1_000_000 + seed)
         for number in range(poses):
             points = measure.points.cpu().numpy().astype(float)

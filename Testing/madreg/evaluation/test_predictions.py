@@ -6,9 +6,18 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 
-from madreg.evaluation.predictions import Pose, binned, correlation, misalignment, write_predictions
-from madreg.geometry import mean_displacement
+from madreg.evaluation.phantom import write_cases
+from madreg.evaluation.predictions import (
+    Pose,
+    binned,
+    correlation,
+    measure_predictions,
+    misalignment,
+    write_predictions,
+)
+from madreg.geometry import apply, mean_displacement
 
 
 @pytest.mark.parametrize("distance", [0.75, 8.0, 31.0, 60.0])
@@ -51,3 +60,26 @@ def test_tables_and_plot_are_written(tmp_path):
     assert "| all | 12 | 2400 | 5.00 | 1.000 | 5.00 | 1.000 |" in text
     assert "Commit abc" in (tmp_path / "predictions.md").read_text()
     assert (tmp_path / "predictions.png").stat().st_size > 10_000 and (tmp_path / "predictions.svg").is_file()
+
+
+class Oracle:
+    """Knows the distance, for cases whose truth is the identity, and sees every second point."""
+
+    def __init__(self, fixed, moving, seed):
+        index = torch.nonzero(fixed.mask)[::5000].flip(-1).double().numpy()
+        self.points = torch.as_tensor(apply(fixed.grid.matrix, index))
+
+    def map(self, matrix):
+        points = self.points.numpy()
+        return np.linalg.norm(apply(matrix, points) - points, axis=1), np.arange(len(points)) % 2 == 0
+
+
+def test_an_oracle_is_found_to_be_right_from_0_to_60_mm(tmp_path):
+    cases = write_cases(tmp_path)
+    ticks = []
+    poses = measure_predictions(cases, 6, 0, "cpu", lambda: ticks.append(1), Oracle)
+    assert len(poses) == len(ticks) == 12
+    for number, pose in enumerate(poses):
+        assert np.allclose(pose.predicted, pose.true, atol=1e-9)
+        assert pose.true.mean() == pytest.approx(5 + 10 * (number % 6), rel=0.1)
+    assert {pose.contrast for pose in poses} == {"CT-T1", "T1-T2"}
