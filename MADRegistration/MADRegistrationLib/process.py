@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Protocol
@@ -100,6 +102,11 @@ class QtProcess:
         self._process.closeWriteChannel()
         self._process.kill()
         self._process.waitForFinished(150)  # ms; a killed process is gone in a few
+
+
+def pythonOfSlicer() -> str:
+    """The Python interpreter that Slicer brings for scripts; outside Slicer, the one that runs this."""
+    return shutil.which("PythonSlicer") or sys.executable
 
 
 def killGroup(pid: int) -> None:

@@ -1,0 +1,375 @@
+"""MAD Registration: choose two volumes, press Register, see them snap together.  The work is done in MADRegistrationLib
+and madreg; this file connects it to Slicer's module machinery and to the widgets of Resources/UI/MADRegistration.ui."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Union
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+from MADRegistrationLib import pytorch
+from MADRegistrationLib.check import meanErrorMm
+from MADRegistrationLib.client import WorkerClient
+from MADRegistrationLib.panel import Panel
+from MADRegistrationLib.parameters import Measure, Preset, StartFrom, TransformType, applyPreset
+from MADRegistrationLib.process import QtProcess, pythonOfSlicer
+from MADRegistrationLib.registration import Inputs, SceneRegistration
+
+POLL_MS = 50
+FLICKER_MS = 400
+DEMO_FOLDER = Path(__file__).parent / "Resources" / "Demo"
+
+
+class MADRegistration(ScriptedLoadableModule):
+    """What Slicer shows of the module."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("MAD Registration")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["The MADRegistration contributors"]
+        self.parent.helpText = _(
+            "Brings two scans of any contrast together (CT, MR of any kind, PET), wherever they lie: rigid, similarity "
+            "or affine. Choose the volume that stays and the volume that moves, and press Register."
+            "<p>Research software: not for clinical use.")
+        self.parent.acknowledgementText = _(
+            "Implements the Modality Agnostic Distance (MAD), <a href=\"https://arxiv.org/abs/2309.02875\">"
+            "arXiv 2309.02875</a>. Demo data: pycortex (BSD-2).")
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer the bundled pair in the Sample Data module, beside Slicer's own CT-MR Brain."""
+    import SampleData
+
+    if hasattr(SampleData.SampleDataLogic, "registerCustomSampleDataCategory"):  # since Slicer 5.12
+        SampleData.SampleDataLogic.registerCustomSampleDataCategory("MADRegistration", title=_("MAD Registration"))
+    hashes = json.loads((DEMO_FOLDER / "truth.json").read_text())["sha256"]
+    names = {"T1w": "T1w.nii.gz", "EPI": "EPI.nii.gz"}
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="MADRegistration",
+        sampleName="MADRegistrationDemo",
+        uris=[(DEMO_FOLDER / file).as_uri() for file in names.values()],
+        fileNames=[f"MADRegistration-{file}" for file in names.values()],
+        nodeNames=list(names),
+        checksums=[f"SHA256:{hashes[file]}" for file in names.values()],
+    )
+
+
+@parameterNodeWrapper
+class MADRegistrationParameterNode:
+    """All choices of the panel; saved with the scene.  The masks need typing.Union: the widgets know no other."""
+
+    fixedVolume: slicer.vtkMRMLScalarVolumeNode
+    movingVolume: slicer.vtkMRMLScalarVolumeNode
+    fixedMask: Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode]  # noqa: UP007
+    movingMask: Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode]  # noqa: UP007
+    outputTransform: slicer.vtkMRMLLinearTransformNode
+    resampledVolume: slicer.vtkMRMLScalarVolumeNode
+    transformType: TransformType = TransformType.RIGID
+    startFrom: StartFrom = StartFrom.SEARCH
+    measure: Measure = Measure.DEFAULT
+    device: str = "auto"
+    seed: Annotated[int, WithinRange(0, 9999)] = 0
+    followProgress: bool = True
+
+
+class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Shows what :class:`Panel` says, and tells it what the user does."""
+
+    def __init__(self, parent=None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self._panel = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+
+    def setup(self) -> None:
+        """Called when the user opens the module the first time."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MADRegistration.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.ui.presetComboBox.addItems([preset.label() for preset in Preset])
+
+        self.logic = MADRegistrationLogic()
+        self._panel = Panel(self, self.logic.client, pytorch.ensure)
+        self._pollTimer = self._makeTimer(POLL_MS, self._onPollTimer)
+        self._flickerTimer = self._makeTimer(FLICKER_MS, self._panel.onFlick)
+
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.ui.applyButton.connect("clicked(bool)", lambda _checked: self._act(self._panel.onButton))
+        self.ui.revertButton.connect("clicked(bool)", lambda _checked: self._act(self._panel.onRevert))
+        self.ui.batchButton.connect("clicked(bool)", lambda _checked: self._act(self._panel.onBatchButton))
+        self.ui.batchSelector.connect("checkedNodesChanged()", self._onBatchChanged)
+        self.ui.presetComboBox.connect("activated(int)", self._onPreset)
+        self.ui.deviceComboBox.connect("activated(int)", self._onDevice)
+        self.ui.opacitySlider.connect("valueChanged(double)", self._panel.onOpacity)
+        self.ui.swapButton.connect("clicked(bool)", lambda _checked: self._panel.onSwap())
+        self.ui.flickerButton.connect("toggled(bool)", self._onFlickerToggled)
+        self.ui.checkerboardButton.connect(
+            "clicked(bool)", lambda _checked: self._act(lambda: self._panel.onCompare("checkerboard")))
+        self.ui.edgesButton.connect(
+            "clicked(bool)", lambda _checked: self._act(lambda: self._panel.onCompare("edges")))
+        self.initializeParameterNode()
+
+    def _makeTimer(self, milliseconds, slot):
+        timer = qt.QTimer(self.parent)
+        timer.setInterval(milliseconds)
+        timer.connect("timeout()", slot)
+        return timer
+
+    def cleanup(self) -> None:
+        """Called when Slicer closes or the module is reloaded."""
+        self.removeObservers()
+        if self._panel:
+            self._pollTimer.stop()
+            self._flickerTimer.stop()
+            self._panel.close()
+
+    def enter(self) -> None:
+        self.initializeParameterNode()
+
+    def exit(self) -> None:
+        """The user opens another module: a running registration goes on."""
+        self.ui.flickerButton.checked = False
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self._parameterNodeGuiTag = None
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersChanged)
+
+    def onSceneStartClose(self, caller, event) -> None:
+        self.ui.flickerButton.checked = False
+        self._panel.onSceneStartClose()
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event) -> None:
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self) -> None:
+        """Make sure that there is a parameter node; choose the first two volumes if none is chosen."""
+        self.setParameterNode(self.logic.getParameterNode())
+        parameters = self._parameterNode
+        if not parameters.fixedVolume and not parameters.movingVolume:
+            nodes = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+                     if node.GetClassName() == "vtkMRMLScalarVolumeNode"]
+            if len(nodes) > 1:
+                parameters.fixedVolume, parameters.movingVolume = nodes[:2]
+
+    def setParameterNode(self, parameterNode) -> None:
+        """Connect the widgets to another parameter node, or to none."""
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersChanged)
+        self._parameterNode = parameterNode
+        if self._parameterNode:
+            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersChanged)
+        self._panel.setParameters(parameterNode)
+
+    def _onParametersChanged(self, caller=None, event=None) -> None:
+        self._panel.update()
+
+    # --- what the user does --------------------------------------------------------------------------------------
+
+    def _act(self, action) -> None:
+        """Do what a button stands for; an unforeseen error is shown and logged."""
+        with slicer.util.tryWithErrorDisplay(_("MAD Registration failed.")):
+            action()
+
+    def _onPollTimer(self) -> None:
+        self._panel.poll()
+        if not self._panel.needsPolling:
+            self._pollTimer.stop()
+
+    def _onPreset(self, index) -> None:
+        if self._parameterNode:
+            applyPreset(self._parameterNode, list(Preset)[index])
+            self._panel.update()
+
+    def _onDevice(self, index) -> None:
+        if self._parameterNode:
+            self._parameterNode.device = self._deviceNames[index]
+
+    def _onBatchChanged(self) -> None:
+        self._panel.batchVolumes = list(self.ui.batchSelector.checkedNodes())
+        self._panel.update()
+
+    def _onFlickerToggled(self, isOn) -> None:
+        if isOn:
+            self._flickerTimer.start()
+        else:
+            self._flickerTimer.stop()
+
+    # --- what the panel shows: MADRegistrationLib.panel.View -----------------------------------------------------
+
+    def setButton(self, text, isEnabled, toolTip) -> None:
+        self._setButton(self.ui.applyButton, text, isEnabled, toolTip)
+
+    def setBatchButton(self, text, isEnabled, toolTip) -> None:
+        self._setButton(self.ui.batchButton, text, isEnabled, toolTip)
+
+    def _setButton(self, button, text, isEnabled, toolTip) -> None:
+        button.text, button.enabled, button.toolTip = text, isEnabled, toolTip
+
+    def setMessage(self, text, isError) -> None:
+        self.ui.messageLabel.styleSheet = "color: #c62828;" if isError else ""
+        self._setLabel(self.ui.messageLabel, text)
+
+    def setResult(self, html) -> None:
+        self._setLabel(self.ui.resultLabel, html)
+
+    def _setLabel(self, label, text) -> None:
+        label.text = text
+        label.setVisible(bool(text))
+
+    def setProgress(self, text, percent) -> None:
+        self._setLabel(self.ui.progressLabel, text)
+        self.ui.progressBar.setVisible(percent is not None)
+        self.ui.progressBar.setValue(percent or 0)
+
+    def setRevertEnabled(self, isEnabled) -> None:
+        self.ui.revertButton.enabled = isEnabled
+
+    def setInspectionEnabled(self, isEnabled) -> None:
+        self.ui.inspectCollapsibleButton.enabled = isEnabled
+
+    def setBusy(self, isBusy) -> None:
+        for section in (self.ui.inputsCollapsibleButton, self.ui.outputsCollapsibleButton,
+                        self.ui.settingsCollapsibleButton, self.ui.advancedCollapsibleButton, self.ui.batchSelector,
+                        self.ui.checkerboardButton, self.ui.edgesButton):
+            section.enabled = not isBusy
+        if isBusy:
+            self._pollTimer.start()
+
+    def setDevices(self, choices, current) -> None:
+        self._deviceNames = [name for name, _text in choices]
+        self.ui.deviceComboBox.clear()
+        self.ui.deviceComboBox.addItems([text for _name, text in choices])
+        self.ui.deviceComboBox.setCurrentIndex(self._deviceNames.index(current))
+
+    def setPreset(self, preset) -> None:
+        self.ui.presetComboBox.setCurrentIndex(list(Preset).index(preset))
+
+    def setOpacity(self, opacity) -> None:
+        wasBlocked = self.ui.opacitySlider.blockSignals(True)
+        self.ui.opacitySlider.value = opacity
+        self.ui.opacitySlider.blockSignals(wasBlocked)
+
+
+class MADRegistrationLogic(ScriptedLoadableModuleLogic):
+    """Registration for scripts: the same that the panel does."""
+
+    def __init__(self) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        self.client = WorkerClient(QtProcess, [pythonOfSlicer()])
+
+    def getParameterNode(self):
+        return MADRegistrationParameterNode(super().getParameterNode())
+
+    def register(self, inputs: Inputs, settings: dict | None = None) -> SceneRegistration:
+        """Register, and wait until it is over while Slicer's interface goes on.
+
+        Args:
+            inputs: the nodes; at least ``Inputs(fixedVolume, movingVolume)``.
+            settings: fields of ``madreg.registration.Settings`` that differ from the default.
+
+        Returns:
+            The finished registration: its ``report``, its ``placement.transform``, and ``revert()``.
+
+        Raises:
+            RuntimeError: if it failed; the message is for the user.
+        """
+        registration = SceneRegistration(self.client, inputs, settings or {})
+        registration.start()
+        while registration.state == "running":
+            slicer.app.processEvents()
+            registration.poll()
+            time.sleep(0.01)
+        if registration.state != "done":
+            raise RuntimeError(registration.message or "The registration was cancelled.")
+        return registration
+
+
+class MADRegistrationTest(ScriptedLoadableModuleTest):
+    """Slicer's own self-test: the bundled pair, far apart, through the logic and through the panel."""
+
+    LIMIT_MM = 5.0
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        if not pytorch.isInstalled():
+            self.delayDisplay("MADRegistration self-test SKIPPED: PyTorch is not installed")
+            return
+        self.setUp()
+        self.test_logic()
+        self.setUp()
+        self.test_panel()
+
+    def loadDisplacedPair(self):
+        """The bundled pair with the moving volume turned by 60 degrees and shifted by about 54 mm."""
+        fixed, moving = (slicer.util.loadVolume(str(DEMO_FOLDER / file)) for file in ("T1w.nii.gz", "EPI.nii.gz"))
+        turn = vtk.vtkTransform()
+        turn.Translate(40, -30, 20)
+        turn.RotateWXYZ(60, 1, 2, 3)
+        self.displacement = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Displacement")
+        self.displacement.SetMatrixTransformToParent(turn.GetMatrix())
+        moving.SetAndObserveTransformNodeID(self.displacement.GetID())
+        return fixed, moving
+
+    def assertAligned(self, fixed, moving):
+        """Assert the mean distance in mm between where the points of the fixed scan are seen in both volumes."""
+        truth = json.loads((DEMO_FOLDER / "truth.json").read_text())["fixed_to_moving_lps_mm"]
+        error = meanErrorMm(fixed, moving, truth)
+        self.delayDisplay(f"Error: {error:.2f} mm")
+        self.assertLess(error, self.LIMIT_MM)
+
+    def test_logic(self):
+        fixed, moving = self.loadDisplacedPair()
+        logic = MADRegistrationLogic()
+        try:
+            registration = logic.register(Inputs(fixed, moving))
+            self.assertAligned(fixed, moving)
+            registration.revert()
+            self.assertEqual(moving.GetTransformNodeID(), self.displacement.GetID())
+        finally:
+            logic.client.stop()
+
+    def test_panel(self):
+        fixed, moving = self.loadDisplacedPair()
+        slicer.util.selectModule("MADRegistration")
+        widget = slicer.modules.MADRegistrationWidget
+        widget.initializeParameterNode()
+        parameters = widget._parameterNode
+        parameters.fixedVolume, parameters.movingVolume = fixed, moving
+        slicer.app.processEvents()
+        self.assertEqual(widget.ui.applyButton.text, _("Register"))
+        widget.ui.applyButton.click()
+        self.assertEqual(widget.ui.applyButton.text, _("Cancel"))
+        while widget._panel.isRunning:
+            slicer.app.processEvents()
+            time.sleep(0.01)
+        self.assertAligned(fixed, moving)
+        self.assertIs(parameters.outputTransform, moving.GetParentTransformNode())
+        widget.ui.revertButton.click()
+        self.assertEqual(moving.GetTransformNodeID(), self.displacement.GetID())
