@@ -1,4 +1,4 @@
-"""From a file or an ITK image to a :class:`~madreg.volume.Volume`: what may be registered, where it has data, how bright.
+"""From a file or an ITK image to a :class:`~madreg.volume.Volume`: what may be registered, where it has data.
 
 Everything is read by ITK, as Slicer does: where the qform and the sform of a NIfTI file differ, ITK's choice counts.
 
@@ -123,7 +123,7 @@ def check_image(image: sitk.Image, name: str) -> None:
             f"{name} is a single slice ({size}): give a volume of two slices or more (for DICOM, the folder).")
     if sorted(image.GetSize())[1] < SMALLEST_SLAB:
         raise InputError(
-            f"{name} is too small to be registered ({size} voxels): give at least {SMALLEST_SLAB} voxels along two axes.")
+            f"{name} is too small to be registered ({size} voxels): give at least {SMALLEST_SLAB} along two axes.")
     low, high = SPACING_RANGE
     if not all(low <= spacing <= high for spacing in image.GetSpacing()):
         spacing = " x ".join(f"{s:.4g}" for s in image.GetSpacing())
