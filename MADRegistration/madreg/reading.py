@@ -13,7 +13,11 @@ clipped air, and differs from it by 1 % of the range.
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +26,7 @@ import torch
 
 from .errors import InputError
 from .geometry import Grid
+from .nifti import find_fault
 from .volume import Volume
 
 SPACING_RANGE = (0.01, 50.0)
@@ -40,9 +45,25 @@ _SAMPLES = 2_000_000
 def _one_line(error: Exception) -> str:
     """The last meaningful part of an ITK error, on one line and without addresses or a full stop."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("Reason:")] or lines  # errno, of some other call as often
     last = lines[-1] if lines else type(error).__name__
     last = re.sub(r"^(sitk::ERROR:|ITK ERROR:|itk::ERROR:)?\s*(itk::ERROR:)?\s*(\w+\(0x[0-9a-f]+\):)?\s*", "", last)
     return last.rstrip(". ")
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what ITK's C libraries print about a bad file off stderr: the exception says it once."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
 
 
 def _read_series(folder: Path, notices: list[str]) -> sitk.Image:
@@ -84,11 +105,11 @@ def read_image(path: str | Path, notices: list[str] | None = None) -> sitk.Image
     notices = [] if notices is None else notices
     if not path.exists():
         raise InputError(f"{path} does not exist: check the path of the image.")
+    if path.is_file() and (fault := find_fault(path)):
+        raise InputError(f"{path} {fault}.")
     try:
-        if path.is_dir():
-            image = _read_series(path, notices)
-        else:
-            image = sitk.ReadImage(str(path))
+        with _silence():
+            image = _read_series(path, notices) if path.is_dir() else sitk.ReadImage(str(path))
     except RuntimeError as error:  # how SimpleITK reports everything, from a foreign format to a truncated file
         raise InputError(
             f"{path} cannot be read as an image ({_one_line(error)}): give a complete NIfTI, NRRD or MHA file, or a "
