@@ -15,7 +15,7 @@ _NO_SPACING = "has no voxel size in its header (pixdim is 0 or not a number): ex
 
 
 def find_fault(path: Path) -> str | None:
-    """What is wrong with a ``.nii`` or ``.nii.gz`` file, to be put behind its name; None for nothing, or another format.
+    """What is wrong with a ``.nii`` or ``.nii.gz`` file, put to follow its name; None if nothing is.
 
     Offsets are those of the NIfTI-1 and NIfTI-2 headers (nifti1.h, nifti2.h).
     """
