@@ -1,0 +1,8 @@
+"""``python -m madreg``, the same as the command ``madreg``."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
