@@ -72,12 +72,13 @@ def registerSampleData():
 
 @parameterNodeWrapper
 class MADRegistrationParameterNode:
-    """All choices of the panel; saved with the scene.  The masks need typing.Union: the widgets know no other."""
+    """All choices of the panel; saved with the scene.  The masks need typing.Union with None: it is the one form
+    that both the serializers and the node selectors of Slicer 5.10 know."""
 
     fixedVolume: slicer.vtkMRMLScalarVolumeNode
     movingVolume: slicer.vtkMRMLScalarVolumeNode
-    fixedMask: Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode]  # noqa: UP007
-    movingMask: Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode]  # noqa: UP007
+    fixedMask: Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+    movingMask: Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
     outputTransform: slicer.vtkMRMLLinearTransformNode
     resampledVolume: slicer.vtkMRMLScalarVolumeNode
     transformType: TransformType = TransformType.RIGID
@@ -153,7 +154,6 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self._parameterNodeGuiTag = None
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersChanged)
 
     def onSceneStartClose(self, caller, event) -> None:
         self.ui.flickerButton.checked = False

@@ -126,7 +126,8 @@ class Panel:
             return _("Choose a fixed volume"), False, _("All moving volumes are brought to the one fixed volume.")
         if not number:
             return _("Choose moving volumes"), False, _("Tick the volumes to bring to the fixed one.")
-        return _("Register {number} volumes").format(number=number), True, _(
+        text = _("Register one volume") if number == 1 else _("Register {number} volumes").format(number=number)
+        return text, True, _(
             "Bring each ticked volume to the fixed one; a table shows the results.")
 
     def _batch(self) -> list[slicer.vtkMRMLScalarVolumeNode]:
@@ -190,6 +191,10 @@ class Panel:
                 registration.state, registration.message = "failed", str(error)
                 self._note(registration)
                 continue
+            except Exception:
+                self._queue.clear()
+                self._end()  # the panel must stay usable whatever happens
+                raise
             self._current = registration
             views.show(inputs.fixed, inputs.moving, views.opacity() or 0.5)
             self._view.setOpacity(views.opacity())

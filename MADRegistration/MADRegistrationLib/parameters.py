@@ -5,14 +5,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
+try:
+    from slicer.i18n import tr as _
+except ImportError:  # slicer-core has no translations
 
-def _(text: str) -> str:
-    """Slicer's translation where there is Slicer; the text itself elsewhere."""
-    try:
-        from slicer.i18n import tr
-    except ImportError:
+    def _(text: str) -> str:
         return text
-    return tr(text)
 
 
 class TransformType(Enum):
