@@ -30,7 +30,7 @@ class Appearance:
     layers: int = 3
     channels: int = 4
     sizes: tuple[int, ...] = (1, 3, 5)
-    size_odds: tuple[float, ...] = (0.66, 0.3, 0.04)
+    size_odds: tuple[float, ...] = (0.76, 0.21, 0.03)
     dark_background: float = 0.85
     acquisition: bool = True
 
@@ -41,10 +41,10 @@ def random_kernel(size: int, outputs: int, inputs: int, rng: np.random.Generator
     weight = (weight + weight.flip(2, 3, 4)) / 2
     if size > 1:
         # a random filter of this size on average cancels itself out; its centre keeps the anatomy in view
-        weight = weight / size**1.5
+        weight = weight / size**1.5 * 0.7
         middle = size // 2
         weight[:, :, middle, middle, middle] += torch.from_numpy(
-            rng.standard_normal((outputs, inputs), dtype=np.float32) * rng.choice([0.0, 1.0], p=[0.3, 0.7])
+            rng.standard_normal((outputs, inputs), dtype=np.float32) * rng.choice([0.0, 1.0], p=[0.15, 0.85])
         )
     return weight
 
@@ -122,7 +122,7 @@ def acquired(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         x = _smooth_along(x, int(rng.integers(3)), float(rng.uniform(0.3, 1.2)))
     if rng.random() < 0.7:
         noise = torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32))
-        x = x + noise * float(rng.uniform(0, 0.08))
+        x = x + noise * float(rng.uniform(0, 0.06))
     return x
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
@@ -23,6 +22,8 @@ from scipy import ndimage
 from .appearance import Appearance, random_appearance
 from .errors import InputError
 from .geometry import Grid, apply
+from .reading import read_volume
+from .smoothing import smooth
 from .volume import sample_array
 
 SCAN_SPACING = 2.0
@@ -67,22 +68,9 @@ def load_scan(path: Path) -> Scan:
     Raises:
         InputError: if the file cannot be read or shows nothing.
     """
-    try:
-        image = sitk.ReadImage(str(path), sitk.sitkFloat32)
-    except RuntimeError as error:
-        raise InputError(f"{path} cannot be read as an image; give a NIfTI, NRRD or MHA file.") from error
-    if image.GetDimension() != 3 or min(image.GetSize()) < 8:
-        raise InputError(f"{path} is not a 3D volume; training needs 3D scans.")
-    array = torch.from_numpy(np.nan_to_num(sitk.GetArrayFromImage(image)))
-    grid = Grid.of_image(image)
-    from .smoothing import smooth
-
-    sigma = np.sqrt(np.maximum(4.0**2 - grid.spacing**2, 0)) * 0.38 / grid.spacing
-    low = float(np.quantile(array.numpy()[::2, ::2, ::2], 0.02))
-    high = float(np.quantile(array.numpy()[::2, ::2, ::2], 0.995))
-    if not high > low:
-        raise InputError(f"{path} has the same value everywhere; leave it out of the training folder.")
-    array = ((array - low) / (high - low)).clamp(0, 1.2)
+    volume, _ = read_volume(path)
+    array, grid = volume.data, volume.grid
+    sigma = np.sqrt(np.maximum(4.0**2 - grid.spacing**2, 0)) * 0.42 / grid.spacing
     out = grid.isotropic(SCAN_SPACING)
     inverse = torch.as_tensor(grid.inverse, dtype=torch.float32)
     sharp = sample_array(smooth(array, 0.8 / grid.spacing)[None], inverse, out.points())[0]
@@ -111,7 +99,7 @@ class PairSettings:
         appearance: the random convolutions.
     """
 
-    size: int = 40
+    size: int = 32
     spacing: float = 4.0
     stride: int = 4
     distance: float = 60.0
