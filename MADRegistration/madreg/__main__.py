@@ -1,4 +1,4 @@
-"""``python -m madreg``, the same as the command ``madreg``."""
+"""``python -m madreg`` is ``madreg``."""
 
 import sys
 

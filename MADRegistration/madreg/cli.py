@@ -1,71 +1,97 @@
-"""The command ``madreg``: picks the sub-command, and ends in one sentence when something cannot be done."""
+"""The command line: ``madreg COMMAND …``.
+
+Errors are one sentence on stderr and an exit status that is not 0: 1 for input that cannot be used, 2 for a command
+line that cannot be understood, 130 after Ctrl-C.
+"""
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from typing import NoReturn
 
 from . import __version__
 from .errors import InputError
 
 COMMANDS = {
-    "register": "find the transform between two scans and write it",
-    "demo": "register the bundled pair of scans from far apart",
-    "evaluate": "measure how well registration works on pairs with known alignment",
-    "train": "train the network of the Modality Agnostic Distance",
+    "register": "align a moving image to a fixed one",
+    "demo": "register the bundled pair from a large displacement and draw the result",
+    "evaluate": "measure how well registration works, on pairs with known alignment",
+    "train": "train the distance network on a folder of scans",
 }
-"""Every sub-command, a module of ``madreg.commands`` that is imported only when it is called."""
-
-FAILED, MISUSED, STOPPED = 1, 2, 130
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one sentence, without the usage in front of it."""
+    """A parser whose complaint is one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(MISUSED, f"{message[0].upper()}{message[1:].rstrip('.')}: see {self.prog} --help.\n")
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help).\n")
 
 
-def _parser(called: str | None) -> argparse.ArgumentParser:
-    """The parser, with the options of the one sub-command that is called."""
-    parser = _Parser("madreg", description="Register two 3D scans of any contrast, from any pose.")
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The parser; only the chosen command's module is imported, so that help is there at once."""
+    parser = _Parser(prog="madreg", description="Register 3D scans of any contrast, from any pose, with the Modality "
+                                                "Agnostic Distance (MAD).")
     parser.add_argument("--version", action="version", version=f"madreg {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        if name == called:
-            module = importlib.import_module(f".commands.{name}", __package__)
-            module.add_arguments(command)
-            command.set_defaults(run=module.run)
+        if find_spec(f"{__package__}.commands.{name}") is None:
+            continue
+        sub = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == chosen:
+            module = import_module(f"{__package__}.commands.{name}")
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; ``arguments`` are those after ``madreg``.
+    """Run the command line.
+
+    Args:
+        arguments: the words after ``madreg``; those of the process if None.
 
     Returns:
-        0, or an exit status after one sentence on stderr.  Only a defect of the program shows a traceback.
+        The exit status.
     """
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    called = next((word for word in arguments if not word.startswith("-")), None)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    before = _stop_on_terminate()
     try:
-        args = _parser(called).parse_args(arguments)
+        args = _parser(next((word for word in arguments if not word.startswith("-")), None)).parse_args(arguments)
         return args.run(args)
     except InputError as error:
         print(error, file=sys.stderr)
-        return FAILED
+        return 1
     except KeyboardInterrupt:
-        print("Stopped: what was not complete was not written.", file=sys.stderr)
-        return STOPPED
-    except SystemExit as end:  # argparse: --help, or a complaint that is printed already
-        return end.code
+        print("Stopped before the end: no file was half-written.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read our output, such as head, has left
+        sys.stderr.close()
+        return 1
     except (MemoryError, RuntimeError) as error:
         from .worker import is_memory_error
 
         if not is_memory_error(error):
             raise
-        print("There is not enough memory: close other programs, or give smaller images.", file=sys.stderr)
-        return FAILED
+        print("The memory of this computer does not suffice: close other programs, or give smaller images.",
+              file=sys.stderr)
+        return 1
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _stop_on_terminate():  # -> the former handler, or None where there is nothing to put back
+    """Let a polite kill (SIGTERM) clean up like Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,15 +1,13 @@
-"""Files for the user: checked before the work starts, and written whole or not at all."""
+"""Files that are written whole or not at all: the transform, the resampled image, the report, the picture."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import math
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -17,145 +15,118 @@ import SimpleITK as sitk
 from .errors import InputError
 from .geometry import itk_transform, matrix_of_itk
 
-TRANSFORM_ENDINGS = (".tfm", ".txt", ".h5", ".mat")
-"""What ITK writes a linear transform to and reads it from."""
+TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".mat")
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+REPORT_SUFFIXES = (".json",)
+PICTURE_SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
 
-IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
-"""Image formats of a single file: one of two files (.mhd, .hdr) could be written by half."""
 
-
-def check_outputs(outputs: list[tuple[Path, tuple[str, ...]]], inputs: list[Path]) -> None:
-    """Prove, before any work, that all files can be written and that none takes the place of an input.
-
-    Nothing is left behind; a folder is not made.
+def check_output(path: str | Path, suffixes: Iterable[str], inputs: Iterable[str | Path] = ()) -> Path:
+    """Make sure, before any work, that a file can be written.
 
     Args:
-        outputs: every file to come, with the endings it may have.
-        inputs: files that must stay as they are.
+        suffixes: the endings that are known, with their dots; case does not matter.
+        inputs: files that are read and must not be overwritten.
 
     Raises:
-        InputError: naming the file that cannot be written, and why.
+        InputError: for another ending, a folder that is not there or does not take files, or an input's own path.
     """
-    taken = [path.resolve() for path in inputs]
-    for path, endings in outputs:
-        if not path.name.lower().endswith(endings):
-            raise InputError(f"{path} cannot be written: its name has to end in {' or '.join(endings)}.")
-        if path.resolve() in taken:
-            raise InputError(f"{path} is given twice: every output needs a name of its own, and none that of an input.")
-        taken.append(path.resolve())
-        if path.is_dir():
-            raise InputError(f"{path} is a folder: give the name of a file.")
-        if not path.parent.is_dir():
-            raise InputError(f"{path} cannot be written: make the folder {path.parent} first.")
-        try:
-            with tempfile.TemporaryFile(dir=path.parent):
-                pass
-        except OSError as error:
-            raise InputError(
-                f"{path} cannot be written ({error.strerror}): choose another folder than {path.parent}.") from error
-
-
-def _ending(path: Path) -> str:
-    """What tells ITK the format: the last suffix, or .nii.gz."""
-    return ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
-
-
-@contextlib.contextmanager
-def replacing(*paths: Path) -> Iterator[list[Path]]:
-    """Temporary names beside ``paths`` to write to; at the end they take their places, and on any error they go.
-
-    Files that were there before stay untouched until all the new ones are complete.
-
-    Raises:
-        InputError: if writing fails, e.g. on a full disk.
-    """
-    temporary: list[Path] = []
+    path = Path(path)
+    if not path.name.lower().endswith(tuple(suffixes)):
+        raise InputError(f"{path} has an unknown ending: choose one of {', '.join(suffixes)}.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give the name of a file.")
+    if any(path.resolve() == Path(one).resolve() for one in inputs):
+        raise InputError(f"{path} is an input and would be overwritten: choose another name.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written, since the folder {path.parent} does not exist: create it first.")
     try:
-        try:
-            for path in paths:
-                handle, name = tempfile.mkstemp(_ending(path), f".{path.name}.", path.parent)
-                os.close(handle)
-                temporary.append(Path(name))
-            yield temporary
-            for source, path in zip(temporary, paths, strict=True):
-                source.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner may read
-                os.replace(source, path)
-        except (OSError, RuntimeError) as error:  # RuntimeError is how SimpleITK reports it
-            reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1].rstrip(".")
-            names = ", ".join(str(path) for path in paths)
-            raise InputError(f"{names} could not be written ({reason}): free some space or choose another "
-                             "folder.") from error
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): choose a folder that you may write to.") from error
+    return path
+
+
+def write_all(jobs: Mapping[Path, Callable[[Path], None]]) -> None:
+    """Write several files, all or none.
+
+    Each is written into a temporary folder beside its target and moved into place when the last one is complete;
+    moving within a file system cannot leave half a file.
+
+    Args:
+        jobs: for each target, a function that writes it to the path it is given.
+
+    Raises:
+        InputError: if one cannot be written, a full disk for instance; then none is.
+    """
+    folders: list[Path] = []
+    try:
+        done = []
+        for target, write in jobs.items():
+            try:
+                folders.append(Path(tempfile.mkdtemp(prefix=".madreg-", dir=target.parent)))
+                draft = folders[-1] / target.name
+                write(draft)
+            except (OSError, RuntimeError) as error:  # SimpleITK reports everything as a RuntimeError
+                raise InputError(f"{target} cannot be written: check the free space and your rights to "
+                                 f"{target.parent}.") from error
+            done.append((draft, target))
+        for draft, target in done:
+            os.replace(draft, target)
     finally:
-        for path in temporary:
-            path.unlink(missing_ok=True)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def write_transform(matrix: np.ndarray, path: Path) -> None:
+    """Write a 4x4 matrix, fixed LPS to moving LPS in mm, as an ITK affine transform.
 
-
-def write_transform(path: Path, matrix: np.ndarray) -> None:
-    """The 4x4 matrix, fixed LPS to moving LPS, as an ITK transform, which is also what Slicer loads."""
+    That is what ITK resamples with, and what puts the moving volume in place when Slicer loads and applies it.
+    """
     sitk.WriteTransform(itk_transform(matrix), str(path))
 
 
-def read_transform(path: Path) -> np.ndarray:
-    """4x4 matrix, fixed LPS to moving LPS, of a linear ITK transform file.
+def read_transform(path: str | Path) -> np.ndarray:
+    """4x4 matrix, fixed LPS to moving LPS in mm, of an ITK transform file.
 
     Raises:
-        InputError: if the file is missing, damaged, or holds something else.
+        InputError: if there is no such file, it cannot be read, or it is not linear, 3D and invertible.
     """
-    if not path.is_file():
+    if not Path(path).is_file():
         raise InputError(f"{path} does not exist: check the path of the transform.")
     try:
         transform = sitk.ReadTransform(str(path))
     except RuntimeError as error:
-        raise InputError(f"{path} cannot be read as a transform: give an ITK transform file "
-                         f"({', '.join(TRANSFORM_ENDINGS)}).") from error
+        raise InputError(f"{path} cannot be read as a transform: give an ITK transform file such as .tfm or .h5.") \
+            from error
     if transform.GetDimension() != 3 or not transform.IsLinear():
-        raise InputError(f"{path} holds a transform that is not linear in 3D: give a rigid or affine one.")
+        raise InputError(f"{path} is not a linear 3D transform: give a rigid, similarity or affine one.")
     matrix = matrix_of_itk(transform)
-    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-6:
-        raise InputError(f"{path} holds a transform that cannot be inverted: give a rigid or affine one.")
+    if not np.isfinite(matrix).all() or not 1e-3 < abs(np.linalg.det(matrix[:3, :3])) < 1e3:
+        raise InputError(f"{path} squeezes space to nothing or holds no numbers: give an invertible transform.")
     return matrix
 
 
-def resample(fixed: sitk.Image, moving: sitk.Image, matrix: np.ndarray) -> sitk.Image:
-    """The moving image on the fixed grid, in its own intensities and pixel type; its minimum outside of its view.
+def resample(moving: sitk.Image, fixed: sitk.Image, matrix: np.ndarray) -> sitk.Image:
+    """The moving image on the grid of the fixed one, in its own intensities and pixel type.
+
+    Interpolation is linear; what the moving image does not cover gets its lowest value.
 
     Args:
-        matrix: 4x4, fixed LPS to moving LPS.
+        matrix: 4x4, fixed LPS to moving LPS, mm.
     """
     array = sitk.GetArrayViewFromImage(moving)
     lowest = float(array[np.isfinite(array)].min())
-    kind = array.dtype
-    # ITK cuts decimals off where the pixel type has none: it would darken the image by half a step
-    precise = sitk.sitkFloat32 if kind.itemsize <= 2 or kind == np.float32 else sitk.sitkFloat64
-    resampled = sitk.Resample(moving, fixed, itk_transform(matrix), sitk.sitkLinear, lowest, precise)
-    if np.issubdtype(kind, np.integer):
-        limits = np.iinfo(kind)
-        rounded = np.clip(np.rint(sitk.GetArrayViewFromImage(resampled)), limits.min, limits.max).astype(kind)
-        image = sitk.GetImageFromArray(rounded)
-        image.CopyInformation(resampled)
-        return image
-    return sitk.Cast(resampled, moving.GetPixelID())
+    return sitk.Resample(moving, fixed, itk_transform(matrix), sitk.sitkLinear, lowest, moving.GetPixelID())
 
 
-def write_image(path: Path, image: sitk.Image) -> None:
-    """An image in the format that the ending names, compressed where that is possible."""
+def write_image(image: sitk.Image, path: Path) -> None:
+    """Write an image, compressed where its format can."""
     sitk.WriteImage(image, str(path), useCompression=True)
 
 
-def write_report(path: Path, report: dict[str, Any]) -> None:
-    """A report as JSON; numbers that are not finite, which JSON does not know, become null."""
-    path.write_text(json.dumps(_plain(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def write_report(report: dict, path: Path) -> None:
+    """Write a report as JSON that a human can read."""
+    path.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
