@@ -118,6 +118,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.ui.applyButton.connect("clicked(bool)", lambda _checked: self._act(self._panel.onButton))
         self.ui.revertButton.connect("clicked(bool)", lambda _checked: self._act(self._panel.onRevert))
+        self.ui.plotButton.connect("clicked(bool)", lambda _checked: self._act(self._panel.onPlot))
         self.ui.batchButton.connect("clicked(bool)", lambda _checked: self._act(self._panel.onBatchButton))
         self.ui.batchSelector.connect("checkedNodesChanged()", self._onBatchChanged)
         self.ui.presetComboBox.connect("activated(int)", self._onPreset)
@@ -248,6 +249,9 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setRevertEnabled(self, isEnabled) -> None:
         self.ui.revertButton.enabled = isEnabled
+
+    def setPlotEnabled(self, isEnabled) -> None:
+        self.ui.plotButton.enabled = isEnabled
 
     def setInspectionEnabled(self, isEnabled) -> None:
         self.ui.inspectCollapsibleButton.enabled = isEnabled

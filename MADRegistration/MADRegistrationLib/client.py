@@ -58,7 +58,7 @@ class WorkerClient:
         self._folder = Path(tempfile.mkdtemp(prefix="MADRegistration-"))
         try:
             process = self._makeProcess()
-            process.start(self._arguments, self._logPath)
+            process.start([*self._arguments, str(self._folder)], self._logPath)
         except OSError:
             self.stop()
             raise

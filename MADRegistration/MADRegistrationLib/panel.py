@@ -39,6 +39,7 @@ class View(Protocol):
     def setProgress(self, text: str, percent: int | None) -> None: ...
     def setResult(self, html: str) -> None: ...
     def setRevertEnabled(self, isEnabled: bool) -> None: ...
+    def setPlotEnabled(self, isEnabled: bool) -> None: ...
     def setInspectionEnabled(self, isEnabled: bool) -> None: ...
     def setBusy(self, isBusy: bool) -> None: ...
     def setDevices(self, choices: list[tuple[str, str]], current: str) -> None: ...
@@ -65,6 +66,7 @@ class Panel:
         self.batchVolumes: list[slicer.vtkMRMLScalarVolumeNode] = []
         self.table: slicer.vtkMRMLTableNode | None = None
         self._isBatch = False
+        self._plot: dict[str, Any] = {}
 
     # --- what the user sees of the inputs ------------------------------------------------------------------------
 
@@ -100,6 +102,7 @@ class Panel:
         fixed, moving = parameters.fixedVolume, parameters.movingVolume
         self._view.setInspectionEnabled(fixed is not None and moving is not None and fixed is not moving)
         self._view.setRevertEnabled(self.canRevert)
+        self._view.setPlotEnabled(self.canRevert)
 
     def _button(self) -> tuple[str, bool, str]:
         """Text, whether enabled, and tooltip of the one button."""
@@ -277,6 +280,16 @@ class Panel:
         self._view.setMessage(_("Everything is as it was before the registration."), False)
         self.update()
 
+    def onPlot(self) -> None:
+        """Show in a plot view how the last registration went."""
+        done = [registration for registration in self.finished if registration.canRevert]
+        if not done:
+            return
+        if any(node.GetScene() is None for node in (self._plot.get("chart"), self._plot.get("table")) if node):
+            self._plot = {}
+        views.plotConvergence(done[-1].convergence(), _("Registration of {name}").format(
+            name=done[-1].moving.GetName()), self._plot)
+
     def _showProgress(self, progress: Progress) -> None:
         stage = progress.stage
         if stage == "preparing" and not self._client.isReady:
@@ -344,7 +357,7 @@ class Panel:
     def onSceneStartClose(self) -> None:
         """Stop everything that belongs to the scene that is about to go."""
         self.cancel()
-        self.finished, self.batchVolumes, self._layers, self.table = [], [], None, None
+        self.finished, self.batchVolumes, self._layers, self.table, self._plot = [], [], None, None, {}
         self._parameters = None
         self._view.setResult("")
         self._view.setMessage("", False)

@@ -12,7 +12,7 @@ import slicer
 import vtk
 
 from madreg.errors import InputError
-from madreg.geometry import apply
+from madreg.geometry import Grid, apply, mean_displacement
 
 from . import volumes
 from .client import WorkerClient
@@ -56,7 +56,7 @@ class SceneRegistration(SceneJob):
     Attributes:
         report: for ``done``, what ``madreg register --report`` writes, and ``moved_mm``, how far the centre of the
             moving volume went.
-        history: (fraction of the run, estimated error in mm) for every estimate that came.
+        history: (fraction of the run, 4x4 pose, estimated error in mm or None) of all progress shown.
         state: as of every job, or ``reverted``.
     """
 
@@ -65,12 +65,14 @@ class SceneRegistration(SceneJob):
         super().__init__(client, inputs.fixed, inputs.moving, onProgress)
         self.inputs, self.settings, self.follow = inputs, settings, follow
         self.report: dict[str, Any] = {}
-        self.history: list[tuple[float, float]] = []
+        self.history: list[tuple[float, np.ndarray, float | None]] = []
 
     def _prepare(self) -> None:
         self.inputs.check()
         self.placement = Placement(self.fixed, self.moving, self.inputs.transform)
         moving = volumes.imageOfVolume(self.moving)
+        fixed = volumes.imageOfVolume(self.fixed)
+        self._corners = Grid(fixed.array.shape[::-1], fixed.matrix).corners
         self._center = apply(moving.matrix, (np.array(moving.array.shape[::-1]) - 1) / 2)
         self._former = None if self.inputs.resampled is None else _VoxelsBefore(self.inputs.resampled)
 
@@ -84,10 +86,10 @@ class SceneRegistration(SceneJob):
         }
 
     def _follow(self, event: dict[str, Any]) -> None:
-        if event["error_mm"] is not None:
-            self.history.append((event["fraction"], event["error_mm"]))
+        matrix = np.array(event["matrix"])
+        self.history.append((event["fraction"], matrix, event["error_mm"]))
         if self.follow:
-            self.placement.show(np.array(event["matrix"]))
+            self.placement.show(matrix)
 
     def _finish(self, event: dict[str, Any]) -> None:
         report = event["report"]
@@ -95,10 +97,18 @@ class SceneRegistration(SceneJob):
         matrix = np.array(report["matrix_fixed_to_moving_lps"])
         moved = apply(np.linalg.inv(matrix), self._center) - self._center
         self.report = {**report, "moved_mm": float(np.linalg.norm(moved))}
+        self.history.append((1.0, matrix, report["error_after_mm"]))
         self.placement.show(matrix)
         self.placement.sign(_attributes(report))
         if voxels is not None and self.inputs.resampled.GetScene() is not None:
             volumes.setVoxels(self.inputs.resampled, voxels, like=self.fixed)
+
+    def convergence(self) -> np.ndarray:
+        """How the registration went: (n, 3) of percent of the run, distance in mm from the final pose (mean over the
+        corners of the fixed volume), and estimated error in mm or NaN."""
+        final = self.history[-1][1]
+        return np.array([(100 * fraction, mean_displacement(matrix, final, self._corners), np.nan if error is None
+                          else error) for fraction, matrix, error in self.history])
 
     def _undo(self) -> None:
         self.placement.restore()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import slicer
 
 
@@ -71,3 +72,16 @@ def swap() -> None:
 def flick() -> None:
     """Show only the other of the two volumes; called by a timer, the eye sees every difference jump."""
     blend(0.0 if opacity() > 0.5 else 1.0)
+
+
+def plotConvergence(points: np.ndarray, title: str, nodes: dict) -> slicer.vtkMRMLPlotChartNode:
+    """A chart of :meth:`SceneRegistration.convergence`, shown in a plot view where there are views.
+
+    Args:
+        points: (n, 3): percent of the run, distance from the final pose in mm, estimated error in mm or NaN.
+        nodes: of the former chart, to be used again; an empty dict the first time.  Filled in.
+    """
+    names = ["Percent of the run", "Distance from the final pose (mm)", "Estimated error (mm)"]
+    columns = 2 if np.isnan(points[:, 2]).all() else 3
+    return slicer.util.plot(points[:, :columns], xColumnIndex=0, columnNames=names[:columns], title=title,
+                            show=getattr(slicer, "app", None) is not None, nodes=nodes)

@@ -9,7 +9,8 @@ Slicer starts it, so that neither a long computation nor its crash touches Slice
 
 Events out: ``hello`` (pid; at once), ``ready`` (devices; torch is loaded), ``alive`` (once a second), ``progress``,
 ``result`` and ``error`` (each with its job).  Voxels are ``.npy`` files (k, j, i); matrices map an index (i, j, k) to
-LPS mm.  Only the main thread computes.  The process ends when stdin does, so it never outlives its parent.
+LPS mm.  Only the main thread computes.  The process ends when stdin does, so it never outlives its parent; the folder
+that may be given as its one argument, where its parent keeps the temporary files, it then removes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -175,11 +177,13 @@ def _messenger(stream: IO[str]) -> Say:
     return say
 
 
-def _listen(commands: queue.Queue) -> None:
+def _listen(commands: queue.Queue, folder: str | None) -> None:
     """Queue every command; end the process, in the middle of whatever it does, when stdin ends."""
     for line in sys.stdin:
         if line.strip():
             commands.put(json.loads(line))
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
@@ -189,8 +193,12 @@ def _beat(say: Say) -> None:
         say("alive")
 
 
-def main() -> None:
-    """Serve until told to quit, or until stdin ends."""
+def main(folder: str | None = None) -> None:
+    """Serve until told to quit, or until stdin ends.
+
+    Args:
+        folder: temporary files to remove when stdin ends, because the parent may have crashed and cannot.
+    """
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # so that the client can kill this process and whatever it started by one group
     # keep stdout for events: what libraries print goes to stderr, which is the log
@@ -198,7 +206,7 @@ def main() -> None:
     os.dup2(2, 1)
     say("hello", pid=os.getpid(), version=__version__)
     commands: queue.Queue = queue.Queue()
-    threading.Thread(target=_listen, args=(commands,), daemon=True).start()
+    threading.Thread(target=_listen, args=(commands, folder), daemon=True).start()
     threading.Thread(target=_beat, args=(say,), daemon=True).start()
     try:
         say("ready", devices=devices())
@@ -214,4 +222,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

@@ -57,4 +57,4 @@ if __name__ == "__main__":
         worker.devices = lambda: [{"name": "cpu", "text": "CPU, 8 threads"}]
     if "--silent" in sys.argv:
         time.sleep(600)
-    worker.main()
+    worker.main(sys.argv[-1] if len(sys.argv) > 1 else None)

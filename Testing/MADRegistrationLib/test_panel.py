@@ -112,7 +112,12 @@ def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
     assert parameters.outputTransform is volumes[1].GetParentTransformNode() is not None
     # no estimate: never "aligned"
     assert "CHECK" in view.shown["Result"] and "37.4 mm" in view.shown["Result"]
-    assert view.shown["RevertEnabled"] is True
+    assert view.shown["RevertEnabled"] is True and view.shown["PlotEnabled"] is True
+    for _ in range(2):  # the second uses the same nodes
+        panel.onPlot()
+    chart = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotChartNode")
+    assert chart.GetTitle() == "Registration of CT" and chart.GetNumberOfPlotSeriesNodes() == 2
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 1
     panel.onRevert()
     assert volumes[1].GetParentTransformNode() is None and parameters.outputTransform is None
     assert layers() == before and view.shown["RevertEnabled"] is False and view.shown["Result"] == ""

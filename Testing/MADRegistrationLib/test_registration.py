@@ -88,7 +88,9 @@ def test_a_registration_ends_on_the_transform(client, pair, scene):
     assert node.GetAttribute("MADRegistration.ErrorBeforeMm") == "37.40"
     assert node.GetAttribute("MADRegistration.ErrorAfterMm") == "unknown"
     assert [p.stage for p in progress][:2] == ["preparing", "search"] and progress[1].errorMm == 12.5
-    assert registration.history == [(0.5, 12.5)]
+    # half way, the pose is half a shift away from the result; then it has arrived
+    half = np.linalg.norm([5, -10, 15])
+    np.testing.assert_allclose(registration.convergence(), [[50, half, 12.5], [100, 0, np.nan]], atol=1e-9)
 
 
 def test_the_worker_stays_warm_and_leaves_no_files(client, pair, tempFolder):
@@ -202,8 +204,10 @@ def test_a_python_that_is_not_there(pair, scene, tempFolder):
     assert isAsBefore(scene, pair) and list(tempFolder.iterdir()) == []
 
 
-def test_the_worker_dies_with_its_parent(tmp_path):
-    code = f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, {str(FAKES)!r}], " \
+def test_the_worker_dies_with_its_parent_and_cleans_up(tmp_path):
+    folder = tmp_path / "files"
+    (folder / "1").mkdir(parents=True)
+    code = f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, {str(FAKES)!r}, {str(folder)!r}], " \
            "stdin=subprocess.PIPE, stdout=subprocess.DEVNULL); print(p.pid, flush=True); time.sleep(600)"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     worker = int(parent.stdout.readline())
@@ -214,7 +218,7 @@ def test_the_worker_dies_with_its_parent(tmp_path):
     end = time.monotonic() + 3
     while exists(worker) and time.monotonic() < end:
         time.sleep(0.02)
-    assert not exists(worker)
+    assert not exists(worker) and not folder.exists()
 
 
 def test_resampled_volume_and_revert(client, pair, scene, addTransform):
