@@ -16,7 +16,7 @@ from .process import Process, killGroup
 
 WORKER_PATH = Path(madreg.__file__).with_name("worker.py")
 SILENCE_SECONDS = 120.0
-"""A worker that has not even sent a heartbeat for so long is taken for dead (loading torch can take a minute)."""
+"""A worker that works and has not even sent a heartbeat for so long is taken for dead."""
 
 
 class WorkerClient:
@@ -54,7 +54,10 @@ class WorkerClient:
     def start(self) -> None:
         """Start the worker unless it runs.  OSError if that is not possible."""
         if self._process is not None:
-            return
+            if self._process.isRunning():
+                self._lastHeard = time.monotonic()  # it is silent while it has nothing to do
+                return
+            self.stop()  # it has died since its last work
         self._folder = Path(tempfile.mkdtemp(prefix="MADRegistration-"))
         try:
             process = self._makeProcess()
@@ -72,6 +75,7 @@ class WorkerClient:
     def send(self, **command: Any) -> None:
         """Send a command, which the worker takes up when it is ready."""
         assert self._process is not None
+        self._lastHeard = time.monotonic()
         self._outbox.append(json.dumps(command).encode() + b"\n")
         self._flush()
 

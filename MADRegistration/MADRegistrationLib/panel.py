@@ -240,6 +240,7 @@ class Panel:
         done = [registration for registration in self.finished if registration.state == "done"]
         if self._isBatch and self.finished:
             self._makeTable()
+            views.showTable(self.table)
             self._view.setResult(_("{done} of {all} volumes registered.").format(
                 done=len(done), all=len(self.finished)))
         elif done:

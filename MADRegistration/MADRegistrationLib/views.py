@@ -85,3 +85,14 @@ def plotConvergence(points: np.ndarray, title: str, nodes: dict) -> slicer.vtkMR
     columns = 2 if np.isnan(points[:, 2]).all() else 3
     return slicer.util.plot(points[:, :columns], xColumnIndex=0, columnNames=names[:columns], title=title,
                             show=getattr(slicer, "app", None) is not None, nodes=nodes)
+
+
+def showTable(table: slicer.vtkMRMLTableNode) -> None:
+    """Show a table in a table view, where there are views."""
+    app = getattr(slicer, "app", None)
+    layoutManager = app.layoutManager() if app is not None else None
+    if layoutManager is None:
+        return
+    layoutManager.setLayout(slicer.modules.tables.logic().GetLayoutWithTable(layoutManager.layout))
+    app.applicationLogic().GetSelectionNode().SetActiveTableID(table.GetID())
+    app.applicationLogic().PropagateTableSelection()

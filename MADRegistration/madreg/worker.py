@@ -7,10 +7,10 @@ Slicer starts it, so that neither a long computation nor its crash touches Slice
     {"command": "compare", "job": 2, "fixed": IMAGE, "moving": IMAGE, "kind": "checkerboard", "output": "out.npy"}
     {"command": "quit"}                       MASK = {"voxels": "m.npy", "matrix": 4x4}
 
-Events out: ``hello`` (pid; at once), ``ready`` (devices; torch is loaded), ``alive`` (once a second), ``progress``,
-``result`` and ``error`` (each with its job).  Voxels are ``.npy`` files (k, j, i); matrices map an index (i, j, k) to
-LPS mm.  Only the main thread computes.  The process ends when stdin does, so it never outlives its parent; the folder
-that may be given as its one argument, where its parent keeps the temporary files, it then removes.
+Events out: ``hello`` (pid; at once), ``ready`` (devices; torch is loaded), ``alive`` (once a second while it works),
+``progress``, ``result`` and ``error`` (each with its job).  Voxels are ``.npy`` files (k, j, i); matrices map an index
+(i, j, k) to LPS mm.  Only the main thread computes.  The process ends when stdin does, so it never outlives its
+parent; the folder that may be given as its one argument, where its parent keeps temporary files, it then removes.
 """
 
 from __future__ import annotations
@@ -187,10 +187,10 @@ def _listen(commands: queue.Queue, folder: str | None) -> None:
     os._exit(0)
 
 
-def _beat(say: Say) -> None:
-    while True:
-        time.sleep(HEARTBEAT_SECONDS)
+def _beat(busy: threading.Event, say: Say) -> None:
+    while busy.wait():
         say("alive")
+        time.sleep(HEARTBEAT_SECONDS)
 
 
 def main(folder: str | None = None) -> None:
@@ -207,7 +207,9 @@ def main(folder: str | None = None) -> None:
     say("hello", pid=os.getpid(), version=__version__)
     commands: queue.Queue = queue.Queue()
     threading.Thread(target=_listen, args=(commands, folder), daemon=True).start()
-    threading.Thread(target=_beat, args=(say,), daemon=True).start()
+    busy = threading.Event()
+    busy.set()
+    threading.Thread(target=_beat, args=(busy, say), daemon=True).start()
     try:
         say("ready", devices=devices())
     except Exception as error:
@@ -215,7 +217,9 @@ def main(folder: str | None = None) -> None:
         say("broken", message=f"{type(error).__name__}: {error}")
         return
     while True:
+        busy.clear()
         command = commands.get()
+        busy.set()
         if command["command"] == "quit":
             return
         answer(command, say)

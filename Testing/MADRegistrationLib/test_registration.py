@@ -157,6 +157,23 @@ def test_a_worker_that_is_killed_ends_in_a_message(client, pair, scene):
     assert again.state == "done"
 
 
+def test_a_worker_that_died_while_idle_is_replaced(client, pair):
+    run(register(client, pair))
+    os.kill(client._pid, 9)
+    client._process._process.wait()
+    run(again := register(client, pair, transform=pair[1].GetParentTransformNode()))
+    assert again.state == "done", again.message
+
+
+def test_an_idle_worker_is_silent_and_that_is_no_fault(client, pair, monkeypatch):
+    run(register(client, pair))
+    monkeypatch.setattr(clientModule, "SILENCE_SECONDS", 1.0)
+    time.sleep(1.5)
+    assert client._process.readLines() == []
+    run(again := register(client, pair, transform=pair[1].GetParentTransformNode()))
+    assert again.state == "done", again.message
+
+
 @pytest.mark.parametrize("seed, words", [
     (CRASH, ["stopped unexpectedly", "memory", "MADRegistration-worker.log"]),
     (BAD_INPUT, ["CT has the same value in every voxel"]),
