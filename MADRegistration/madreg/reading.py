@@ -156,7 +156,7 @@ def padding_threshold(values: np.ndarray, border: np.ndarray) -> float:
     """Value at or below which a voxel is padding; minus infinity if the image has none.
 
     Padding is the lowest value if it (a) is below what air measures in Hounsfield units, (b) occurs exactly in at
-    least 0.1 % of the voxels, (c) touches the border of the image and (d) is separated from all but 1 % of the other
+    least 0.1 % of the voxels, (c) touches the border of the image and (d) is separated from all but 5 % of the other
     voxels by a quarter of their range or more.  Every modality but CT keeps all its voxels by (a); air that is
     clipped at -1024 stays by (d).  The threshold lies midway in the gap, so that voxels that resampling has mixed
     with padding go too.
@@ -171,7 +171,7 @@ def padding_threshold(values: np.ndarray, border: np.ndarray) -> float:
     others = values[values > lowest]
     if len(values) - len(others) < 0.001 * len(values) or not len(others):
         return -np.inf
-    bottom, top = np.percentile(_thinned(others), [1, 99])
+    bottom, top = np.percentile(_thinned(others), [5, 95])
     if bottom - lowest < 0.25 * (top - bottom):
         return -np.inf
     return float(0.5 * (lowest + bottom))
