@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
 from ..smoothing import world_gradient
 from ..volume import Volume, sample_array
@@ -15,6 +16,15 @@ def edge_parameter(gradient: torch.Tensor, mask: torch.Tensor) -> float:
     Haber and Modersitzki 2006, eq. 8, with noise factor 1.
     """
     return float(gradient.norm(dim=0)[mask].mean().clamp(min=1e-6))
+
+
+def gradient_mask(mask: torch.Tensor) -> torch.Tensor:
+    """float32 (k, j, i): 1 where every neighbour has data, since a difference with what is no data is no edge.
+
+    A mask too thin for that is taken as it is.
+    """
+    inner = -F.max_pool3d(-mask.float()[None, None], 3, 1, 1)[0, 0]
+    return inner if inner.any() else mask.float()
 
 
 class NGF:
@@ -31,24 +41,27 @@ class NGF:
 
     def __init__(self, fixed: Volume, moving: Volume, samples: int = 30_000, seed: int = 0,
                  points: torch.Tensor | None = None) -> None:
-        self.moving = moving
         self.points = sample_points(fixed, samples, seed) if points is None else points
         gradient = world_gradient(fixed.data, fixed.grid)
-        eta = edge_parameter(gradient, fixed.mask)
+        there = gradient_mask(fixed.mask)
+        eta = edge_parameter(gradient, there > 0)
         inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
-        at_points = sample_array(gradient, inverse, self.points, "zeros").T
-        self.fixed_normal = at_points / (at_points.square().sum(-1, keepdim=True) + eta**2).sqrt()
+        at_points = sample_array(torch.cat([gradient, there[None]]), inverse, self.points, "zeros").T
+        self.fixed_normal = at_points[:, :3] / (at_points[:, :3].square().sum(-1, keepdim=True) + eta**2).sqrt()
+        self.fixed_normal = self.fixed_normal * at_points[:, 3:]
         self.weight = self.fixed_normal.square().sum(-1)
-        self.gradient = world_gradient(moving.data, moving.grid)
-        self.eta = edge_parameter(self.gradient, moving.mask)
+        gradient = world_gradient(moving.data, moving.grid)
+        there = gradient_mask(moving.mask)
+        self.eta = edge_parameter(gradient, there > 0)
+        self.gradient_and_mask = torch.cat([gradient, there[None]])
         self.inverse = torch.as_tensor(moving.grid.inverse, dtype=torch.float32, device=moving.device)
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         where = map_points(matrices, self.points)
-        gradient = sample_array(self.gradient, self.inverse, where, "zeros").movedim(0, -1)
+        *gradient, inside = sample_array(self.gradient_and_mask, self.inverse, where, "zeros")
+        gradient = torch.stack(gradient, -1)
         gradient = gradient @ matrices[:, :3, :3].to(gradient.dtype).to(gradient.device)  # rows: (A^T g)^T = g^T A
         agreement = (gradient * self.fixed_normal).sum(-1).square() / (gradient.square().sum(-1) + self.eta**2)
-        _, inside = self.moving.sample(where)
         weight = inside * self.weight
         # a pair that hardly overlaps must not win by agreeing on a handful of points
         return 1 - (agreement * inside).sum(-1) / weight.sum(-1).clamp(min=0.05 * self.weight.sum())

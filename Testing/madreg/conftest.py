@@ -1,0 +1,118 @@
+"""A head that is a formula, on lattices as awkward as scanners make them.
+
+Since the head can be evaluated at any point, the scans made of it have an exact truth on any lattice and in any pose.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+REACH_MM = 95.0  # every lattice reaches this far from its centre, and the head lies within
+
+
+def rotation(axis: np.ndarray, degrees: float) -> np.ndarray:
+    """3x3 rotation about an axis (Rodrigues' formula)."""
+    x, y, z = np.asarray(axis, float) / np.linalg.norm(axis)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    angle = np.deg2rad(degrees)
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def lattice(directions: np.ndarray, spacing: tuple[float, float, float], center: tuple[float, float, float]):
+    """Grid with the given axes (columns of ``directions``) and spacing that covers :data:`REACH_MM` about a point."""
+    from madreg.geometry import Grid
+
+    size = np.ceil(2 * REACH_MM / np.array(spacing)).astype(int) + 1
+    matrix = np.eye(4)
+    matrix[:3, :3] = directions * np.array(spacing)
+    matrix[:3, 3] = np.array(center) - matrix[:3, :3] @ ((size - 1) / 2)
+    return Grid(tuple(int(n) for n in size), matrix)
+
+
+AWKWARD = {
+    "straight": (np.eye(3), (4.0, 4.0, 4.0), (0.0, 0.0, 0.0)),
+    "oblique": (rotation((1, 2, 3), 37), (3.5, 4.0, 4.5), (20.0, -30.0, 140.0)),
+    "left-handed": (np.diag([-1.0, 1.0, 1.0]) @ rotation((0, 1, 1), 25), (4.0, 4.0, 4.0), (-60.0, 10.0, 5.0)),
+    "sagittal slabs": (np.array([[0, 0, 1], [1, 0, 0], [0, -1, 0]], float) @ rotation((1, 1, 0), 12),
+                       (3.0, 3.0, 6.0), (5.0, 80.0, -400.0)),
+}
+
+
+@pytest.fixture(params=AWKWARD)
+def awkward_grid(request):
+    """Lattices: straight, oblique, left-handed, permuted axes with thick slices."""
+    return lattice(*AWKWARD[request.param])
+
+
+@pytest.fixture(scope="session")
+def grid_of() -> Callable:
+    """Function from a name in :data:`AWKWARD` to its lattice."""
+    return lambda name: lattice(*AWKWARD[name])
+
+
+@pytest.fixture(scope="session")
+def turn() -> Callable:
+    """The function :func:`rotation`."""
+    return rotation
+
+
+class Head:
+    """An uneven head about the origin: a skull of 58 x 72 x 64 mm half-axes, brain and lumps of tissue."""
+
+    def __init__(self, seed: int = 5, lumps: int = 14) -> None:
+        rng = np.random.default_rng(seed)
+        self.places = rng.uniform(-1, 1, (lumps, 3)) * [34, 44, 38]
+        self.widths = rng.uniform(8, 15, lumps)
+        self.strengths = rng.uniform(0.2, 0.4, lumps) * np.where(np.arange(lumps) % 2, 1, -1)
+
+    def tissue(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Share of head, share of skull, and what tells tissues apart, at points (..., 3)."""
+        radius = np.linalg.norm(points / [58, 72, 64], axis=-1)
+        jaw = np.linalg.norm((points - [6, -48, -44]) / [26, 34, 30], axis=-1)
+        head = 1 / (1 + np.exp(np.clip((np.minimum(radius, jaw) - 1) * 22, -50, 50)))
+        skull = np.exp(-(((radius - 0.86) / 0.05) ** 2))
+        lumps = sum(s * np.exp(-np.square((points - p) / w).sum(-1) / 2)
+                    for s, p, w in zip(self.strengths, self.places, self.widths, strict=True))
+        return head, skull, lumps
+
+    def ct(self, points: np.ndarray) -> np.ndarray:
+        """Bright bone, lumps brighter or darker than tissue."""
+        head, skull, lumps = self.tissue(points)
+        return head * np.clip(0.45 + 0.5 * skull + lumps, 0.05, 1.1)
+
+    def mr(self, points: np.ndarray) -> np.ndarray:
+        """The same head the other way round: dark bone, and what was brighter is darker."""
+        head, skull, lumps = self.tissue(points)
+        return head * np.clip(0.6 - 0.5 * skull - 0.9 * lumps, 0.05, 1.1)
+
+
+@pytest.fixture(scope="session")
+def head() -> Head:
+    return Head()
+
+
+@pytest.fixture(scope="session")
+def make_volume() -> Callable:
+    """Function (appearance, grid, pose): the Volume of a formula that lies where the 4x4 ``pose`` puts it."""
+    import torch
+
+    from madreg.geometry import apply
+    from madreg.volume import Volume
+
+    def make(appearance: Callable, grid, pose: np.ndarray | None = None, name: str = "scan") -> Volume:
+        points = grid.points().numpy().astype(float)
+        if pose is not None:
+            points = apply(np.linalg.inv(pose), points)
+        data = torch.from_numpy(appearance(points).astype(np.float32))
+        return Volume(name, data, grid, torch.ones(data.shape, dtype=torch.bool))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def spots() -> np.ndarray:
+    """Points (n, 3) over the head of the formula, at which errors in mm are taken."""
+    points = np.random.default_rng(0).uniform(-1, 1, (2000, 3))
+    return points[np.linalg.norm(points, axis=1) < 1] * [58, 72, 64]
