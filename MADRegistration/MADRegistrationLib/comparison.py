@@ -48,16 +48,17 @@ class SceneComparison(SceneJob):
             "output": str(self._outputPath),
         }
 
-    def _finish(self, event: dict[str, Any]) -> None:
+    def _finish(self, event: dict[str, Any]) -> Iterator[None]:
         voxels = np.load(self._outputPath, allow_pickle=False)
+        yield
         scene = self.fixed.GetScene()
         name = NAMES[self.kind].format(fixed=self.fixed.GetName(), moving=self.moving.GetName())
         self.node = scene.GetFirstNode(name, "vtkMRMLScalarVolumeNode")
         if self.node is None:
             self.node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-            self.node.CreateDefaultDisplayNodes()
-        volumes.setVoxels(self.node, voxels, like=self.fixed)
-        display = self.node.GetDisplayNode()
-        if display is not None:
+            display = scene.AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
+            display.SetDefaultColorMap()
             display.SetAutoWindowLevel(False)
             display.SetWindowLevel(255, 127.5)
+            self.node.SetAndObserveDisplayNodeID(display.GetID())
+        volumes.setVoxels(self.node, voxels, like=self.fixed)

@@ -67,8 +67,8 @@ class SceneJob:
     def _follow(self, event: dict[str, Any]) -> None:
         """Show the newest progress."""
 
-    def _finish(self, event: dict[str, Any]) -> None:
-        """Take the result into the scene; OSError or ValueError if its files cannot be read (before any change)."""
+    def _finish(self, event: dict[str, Any]) -> Iterator[None]:
+        """Take the result into the scene, a piece at a time; OSError or ValueError if its files cannot be read."""
         raise NotImplementedError
 
     def _undo(self) -> None:
@@ -91,6 +91,7 @@ class SceneJob:
         except OSError as error:
             raise InputError(f"The registration process cannot be started: {error}") from error
         self._steps = self._send()
+        self._isEnding = False
         self.state = "running"
         self._onProgress(Progress("preparing", 0.0))
 
@@ -121,12 +122,21 @@ class SceneJob:
         """Do a little of what there is to do: one piece to write, whatever the worker has said."""
         if self.state != "running":
             return
+        if not self._nodesExist():
+            return self.cancel()
         try:
-            next(self._steps, None)
+            if next(self._steps, self) is self and self._isEnding:
+                return self._end()
         except InputError as error:
             return self._fail(str(error))
-        except OSError as error:
-            return self._fail(f"The volumes could not be written to {self._folder}: {error.strerror or error}")
+        except (OSError, ValueError) as error:
+            what = "result could not be read" if self._isEnding else f"volumes could not be written to {self._folder}"
+            return self._fail(f"The {what}: {error}")
+        if not self._isEnding:
+            self._hear()
+
+    def _hear(self) -> None:
+        """Take in what the worker has said."""
         latest = None
         for event in self._client.poll():
             if event["event"] == "lost":
@@ -136,13 +146,10 @@ class SceneJob:
             if event["event"] == "error":
                 log = self._client.keepLog()
                 return self._fail(MESSAGE_OF_ERROR[event["kind"]].format(message=event["message"], log=log))
-            if not self._nodesExist():
-                break
             if event["event"] == "result":
-                return self._end(event)
+                self._steps, self._isEnding = self._finish(event), True
+                return
             latest = event
-        if not self._nodesExist():
-            return self.cancel()
         if latest is not None:  # only the newest pose is worth drawing
             self._follow(latest)
             self._onProgress(Progress(latest["stage"], latest["fraction"], latest["seconds_left"],
@@ -151,11 +158,7 @@ class SceneJob:
     def _nodesExist(self) -> bool:
         return self.fixed.GetScene() is not None and self.moving.GetScene() is not None
 
-    def _end(self, event: dict[str, Any]) -> None:
-        try:
-            self._finish(event)
-        except (OSError, ValueError) as error:
-            return self._fail(f"The result could not be read: {error}")
+    def _end(self) -> None:
         self._removeFiles()
         self.state = "done"
 

@@ -91,17 +91,21 @@ class SceneRegistration(SceneJob):
         if self.follow:
             self.placement.show(matrix)
 
-    def _finish(self, event: dict[str, Any]) -> None:
+    def _finish(self, event: dict[str, Any]) -> Iterator[None]:
         report = event["report"]
         voxels = None if self.inputs.resampled is None else np.load(self._outputPath, allow_pickle=False)
+        yield
         matrix = np.array(report["matrix_fixed_to_moving_lps"])
         moved = apply(np.linalg.inv(matrix), self._center) - self._center
         self.report = {**report, "moved_mm": float(np.linalg.norm(moved))}
         self.history.append((1.0, matrix, report["error_after_mm"]))
         self.placement.show(matrix)
         self.placement.sign(_attributes(report))
+        yield
         if voxels is not None and self.inputs.resampled.GetScene() is not None:
             volumes.setVoxels(self.inputs.resampled, voxels, like=self.fixed)
+            yield
+            volumes.setDisplay(self.inputs.resampled, like=self.moving)
 
     def convergence(self) -> np.ndarray:
         """How the registration went: (n, 3) of percent of the run, distance in mm from the final pose (mean over the
@@ -112,6 +116,8 @@ class SceneRegistration(SceneJob):
 
     def _undo(self) -> None:
         self.placement.restore()
+        if self._former is not None:
+            self._former.restore()
 
     @property
     def canRevert(self) -> bool:
@@ -121,9 +127,7 @@ class SceneRegistration(SceneJob):
         """Put the scene back to what it was before this registration, the resampled volume included."""
         if not self.canRevert:
             return
-        self.placement.restore()
-        if self._former is not None:
-            self._former.restore()
+        self._undo()
         self.state = "reverted"
 
 
@@ -132,12 +136,15 @@ class _VoxelsBefore:
 
     def __init__(self, node: slicer.vtkMRMLScalarVolumeNode) -> None:
         self.node, self.voxels, self.parentId = node, node.GetImageData(), node.GetTransformNodeID()
+        self.hadDisplay = node.GetDisplayNode() is not None
         self.matrix = vtk.vtkMatrix4x4()
         node.GetIJKToRASMatrix(self.matrix)
 
     def restore(self) -> None:
         if self.node.GetScene() is None:
             return
+        if not self.hadDisplay and self.node.GetDisplayNode() is not None:
+            self.node.GetScene().RemoveNode(self.node.GetDisplayNode())
         self.node.SetAndObserveImageData(self.voxels)
         self.node.SetIJKToRASMatrix(self.matrix)
         self.node.SetAndObserveTransformNodeID(self.parentId)

@@ -167,3 +167,16 @@ def setVoxels(node: slicer.vtkMRMLScalarVolumeNode, array: np.ndarray,
     node.SetIJKToRASMatrix(matrix)
     node.SetAndObserveTransformNodeID(like.GetTransformNodeID())
     node.SetAndObserveImageData(voxels)
+
+
+def setDisplay(node: slicer.vtkMRMLScalarVolumeNode, like: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Show a volume with the colours, window and level of another, unless it has a display of its own."""
+    if node.GetDisplayNode() is not None:
+        return
+    if like.GetDisplayNode() is None:
+        node.CreateDefaultDisplayNodes()
+        return
+    display = node.GetScene().AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
+    display.CopyContent(like.GetDisplayNode())
+    display.SetAutoWindowLevel(False)  # as it is now: finding it out again would take a while
+    node.SetAndObserveDisplayNodeID(display.GetID())
