@@ -215,6 +215,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._panel.update()
 
     def _onFlickerToggled(self, isOn) -> None:
+        self._panel.onFlickerToggled(isOn)
         if isOn:
             self._flickerTimer.start()
         else:

@@ -67,6 +67,7 @@ class Panel:
         self.table: slicer.vtkMRMLTableNode | None = None
         self._isBatch = False
         self._plot: dict[str, Any] = {}
+        self._opacityBefore: float | None = None
 
     # --- what the user sees of the inputs ------------------------------------------------------------------------
 
@@ -315,6 +316,16 @@ class Panel:
     def onSwap(self) -> None:
         self._bringIntoView()
         views.swap()
+
+    def onFlickerToggled(self, isOn: bool) -> None:
+        """The flicker button goes down or up; the blend from before comes back in the end."""
+        if isOn:
+            self._bringIntoView()
+            self._opacityBefore = views.opacity()
+        elif self._opacityBefore is not None:
+            views.blend(self._opacityBefore)
+            self._view.setOpacity(self._opacityBefore)
+            self._opacityBefore = None
 
     def onFlick(self) -> None:
         """Called by a timer while the flicker button is down."""

@@ -247,10 +247,13 @@ def test_blend_swap_and_flicker(panel, view, volumes):
     assert layers() == [(fixed, moving, 0.25)] * 2
     panel.onSwap()
     assert layers() == [(moving, fixed, 0.25)] * 2
+    panel.onFlickerToggled(True)
     panel.onFlick()
     assert layers() == [(moving, fixed, 1.0)] * 2 and view.shown["Opacity"] == 1.0
     panel.onFlick()
     assert layers() == [(moving, fixed, 0.0)] * 2
+    panel.onFlickerToggled(False)
+    assert layers() == [(moving, fixed, 0.25)] * 2 and view.shown["Opacity"] == 0.25
 
 
 @pytest.mark.parametrize("kind, name", [("checkerboard", "Checkerboard of CT and MR"), ("edges", "Edges of CT on MR")])

@@ -115,7 +115,7 @@ def test_the_moving_volume_follows_and_cancel_puts_it_back(client, pair, scene, 
         slicer.util.arrayFromTransformMatrix(pair[1].GetParentTransformNode())[:3, 3], [5, -10, -15], atol=1e-9)
     pid, began = client._pid, time.perf_counter()
     registration.cancel()
-    assert time.perf_counter() - began < 0.2
+    assert time.perf_counter() - began < 1.0
     assert registration.state == "cancelled" and isAsBefore(scene, pair)
     assert not exists(pid) and list(tempFolder.iterdir()) == []
 
