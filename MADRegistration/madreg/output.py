@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from .errors import InputError
 from .geometry import itk_transform, matrix_of_itk
+from .silence import silenced
 
 TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".mat")
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -97,7 +98,8 @@ def read_transform(path: str | Path) -> np.ndarray:
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist: check the path of the transform.")
     try:
-        transform = sitk.ReadTransform(str(path))
+        with silenced():
+            transform = sitk.ReadTransform(str(path))
     except RuntimeError as error:
         raise InputError(f"{path} cannot be read as a transform: give an ITK transform file such as .tfm or .h5.") \
             from error
@@ -124,7 +126,8 @@ def resample(moving: sitk.Image, fixed: sitk.Image, matrix: np.ndarray) -> sitk.
 
 def write_image(image: sitk.Image, path: Path) -> None:
     """Write an image, compressed where its format can."""
-    sitk.WriteImage(image, str(path), useCompression=True)
+    with silenced():  # ITK warns of every entry of the header that a format cannot keep
+        sitk.WriteImage(image, str(path), useCompression=True)
 
 
 def write_report(report: dict, path: Path) -> None:

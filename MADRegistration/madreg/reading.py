@@ -13,11 +13,7 @@ clipped air, and differs from it by 1 % of the range.
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +23,7 @@ import torch
 from .errors import InputError
 from .geometry import Grid
 from .nifti import find_fault
+from .silence import silenced
 from .volume import Volume
 
 SPACING_RANGE = (0.01, 50.0)
@@ -49,21 +46,6 @@ def _one_line(error: Exception) -> str:
     last = lines[-1] if lines else type(error).__name__
     last = re.sub(r"^(sitk::ERROR:|ITK ERROR:|itk::ERROR:)?\s*(itk::ERROR:)?\s*(\w+\(0x[0-9a-f]+\):)?\s*", "", last)
     return last.rstrip(". ")
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep what ITK's C libraries print about a bad file off stderr: the exception says it once."""
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)
 
 
 def _read_series(folder: Path, notices: list[str]) -> sitk.Image:
@@ -108,7 +90,7 @@ def read_image(path: str | Path, notices: list[str] | None = None) -> sitk.Image
     if path.is_file() and (fault := find_fault(path)):
         raise InputError(f"{path} {fault}.")
     try:
-        with _silence():
+        with silenced():
             image = _read_series(path, notices) if path.is_dir() else sitk.ReadImage(str(path))
     except RuntimeError as error:  # how SimpleITK reports everything, from a foreign format to a truncated file
         raise InputError(
