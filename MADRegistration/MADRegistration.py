@@ -4,7 +4,7 @@ and madreg; this file connects it to Slicer's module machinery and to the widget
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Union
+from typing import TYPE_CHECKING, Annotated, Union
 
 import qt
 import slicer
@@ -20,13 +20,11 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from MADRegistrationLib import pytorch
-from MADRegistrationLib.check import meanErrorMm
-from MADRegistrationLib.client import WorkerClient
-from MADRegistrationLib.panel import Panel
+# all else of MADRegistrationLib is imported when it is needed: Slicer imports this file whenever it starts
 from MADRegistrationLib.parameters import Measure, Preset, StartFrom, TransformType, applyPreset
-from MADRegistrationLib.process import QtProcess, pythonOfSlicer
-from MADRegistrationLib.registration import Inputs, SceneRegistration
+
+if TYPE_CHECKING:
+    from MADRegistrationLib.registration import Inputs, SceneRegistration
 
 POLL_MS = 50
 FLICKER_MS = 400
@@ -102,6 +100,9 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self) -> None:
         """Called when the user opens the module the first time."""
+        from MADRegistrationLib import pytorch
+        from MADRegistrationLib.panel import Panel
+
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/MADRegistration.ui"))
         self.layout.addWidget(uiWidget)
@@ -284,13 +285,16 @@ class MADRegistrationLogic(ScriptedLoadableModuleLogic):
     """Registration for scripts: the same that the panel does."""
 
     def __init__(self) -> None:
+        from MADRegistrationLib.client import WorkerClient
+        from MADRegistrationLib.process import QtProcess, pythonOfSlicer
+
         ScriptedLoadableModuleLogic.__init__(self)
         self.client = WorkerClient(QtProcess, [pythonOfSlicer()])
 
     def getParameterNode(self):
         return MADRegistrationParameterNode(super().getParameterNode())
 
-    def register(self, inputs: Inputs, settings: dict | None = None) -> SceneRegistration:
+    def register(self, inputs: "Inputs", settings: dict | None = None) -> "SceneRegistration":
         """Register, and wait until it is over while Slicer's interface goes on.
 
         Args:
@@ -303,6 +307,8 @@ class MADRegistrationLogic(ScriptedLoadableModuleLogic):
         Raises:
             RuntimeError: if it failed; the message is for the user.
         """
+        from MADRegistrationLib.registration import SceneRegistration
+
         registration = SceneRegistration(self.client, inputs, settings or {})
         registration.start()
         while registration.state == "running":
@@ -323,6 +329,8 @@ class MADRegistrationTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
+        from MADRegistrationLib import pytorch
+
         if not pytorch.isInstalled():
             self.delayDisplay("MADRegistration self-test SKIPPED: PyTorch is not installed")
             return
@@ -344,12 +352,16 @@ class MADRegistrationTest(ScriptedLoadableModuleTest):
 
     def assertAligned(self, fixed, moving):
         """Assert the mean distance in mm between where the points of the fixed scan are seen in both volumes."""
+        from MADRegistrationLib.check import meanErrorMm
+
         truth = json.loads((DEMO_FOLDER / "truth.json").read_text())["fixed_to_moving_lps_mm"]
         error = meanErrorMm(fixed, moving, truth)
         self.delayDisplay(f"Error: {error:.2f} mm")
         self.assertLess(error, self.LIMIT_MM)
 
     def test_logic(self):
+        from MADRegistrationLib.registration import Inputs
+
         fixed, moving = self.loadDisplacedPair()
         logic = MADRegistrationLogic()
         try:

@@ -12,7 +12,7 @@ import slicer
 
 from madreg.errors import InputError
 
-from . import verdict, views, volumes
+from . import table, verdict, views, volumes
 from .client import WorkerClient
 from .comparison import SceneComparison
 from .job import Progress, SceneJob
@@ -240,7 +240,9 @@ class Panel:
         self._view.setBusy(False)
         done = [registration for registration in self.finished if registration.state == "done"]
         if self._isBatch and self.finished:
-            self._makeTable()
+            if self.table is None or self.table.GetScene() is None:
+                self.table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "MAD registrations")
+            table.fill(self.table, self.finished)
             views.showTable(self.table)
             self._view.setResult(_("{done} of {all} volumes registered.").format(
                 done=len(done), all=len(self.finished)))
@@ -379,32 +381,3 @@ class Panel:
         """Slicer closes, or the module is reloaded: no process and no file stays."""
         self.cancel()
         self._client.stop()
-
-    # --- many ----------------------------------------------------------------------------------------------------
-
-    def _makeTable(self) -> None:
-        """Results of many registrations as a table node, one row a volume."""
-        import vtk
-
-        if self.table is None or self.table.GetScene() is None:
-            self.table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "MAD registrations")
-        self.table.RemoveAllColumns()
-        columns = {name: [] for name in ("Moving volume", "Verdict", "Error before (mm)", "Error after (mm)",
-                                         "Overlap (%)", "Moved (mm)", "Turned (degrees)", "Time (s)", "Remark")}
-        for registration in self.finished:
-            report = registration.report
-            values = [registration.inputs.moving.GetName(),
-                      verdict.verdictOf(report)[0] if report else registration.state]
-            for key, scale in (("error_before_mm", 1), ("error_after_mm", 1), ("overlap", 100), ("moved_mm", 1),
-                               ("rotation_degrees", 1), ("seconds", 1)):
-                value = report.get(key)
-                values.append("" if value is None else f"{scale * value:.1f}")
-            values.append(registration.message)
-            for column, value in zip(columns.values(), values, strict=True):
-                column.append(value)
-        for name, column in columns.items():
-            array = vtk.vtkStringArray()
-            array.SetName(name)
-            for value in column:
-                array.InsertNextValue(value)
-            self.table.AddColumn(array)

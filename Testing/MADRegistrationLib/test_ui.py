@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -86,12 +88,21 @@ def test_the_module_file_is_thin():
     assert len(CODE.splitlines()) < 400
 
 
-def test_opening_the_module_imports_no_torch():
-    slicer = pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
-    assert slicer
-    import subprocess
-    import sys
+def test_what_slicer_imports_when_it_starts_is_light():
+    """At file scope: the standard library, Slicer, and the words of the panel, which import nothing else."""
+    roots = set()
+    for node in ast.parse(CODE).body:
+        if isinstance(node, ast.Import):
+            roots |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            roots.add(node.module if node.module.startswith("MADRegistrationLib") else node.module.split(".")[0])
+    assert roots <= {"json", "pathlib", "time", "typing", "qt", "slicer", "vtk", "MADRegistrationLib.parameters"}
+    code = "import sys, MADRegistrationLib.parameters; sys.exit('numpy' in sys.modules and 'slicer' not in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=MODULE).returncode == 0
 
+
+def test_opening_the_module_imports_no_torch():
+    pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
     code = ("import sys, MADRegistrationLib.panel, MADRegistrationLib.pytorch, MADRegistrationLib.check; "
             "sys.exit('torch' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", code], cwd=MODULE).returncode == 0

@@ -1,0 +1,33 @@
+"""Results of many registrations as a table node."""
+
+from __future__ import annotations
+
+import slicer
+import vtk
+
+from .registration import SceneRegistration
+from .verdict import verdictOf
+
+NUMBERS = {"Error before (mm)": ("error_before_mm", 1), "Error after (mm)": ("error_after_mm", 1),
+           "Overlap (%)": ("overlap", 100), "Moved (mm)": ("moved_mm", 1), "Turned (degrees)": ("rotation_degrees", 1),
+           "Time (s)": ("seconds", 1)}
+"""Columns, with the key of the report and the factor to the unit of the column."""
+
+
+def fill(table: slicer.vtkMRMLTableNode, registrations: list[SceneRegistration]) -> None:
+    """Replace the contents of a table by one row for each registration, finished or not."""
+    table.RemoveAllColumns()
+    _addColumn(table, "Moving volume", [one.moving.GetName() for one in registrations])
+    _addColumn(table, "Verdict", [verdictOf(one.report)[0] if one.report else one.state for one in registrations])
+    for name, (key, factor) in NUMBERS.items():
+        values = [one.report.get(key) for one in registrations]
+        _addColumn(table, name, ["" if value is None else f"{factor * value:.1f}" for value in values])
+    _addColumn(table, "Remark", [one.message for one in registrations])
+
+
+def _addColumn(table: slicer.vtkMRMLTableNode, name: str, values: list[str]) -> None:
+    column = vtk.vtkStringArray()
+    column.SetName(name)
+    for value in values:
+        column.InsertNextValue(value)
+    table.AddColumn(column)
