@@ -199,10 +199,17 @@ def normalise(array: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Returns:
         float32 (k, j, i), finite everywhere, 0 outside the mask.
     """
-    low, high = intensity_window(array[mask])
-    out = np.zeros(array.shape, np.float32)
-    out[mask] = np.clip((array[mask] - low) / (high - low), 0, CLAMP)
+    low, high = intensity_window(_selected(array, mask))
+    with np.errstate(invalid="ignore", over="ignore"):  # outside the mask
+        out = (array - np.float32(low)) / np.float32(high - low)
+    np.clip(out, 0, CLAMP, out=out)
+    out[~mask] = 0
     return out
+
+
+def _selected(array: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The values inside a mask, (n,); not copied if that is all."""
+    return array.ravel() if mask.all() else array[mask]
 
 
 def _mask_array(mask: sitk.Image, image: sitk.Image, name: str) -> np.ndarray:
@@ -253,12 +260,13 @@ def volume_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = No
     if not data.all():
         notices.append(f"{name}: {100 * (1 - data.mean()):.2g} % of the voxels are NaN or Inf and count as no data.")
     faces = _faces(array)
-    threshold = padding_threshold(array[data], faces[np.isfinite(faces)])
+    threshold = padding_threshold(_selected(array, data), faces[np.isfinite(faces)])
     if np.isfinite(threshold):
         padding = data & (array <= threshold)
         notices.append(f"{name}: {100 * padding.mean():.2g} % of the voxels are padding and count as no data.")
         data &= ~padding
-    if array[data].min() == array[data].max():
+    values = _selected(array, data)
+    if values.min() == values.max():
         raise InputError(f"{name} has the same value in every voxel: give an image that shows something.")
     normalised = normalise(array, data)
     if mask is not None:
