@@ -78,6 +78,9 @@ class SubprocessProcess:
 class QtProcess:
     """A process by Qt, which Slicer's event loop serves: no thread."""
 
+    _dying: list[QtProcess] = []
+    """Killed, but not gone yet: a QProcess that is destroyed too early makes Slicer wait for it."""
+
     def start(self, arguments: list[str], logPath: Path) -> None:
         import qt
 
@@ -101,7 +104,7 @@ class QtProcess:
     def kill(self) -> None:
         self._process.closeWriteChannel()
         self._process.kill()
-        self._process.waitForFinished(150)  # ms; a killed process is gone in a few
+        QtProcess._dying = [process for process in [*QtProcess._dying, self] if process.isRunning()]
 
 
 def pythonOfSlicer() -> str:
