@@ -200,7 +200,8 @@ class Panel:
                 self._end()  # the panel must stay usable whatever happens
                 raise
             self._current = registration
-            views.show(inputs.fixed, inputs.moving, views.opacity() or 0.5)
+            if not views.isShown(inputs.fixed, inputs.moving):  # else the user's zoom and blend stay
+                views.show(inputs.fixed, inputs.moving)
             self._view.setOpacity(views.opacity())
             self.update()
             return
