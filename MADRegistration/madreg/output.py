@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -121,7 +123,14 @@ def resample(moving: sitk.Image, fixed: sitk.Image, matrix: np.ndarray) -> sitk.
     """
     array = sitk.GetArrayViewFromImage(moving)
     lowest = float(array[np.isfinite(array)].min())
-    return sitk.Resample(moving, fixed, itk_transform(matrix), sitk.sitkLinear, lowest, moving.GetPixelID())
+    # ITK cuts decimals off where the pixel type has none, which would darken the image by half a step
+    precise = sitk.sitkFloat32 if array.dtype.itemsize <= 2 or array.dtype == np.float32 else sitk.sitkFloat64
+    resampled = sitk.Resample(moving, fixed, itk_transform(matrix), sitk.sitkLinear, lowest, precise)
+    if np.issubdtype(array.dtype, np.integer):
+        rounded = sitk.GetImageFromArray(np.rint(sitk.GetArrayViewFromImage(resampled)).astype(array.dtype))
+        rounded.CopyInformation(resampled)
+        return rounded
+    return sitk.Cast(resampled, moving.GetPixelID())
 
 
 def write_image(image: sitk.Image, path: Path) -> None:
@@ -131,5 +140,13 @@ def write_image(image: sitk.Image, path: Path) -> None:
 
 
 def write_report(report: dict, path: Path) -> None:
-    """Write a report as JSON that a human can read."""
-    path.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    """Write a report as JSON that a human can read; numbers that JSON does not know (NaN) become null."""
+    path.write_text(json.dumps(_plain(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

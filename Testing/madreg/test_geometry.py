@@ -77,6 +77,13 @@ def test_covering_lattice_spans_the_box():
     assert (grid.corners.max(0) - high < 4.0).all()
 
 
+def test_about_turns_around_its_centre(rigid_motion):
+    center = np.array([10.0, -40.0, 70.0])
+    matrix = rigid_motion([1, 0, 0], 90, (1.0, 2.0, 3.0), center)
+    assert np.allclose(apply(matrix, center), center + [1, 2, 3])
+    assert np.allclose(apply(matrix, center + [0, 5, 0]), center + [1, 2, 8])  # posterior becomes superior
+
+
 def test_flipping_the_world_negates_x_and_y_of_points():
     points = random_points()
     ras = points * [-1, -1, 1]

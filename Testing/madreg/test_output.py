@@ -67,6 +67,15 @@ def test_the_resampled_image_has_the_blob_where_the_transform_says(blob_image, o
     assert 95 <= sitk.GetArrayFromImage(resampled).max() <= 110  # original intensities
 
 
+def test_integers_are_rounded_not_cut():
+    moving = sitk.GetImageFromArray(np.random.default_rng(0).integers(-1000, 2000, (12, 12, 12)).astype(np.int16))
+    shift = about(np.zeros(3), np.eye(3), np.array([0.37, 0.21, -0.3]))
+    inner = (slice(2, -2),) * 3
+    whole = sitk.GetArrayFromImage(output.resample(moving, moving, shift))[inner]
+    exact = sitk.GetArrayFromImage(output.resample(sitk.Cast(moving, sitk.sitkFloat64), moving, shift))[inner]
+    assert whole.dtype == np.int16 and np.abs(whole - exact).max() <= 0.501
+
+
 def test_what_the_moving_image_does_not_cover_gets_its_lowest_value():
     moving = sitk.GetImageFromArray(np.random.default_rng(0).integers(-1000, 2000, (9, 9, 9)).astype(np.int16))
     fixed = sitk.Image([5, 5, 5], sitk.sitkUInt8)
@@ -140,5 +149,6 @@ def test_outputs_are_checked_before_the_work(tmp_path, monkeypatch):
 
 
 def test_reports_are_plain_json(tmp_path):
-    output.write_report({"matrix": np.eye(4).tolist(), "error": None}, tmp_path / "r.json")
-    assert json.loads((tmp_path / "r.json").read_text())["error"] is None
+    output.write_report({"matrix": np.eye(4).tolist(), "stages": [{"before": float("nan")}]}, tmp_path / "r.json")
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report == {"matrix": np.eye(4).tolist(), "stages": [{"before": None}]}

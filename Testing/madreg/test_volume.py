@@ -61,6 +61,22 @@ def test_resampling_keeps_the_edges_of_the_mask():
     assert not resampled.mask[x < 40 - 2.5].any() and resampled.mask[x > 40 + 2.5].all()
 
 
+def test_masked_voxels_hold_no_data_and_do_not_weigh(blob_volume, odd_grids):
+    whole = blob_volume(odd_grids["oblique"])
+    half = Volume("half", whole.data, whole.grid, whole.grid.points()[..., 2] < whole.grid.center[2])
+    points = torch.as_tensor(whole.grid.center + np.array([[0, 0, 20.0], [0, 0, -20.0]]), dtype=torch.float32)
+    assert half.sample(points)[1].tolist() == pytest.approx([0, 1], abs=1e-4)
+    assert half.center_of_mass()[2] < whole.center_of_mass()[2] - 4  # mm; half a ball hangs low
+
+
+def test_resampling_averages_rather_than_picks():
+    stripes = torch.zeros(40, 40, 40)
+    stripes[:, :, ::2] = 1.0
+    volume = Volume("stripes", stripes, Grid((40, 40, 40), np.eye(4)), torch.ones(40, 40, 40, dtype=torch.bool))
+    coarse = volume.resampled(4.0).data[1:-1, 1:-1, 1:-1]
+    assert coarse.mean() == pytest.approx(0.5, abs=0.02) and coarse.std() < 0.05
+
+
 def test_two_slices_are_enough_to_be_resampled():
     grid = Grid((40, 40, 2), np.diag([2.0, 2.0, 5.0, 1.0]))
     resampled = Volume("slab", torch.rand(grid.shape), grid, torch.ones(grid.shape, dtype=torch.bool)).resampled(4.0)
