@@ -198,15 +198,17 @@ class _Run:
     # --- the pipelines -------------------------------------------------------------------------------------------
 
     def _default(self) -> np.ndarray:
+        kind = self.settings.type
         poses = self._starts(0.0, 0.5)
         if len(poses) > 1:
-            poses, _ = self._refine("candidates", 6.0, 8_000, poses, (50, 4.0, 0.5), (0.5, 0.6))
-            poses = poses[:3]
-        poses, _ = self._refine("coarse", 4.0, 12_000, poses, (40, 2.0, 0.2), (0.6, 0.7))
-        matrix = poses[0]
-        kind = self.settings.type
-        matrix = self._refine("medium", 3.0, 20_000, matrix[None], (40, 0.8, 0.1), (0.7, 0.8), kind)[0][0]
-        return self._refine("fine", 2.0, 40_000, matrix[None], (60, 0.2, 0.02), (0.8, 1.0), kind)[0][0]
+            poses = self._refine("candidates", 6.0, 8_000, poses, (50, 4.0, 0.5), (0.5, 0.6))[:3]
+        if kind != "rigid":
+            # size first: an affine transform set free far from its place shears what it should scale
+            poses = self._refine("size", 6.0, 8_000, poses, (60, 3.0, 0.3), (0.6, 0.63), "similarity")
+        steps = 100 if kind == "affine" else 40
+        poses = self._refine("coarse", 4.0, 12_000, poses, (steps, 1.5, 0.15), (0.63, 0.7), kind)[:1]
+        poses = self._refine("medium", 3.0, 20_000, poses, (40, 0.6, 0.08), (0.7, 0.8), kind)
+        return self._refine("fine", 2.0, 40_000, poses, (60, 0.2, 0.02), (0.8, 1.0), kind)[0]
 
     def _single(self) -> np.ndarray:
         """One measure, one resolution: what the paper compares."""
@@ -214,9 +216,8 @@ class _Run:
         fixed, moving = self._level(SINGLE_SPACING)
         measure = MEASURES[self.settings.measure](fixed, moving, seed=self.settings.seed)
         poses = poses[np.argsort(evaluate(measure, poses), kind="stable")][:1]
-        poses, _ = self._descend(self.settings.measure, measure, poses, (SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST),
-                                 (0.3, 1.0), self.settings.type)
-        return poses[0]
+        schedule = (SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST)
+        return self._descend(self.settings.measure, measure, poses, schedule, (0.3, 1.0), self.settings.type)[0]
 
     # --- the parts -----------------------------------------------------------------------------------------------
 
@@ -250,14 +251,14 @@ class _Run:
         return np.stack([candidate.matrix for candidate in found])
 
     def _refine(self, name: str, spacing: float, samples: int, poses: np.ndarray, schedule: tuple[int, float, float],
-                share: tuple[float, float], kind: str = "rigid") -> tuple[np.ndarray, np.ndarray]:
+                share: tuple[float, float], kind: str = "rigid") -> np.ndarray:
         fixed, moving = self._level(spacing)
         measure = NMI(fixed, moving, samples=samples, seed=self.settings.seed)
         return self._descend(name, measure, poses, schedule, share, kind)
 
     def _descend(self, name: str, measure: Measure, poses: np.ndarray, schedule: tuple[int, float, float],
-                 share: tuple[float, float], kind: str) -> tuple[np.ndarray, np.ndarray]:
-        """Minimise from every pose; poses and values come back best first, and none is worse than it was."""
+                 share: tuple[float, float], kind: str) -> np.ndarray:
+        """Minimise from every pose; poses come back best first, and none is worse than it was."""
         clock = time.perf_counter()
         before = evaluate(measure, poses)
         steps, first, last = schedule
@@ -270,7 +271,7 @@ class _Run:
         best = order[0]
         self.stages.append(Stage(name, measure.name, float(before[best]), float(after[best]),
                                  time.perf_counter() - clock))
-        return after_poses[order], after[order]
+        return after_poses[order]
 
     def _level(self, spacing: float) -> tuple[Volume, Volume]:
         """Both volumes at one resolution, made once."""
