@@ -27,10 +27,10 @@ class Appearance:
         acquisition: add noise, a bias field and thick slices.
     """
 
-    layers: int = 3
+    layers: int = 2
     channels: int = 4
     sizes: tuple[int, ...] = (1, 3, 5)
-    size_odds: tuple[float, ...] = (0.76, 0.21, 0.03)
+    size_odds: tuple[float, ...] = (0.84, 0.14, 0.02)
     dark_background: float = 0.85
     acquisition: bool = True
 
@@ -88,7 +88,7 @@ def random_convolutions(image: torch.Tensor, rng: np.random.Generator, settings:
             low, high = np.sort(rng.uniform(-2.0, 2.5, 2))
             x = x.clamp(float(low), float(max(high, low + 0.3)))
     x = _standardised(x, head)
-    if layers and rng.random() < 0.4:
+    if layers and rng.random() < 0.5:
         share = float(rng.uniform(-0.8, 0.8))
         x = _standardised((1 - abs(share)) * x + share * first, head)
     return x[0, 0]
@@ -122,7 +122,7 @@ def acquired(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         x = _smooth_along(x, int(rng.integers(3)), float(rng.uniform(0.3, 1.2)))
     if rng.random() < 0.7:
         noise = torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32))
-        x = x + noise * float(rng.uniform(0, 0.06))
+        x = x + noise * float(rng.uniform(0, 0.05))
     return x
 
 
@@ -140,7 +140,7 @@ def random_appearance(image: torch.Tensor, head: torch.Tensor, rng: np.random.Ge
         float (k, j, i), 0 the background and 1 the brightest.
     """
     inside = head > 0.5
-    if settings.layers == 0 or rng.random() < 0.08:
+    if settings.layers == 0 or rng.random() < 0.15:
         x = image
     else:
         x = _normalised(random_convolutions(image, rng, settings, inside), inside)

@@ -1,67 +1,226 @@
-"""The network: a 3D ResNet on a fixed and a moving patch that predicts how many mm lie between their centres.
+"""The networks: from a fixed and a moving image to the distance in mm between the same anatomy in both.
 
-As published (arXiv 2309.02875) it sees two channels, the fixed and the moving patch, and is trained with the mean
-squared error.  It is fully convolutional: on a larger crop it gives a map with one distance for every
-``stride`` voxels, each from the patch around it, which makes hundreds of labels of one pass instead of one.
+Both are fully convolutional: ``network(pair)`` takes (B, 2, k, j, i) samples on one lattice and returns a map
+(B, 1, k', j', i') of distances in mm, whose voxel ``n`` lies at input voxel ``4 n``.
+
+``fused`` is the published form (arXiv 2309.02875): a 3D ResNet on the two-channel patch; the mean of a patch's map is
+its value.  ``siamese`` encodes each image alone, compares every fixed feature with every moving one, and turns the
+posterior of where each fixed point lies into a distance.  It needs far fewer pairs, as it need not learn to compare.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass, fields
 
+import numpy as np
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
+from torch import nn
 
-UNIT_MM = 20.0  # the network's outputs are of order one
+STRIDE = 4
+UNIT_MM = 20.0
 
 
 @dataclass(frozen=True)
-class NetworkSettings:
-    """Architecture.
+class FusedSettings:
+    """Shape of the published network.
 
     Attributes:
-        encoder: ``fused`` (the published form: both patches are channels of one ResNet) or ``siamese`` (each image
-            goes through the same encoder, a layer compares the two by local correlation).
-        widths: channels after the stem, at strides 2, 4.
-        blocks: residual blocks at stride 2, and at stride 4 (of which dilation grows the view).
-        compare: residual blocks after the comparison (siamese).
-        match_channels: length of the descriptors that are matched (siamese).
-        reach: steps of ``stride`` voxels within which they are matched, in each direction (siamese).
-        spacing: mm between voxels that the network expects.
+        widths: channels of the stem, at half and at quarter resolution.
+        blocks: residual blocks at half resolution, and at quarter resolution, where dilation widens the view.
+        head: ``distance``, or ``uncertainty``, which adds the logarithm of the expected error as a second channel.
+        spacing: mm between input voxels that the network was made for.
     """
 
-    encoder: str = "fused"
     widths: tuple[int, int, int] = (16, 32, 64)
-    blocks: tuple[int, int] = (1, 4)
-    compare: int = 2
-    match_channels: int = 32
-    reach: int = 4
+    blocks: tuple[int, int] = (1, 3)
+    head: str = "distance"
     spacing: float = 4.0
 
-    @property
-    def stride(self) -> int:
-        return 4
+
+@dataclass(frozen=True)
+class SiameseSettings:
+    """Shape of the network that encodes each image alone.
+
+    Attributes:
+        width: channels at half resolution; coarser levels have 2 and 4 times as many.
+        depth: residual blocks at each coarser level.
+        features: length of a feature to be matched.
+        head, spacing: as in :class:`FusedSettings`.
+    """
+
+    width: int = 24
+    depth: int = 2
+    features: int = 32
+    head: str = "distance"
+    spacing: float = 4.0
 
 
-@lru_cache(maxsize=8)
-def _window_index(shape: tuple[int, int, int], reach: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """For every position of a lattice the flat positions within ``reach`` (N, offsets), and which of them exist."""
-    k, j, i = shape
-    axis = torch.arange(-reach, reach + 1)
-    offsets = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
-    here = torch.stack(torch.meshgrid(torch.arange(k), torch.arange(j), torch.arange(i), indexing="ij"), -1)
-    there = here.reshape(-1, 1, 3) + offsets
-    size = torch.tensor(shape)
-    valid = ((there >= 0) & (there < size)).all(-1)
-    there = there.clamp(min=torch.zeros(3, dtype=torch.long), max=size - 1)
-    index = (there[..., 0] * j + there[..., 1]) * i + there[..., 2]
-    return index[None].to(device), valid[None].to(device)
+NetworkSettings = FusedSettings | SiameseSettings
+HEADS = ("distance", "uncertainty")
 
 
-class ResidualBlock(nn.Module):
-    """Two 3x3x3 convolutions and a shortcut (He et al. 2016)."""
+def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv3d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm3d(outputs)
+    )
+
+
+class Block(nn.Module):
+    """Residual block of two 3^3 convolutions (He et al. 2016)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.first = _conv(inputs, outputs, 3, stride)
+        self.second = _conv(outputs, outputs)
+        self.skip = _conv(inputs, outputs, 1, stride) if stride > 1 or inputs != outputs else nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.second(F.relu(self.first(x))) + self.skip(x))
+
+
+def _upsampled(x: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """Twice the resolution, voxel n at voxel 2 n, which is how a stride of 2 halves it."""
+    x = F.pad(x, [0, 1] * 3, mode="replicate")
+    full = [2 * n - 1 for n in x.shape[2:]]
+    x = F.interpolate(x, full, mode="trilinear", align_corners=True)
+    return x[:, :, : size[0], : size[1], : size[2]]
+
+
+class Encoder(nn.Module):
+    """One image (B, 1, k, j, i) to features (B, features, k/2, j/2, i/2) and context (B, 2 width, k/4, j/4, i/4)."""
+
+    def __init__(self, settings: SiameseSettings) -> None:
+        super().__init__()
+        w, d = settings.width, settings.depth
+        self.stem = nn.Sequential(_conv(1, w, 5, 2), nn.ReLU())
+        self.fine = Block(w, w)
+        self.quarter = nn.Sequential(Block(w, 2 * w, 2), *[Block(2 * w, 2 * w) for _ in range(d - 1)])
+        self.eighth = nn.Sequential(Block(2 * w, 4 * w, 2), *[Block(4 * w, 4 * w) for _ in range(d)])
+        self.up = nn.Sequential(_conv(4 * w, 2 * w, 1), nn.ReLU())
+        self.middle = Block(2 * w, 2 * w)
+        self.lateral = _conv(w, w, 1)
+        self.down = _conv(2 * w, w, 1)
+        self.out = nn.Sequential(nn.ReLU(), nn.Conv3d(w, settings.features, 3, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        fine = self.fine(self.stem(x))
+        quarter = self.quarter(fine)
+        quarter = self.middle(quarter + _upsampled(self.up(self.eighth(quarter)), quarter.shape[2:]))
+        features = self.out(self.lateral(fine) + _upsampled(self.down(quarter), fine.shape[2:]))
+        return F.normalize(features.float(), dim=1), quarter
+
+
+def _lattice(shape: torch.Size | tuple[int, ...], spacing: float, like: torch.Tensor) -> torch.Tensor:
+    """Positions (k*j*i, 3) of a lattice in mm, x y z order, from its first voxel."""
+    axes = [torch.arange(n, device=like.device, dtype=torch.float32) * spacing for n in shape]
+    k, j, i = torch.meshgrid(*axes, indexing="ij")
+    return torch.stack([i, j, k], -1).reshape(-1, 3)
+
+
+def _chosen(rows: torch.Tensor, which: torch.Tensor | None) -> torch.Tensor:
+    """Some rows of (..., N, C), or all of them."""
+    return rows if which is None else rows.index_select(-2, which)
+
+
+class _Head(nn.Module):
+    """Maps at quarter resolution to the distance in mm (and, if asked, the logarithm of the expected error)."""
+
+    def __init__(self, inputs: int, width: int, blocks: int, uncertainty: bool) -> None:
+        super().__init__()
+        self.body = nn.Sequential(_conv(inputs, width), nn.ReLU(), *[Block(width, width) for _ in range(blocks)])
+        self.out = nn.Conv3d(width, 2 if uncertainty else 1, 1)
+        nn.init.constant_(self.out.bias, 1.0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.out(self.body(x)).float()
+        distance = F.softplus(x[:, :1]) * UNIT_MM
+        return torch.cat([distance, x[:, 1:] - 1], 1) if x.shape[1] > 1 else distance
+
+
+class SiameseNetwork(nn.Module):
+    """Encodes both images alone, matches all with all, and reads the distance off the matches."""
+
+    def __init__(self, settings: SiameseSettings = SiameseSettings()) -> None:
+        super().__init__()
+        self.settings = settings
+        self.encoder = Encoder(settings)
+        # logits are scale * cosine - distance^2 / (2 reach^2): one far-sighted match and one that looks nearby
+        self.log_scale = nn.Parameter(torch.tensor([2.7, 2.7]))
+        self.log_reach = nn.Parameter(torch.tensor([60.0, 15.0]).log())
+        self.head = _Head(2 * 5 + 8, 32, 2, settings.head == "uncertainty")
+        self.context = nn.Conv3d(2 * settings.width, 8, 1)
+
+    def match(self, fixed: torch.Tensor, moving: torch.Tensor, which: int = 0, queries: torch.Tensor | None = None,
+              keys: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits (B, P, V) that fixed point P (every fourth voxel) is moving point V (every second voxel).
+
+        Args:
+            fixed, moving: features (B, features, k, j, i) of :class:`Encoder`.
+            which: 0 the far-sighted match, 1 the one that prefers what is near.
+            queries, keys: indices into the flattened lattices, to look only for these and only there.
+        """
+        fixed = fixed[:, :, ::2, ::2, ::2]
+        here = _chosen(_lattice(fixed.shape[2:], 4 * self.settings.spacing, fixed), queries)
+        there = _chosen(_lattice(moving.shape[2:], 2 * self.settings.spacing, fixed), keys)
+        scale = self.log_scale[which].exp()
+        curve = torch.exp(-2 * self.log_reach[which])
+        # -|v - p|^2 / 2 folded into the product, relative to the middle so that single precision suffices
+        middle = there.mean(0)
+        here, there = here - middle, there - middle
+        left = _chosen(fixed.flatten(2).transpose(1, 2), queries) * scale
+        right = _chosen(moving.flatten(2).transpose(1, 2), keys)
+        left = torch.cat([left, (here * curve).expand(len(left), -1, -1)], -1)
+        right = torch.cat([right, there.expand(len(right), -1, -1)], -1)
+        bias = -0.5 * curve * there.square().sum(-1)
+        return torch.baddbmm(bias[None, None], left, right.transpose(1, 2))
+
+    def moments(self, posterior: torch.Tensor, shape: tuple[int, ...], moving_shape: tuple[int, ...],
+                queries: torch.Tensor | None = None, keys: torch.Tensor | None = None) -> torch.Tensor:
+        """What the posterior (B, P, V) says of each fixed point: (B, P, 5).
+
+        Mean displacement (x, y, z), its length, and the spread about it, in units of 20 mm.
+        """
+        here = _chosen(_lattice(shape, 4 * self.settings.spacing, posterior), queries)
+        there = _chosen(_lattice(moving_shape, 2 * self.settings.spacing, posterior), keys)
+        middle = there.mean(0)
+        here, there = (here - middle) / UNIT_MM, (there - middle) / UNIT_MM
+        values = torch.cat([there, there.square().sum(-1, keepdim=True)], -1)
+        means = posterior @ values
+        shift = means[..., :3] - here
+        spread = (means[..., 3] - means[..., :3].square().sum(-1)).clamp(min=1e-4).sqrt()
+        length = (shift.square().sum(-1) + 1e-4).sqrt()
+        return torch.cat([shift, length[..., None], spread[..., None]], -1)
+
+    def compare(self, fixed: tuple[torch.Tensor, torch.Tensor], moving: tuple[torch.Tensor, torch.Tensor],
+                queries: torch.Tensor | None = None, keys: torch.Tensor | None = None,
+                ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Distance map (B, 1, k', j', i') in mm, and both posteriors (B, P, V), from two encodings.
+
+        What ``queries`` leaves out counts as background, which matches itself anywhere around.
+        """
+        shape = tuple((n + 1) // 2 for n in fixed[0].shape[2:])
+        moving_shape = tuple(moving[0].shape[2:])
+        posteriors = [self.match(fixed[0], moving[0], which, queries, keys).softmax(-1) for which in (0, 1)]
+        maps = []
+        for which, posterior in enumerate(posteriors):
+            found = self.moments(posterior, shape, moving_shape, queries, keys)
+            if queries is not None:
+                reach = self.log_reach[which].detach().exp() * 3**0.5 / UNIT_MM
+                nothing = torch.stack([*torch.tensor([0.0, 0.0, 0.0, 0.01]).to(reach), reach.clamp(max=2.5)])
+                count = int(np.prod(shape))
+                found = nothing.expand(len(found), count, 5).index_copy(1, queries, found)
+            maps.append(found.transpose(1, 2).reshape(len(found), 5, *shape))
+        return self.head(torch.cat([*maps, self.context(fixed[1].float())], 1)), posteriors
+
+    def forward(self, pair: torch.Tensor) -> torch.Tensor:
+        batch = len(pair)
+        features, context = self.encoder(torch.cat([pair[:, :1], pair[:, 1:]]))
+        return self.compare((features[:batch], context[:batch]), (features[batch:], context[batch:]))[0]
+
+
+class _DilatedBlock(nn.Module):
+    """Residual block whose convolutions may be dilated."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
@@ -80,82 +239,57 @@ class ResidualBlock(nn.Module):
         return F.relu(self.second_norm(self.second(y)) + self.shortcut(x))
 
 
-def _trunk(inputs: int, settings: NetworkSettings, blocks_at_4: int) -> nn.Sequential:
-    stem, half, quarter = settings.widths
-    layers: list[nn.Module] = [
-        nn.Conv3d(inputs, stem, 5, 2, 2, bias=False), nn.BatchNorm3d(stem), nn.ReLU(),
-        ResidualBlock(stem, half),
-        *[ResidualBlock(half, half) for _ in range(settings.blocks[0] - 1)],
-        ResidualBlock(half, quarter, stride=2),
-    ]  # fmt: skip
-    layers += [ResidualBlock(quarter, quarter, dilation=1 if n == 0 else 2) for n in range(blocks_at_4 - 1)]
-    return nn.Sequential(*layers)
+class FusedNetwork(nn.Module):
+    """The published form: a 3D ResNet on the two-channel image."""
 
-
-class DistanceNetwork(nn.Module):
-    """Predicts the distance in mm between the centres of a fixed and a moving patch."""
-
-    def __init__(self, settings: NetworkSettings = NetworkSettings()) -> None:
+    def __init__(self, settings: FusedSettings = FusedSettings()) -> None:
         super().__init__()
         self.settings = settings
-        quarter = settings.widths[2]
-        if settings.encoder == "fused":
-            self.trunk = _trunk(2, settings, settings.blocks[1])
-        elif settings.encoder == "siamese":
-            self.trunk = _trunk(1, settings, settings.blocks[1])
-            self.project = nn.Conv3d(quarter, settings.match_channels, 1)
-            self.log_temperature = nn.Parameter(torch.tensor(2.3))
-            offsets = (2 * settings.reach + 1) ** 3
-            self.matches = nn.Conv3d(offsets, quarter, 1, bias=False)
-            self.features = nn.Conv3d(2 * quarter, quarter, 1, bias=False)
-            self.compare = nn.Sequential(
-                nn.BatchNorm3d(quarter), nn.ReLU(), *[ResidualBlock(quarter, quarter) for _ in range(settings.compare)]
-            )
-        else:
-            raise ValueError(f"unknown encoder {settings.encoder!r}")
-        self.head = nn.Conv3d(quarter, 1, 1)
+        stem, half, quarter = settings.widths
+        self.trunk = nn.Sequential(
+            nn.Conv3d(2, stem, 5, 2, 2, bias=False), nn.BatchNorm3d(stem), nn.ReLU(),
+            _DilatedBlock(stem, half),
+            *[_DilatedBlock(half, half) for _ in range(settings.blocks[0] - 1)],
+            _DilatedBlock(half, quarter, stride=2),
+            *[_DilatedBlock(quarter, quarter, dilation=1 if n == 0 else 2) for n in range(settings.blocks[1] - 1)],
+        )  # fmt: skip
+        self.head = nn.Conv3d(quarter, 2 if settings.head == "uncertainty" else 1, 1)
 
     def forward(self, pair: torch.Tensor) -> torch.Tensor:
-        """Map of distances.
-
-        Args:
-            pair: (B, 2, k, j, i), fixed and moving on one lattice of ``settings.spacing`` mm, intensities from 0
-                (background) to 1.
-
-        Returns:
-            (B, 1, k', j', i') in mm; sample n lies at voxel ``4 n`` along each axis.
-        """
-        return self.forward_with_matches(pair)[0]
-
-    def forward_with_matches(self, pair: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """As :meth:`forward`, and the siamese form's logits (B, fixed positions, moving positions); None if fused."""
-        if self.settings.encoder == "fused":
-            features, logits = self.trunk(pair), None
-        else:
-            fixed, moving = self.trunk(torch.cat([pair[:, :1], pair[:, 1:]])).chunk(2)
-            logits = self._logits(fixed, moving)
-            window = self._window(logits, fixed.shape[2:])
-            features = self.compare(self.matches(window) + self.features(torch.cat([fixed, moving], 1)))
-        return F.softplus(self.head(features)) * UNIT_MM, logits
-
-    def _logits(self, fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
-        """How well every fixed position matches every moving one: cosine times a learned temperature."""
-        descriptors = F.normalize(self.project(torch.cat([fixed, moving])), dim=1).flatten(2)
-        fixed_descriptors, moving_descriptors = descriptors.chunk(2)
-        return fixed_descriptors.transpose(1, 2) @ moving_descriptors * self.log_temperature.exp()
-
-    def _window(self, logits: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-        """Softmax of each fixed position's matches over the offsets within reach: (B, offsets, k', j', i')."""
-        index, valid = _window_index(tuple(shape), self.settings.reach, str(logits.device))
-        scores = logits.gather(2, index.expand(len(logits), -1, -1)).masked_fill(~valid, -1e4)
-        probability = torch.softmax(scores.float(), 2).to(logits.dtype)
-        return probability.transpose(1, 2).reshape(len(logits), -1, *shape) * 8.0
-
-    def plain(self) -> dict:
-        """Settings as plain types, to be stored beside the weights."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self.settings).items()}
+        x = self.head(self.trunk(pair))
+        distance = F.softplus(x[:, :1]) * UNIT_MM
+        return torch.cat([distance, x[:, 1:] - 1], 1) if x.shape[1] > 1 else distance
 
 
-def network_of(plain: dict) -> DistanceNetwork:
-    """Inverse of :meth:`DistanceNetwork.plain`, weights untrained."""
-    return DistanceNetwork(NetworkSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}))
+DistanceNetwork = FusedNetwork | SiameseNetwork
+
+
+def build(settings: NetworkSettings) -> DistanceNetwork:
+    """A network with random weights.
+
+    Raises:
+        ValueError: for an unknown head.
+    """
+    if settings.head not in HEADS:
+        raise ValueError(f"unknown head {settings.head!r}: choose one of {', '.join(HEADS)}")
+    return SiameseNetwork(settings) if isinstance(settings, SiameseSettings) else FusedNetwork(settings)
+
+
+def plain(settings: NetworkSettings) -> dict:
+    """Settings as plain types, to be stored beside the weights."""
+    values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
+    return {"encoder": "siamese" if isinstance(settings, SiameseSettings) else "fused", **values}
+
+
+def settings_of(values: dict) -> NetworkSettings:
+    """Inverse of :func:`plain`.
+
+    Raises:
+        ValueError: if there is no such network.
+    """
+    kinds = {"siamese": SiameseSettings, "fused": FusedSettings}
+    if values.get("encoder") not in kinds:
+        raise ValueError(f"unknown encoder {values.get('encoder')!r}")
+    kind = kinds[values["encoder"]]
+    known = {f.name for f in fields(kind)}
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known})

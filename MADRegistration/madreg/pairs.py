@@ -4,8 +4,9 @@ A crop is a cube of ``size`` voxels of ``spacing`` mm about a random point of th
 from its middle, x, y, z order; ``transform`` maps a point of the fixed crop to where the same anatomy lies in the
 moving crop, so the label at a point ``p`` is ``|transform(p) - p|`` in mm.
 
-The distribution of distances is chosen on purpose: 30 % of the pairs lie near alignment (0 to 8 mm, 0 to 10 degrees),
-60 % are spread evenly to 60 mm and 45 degrees, 10 % have any orientation.
+The distribution of distances is chosen on purpose: 30 % of the pairs lie near alignment (shifted 0 to 8 mm, turned 0
+to 10 degrees), 67 % are spread evenly to 45 mm and 30 degrees, 3 % have any orientation.  Away from the middle of the
+rotation that makes distances of up to 60 mm and more.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .errors import InputError
 from .geometry import Grid, apply
 from .reading import read_volume
 from .smoothing import smooth
-from .volume import sample_array
+from .volume import Volume, sample_array
 
 SCAN_SPACING = 2.0
 
@@ -63,12 +64,20 @@ def head_mask(data: np.ndarray, threshold: float = 0.12) -> np.ndarray:
 
 
 def load_scan(path: Path) -> Scan:
-    """Read a scan for training: 2 mm, smoothed as registration smooths for 4 mm, normalised, head found.
+    """Read a scan for training: see :func:`scan_of`.
 
     Raises:
         InputError: if the file cannot be read or shows nothing.
     """
-    volume, _ = read_volume(path)
+    return scan_of(read_volume(path)[0])
+
+
+def scan_of(volume: Volume) -> Scan:
+    """A volume at 2 mm, smoothed as registration smooths for 4 mm, its head found.
+
+    Raises:
+        InputError: if it shows nothing.
+    """
     array, grid = volume.data, volume.grid
     sigma = np.sqrt(np.maximum(4.0**2 - grid.spacing**2, 0)) * 0.42 / grid.spacing
     out = grid.isotropic(SCAN_SPACING)
@@ -77,10 +86,10 @@ def load_scan(path: Path) -> Scan:
     soft = sample_array(smooth(array, sigma)[None], inverse, out.points())[0]
     head = torch.from_numpy(head_mask(sharp.numpy()).astype(np.float32))
     if head.sum() < 1000:
-        raise InputError(f"{path} shows no head or other object; leave it out of the training folder.")
+        raise InputError(f"{volume.name} shows no head or other object; leave it out of the training folder.")
     index = torch.nonzero(head > 0.5).float().mean(0).flip(0).numpy()
     head = smooth(head, np.full(3, 0.8))
-    return Scan(path.name, torch.stack([soft, head]).contiguous(), out, apply(out.matrix, index))
+    return Scan(volume.name, torch.stack([soft, head]).contiguous(), out, apply(out.matrix, index))
 
 
 @dataclass(frozen=True)
@@ -99,15 +108,15 @@ class PairSettings:
         appearance: the random convolutions.
     """
 
-    size: int = 32
+    size: int = 36
     spacing: float = 4.0
     stride: int = 4
-    distance: float = 60.0
-    rotation: float = 45.0
+    distance: float = 45.0
+    rotation: float = 30.0
     near: float = 0.3
-    any_pose: float = 0.1
-    upright: float = 0.8
-    crop: float = 0.3
+    any_pose: float = 0.03
+    upright: float = 0.95
+    crop: float = 0.2
     appearance: Appearance = Appearance()
 
 
@@ -217,8 +226,25 @@ class PairSampler:
         transform = random_transform(rng, settings, growth)
         fixed, head = self.image(scan, to_scan, rng)
         moving, visible = self.image(scan, to_scan @ np.linalg.inv(transform), rng)
-        s = settings.stride
-        near = F.avg_pool3d(head[None, None], 7, 1, 3)[0, 0, ::s, ::s, ::s]
+        return self._packed(fixed, head, moving, visible, transform)
+
+    def cross_pair(self, index: int, fixed_scan: Scan, moving_scan: Scan, matrix: np.ndarray) -> dict[str, torch.Tensor]:
+        """A pair of two real scans as they are, for validation; ``matrix`` (4, 4) maps fixed to moving LPS mm."""
+        rng = np.random.default_rng([self.seed, index])
+        to_scan = np.eye(4)
+        to_scan[:3, :3] = random_rotation(rng, 30.0)
+        to_scan[:3, 3] = fixed_scan.center + rng.normal(0, 15.0, 3)
+        transform = random_transform(rng, self.settings)
+        crops = []
+        for scan, to in ((fixed_scan, to_scan), (moving_scan, matrix @ to_scan @ np.linalg.inv(transform))):
+            to_index = torch.as_tensor(scan.grid.inverse @ to, dtype=torch.float32)
+            crops += [*sample_array(scan.channels, to_index, self.points, "zeros")]
+        return self._packed(*crops, transform)
+
+    def _packed(self, fixed: torch.Tensor, head: torch.Tensor, moving: torch.Tensor, visible: torch.Tensor,
+                transform: np.ndarray) -> dict[str, torch.Tensor]:
+        s = self.settings.stride
+        near = F.avg_pool3d(F.pad(head[None, None], [2, 2] * 3), 5, s)[0, 0]
         return {
             "fixed": fixed[None],
             "moving": moving[None],

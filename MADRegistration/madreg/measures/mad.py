@@ -1,0 +1,156 @@
+"""MAD, the Modality Agnostic Distance: the mean distance in mm that a trained network sees between two scans."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .. import weights
+from ..geometry import Grid, apply
+from ..network import STRIDE, UNIT_MM, DistanceNetwork, SiameseNetwork
+from ..volume import Volume, sample_array
+from .base import map_points
+
+MODES = ("dense", "patches")
+PATCH = 24  # voxels along the edge of a patch in the published mode
+
+
+class MAD:
+    """Mean predicted distance in mm between corresponding anatomy (arXiv 2309.02875), over the fixed content.
+
+    ``dense`` looks at a lattice over the whole fixed content at once; ``patches`` averages over random patches, as
+    published.  Positions that the transform moves out of the moving field of view have next to no say.
+
+    Args:
+        fixed, moving: the pair, intensities normalised (0 background, about 1 bright).
+        network: from :func:`madreg.weights.load`, or the name of a bundled one; the default one if None.
+        seed: of the patches.
+        mode: ``dense`` or ``patches``.
+        patches: how many patches in that mode.
+        margin: mm around the fixed content in which the dense mode looks for moving anatomy.
+
+    Attributes:
+        points: (n, 3) float32 LPS mm, the fixed positions whose distance is predicted.
+    """
+
+    name = "mad"
+
+    def __init__(self, fixed: Volume, moving: Volume, network: DistanceNetwork | str | None = None, seed: int = 0,
+                 mode: str = "dense", patches: int = 96, margin: float = 4.0) -> None:
+        if mode not in MODES:
+            raise ValueError(f"unknown mode {mode!r}")
+        if network is None or isinstance(network, str):
+            network = weights.load(network, device=fixed.device)[0]
+        self.network, self.mode = network, mode
+        spacing = network.settings.spacing
+        fixed, self.moving = fixed.resampled(spacing), moving.resampled(spacing)
+        content = torch.nonzero(fixed.content).cpu().numpy()[:, ::-1]
+        inside = apply(fixed.grid.matrix, content)
+        inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
+        if mode == "dense":
+            grid = Grid.covering(inside.min(0) - margin, inside.max(0) + margin, spacing)
+            lattice = grid.points(fixed.device)
+            there = sample_array(fixed.content.float()[None], inverse, lattice, "zeros")
+            share = F.avg_pool3d(there[None], STRIDE + 1, STRIDE, STRIDE // 2)[0, 0]
+            self.weight = (share > 0.5).float()
+            if not self.weight.any():
+                self.weight = (share >= share.max()).float()
+            middles = lattice[::STRIDE, ::STRIDE, ::STRIDE]
+            self.points = middles[self.weight > 0]
+            matrix = grid.matrix @ np.diag([STRIDE, STRIDE, STRIDE, 1.0])
+            self.grid = Grid(tuple(self.weight.shape[::-1]), matrix)
+            self.lattice, self.middles = lattice[None], middles[None]
+        else:
+            rng = np.random.default_rng(seed)
+            chosen = inside[rng.choice(len(inside), min(patches, len(inside)), replace=False)]
+            self.points = torch.as_tensor(chosen, dtype=torch.float32, device=fixed.device)
+            patch = Grid((PATCH,) * 3, np.diag([spacing, spacing, spacing, 1.0])).points(fixed.device)
+            patch = patch - patch[PATCH // 2, PATCH // 2, PATCH // 2]
+            self.lattice = patch + self.points[:, None, None, None]
+            self.middles = self.points[:, None, None, None]
+            self.weight = torch.ones(len(chosen), device=fixed.device)
+        self.fixed_values = fixed.sample(self.lattice)[0][:, None]
+        # only what may be anatomy is looked for
+        self.queries = torch.nonzero(share.flatten() > 0.1)[:, 0] if mode == "dense" else None
+        with torch.no_grad():
+            self.encoded = network.encoder(self.fixed_values) if isinstance(network, SiameseNetwork) else None
+
+    def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
+        values = []
+        for matrix in matrices:
+            distances, inside = self._predict(matrix)
+            weight = self.weight * (0.02 + inside)
+            values.append((distances * weight).sum() / weight.sum())
+        return torch.stack(values)
+
+    @torch.no_grad()
+    def map(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predicted distances (n,) in mm at :attr:`points`, and which of them (n,) lie in both scans, at a 4x4 matrix."""
+        distances, inside = self._predict(torch.as_tensor(matrix, dtype=torch.float64))
+        chosen = self.weight > 0
+        return distances[chosen].cpu().numpy(), (inside[chosen] > 0.5).cpu().numpy()
+
+    @torch.no_grad()
+    def error_map(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, Grid]:
+        """Predicted distance (k, j, i) in mm at a 4x4 matrix, its weight from 0 to 1, and the lattice of both.
+
+        Raises:
+            ValueError: in the mode ``patches``, which has no lattice.
+        """
+        if self.mode != "dense":
+            raise ValueError("an error map needs the dense mode")
+        distances, inside = self._predict(torch.as_tensor(matrix, dtype=torch.float64))
+        return distances.cpu().numpy(), (self.weight * inside).cpu().numpy(), self.grid
+
+    @torch.no_grad()
+    def correspondences(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where the siamese network finds the fixed positions in the moving scan, starting from a 4x4 matrix.
+
+        Returns:
+            Fixed points (n, 3) and moving points (n, 3), LPS mm, and the spread (n,) in mm of what else each could be.
+
+        Raises:
+            ValueError: if the network or the mode does not match points.
+        """
+        if self.encoded is None or self.mode != "dense":
+            raise ValueError("correspondences need a siamese network and the dense mode")
+        moving, inside = self._moved(torch.as_tensor(matrix, dtype=torch.float64))
+        features = self.network.encoder(moving[:, None])[0]
+        chosen = torch.nonzero(((self.weight > 0) & (inside[0] > 0.5)).flatten())[:, 0]
+        keys = self._keys(moving)
+        posterior = self.network.match(self.encoded[0], features, 0, chosen, keys).softmax(-1)
+        shapes = tuple(self.weight.shape), tuple(features.shape[2:])
+        moments = (self.network.moments(posterior, *shapes, chosen, keys)[0] * UNIT_MM).cpu().numpy()
+        points = self.middles[0].reshape(-1, 3)[chosen].cpu().numpy()
+        return points, apply(matrix, points + moments[:, :3]), moments[:, 4]
+
+    def _keys(self, moving: torch.Tensor) -> torch.Tensor:
+        """Indices of the moving features (1, k, j, i every second voxel) that lie in or next to something bright."""
+        near = F.max_pool3d(moving.detach()[None], 5, 2, 2)[0, 0].flatten()
+        keys = torch.nonzero(near > 0.1)[:, 0]
+        return keys if len(keys) > 8 else torch.arange(len(near), device=near.device)
+
+    def _moved(self, matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Moving values at the transformed lattice, and how far its labelled points lie in the moving field of view."""
+        where = map_points(matrix[None], self.lattice.reshape(-1, 3))[0].reshape(self.lattice.shape)
+        values = self.moving.sample(where)[0]
+        if self.mode == "dense":
+            middles = where[:, ::STRIDE, ::STRIDE, ::STRIDE]
+        else:
+            half = PATCH // 2
+            middles = where[:, half : half + 1, half : half + 1, half : half + 1]
+        return values, self.moving.sample(middles.detach())[1]
+
+    def _predict(self, matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Distances in mm, shaped like :attr:`weight`, and how far each position lies in the moving scan."""
+        values, inside = self._moved(matrix)
+        if self.encoded is not None:
+            keys = self._keys(values) if self.mode == "dense" else None
+            distances = self.network.compare(self.encoded, self.network.encoder(values[:, None]), self.queries, keys)[0]
+        else:
+            distances = self.network(torch.cat([self.fixed_values, values[:, None]], 1))
+        distances = distances[:, 0]
+        if self.mode == "patches":
+            return distances.mean((1, 2, 3)), inside[:, 0, 0, 0]
+        return distances[0], inside[0]
