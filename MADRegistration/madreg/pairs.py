@@ -176,7 +176,8 @@ def _cut(points: torch.Tensor, settings: PairSettings, rng: np.random.Generator)
         normal = np.zeros(3)
         normal[rng.integers(3)] = rng.choice([-1.0, 1.0])
         normal = random_rotation(rng, 20.0) @ normal
-        keep *= (points @ torch.as_tensor(normal, dtype=torch.float32)) < float(rng.uniform(0, settings.size * settings.spacing / 2))
+        reach = float(rng.uniform(0, settings.size * settings.spacing / 2))
+        keep *= (points @ torch.as_tensor(normal, dtype=torch.float32)) < reach
     return keep
 
 
@@ -228,7 +229,8 @@ class PairSampler:
         moving, visible = self.image(scan, to_scan @ np.linalg.inv(transform), rng)
         return self._packed(fixed, head, moving, visible, transform)
 
-    def cross_pair(self, index: int, fixed_scan: Scan, moving_scan: Scan, matrix: np.ndarray) -> dict[str, torch.Tensor]:
+    def cross_pair(self, index: int, fixed_scan: Scan, moving_scan: Scan,
+                   matrix: np.ndarray) -> dict[str, torch.Tensor]:
         """A pair of two real scans as they are, for validation; ``matrix`` (4, 4) maps fixed to moving LPS mm."""
         rng = np.random.default_rng([self.seed, index])
         to_scan = np.eye(4)

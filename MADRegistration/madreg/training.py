@@ -145,7 +145,8 @@ def losses(network: DistanceNetwork, batch: dict[str, torch.Tensor], points: tor
     loss = mean
     if maps.shape[1] > 1:
         deviation = maps[:, 1].clamp(-4, 3)
-        loss = ((square.detach() * torch.exp(-2 * deviation) / 2 + deviation) * weight).sum() / weight.sum() * 0.1 + mean
+        likelihood = square.detach() * torch.exp(-2 * deviation) / 2 + deviation
+        loss = mean + 0.1 * (likelihood * weight).sum() / weight.sum().clamp(min=1)
     return loss + settings.matching * matching, mean.detach() * UNIT_MM**2, matching.detach()
 
 
@@ -179,7 +180,7 @@ def figures(truth: np.ndarray, predicted: np.ndarray) -> dict:
 
 @torch.no_grad()
 def validate(network: DistanceNetwork, pairs: Sequence[dict[str, torch.Tensor]], points: torch.Tensor,
-             batch: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+             sampling: str = "dense", batch: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """True and predicted distance (N,) in mm at every counting point of the pairs, and the pair (N,) of each."""
     network.eval()
     device = next(network.parameters()).device
@@ -190,6 +191,10 @@ def validate(network: DistanceNetwork, pairs: Sequence[dict[str, torch.Tensor]],
         maps = network(torch.cat([joined["fixed"], joined["moving"]], 1))[:, 0]
         _, truth = labels_of(joined, points.to(device))
         counts = joined["weight"] > 0
+        if sampling == "patches":
+            maps = maps.mean((1, 2, 3), keepdim=True)
+            truth = displacements(joined["transform"], torch.zeros(1, 1, 1, 3, device=device)).norm(dim=-1)
+            counts = torch.ones_like(truth, dtype=torch.bool)
         number = torch.arange(start, start + len(some), device=device)[:, None, None, None].expand_as(counts)
         truths.append(truth[counts].cpu().numpy())
         predictions.append(maps[counts].cpu().numpy())
@@ -238,10 +243,10 @@ def _save(path: Path, state: dict) -> None:
     part.replace(path)
 
 
-def train(scans: Sequence[Sequence[Scan]], out: Path, network: NetworkSettings = SiameseSettings(),
-          pairs: PairSettings = PairSettings(), settings: TrainingSettings = TrainingSettings(),
+def train(scans: Sequence[Sequence[Scan]], out: Path, network: NetworkSettings | None = None,
+          pairs: PairSettings | None = None, settings: TrainingSettings | None = None,
           validation: dict[str, Sequence[dict[str, torch.Tensor]]] | None = None, device: str = "cpu",
-          say: Callable[[str], None] | None = None) -> DistanceNetwork:
+          say: Callable[[str], None] | None = None, until: int | None = None) -> DistanceNetwork:
     """Train a network, or go on with the training that ``out`` holds.
 
     Args:
@@ -251,10 +256,13 @@ def train(scans: Sequence[Sequence[Scan]], out: Path, network: NetworkSettings =
         validation: by name, pairs of held-out subjects.
         device: torch device.
         say: called with one line at each entry of the log.
+        until: stop at this step, as if interrupted.
 
     Returns:
         The network with averaged weights, in eval mode.
     """
+    network, pairs = network or SiameseSettings(), pairs or PairSettings()
+    settings = settings or TrainingSettings()
     torch.manual_seed(settings.seed)
     out.mkdir(parents=True, exist_ok=True)
     model = build(network).to(device, memory_format=torch.channels_last_3d)
@@ -294,6 +302,8 @@ def train(scans: Sequence[Sequence[Scan]], out: Path, network: NetworkSettings =
     model.train()
     while step < settings.steps:
         seconds = time.perf_counter() - began
+        if until is not None and step >= until:
+            break
         if settings.minutes and seconds > 60 * settings.minutes:
             break
         progress = max(step / settings.steps, seconds / (60 * settings.minutes) if settings.minutes else 0.0)
@@ -328,7 +338,7 @@ def train(scans: Sequence[Sequence[Scan]], out: Path, network: NetworkSettings =
             sums[:], counted = 0, 0
             if step % settings.validate_every == 0 or last:
                 for name in names:
-                    truth, predicted, _ = validate(averaged, validation[name], points.cpu())
+                    truth, predicted, _ = validate(averaged, validation[name], points, settings.sampling)
                     result = figures(truth, predicted)
                     row[f"mae {name}"], row[f"spearman {name}"] = result["mae"], result["spearman"]
                 _save(checkpoint, {

@@ -1,4 +1,4 @@
-"""Trained weights: a ``.pt`` file of tensors and plain types, and beside it a model card, a ``.json`` of the same name."""
+"""Trained weights: a ``.pt`` file of tensors and plain types, and a model card, the ``.json`` file beside it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _load(path: Path, _changed: int, device: str) -> tuple[DistanceNetwork, dict
         network = build(settings_of(stored["network"]))
         network.load_state_dict(stored["state"])
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path} does not hold weights of MADRegistration: give a .pt file from `madreg train`.") from error
+        raise InputError(f"{path} holds no weights of MADRegistration: give a .pt file of `madreg train`.") from error
     network = network.float().eval().requires_grad_(False)
     # the layout in which 3D convolutions are fastest
     return network.to(device, memory_format=torch.channels_last_3d), card

@@ -86,7 +86,7 @@ class MAD:
 
     @torch.no_grad()
     def map(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Predicted distances (n,) in mm at :attr:`points`, and which of them (n,) lie in both scans, at a 4x4 matrix."""
+        """At a 4x4 matrix: distances (n,) in mm at :attr:`points`, and which of them (n,) lie in both scans."""
         distances, inside = self._predict(torch.as_tensor(matrix, dtype=torch.float64))
         chosen = self.weight > 0
         return distances[chosen].cpu().numpy(), (inside[chosen] > 0.5).cpu().numpy()

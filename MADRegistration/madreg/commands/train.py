@@ -1,0 +1,123 @@
+"""``madreg train``: train the distance network on a folder of mono-modal scans."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from .. import device as devices
+from ..errors import InputError
+
+SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--images", nargs="+", type=Path, required=True, metavar="DIR",
+                        help="folders of 3D scans of one modality; each folder is drawn from equally often")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
+                        help="checkpoint, log.csv, plots and in the end mad.pt and mad.json; an interrupted training "
+                             "found there is continued")
+    parser.add_argument("--match", default="*", metavar="PATTERN", help="only files of this pattern, such as '*T1w*'")
+    parser.add_argument("--held-out", type=int, default=2, metavar="N",
+                        help="scans of each folder, the last by name, that serve for validation alone (2)")
+    parser.add_argument("--encoder", choices=["siamese", "fused"], default="siamese",
+                        help="fused: the published two-channel network")
+    parser.add_argument("--head", choices=["distance", "uncertainty"], default="distance",
+                        help="uncertainty: predict the expected error as well")
+    parser.add_argument("--sampling", choices=["dense", "patches"], default="dense",
+                        help="patches: one label a patch, as published")
+    parser.add_argument("--layers", type=int, default=2, metavar="N",
+                        help="most random convolutions stacked (2; 0: none)")
+    parser.add_argument("--size", type=int, metavar="VOXELS", help="edge of a crop (36; 24 for patches)")
+    parser.add_argument("--distance", type=float, default=45.0, metavar="MM", help="largest translation (45)")
+    parser.add_argument("--rotation", type=float, default=30.0, metavar="DEGREES", help="largest rotation (30)")
+    parser.add_argument("--steps", type=int, default=20_000, metavar="N", help="steps of the optimiser (20000)")
+    parser.add_argument("--minutes", type=float, default=0.0, metavar="MIN", help="end the training after this time")
+    parser.add_argument("--batch", type=int, default=4, metavar="N", help="pairs a step (4)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw pairs (1)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--device", default="auto", choices=devices.DEVICES)
+
+
+def scan_files(folder: Path, pattern: str = "*") -> list[Path]:
+    """The scans of a folder by name.
+
+    Raises:
+        InputError: if there are none.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder: give one that holds the scans to train on.")
+    files = sorted(p for p in folder.glob(pattern) if p.is_file() and p.name.lower().endswith(SUFFIXES))
+    if not files:
+        raise InputError(f"{folder} holds no scan named {pattern}: give a folder with {', '.join(SUFFIXES)} files.")
+    return files
+
+
+def _commit() -> str:
+    """The commit of this checkout, or nothing if it is none."""
+    try:
+        return subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True,
+                              check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, validate, write weights with their model card."""
+    from .. import weights
+    from ..appearance import Appearance
+    from ..network import FusedSettings, SiameseSettings
+    from ..pairs import PairSampler, PairSettings, load_scan
+    from ..training import TrainingSettings, figures, plot, train, validate
+
+    device = devices.choose(args.device)
+    files = [scan_files(folder, args.match) for folder in args.images]
+    for folder, found in zip(args.images, files, strict=True):
+        if len(found) <= args.held_out:
+            raise InputError(f"{folder} holds only {len(found)} scans: give more, or a smaller --held-out.")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / "train.log").touch()
+    except OSError as error:
+        raise InputError(f"{args.out} cannot be written to: give another --out.") from error
+    network = SiameseSettings(head=args.head) if args.encoder == "siamese" else FusedSettings(head=args.head)
+    size = args.size or (24 if args.sampling == "patches" else 36)
+    pairs = PairSettings(size=size, distance=args.distance, rotation=args.rotation,
+                         appearance=Appearance(layers=args.layers))
+    settings = TrainingSettings(steps=args.steps, minutes=args.minutes, batch=args.batch, sampling=args.sampling,
+                                workers=args.workers, seed=args.seed)
+    cut = [len(found) - args.held_out for found in files]
+    scans = [[load_scan(path) for path in found[:n]] for found, n in zip(files, cut, strict=True)]
+    held_out = [[load_scan(path) for path in found[n:]] for found, n in zip(files, cut, strict=True)]
+    sampler = PairSampler(held_out if args.held_out else scans, pairs, args.seed + 1_000_003)
+    validation = {"held out" if args.held_out else "training scans": [sampler.pair(n) for n in range(32)]}
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+        with open(args.out / "train.log", "a") as stream:
+            stream.write(line + "\n")
+
+    trained = train(scans, args.out, network, pairs, settings, validation, str(device), say)
+    results = {name: validate(trained, some, sampler.points, args.sampling) for name, some in validation.items()}
+    plot(args.out, results)
+    card = {
+        "name": "mad",
+        "data": [str(path) for found in files for path in found],
+        "held_out": [str(path) for found, n in zip(files, cut, strict=True) for path in found[n:]],
+        "seed": args.seed,
+        "training": asdict(settings),
+        "pairs": asdict(pairs),
+        "commit": _commit(),
+        "command": shlex.join(["madreg", *sys.argv[1:]]),
+        "validation": {name: figures(true, found) for name, (true, found, _) in results.items()},
+    }
+    card = weights.save(trained, args.out / "mad.pt", card)
+    for name, result in card["validation"].items():
+        say(f"{name}: mean absolute error {result['mae']} mm, Spearman {result['spearman']}")
+    say(f"Wrote {args.out / 'mad.pt'} and its model card.")
+    return 0
