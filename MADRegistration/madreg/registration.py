@@ -19,6 +19,7 @@ from .errors import InputError
 from .geometry import apply, flip_world, rotation_angle
 from .measures import MEASURES
 from .measures.base import Measure, sample_points
+from .measures.mad import MAD
 from .measures.nmi import NMI
 from .optimise import evaluate, minimise
 from .search import search
@@ -28,6 +29,7 @@ from .volume import Volume
 INITS = ("given", "geometry", "mass", "search")
 SINGLE_SPACING = 4.0  # mm; the one resolution at which a measure is optimised alone
 SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST = 200, 4.0, 0.05
+LEAST_OVERLAP = 0.01  # of the fixed content; less is no overlap at all
 
 
 class Cancelled(Exception):
@@ -230,7 +232,7 @@ class _Run:
             matrix[:3, 3] = self.moving.grid.center - matrix[:3, :3] @ self.fixed.grid.center
         elif self.settings.init == "mass":
             matrix[:3, 3] = self.moving.center_of_mass() - matrix[:3, :3] @ self.fixed.center_of_mass()
-        if self._overlap(matrix) < 0.01:
+        if self._overlap(matrix) < LEAST_OVERLAP:
             raise InputError(
                 f"{self.fixed.name} and {self.moving.name} have no field of view in common at the start: "
                 'let the registration search for the pose (initialisation "search").'
@@ -280,8 +282,13 @@ class _Run:
         return self.levels[spacing]
 
     def _estimate(self, matrix: np.ndarray) -> tuple[float | None, float | None]:
-        """MAD's mean prediction in mm at the start and at the result."""
-        return None, None
+        """MAD's mean prediction in mm at the start and at the result; None where the volumes do not overlap."""
+        mad = MAD(self.fixed, self.moving, seed=self.settings.seed)
+        values = []
+        for pose in (self.start, matrix):
+            seen = self._overlap(pose) >= LEAST_OVERLAP
+            values.append(float(evaluate(mad, pose[None])[0]) if seen else None)
+        return values[0], values[1]
 
     def _overlap(self, matrix: np.ndarray) -> float:
         """Share of the fixed content that lies where the moving volume has data."""

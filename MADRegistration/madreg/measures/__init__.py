@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 
 from ..volume import Volume
 from .base import Measure
+from .mad import MAD
 from .ngf import NGF
 from .nmi import NMI
 
-MEASURES: dict[str, Callable[..., Measure]] = {"nmi": NMI, "ngf": NGF}
+MEASURES: dict[str, Callable[..., Measure]] = {
+    "mad": MAD,
+    # the network in the form that the paper describes: one ResNet on the two patches
+    "mad-published": partial(MAD, network="mad-published"),
+    "nmi": NMI,
+    "ngf": NGF,
+}
 
 
 def distance(name: str, fixed: Volume, moving: Volume, matrix: np.ndarray) -> float:
-    """Value of the measure ``mad``, ``nmi`` or ``ngf`` at one 4x4 matrix, fixed LPS to moving LPS; lower is better."""
+    """Value of a measure in :data:`MEASURES` at one 4x4 matrix, fixed LPS to moving LPS; lower is better."""
     with torch.no_grad():
         return float(MEASURES[name](fixed, moving)(torch.as_tensor(matrix, dtype=torch.float64)[None])[0])
