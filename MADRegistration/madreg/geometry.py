@@ -138,7 +138,8 @@ class Grid:
         matrix = torch.as_tensor(self.matrix, dtype=torch.float32, device=device)
         axes = [torch.arange(n, dtype=torch.float32, device=device) for n in self.size]
         i, j, k = (axes[a].view([-1 if a == 2 - d else 1 for d in range(3)]) for a in range(3))
-        return i[..., None] * matrix[:3, 0] + j[..., None] * matrix[:3, 1] + k[..., None] * matrix[:3, 2] + matrix[:3, 3]
+        first, second, third, origin = matrix[:3].T
+        return i[..., None] * first + j[..., None] * second + k[..., None] * third + origin
 
     def as_image(self, array: np.ndarray) -> sitk.Image:
         """SimpleITK image of a voxel array (k, j, i) on this lattice."""

@@ -41,7 +41,8 @@ class LinearTransform:
         start = torch.as_tensor(np.asarray(start), dtype=torch.float64)
         self.start = start[None] if start.ndim == 2 else start
         self.center = torch.as_tensor(np.asarray(center), dtype=torch.float64)
-        self.parameters = torch.zeros(len(self.start), DEGREES_OF_FREEDOM[kind], dtype=torch.float64, requires_grad=True)
+        shape = len(self.start), DEGREES_OF_FREEDOM[kind]
+        self.parameters = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
 
     def matrices(self) -> torch.Tensor:
         """(B, 4, 4) float64 matrices, fixed LPS to moving LPS, differentiable in ``parameters``.

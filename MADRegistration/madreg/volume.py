@@ -13,7 +13,8 @@ from .geometry import Grid, apply
 from .smoothing import smooth
 
 
-def sample_array(array: torch.Tensor, inverse: torch.Tensor, points: torch.Tensor, fill: str = "border") -> torch.Tensor:
+def sample_array(array: torch.Tensor, inverse: torch.Tensor, points: torch.Tensor,
+                 fill: str = "border") -> torch.Tensor:
     """Trilinear samples of a voxel array at world points, differentiable in the points.
 
     Args:
