@@ -90,7 +90,7 @@ def test_an_affine_reaches_any_linear_map(rigid_motion):
     points = torch.as_tensor(sphere(70.0, 100))
     target = torch.as_tensor(apply(wanted, points.numpy()))
     transform = LinearTransform(np.eye(4), CENTER, "affine")
-    optimiser = torch.optim.LBFGS([transform.parameters], max_iter=100, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS([transform.parameters], max_iter=40, line_search_fn="strong_wolfe")
 
     def loss():
         optimiser.zero_grad()
