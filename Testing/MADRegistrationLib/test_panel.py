@@ -64,7 +64,7 @@ def volumes(addVolume):
             for n, name in enumerate(("MR", "CT", "PET"))]
 
 
-def run(panel, until=lambda: False, seconds=20):
+def run(panel, until=lambda: False, seconds=120):
     end = time.monotonic() + seconds
     while panel.isRunning and not until():
         assert time.monotonic() < end
@@ -197,7 +197,7 @@ def test_volumes_deleted_while_running(panel, view, volumes, scene, client):
     run(panel, until=lambda: "Searching" in view.shown["Progress"][0])
     parameters.movingVolume = None
     scene.RemoveNode(volumes[1])
-    run(panel, seconds=2)
+    run(panel)
     assert not panel.isRunning and not client.isStarted
     assert scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0
 

@@ -60,7 +60,7 @@ def turn(axis, degrees):
 def register(client, fixed, moving, settings=None, **inputs):
     registration = SceneRegistration(client, Inputs(fixed, moving, **inputs), settings or {})
     registration.start()
-    end = time.monotonic() + 120
+    end = time.monotonic() + 600
     while registration.state == "running":
         assert time.monotonic() < end
         registration.poll()

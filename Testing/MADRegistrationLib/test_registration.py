@@ -43,7 +43,7 @@ def pair(addVolume):
     return fixed, moving
 
 
-def run(registration, until=lambda r: False, seconds=30):
+def run(registration, until=lambda r: False, seconds=120):
     """Poll as a timer would, until it is over or a condition holds.
 
     Returns:
@@ -154,7 +154,7 @@ def test_a_worker_that_is_killed_ends_in_a_message(client, pair, scene):
     registration = register(client, pair, SLOW)
     run(registration, until=lambda r: r.history)
     os.kill(client._pid, 9)
-    run(registration, seconds=2)
+    run(registration)
     assert registration.state == "failed" and "stopped unexpectedly" in registration.message
     assert isAsBefore(scene, pair)
     run(again := register(client, pair))
@@ -174,7 +174,11 @@ def test_an_idle_worker_is_silent_and_that_is_no_fault(client, pair, monkeypatch
     monkeypatch.setattr(clientModule, "SILENCE_SECONDS", 1.0)
     time.sleep(1.5)
     assert client._process.readLines() == []
-    run(again := register(client, pair, transform=pair[1].GetParentTransformNode()))
+    again = register(client, pair, transform=pair[1].GetParentTransformNode())
+    again.poll()
+    assert again.state == "running"
+    monkeypatch.undo()
+    run(again)
     assert again.state == "done", again.message
 
 
@@ -205,7 +209,7 @@ def test_a_silent_worker_is_given_up(pair, scene, tempFolder, monkeypatch):
     client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
     client._arguments.append("--silent")
     registration = register(client, pair)
-    run(registration, seconds=5)
+    run(registration)
     assert registration.state == "failed" and "has not answered" in registration.message
     assert isAsBefore(scene, pair) and not client.isStarted
 
@@ -214,7 +218,7 @@ def test_a_worker_without_torch_says_so(pair, scene, tempFolder):
     client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
     client._arguments.append("--broken")
     registration = register(client, pair)
-    run(registration, seconds=10)
+    run(registration)
     assert registration.state == "failed" and "ZeroDivisionError" in registration.message
 
 
@@ -273,7 +277,7 @@ def test_closing_the_scene_ends_the_registration(client, pair, scene):
     registration = register(client, pair, SLOW)
     run(registration, until=lambda r: r.history)
     scene.Clear()
-    run(registration, seconds=2)
+    run(registration)
     assert registration.state == "cancelled" and not client.isStarted
 
 
