@@ -28,7 +28,7 @@ from .volume import Volume
 
 INITS = ("given", "geometry", "mass", "search")
 SINGLE_SPACING = 4.0  # mm; the one resolution at which a measure is optimised alone
-SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST = 200, 4.0, 0.05
+SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST = 80, 4.0, 0.05
 LEAST_OVERLAP = 0.01  # of the fixed content; less is no overlap at all
 
 
@@ -202,11 +202,12 @@ class _Run:
     def _default(self) -> np.ndarray:
         kind = self.settings.type
         poses = self._starts(0.0, 0.5)
-        if len(poses) > 1:
-            poses = self._refine("candidates", 6.0, 8_000, poses, (50, 4.0, 0.5), (0.5, 0.6))[:3]
+        poses = self._refine("candidates", 6.0, 8_000, poses, (50, 4.0, 0.5), (0.5, 0.57))
         if kind != "rigid":
-            # size first: an affine transform set free far from its place shears what it should scale
-            poses = self._refine("size", 6.0, 8_000, poses, (60, 3.0, 0.3), (0.6, 0.63), "similarity")
+            # Size before shape: an affine transform set free far from its place shears what it should scale.  And
+            # size before the choice among candidates: at the wrong size, the right pose need not look best.
+            poses = self._refine("size", 6.0, 8_000, poses, (60, 3.0, 0.3), (0.57, 0.63), "similarity")
+        poses = poses[:3]
         steps = 100 if kind == "affine" else 40
         poses = self._refine("coarse", 4.0, 12_000, poses, (steps, 1.5, 0.15), (0.63, 0.7), kind)[:1]
         poses = self._refine("medium", 3.0, 20_000, poses, (40, 0.6, 0.08), (0.7, 0.8), kind)
