@@ -43,7 +43,7 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     """Carry out a ``register`` command.
 
     Returns:
-        The report of the registration, as ``madreg register --report`` writes it.
+        The report of the registration, as ``madreg register --report`` writes it, with the hash of the weights.
 
     Raises:
         InputError: if an image or a setting cannot be used.
@@ -57,7 +57,18 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
         _write_resampled(fixed_image, moving_image, result.matrix, Path(command["resampled"]))
     report = result.report()
     report["notices"] = [*fixed_notices, *moving_notices, *report.get("notices", [])]
+    report.setdefault("weights_sha256", _weights_hash())
     return report
+
+
+def _weights_hash() -> str | None:
+    """SHA-256 of the bundled network, which estimates the errors; None if there is none."""
+    from madreg import weights
+
+    try:
+        return weights.load()[1]["sha256"]
+    except InputError:
+        return None
 
 
 def compare(command: dict[str, Any]) -> None:
