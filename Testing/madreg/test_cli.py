@@ -14,7 +14,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from madreg import cli, registration
+from madreg import cli, registration, resources, weights
 from madreg.geometry import Grid, matrix_of_itk, mean_displacement
 from madreg.reading import read_volume
 
@@ -77,6 +77,7 @@ def fake_register(monkeypatch):
         return registration.Result(matrix, start, settings, [], 1.25, "CPU", 20.0, 0.7, 0.93, ["Something to know."])
 
     monkeypatch.setattr(registration, "register", register)
+    monkeypatch.setattr(weights, "load", lambda *args, **options: None)
     return calls
 
 
@@ -208,11 +209,14 @@ def write_bad(folder):
     """Images that cannot be registered."""
     scan = sitk.GetImageFromArray(np.random.default_rng(0).random((20, 24, 28)).astype(np.float32))
     scan.SetSpacing((4.0, 4.0, 4.0))
-    for name, image in {"slice.nii.gz": scan[:, :, 3], "series.nii.gz": sitk.JoinSeries([scan, scan]),
+    for name, image in {"slice.nii.gz": scan[:, :, 3], "one.mha": scan[:, :, 3:4], "inf.mha": scan / 0,
+                        "series.nii.gz": sitk.JoinSeries([scan, scan]),
                         "vector.nrrd": sitk.Compose(scan, scan), "constant.mha": scan * 0 + 3,
                         "nan.mha": scan * float("nan"), "empty.nii.gz": (scan > 2),
                         "smaller.nii.gz": (scan > 0.5)[:, :, 2:]}.items():
         sitk.WriteImage(image, str(folder / name))
+    header = (folder / "constant.mha").read_bytes()
+    (folder / "zero.mha").write_bytes(header.replace(b"ElementSpacing = 4 4 4", b"ElementSpacing = 4 0 4"))
     scan.SetSpacing((1.0, 1.0, 900.0))
     sitk.WriteImage(scan, str(folder / "absurd.mha"))
     (folder / "text.nii.gz").write_text("hello")
@@ -226,6 +230,9 @@ BAD = {
     "unreadable": (["text.nii.gz"], [], "text.nii.gz is damaged"),
     "truncated": (["half.nii.gz"], [], "half.nii.gz is damaged or incomplete"),
     "2D": (["slice.nii.gz"], [], "slice.nii.gz is a single slice"),
+    "one slice": (["one.mha"], [], "one.mha is a single slice"),
+    "all infinite": (["inf.mha"], [], "inf.mha holds no finite number"),
+    "zero spacing": (["zero.mha"], [], "zero.mha"),
     "4D": (["series.nii.gz"], [], "series.nii.gz is a 4D series"),
     "vector": (["vector.nrrd"], [], "vector.nrrd has more than one number per voxel"),
     "constant": (["constant.mha"], [], "constant.mha has the same value"),
@@ -259,6 +266,49 @@ def test_bad_input_is_one_sentence_and_no_file(scans, fake_register, capfd, name
     assert reason in err
     assert {path: path.read_bytes() for path in scans.rglob("*") if path.is_file()} == before
     assert fake_register == []  # refused before the work
+
+
+@pytest.mark.parametrize("kind, reason", [
+    ("missing", "mad.pt is missing"), ("damaged", "not those of their model card"), ("foreign", "holds no weights"),
+])
+def test_unusable_weights_are_refused_before_the_work(scans, monkeypatch, capfd, kind, reason):
+    monkeypatch.setattr(resources, "FOLDERS", (scans / "bundle",))
+    monkeypatch.setattr(registration, "register", lambda *_: pytest.fail("the work began"))
+    models = scans / "bundle" / "Models"
+    models.mkdir(parents=True)
+    if kind != "missing":
+        torch.save({"weight": torch.zeros(3)}, models / "mad.pt")
+        digest = weights.sha256(models / "mad.pt") if kind == "foreign" else "0" * 64
+        (models / "mad.json").write_text(json.dumps({"sha256": digest}))
+    assert cli.main(register_arguments(scans)) == 1
+    out, err = capfd.readouterr()
+    assert out == "" and reason in err
+    assert_one_sentence(err)
+    assert list((scans / "out").iterdir()) == []
+
+
+def test_some_voxels_that_are_no_numbers_are_a_notice(scans, fake_register, capsys):
+    array = np.random.default_rng(0).random((20, 24, 28)).astype(np.float32)
+    array[:4] = np.nan
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(scans / "holes.nrrd"))  # ITK reads NaN in NIfTI files as 0
+    arguments = register_arguments(scans, "--resampled", scans / "out" / "r.nii.gz")
+    arguments[2] = str(scans / "holes.nrrd")
+    assert cli.main(arguments) == 0
+    assert "holes.nrrd: 20 % of the voxels are NaN or Inf" in capsys.readouterr().err
+    mask = fake_register[0][1].mask
+    assert not mask[:4].any() and mask[4:].all()
+
+
+def test_earlier_results_stay_when_a_run_fails(scans, monkeypatch, capsys):
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(weights, "load", lambda *args, **options: None)
+    monkeypatch.setattr(registration, "register", fail)
+    (scans / "out" / "t.tfm").write_text("of yesterday")
+    assert cli.main(register_arguments(scans)) == 130
+    assert_one_sentence(capsys.readouterr().err)
+    assert [path.read_text() for path in (scans / "out").iterdir()] == ["of yesterday"]
 
 
 def test_one_name_for_two_outputs_is_refused(scans, fake_register, capsys, monkeypatch):
@@ -322,6 +372,7 @@ def test_too_little_memory_is_one_sentence(scans, monkeypatch, capsys, error):
     def fail(*_):
         raise error
 
+    monkeypatch.setattr(weights, "load", lambda *args, **options: None)
     monkeypatch.setattr(registration, "register", fail)
     assert cli.main(register_arguments(scans)) == 1
     err = capsys.readouterr().err
@@ -344,7 +395,7 @@ def test_a_disk_that_fills_up_leaves_no_file(scans, fake_register, monkeypatch, 
 
 SLOW = """
 import sys, time
-from madreg import cli, registration
+from madreg import cli, registration, resources, weights
 def register(*_):
     print("ready", flush=True)
     time.sleep(60)
@@ -359,7 +410,7 @@ def test_ctrl_c_is_one_sentence_and_no_file(scans, number):
     process = run_process(*register_arguments(scans), code=SLOW)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert_one_sentence(err)
     assert list((scans / "out").iterdir()) == []

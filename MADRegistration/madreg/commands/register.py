@@ -50,11 +50,11 @@ def run(args: argparse.Namespace) -> int:
         InputError: if an input or an output cannot be used; then nothing is written.
     """
     outputs = _check_outputs(args)  # before torch is loaded and anything is read
-    from .. import device, output, overlay
+    from .. import device, output, overlay, weights
     from ..reading import read_image, volume_from_image
     from ..registration import Settings, register
 
-    device.choose(args.device)
+    weights.load(device=device.choose(args.device))  # what is missing or damaged is found before the work
     start = None if args.start is None else output.read_transform(args.start)
     init = args.init or ("search" if start is None else "given")
     settings = Settings(type=args.type, measure=args.measure, init=init, device=args.device, seed=args.seed,
