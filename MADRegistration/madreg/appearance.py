@@ -59,6 +59,14 @@ def _standardised(x: torch.Tensor, head: torch.Tensor | None) -> torch.Tensor:
     return (x - mean[:, None, None, None]) / deviation[:, None, None, None]
 
 
+def _shows_something(x: torch.Tensor, head: torch.Tensor | None) -> bool:
+    """Whether every channel of (1, C, k, j, i) varies over the head: more than one voxel in fifty stands out."""
+    values = x[0].flatten(1)
+    if head is not None and int(head.sum()) > 100:
+        values = values[:, head.flatten()]
+    return bool(((values - values.median(1, keepdim=True).values).abs() > 0.05).float().mean(1).min() > 0.02)
+
+
 def random_convolutions(image: torch.Tensor, rng: np.random.Generator, settings: Appearance = Appearance(),
                         head: torch.Tensor | None = None) -> torch.Tensor:
     """The image seen through a random stack of convolutions.
@@ -86,8 +94,9 @@ def random_convolutions(image: torch.Tensor, rng: np.random.Generator, settings:
         x = F.leaky_relu(x, float(rng.uniform(-1.0, 0.8)))
         if rng.random() < 0.5:
             low, high = np.sort(rng.uniform(-2.0, 2.5, 2))
-            x = x.clamp(float(low), float(max(high, low + 0.3)))
-    x = _standardised(x, head)
+            clamped = x.clamp(float(low), float(max(high, low + 0.3)))
+            x = clamped if _shows_something(clamped, head) else x
+    x = _standardised(x, head) if _shows_something(x, head) else first
     if layers and rng.random() < 0.5:
         share = float(rng.uniform(-0.8, 0.8))
         x = _standardised((1 - abs(share)) * x + share * first, head)

@@ -123,6 +123,54 @@ def _chosen(rows: torch.Tensor, which: torch.Tensor | None) -> torch.Tensor:
     return rows if which is None else rows.index_select(-2, which)
 
 
+def _summary(means: torch.Tensor, here: torch.Tensor) -> torch.Tensor:
+    """Posterior means (B, P, 4) of position and squared length to (B, P, 5), see :meth:`SiameseNetwork.moments`."""
+    shift = means[..., :3] - here
+    spread = (means[..., 3] - means[..., :3].square().sum(-1)).clamp(min=1e-4).sqrt()
+    length = (shift.square().sum(-1) + 1e-4).sqrt()
+    return torch.cat([shift, length[..., None], spread[..., None]], -1)
+
+
+class _Attention(torch.autograd.Function):
+    """``softmax(left @ right.T + bias) @ values``, a few rows at a time, which stay in the cache; nothing is stored.
+
+    Differentiable in ``right`` (V, C) only; ``left`` (P, C), ``bias`` (V,) and ``values`` (V, D) are constants.
+    """
+
+    ROWS = 128
+
+    @staticmethod
+    def forward(ctx, left: torch.Tensor, right: torch.Tensor, bias: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        out = left.new_empty(len(left), values.shape[1])
+        highest = left.new_empty(len(left), 1)
+        total = left.new_empty(len(left), 1)
+        columns = right.T
+        for rows in _chunks(len(left)):
+            logits = torch.addmm(bias, left[rows], columns)
+            highest[rows] = logits.amax(1, keepdim=True)
+            odds = logits.sub_(highest[rows]).exp_()
+            total[rows] = odds.sum(1, keepdim=True)
+            out[rows] = (odds @ values) / total[rows]
+        ctx.save_for_backward(left, right, bias, values, out, highest, total)
+        return out
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> tuple[None, torch.Tensor, None, None]:
+        left, right, bias, values, out, highest, total = ctx.saved_tensors
+        along = (gradient * out).sum(1, keepdim=True)
+        result = torch.zeros_like(right)
+        columns, row_values = right.T, values.T
+        for rows in _chunks(len(left)):
+            posterior = torch.addmm(bias, left[rows], columns).sub_(highest[rows]).exp_().div_(total[rows])
+            posterior.mul_(torch.addmm(-along[rows], gradient[rows], row_values))
+            result.addmm_(posterior.T, left[rows])
+        return None, result, None, None
+
+
+def _chunks(count: int) -> list[slice]:
+    return [slice(n, n + _Attention.ROWS) for n in range(0, count, _Attention.ROWS)]
+
+
 class _Head(nn.Module):
     """Maps at quarter resolution to the distance in mm (and, if asked, the logarithm of the expected error)."""
 
@@ -151,15 +199,9 @@ class SiameseNetwork(nn.Module):
         self.head = _Head(2 * 5 + 8, 32, 2, settings.head == "uncertainty")
         self.context = nn.Conv3d(2 * settings.width, 8, 1)
 
-    def match(self, fixed: torch.Tensor, moving: torch.Tensor, which: int = 0, queries: torch.Tensor | None = None,
-              keys: torch.Tensor | None = None) -> torch.Tensor:
-        """Logits (B, P, V) that fixed point P (every fourth voxel) is moving point V (every second voxel).
-
-        Args:
-            fixed, moving: features (B, features, k, j, i) of :class:`Encoder`.
-            which: 0 the far-sighted match, 1 the one that prefers what is near.
-            queries, keys: indices into the flattened lattices, to look only for these and only there.
-        """
+    def _operands(self, fixed: torch.Tensor, moving: torch.Tensor, which: int, queries: torch.Tensor | None,
+                  keys: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What multiplies to the logits of :meth:`match`: (B, P, C), (B, V, C) and a bias (V,)."""
         fixed = fixed[:, :, ::2, ::2, ::2]
         here = _chosen(_lattice(fixed.shape[2:], 4 * self.settings.spacing, fixed), queries)
         there = _chosen(_lattice(moving.shape[2:], 2 * self.settings.spacing, fixed), keys)
@@ -172,7 +214,18 @@ class SiameseNetwork(nn.Module):
         right = _chosen(moving.flatten(2).transpose(1, 2), keys)
         left = torch.cat([left, (here * curve).expand(len(left), -1, -1)], -1)
         right = torch.cat([right, there.expand(len(right), -1, -1)], -1)
-        bias = -0.5 * curve * there.square().sum(-1)
+        return left, right, -0.5 * curve * there.square().sum(-1)
+
+    def match(self, fixed: torch.Tensor, moving: torch.Tensor, which: int = 0, queries: torch.Tensor | None = None,
+              keys: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits (B, P, V) that fixed point P (every fourth voxel) is moving point V (every second voxel).
+
+        Args:
+            fixed, moving: features (B, features, k, j, i) of :class:`Encoder`.
+            which: 0 and 1, two ways of matching that were trained together.
+            queries, keys: indices into the flattened lattices, to look only for these and only there.
+        """
+        left, right, bias = self._operands(fixed, moving, which, queries, keys)
         return torch.baddbmm(bias[None, None], left, right.transpose(1, 2))
 
     def moments(self, posterior: torch.Tensor, shape: tuple[int, ...], moving_shape: tuple[int, ...],
@@ -181,36 +234,52 @@ class SiameseNetwork(nn.Module):
 
         Mean displacement (x, y, z), its length, and the spread about it, in units of 20 mm.
         """
-        here = _chosen(_lattice(shape, 4 * self.settings.spacing, posterior), queries)
-        there = _chosen(_lattice(moving_shape, 2 * self.settings.spacing, posterior), keys)
+        here, values = self._positions(shape, moving_shape, queries, keys, posterior)
+        return _summary(posterior @ values, here)
+
+    def matched_moments(self, fixed: torch.Tensor, moving: torch.Tensor, which: int,
+                        queries: torch.Tensor | None = None, keys: torch.Tensor | None = None) -> torch.Tensor:
+        """:meth:`moments` of :meth:`match`, without ever holding all posteriors, and differentiable in ``moving``."""
+        shape = tuple((n + 1) // 2 for n in fixed.shape[2:])
+        here, values = self._positions(shape, tuple(moving.shape[2:]), queries, keys, moving)
+        left, right, bias = self._operands(fixed, moving, which, queries, keys)
+        means = [_Attention.apply(one.detach(), other, bias.detach(), values)
+                 for one, other in zip(left, right, strict=True)]
+        return _summary(torch.stack(means), here)
+
+    def _positions(self, shape: tuple[int, ...], moving_shape: tuple[int, ...], queries: torch.Tensor | None,
+                   keys: torch.Tensor | None, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Fixed points (P, 3), and moving points with their squared length (V, 4), in units of 20 mm."""
+        here = _chosen(_lattice(shape, 4 * self.settings.spacing, like), queries)
+        there = _chosen(_lattice(moving_shape, 2 * self.settings.spacing, like), keys)
         middle = there.mean(0)
         here, there = (here - middle) / UNIT_MM, (there - middle) / UNIT_MM
-        values = torch.cat([there, there.square().sum(-1, keepdim=True)], -1)
-        means = posterior @ values
-        shift = means[..., :3] - here
-        spread = (means[..., 3] - means[..., :3].square().sum(-1)).clamp(min=1e-4).sqrt()
-        length = (shift.square().sum(-1) + 1e-4).sqrt()
-        return torch.cat([shift, length[..., None], spread[..., None]], -1)
+        return here, torch.cat([there, there.square().sum(-1, keepdim=True)], -1)
 
-    def compare(self, fixed: tuple[torch.Tensor, torch.Tensor], moving: tuple[torch.Tensor, torch.Tensor],
-                queries: torch.Tensor | None = None, keys: torch.Tensor | None = None,
-                ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Distance map (B, 1, k', j', i') in mm, and both posteriors (B, P, V), from two encodings.
+    def measure(self, fixed: tuple[torch.Tensor, torch.Tensor], moving: tuple[torch.Tensor, torch.Tensor],
+                queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+        """Distance map (B, 1, k', j', i') in mm from two encodings, differentiable in the moving one alone.
 
         What ``queries`` leaves out counts as background, which matches itself anywhere around.
         """
         shape = tuple((n + 1) // 2 for n in fixed[0].shape[2:])
-        moving_shape = tuple(moving[0].shape[2:])
-        posteriors = [self.match(fixed[0], moving[0], which, queries, keys).softmax(-1) for which in (0, 1)]
         maps = []
-        for which, posterior in enumerate(posteriors):
-            found = self.moments(posterior, shape, moving_shape, queries, keys)
-            if queries is not None:
-                reach = self.log_reach[which].detach().exp() * 3**0.5 / UNIT_MM
-                nothing = torch.stack([*torch.tensor([0.0, 0.0, 0.0, 0.01]).to(reach), reach.clamp(max=2.5)])
-                count = int(np.prod(shape))
-                found = nothing.expand(len(found), count, 5).index_copy(1, queries, found)
+        for which in (0, 1):
+            found = self.matched_moments(fixed[0], moving[0], which, queries, keys)
+            reach = self.log_reach[which].detach().exp() * 3**0.5 / UNIT_MM
+            nothing = torch.stack([*torch.tensor([0.0, 0.0, 0.0, 0.01]).to(reach), reach.clamp(max=2.5)])
+            found = nothing.expand(len(found), int(np.prod(shape)), 5).index_copy(1, queries, found)
             maps.append(found.transpose(1, 2).reshape(len(found), 5, *shape))
+        return self.head(torch.cat([*maps, self.context(fixed[1].float())], 1))
+
+    def compare(self, fixed: tuple[torch.Tensor, torch.Tensor], moving: tuple[torch.Tensor, torch.Tensor],
+                ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Distance map (B, 1, k', j', i') in mm, and both posteriors (B, P, V), from two encodings."""
+        shape = tuple((n + 1) // 2 for n in fixed[0].shape[2:])
+        moving_shape = tuple(moving[0].shape[2:])
+        posteriors = [self.match(fixed[0], moving[0], which).softmax(-1) for which in (0, 1)]
+        maps = [self.moments(one, shape, moving_shape) for one in posteriors]
+        maps = [one.transpose(1, 2).reshape(len(one), 5, *shape) for one in maps]
         return self.head(torch.cat([*maps, self.context(fixed[1].float())], 1)), posteriors
 
     def forward(self, pair: torch.Tensor) -> torch.Tensor:

@@ -119,9 +119,7 @@ class MAD:
         features = self.network.encoder(moving[:, None])[0]
         chosen = torch.nonzero(((self.weight > 0) & (inside[0] > 0.5)).flatten())[:, 0]
         keys = self._keys(moving)
-        posterior = self.network.match(self.encoded[0], features, 0, chosen, keys).softmax(-1)
-        shapes = tuple(self.weight.shape), tuple(features.shape[2:])
-        moments = (self.network.moments(posterior, *shapes, chosen, keys)[0] * UNIT_MM).cpu().numpy()
+        moments = (self.network.matched_moments(self.encoded[0], features, 0, chosen, keys)[0] * UNIT_MM).cpu().numpy()
         points = self.middles[0].reshape(-1, 3)[chosen].cpu().numpy()
         return points, apply(matrix, points + moments[:, :3]), moments[:, 4]
 
@@ -146,8 +144,11 @@ class MAD:
         """Distances in mm, shaped like :attr:`weight`, and how far each position lies in the moving scan."""
         values, inside = self._moved(matrix)
         if self.encoded is not None:
-            keys = self._keys(values) if self.mode == "dense" else None
-            distances = self.network.compare(self.encoded, self.network.encoder(values[:, None]), self.queries, keys)[0]
+            moving = self.network.encoder(values[:, None])
+            if self.mode == "dense":
+                distances = self.network.measure(self.encoded, moving, self.queries, self._keys(values))
+            else:
+                distances = self.network.compare(self.encoded, moving)[0]
         else:
             distances = self.network(torch.cat([self.fixed_values, values[:, None]], 1))
         distances = distances[:, 0]
