@@ -88,6 +88,8 @@ class Panel:
     def update(self) -> None:
         """Show what the parameters allow; called whenever they change."""
         parameters = self._parameters
+        self._view.setRevertEnabled(self.canRevert)
+        self._view.setPlotEnabled(self.canRevert)
         if self.isRunning:
             self._view.setButton(_("Cancel"), True, _("Stop at once and put everything back as it was."))
             self._view.setBatchButton(_("Cancel"), True, _("Stop at once; what is finished stays."))
@@ -95,6 +97,7 @@ class Panel:
         if parameters is None:
             self._view.setButton(_("Register"), False, _("There is no scene."))
             self._view.setBatchButton(_("Register all"), False, _("There is no scene."))
+            self._view.setInspectionEnabled(False)
             return
         self._view.setButton(*self._button())
         self._view.setBatchButton(*self._batchButton())
@@ -102,8 +105,6 @@ class Panel:
         self.updateDevices()
         fixed, moving = parameters.fixedVolume, parameters.movingVolume
         self._view.setInspectionEnabled(fixed is not None and moving is not None and fixed is not moving)
-        self._view.setRevertEnabled(self.canRevert)
-        self._view.setPlotEnabled(self.canRevert)
 
     def _button(self) -> tuple[str, bool, str]:
         """Text, whether enabled, and tooltip of the one button."""

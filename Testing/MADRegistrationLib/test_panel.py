@@ -104,6 +104,7 @@ def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
     panel.onButton()
     assert view.shown["Button"][:2] == ("Cancel", True) and view.shown["Busy"] is True
     assert "Starting" in view.shown["Progress"][0] and panel.needsPolling
+    assert view.shown["RevertEnabled"] is False and view.shown["PlotEnabled"] is False
     # the overlay is in all views at once
     assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.5)] * 2
     run(panel)
@@ -184,7 +185,7 @@ def test_closing_the_scene_stops_and_forgets(panel, view, volumes, client, scene
     panel.onSceneStartClose()
     scene.Clear()
     assert not panel.isRunning and not client.isStarted and not panel.canRevert
-    assert view.shown["Button"][:2] == ("Register", False)
+    assert view.shown["Button"][:2] == ("Register", False) and view.shown["InspectionEnabled"] is False
     panel.poll()
     panel.setParameters(makeParameters())
     assert view.shown["Button"][0] == "Choose a fixed volume"

@@ -106,3 +106,17 @@ def test_opening_the_module_imports_no_torch():
     code = ("import sys, MADRegistrationLib.panel, MADRegistrationLib.pytorch, MADRegistrationLib.check; "
             "sys.exit('torch' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", code], cwd=MODULE).returncode == 0
+
+
+def methods(code, name):
+    """Names and parameters of the methods of a class."""
+    node = next(n for n in ast.parse(code).body if isinstance(n, ast.ClassDef) and n.name == name)
+    return {n.name: [a.arg for a in n.args.args] for n in node.body if isinstance(n, ast.FunctionDef)}
+
+
+def test_the_widget_shows_all_that_the_panel_says():
+    panel = (MODULE / "MADRegistrationLib" / "panel.py").read_text()
+    view, widget = methods(panel, "View"), methods(CODE, "MADRegistrationWidget")
+    assert view and {name: widget.get(name) for name in view} == view
+    assert set(re.findall(r"self\._view\.(\w+)\(", panel)) <= set(view)
+    assert set(re.findall(r"self\._panel\.(on\w+)", CODE)) <= set(methods(panel, "Panel"))
