@@ -1,0 +1,227 @@
+"""Registration from end to end: a head and the same head with its contrast turned round, errors in mm."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from madreg import device, measures, registration
+from madreg.errors import InputError
+from madreg.geometry import Grid, about, apply, mean_displacement
+from madreg.measures import NMI
+from madreg.registration import Cancelled, Progress, Settings, register
+from madreg.volume import Volume
+
+LINEAR = {
+    "rigid": np.eye(3),
+    "similarity": 0.9 * np.eye(3),
+    "affine": np.array([[1.08, 0.06, 0], [0, 0.93, 0], [-0.04, 0, 1.03]]),
+}
+
+
+class Pair:
+    """A fixed and a moving head on awkward lattices, 120 degrees and some hundred mm apart, and the truth."""
+
+    def __init__(self, grid_of, make_volume, head, turn, spots, kind: str = "rigid") -> None:
+        fixed_grid, moving_grid = grid_of("oblique"), grid_of("left-handed")
+        placed, pose = np.eye(4), about(np.zeros(3), turn((1, -2, 0.5), 120) @ LINEAR[kind])
+        placed[:3, 3] = fixed_grid.center
+        pose[:3, 3] = moving_grid.center + [6.0, -9.0, 4.0]
+        self.truth = pose @ np.linalg.inv(placed)
+        self.fixed = make_volume(head.ct, fixed_grid, placed, "CT")
+        self.moving = make_volume(head.mr, moving_grid, pose, "MR")
+        self.points = apply(placed, spots)
+
+    def error(self, matrix: np.ndarray) -> float:
+        """Mean distance in mm over the head."""
+        return mean_displacement(matrix, self.truth, self.points)
+
+    def near(self, mm: float = 12.0) -> np.ndarray:
+        """The truth, off by some mm and degrees."""
+        shift = np.eye(4)
+        shift[:3, 3] = [mm, -mm / 2, mm / 3]
+        return shift @ self.truth
+
+
+@pytest.fixture(scope="module")
+def make_pair(grid_of, make_volume, head, turn, spots):
+    return lambda kind="rigid": Pair(grid_of, make_volume, head, turn, spots, kind)
+
+
+@pytest.fixture(scope="module")
+def pair(make_pair) -> Pair:
+    return make_pair()
+
+
+@pytest.fixture(scope="module")
+def heard() -> list[Progress]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def found(pair, heard):
+    """The default registration of the rigid pair, from anywhere."""
+    return register(pair.fixed, pair.moving, Settings(seed=1), heard.append)
+
+
+@pytest.fixture(scope="module")
+def refined(pair):
+    """The default registration of the rigid pair from 13 mm away."""
+    return register(pair.fixed, pair.moving, Settings(init="given", start=pair.near(), seed=1))
+
+
+def test_a_rigid_pose_from_anywhere(pair, found):
+    assert pair.error(np.eye(4)) > 100
+    assert pair.error(found.matrix) < 0.5
+    assert np.abs(found.matrix[:3, :3].T @ found.matrix[:3, :3] - np.eye(3)).max() < 1e-9
+
+
+def test_an_affine_pose_from_anywhere(make_pair):
+    pair = make_pair("affine")
+    result = register(pair.fixed, pair.moving, Settings(type="affine"))
+    assert pair.error(result.matrix) < 1.0
+    assert result.report()["volume_scale"] == pytest.approx(np.linalg.det(pair.truth[:3, :3]), rel=0.02)
+
+
+def test_a_similarity_finds_the_scale(make_pair, pair):
+    """From the right place, but ten per cent too large."""
+    smaller = make_pair("similarity")
+    start = pair.truth
+    result = register(smaller.fixed, smaller.moving, Settings(type="similarity", init="given", start=start))
+    assert smaller.error(start) > 3 and smaller.error(result.matrix) < 0.5
+    assert np.linalg.det(result.matrix[:3, :3]) == pytest.approx(0.9**3, rel=0.01)
+
+
+def test_progress_rises_from_stage_to_stage(heard, found):
+    shares = [progress.fraction for progress in heard]
+    assert shares == sorted(shares) and shares[0] < 0.1 and shares[-1] == pytest.approx(1.0)
+    names = list(dict.fromkeys(progress.stage for progress in heard))
+    assert names == [stage.name for stage in found.stages] and len(names) >= 3
+    assert all(progress.matrix.shape == (4, 4) and np.isfinite(progress.matrix).all() for progress in heard)
+
+
+def test_no_stage_makes_it_worse(found):
+    assert all(stage.after <= stage.before and stage.seconds > 0 for stage in found.stages)
+
+
+def test_report_is_json_and_says_where_things_went(pair, found):
+    report = json.loads(json.dumps(found.report(), allow_nan=False))
+    assert np.array(report["matrix_fixed_to_moving_lps"]) == pytest.approx(found.matrix)
+    ras = np.array(report["matrix_fixed_to_moving_ras"])
+    flip = np.array([-1, -1, 1])
+    assert apply(ras, pair.points * flip) == pytest.approx(apply(found.matrix, pair.points) * flip)
+    assert report["rotation_degrees"] == pytest.approx(120, abs=1)
+    assert report["overlap"] > 0.95 and report["settings"]["seed"] == 1
+    assert report["seconds"] >= sum(stage["seconds"] for stage in report["stages"]) * 0.9
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
+def test_cancel_stops_at_once(pair, share):
+    calls = []
+
+    def stop(progress: Progress) -> None:
+        calls.append(progress.fraction)
+        if progress.fraction >= share:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        register(pair.fixed, pair.moving, Settings(init="search" if share < 0.5 else "given", start=pair.near()), stop)
+    assert sum(fraction >= share for fraction in calls) == 1
+
+
+def test_a_start_is_kept_and_refined(pair, refined):
+    start = pair.near()
+    assert pair.error(start) > 10 and pair.error(refined.matrix) < 0.5
+    assert (refined.start == start).all()
+    assert refined.report()["rotation_degrees"] < 2
+
+
+def test_same_seed_same_transform(pair, refined):
+    again = register(pair.fixed, pair.moving, Settings(init="given", start=pair.near(), seed=1))
+    assert mean_displacement(refined.matrix, again.matrix, pair.points) < 1e-3
+
+
+@pytest.mark.parametrize("init", ["geometry", "mass"])
+def test_centres_bring_scans_together_that_lie_apart(pair, turn, init):
+    """A copy turned by 10 degrees and 300 mm away: its centre is in place after the first step."""
+    away = about(pair.fixed.grid.center, turn((0, 0, 1), 10), np.array([300.0, 20.0, -100.0]))
+    moved = Grid(pair.fixed.grid.size, away @ pair.fixed.grid.matrix)
+    copy = Volume("copy", pair.fixed.data, moved, pair.fixed.mask)
+    first: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        first.append(progress)
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        register(pair.fixed, copy, Settings(init=init), stop)
+    center = pair.fixed.grid.center
+    assert np.linalg.norm(apply(first[0].matrix, center) - apply(away, center)) < 5
+
+
+@pytest.mark.parametrize("measure", ["nmi", "ngf"])
+def test_one_measure_alone(pair, measure):
+    result = register(pair.fixed, pair.moving, Settings(measure=measure, init="given", start=pair.near(6.0)))
+    assert [stage.measure for stage in result.stages] == [measure]
+    assert pair.error(result.matrix) < 1.0
+
+
+def test_the_estimate_is_what_mad_predicts(pair, refined):
+    for matrix, estimate in ((pair.near(), refined.error_before_mm), (refined.matrix, refined.error_after_mm)):
+        assert estimate == pytest.approx(measures.distance("mad", pair.fixed, pair.moving, matrix), abs=0.01)
+
+
+def test_what_masks_exclude_does_not_vote(pair):
+    """Bright blocks across a side of either head, not the same one: they spoil the result unless they are masked."""
+    spoilt, masked = [], []
+    for volume, center, axis in ((pair.fixed, pair.fixed.grid.center, 0),
+                                 (pair.moving, apply(pair.truth, pair.fixed.grid.center), 2)):
+        along = volume.grid.points()[..., axis] - center[axis]
+        block = (along > 25) & (along < 90)
+        data = torch.where(block, torch.tensor(1.2), volume.data)
+        spoilt.append(Volume(volume.name, data, volume.grid, volume.mask))
+        masked.append(Volume(volume.name, data, volume.grid, ~block))
+    settings = Settings(init="given", start=pair.near())
+    assert pair.error(register(*spoilt, settings).matrix) > 3.0
+    assert pair.error(register(*masked, settings).matrix) < 1.0
+
+
+def test_scans_without_a_common_view_are_refused_by_name(pair):
+    far = pair.truth.copy()
+    far[:3, 3] += 2000.0
+    for measure in ("default", "nmi"):
+        with pytest.raises(InputError, match='CT and MR have no field of view in common.*"search"'):
+            register(pair.fixed, pair.moving, Settings(measure=measure, init="given", start=far))
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"type": "spline"}, 'no transform type "spline": choose one of rigid, similarity, affine'),
+    ({"measure": "ssd"}, 'no measure "ssd"'),
+    ({"init": "luck"}, 'no initialisation "luck"'),
+    ({"device": "tpu"}, 'no device "tpu"'),
+])
+def test_unknown_settings_are_refused(pair, change, words):
+    with pytest.raises(InputError, match=words):
+        register(pair.fixed, pair.moving, Settings(**change))
+
+
+def test_a_gpu_whose_memory_runs_out_is_replaced_by_the_cpu_with_a_notice(pair, monkeypatch):
+    """A device that is none, whose first measure fails as CUDA's do."""
+    calls = []
+
+    def first_fails(*args, **options):
+        calls.append(args)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return NMI(*args, **options)
+
+    monkeypatch.setattr(device, "choose", lambda name: torch.device("meta"))
+    monkeypatch.setattr(Volume, "to", lambda self, where: self)
+    monkeypatch.setattr(registration, "NMI", first_fails)
+    result = register(pair.fixed, pair.moving, Settings(init="given", start=pair.near(6.0)))
+    assert "ran out of memory: the registration was done on the CPU" in result.notices[0]
+    assert result.device.startswith("CPU") and result.settings.device == "cpu"
+    assert pair.error(result.matrix) < 0.5
