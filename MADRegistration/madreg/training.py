@@ -311,7 +311,8 @@ def train(scans: Sequence[Sequence[Scan]], out: Path, network: NetworkSettings |
         started = time.perf_counter()
         for group in optimiser.param_groups:
             group["lr"] = _rate(progress, settings)
-        with torch.autocast(torch.device(device).type, torch.bfloat16):
+        # on crops whose coarsest level is smaller than a kernel, oneDNN's bfloat16 gradients hold uninitialised memory
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=pairs.size >= 24):
             loss, error, matching = losses(model, batch, points, settings)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
