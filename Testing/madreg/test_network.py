@@ -9,6 +9,7 @@ from madreg.network import (
     FusedSettings,
     SiameseSettings,
     build,
+    folded,
     plain,
     settings_of,
 )
@@ -117,3 +118,14 @@ def test_looking_only_for_some_and_only_there():
     assert torch.allclose(logits[:, some][:, :, there].softmax(-1), few.softmax(-1), atol=1e-5)
     whole = network.moments(few.softmax(-1), (4, 4, 4), (8, 8, 8), some, there)
     assert torch.allclose(whole, network.matched_moments(fixed, moving, 0, some, there), atol=1e-4)
+
+
+@torch.no_grad()
+def test_folding_the_batch_norms_changes_nothing(network):
+    torch.manual_seed(2)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    pair = torch.rand(1, 2, 24, 24, 24)
+    assert torch.allclose(network(pair), folded(network)(pair), atol=1e-2)
