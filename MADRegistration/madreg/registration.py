@@ -16,6 +16,7 @@ import torch
 
 from . import __version__, device
 from .errors import InputError
+from .estimate import Estimate, estimate
 from .geometry import apply, flip_world, rotation_angle
 from .measures import MEASURES
 from .measures.base import Measure, sample_points
@@ -97,7 +98,9 @@ class Result:
     Attributes:
         matrix: 4x4, fixed LPS to moving LPS, mm.
         start: 4x4, where the moving volume lay before (``Settings.start`` or the identity).
-        error_before_mm, error_after_mm: mean distance in mm that MAD predicts at ``start`` and at ``matrix``.
+        error_before_mm, error_after_mm: estimated mean error at ``start`` and at ``matrix`` (:mod:`madreg.estimate`);
+            None without overlap.
+        mad_before_mm, mad_after_mm: MAD itself, the mean of the distances it predicts there.
         overlap: share of the fixed content that lies in the moving field of view.
     """
 
@@ -111,6 +114,8 @@ class Result:
     error_after_mm: float | None
     overlap: float
     notices: list[str] = field(default_factory=list)
+    mad_before_mm: float | None = None
+    mad_after_mm: float | None = None
 
     @property
     def matrix_ras(self) -> np.ndarray:
@@ -130,6 +135,8 @@ class Result:
             "volume_scale": float(np.linalg.det(motion[:3, :3])),
             "error_before_mm": self.error_before_mm,
             "error_after_mm": self.error_after_mm,
+            "mad_before_mm": self.mad_before_mm,
+            "mad_after_mm": self.mad_after_mm,
             "overlap": self.overlap,
             "seconds": self.seconds,
             "device": self.device,
@@ -194,7 +201,9 @@ class _Run:
         return Result(
             matrix=matrix, start=self.start, settings=self.settings, stages=self.stages,
             seconds=time.perf_counter() - began, device=device.describe(self.fixed.device),
-            error_before_mm=before, error_after_mm=after, overlap=self._overlap(matrix),
+            error_before_mm=before and before.error_mm, error_after_mm=after and after.error_mm,
+            mad_before_mm=before and before.mean_prediction_mm, mad_after_mm=after and after.mean_prediction_mm,
+            overlap=self._overlap(matrix),
         )  # fmt: skip
 
     # --- the pipelines -------------------------------------------------------------------------------------------
@@ -282,14 +291,13 @@ class _Run:
             self.levels[spacing] = self.fixed.resampled(spacing), self.moving.resampled(spacing)
         return self.levels[spacing]
 
-    def _estimate(self, matrix: np.ndarray) -> tuple[float | None, float | None]:
-        """MAD's mean prediction in mm at the start and at the result; None where the volumes do not overlap."""
+    def _estimate(self, matrix: np.ndarray) -> tuple[Estimate | None, Estimate | None]:
+        """MAD's opinion of the start and of the result; None where the volumes do not overlap."""
         mad = MAD(self.fixed, self.moving, seed=self.settings.seed)
-        values = []
-        for pose in (self.start, matrix):
-            seen = self._overlap(pose) >= LEAST_OVERLAP
-            values.append(float(evaluate(mad, pose[None])[0]) if seen else None)
-        return values[0], values[1]
+        seen = [self._overlap(pose) >= LEAST_OVERLAP for pose in (self.start, matrix)]
+        poses = zip((self.start, matrix), seen, strict=True)
+        before, after = (estimate(mad, pose) if some else None for pose, some in poses)
+        return before, after
 
     def _overlap(self, matrix: np.ndarray) -> float:
         """Share of the fixed content that lies where the moving volume has data."""
