@@ -201,13 +201,14 @@ class SiameseNetwork(nn.Module):
         self.context = nn.Conv3d(2 * settings.width, 8, 1)
 
     def _operands(self, fixed: torch.Tensor, moving: torch.Tensor, which: int, queries: torch.Tensor | None,
-                  keys: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+                  keys: torch.Tensor | None, sharpness: float = 1.0, farther: float = 1.0,
+                  ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """What multiplies to the logits of :meth:`match`: (B, P, C), (B, V, C) and a bias (V,)."""
         fixed = fixed[:, :, ::2, ::2, ::2]
         here = _chosen(_lattice(fixed.shape[2:], 4 * self.settings.spacing, fixed), queries)
         there = _chosen(_lattice(moving.shape[2:], 2 * self.settings.spacing, fixed), keys)
-        scale = self.log_scale[which].exp()
-        curve = torch.exp(-2 * self.log_reach[which])
+        scale = self.log_scale[which].exp() * sharpness
+        curve = torch.exp(-2 * self.log_reach[which]) / farther**2
         # -|v - p|^2 / 2 folded into the product, relative to the middle so that single precision suffices
         middle = there.mean(0)
         here, there = here - middle, there - middle
@@ -239,11 +240,15 @@ class SiameseNetwork(nn.Module):
         return _summary(posterior @ values, here)
 
     def matched_moments(self, fixed: torch.Tensor, moving: torch.Tensor, which: int,
-                        queries: torch.Tensor | None = None, keys: torch.Tensor | None = None) -> torch.Tensor:
-        """:meth:`moments` of :meth:`match`, without ever holding all posteriors, and differentiable in ``moving``."""
+                        queries: torch.Tensor | None = None, keys: torch.Tensor | None = None, sharpness: float = 1.0,
+                        farther: float = 1.0) -> torch.Tensor:
+        """:meth:`moments` of :meth:`match`, without ever holding all posteriors, and differentiable in ``moving``.
+
+        ``sharpness`` times the weight of the features, looking ``farther`` times as far as in training.
+        """
         shape = tuple((n + 1) // 2 for n in fixed.shape[2:])
         here, values = self._positions(shape, tuple(moving.shape[2:]), queries, keys, moving)
-        left, right, bias = self._operands(fixed, moving, which, queries, keys)
+        left, right, bias = self._operands(fixed, moving, which, queries, keys, sharpness, farther)
         means = [_Attention.apply(one.detach(), other, bias.detach(), values)
                  for one, other in zip(left, right, strict=True)]
         return _summary(torch.stack(means), here)

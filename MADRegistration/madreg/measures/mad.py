@@ -112,8 +112,13 @@ class MAD:
         return distances.cpu().numpy(), (self.weight * inside).cpu().numpy(), self.grid
 
     @torch.no_grad()
-    def correspondences(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def correspondences(self, matrix: np.ndarray, sharpness: float = 1.0, farther: float = 1.0,
+                        ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Where the siamese network finds the fixed positions in the moving scan, starting from a 4x4 matrix.
+
+        Args:
+            sharpness: weight of what things look like, and
+            farther: how far to look, both as multiples of what was trained.
 
         Returns:
             Fixed points (n, 3) and moving points (n, 3), LPS mm, and the spread (n,) in mm of what else each could be.
@@ -127,7 +132,8 @@ class MAD:
         features = self._encoded(moving[:, None])[0]
         chosen = torch.nonzero(((self.weight > 0) & (inside[0] > 0.5)).flatten())[:, 0]
         keys = self._keys(moving)
-        moments = (self.network.matched_moments(self.encoded[0], features, 0, chosen, keys)[0] * UNIT_MM).cpu().numpy()
+        moments = self.network.matched_moments(self.encoded[0], features, 0, chosen, keys, sharpness, farther)[0]
+        moments = (moments * UNIT_MM).cpu().double().numpy()
         points = self.middles[0].reshape(-1, 3)[chosen].cpu().numpy()
         return points, apply(matrix, points + moments[:, :3]), moments[:, 4]
 
