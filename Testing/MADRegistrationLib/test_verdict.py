@@ -4,7 +4,7 @@ from MADRegistrationLib.verdict import millimetres, resultHtml, verdictOf
 
 
 @pytest.mark.parametrize("error, overlap, verdict", [
-    (0.4, 0.9, "aligned"), (2.0, 0.9, "aligned"), (2.1, 0.9, "check"), (5.0, 0.9, "check"), (5.1, 0.9, "failed"),
+    (0.4, 0.9, "aligned"), (3.2, 0.9, "aligned"), (3.4, 0.9, "check"), (6.6, 0.9, "check"), (6.8, 0.9, "failed"),
     (0.4, 0.1, "check"), (9.0, 0.1, "failed"), (None, 0.9, "check"),
 ])
 def test_verdict_follows_the_estimate(error, overlap, verdict):
