@@ -4,8 +4,8 @@ from MADRegistrationLib.verdict import millimetres, resultHtml, verdictOf
 
 
 @pytest.mark.parametrize("error, overlap, verdict", [
-    (0.4, 0.9, "aligned"), (3.2, 0.9, "aligned"), (3.4, 0.9, "check"), (6.6, 0.9, "check"), (6.8, 0.9, "failed"),
-    (0.4, 0.1, "check"), (9.0, 0.1, "failed"), (None, 0.9, "check"),
+    (0.4, 0.9, "aligned"), (3.2, 0.9, "aligned"), (3.4, 0.9, "check"), (12.9, 0.9, "check"), (13.1, 0.9, "failed"),
+    (0.4, 0.1, "check"), (14.0, 0.1, "failed"), (None, 0.9, "check"),
 ])
 def test_verdict_follows_the_estimate(error, overlap, verdict):
     assert verdictOf({"error_after_mm": error, "overlap": overlap})[0] == verdict
