@@ -10,11 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from . import __version__, device
+from .correspondence import align
 from .errors import InputError
 from .estimate import Estimate, estimate
 from .geometry import apply, flip_world, rotation_angle
@@ -184,6 +186,7 @@ class _Run:
                  progress: Callable[[Progress], None] | None) -> None:
         self.fixed, self.moving, self.settings = fixed, moving, settings
         self.callback = progress
+        self.error_mm: float | None = None
         self.stages: list[Stage] = []
         self.start = np.eye(4) if settings.start is None else np.asarray(settings.start, float)
         self.levels: dict[float, tuple[Volume, Volume]] = {}
@@ -210,15 +213,19 @@ class _Run:
 
     def _default(self) -> np.ndarray:
         kind = self.settings.type
-        poses = self._starts(0.0, 0.5)
+        poses = self._starts(0.0, 0.45)
+        if self.settings.init != "search" and self.mad.encoded is not None:
+            poses = np.concatenate([poses, self._follow_matches(poses[0], 0.45, 0.5)])
         poses = self._refine("candidates", 6.0, 8_000, poses, (50, 4.0, 0.5), (0.5, 0.57))
         if kind != "rigid":
             # Size before shape: an affine transform set free far from its place shears what it should scale.  And
             # size before the choice among candidates: at the wrong size, the right pose need not look best.
             poses = self._refine("size", 6.0, 8_000, poses, (60, 3.0, 0.3), (0.57, 0.63), "similarity")
         poses = poses[:3]
+        self._look(poses[0])
         steps = 100 if kind == "affine" else 40
         poses = self._refine("coarse", 4.0, 12_000, poses, (steps, 1.5, 0.15), (0.63, 0.7), kind)[:1]
+        self._look(poses[0])
         poses = self._refine("medium", 3.0, 20_000, poses, (40, 0.6, 0.08), (0.7, 0.8), kind)
         return self._refine("fine", 2.0, 40_000, poses, (60, 0.2, 0.02), (0.8, 1.0), kind)[0]
 
@@ -262,6 +269,15 @@ class _Run:
         self.stages.append(Stage("search", "ngf", scores[-1], scores[0], time.perf_counter() - clock))
         return np.stack([candidate.matrix for candidate in found])
 
+    def _follow_matches(self, start: np.ndarray, begin: float, end: float) -> np.ndarray:
+        """The pose (1, 4, 4) that MAD's matches lead to: from a start too far for NMI it is often the better one."""
+        clock = time.perf_counter()
+        tell = self._teller("matches", begin, end)
+        pose, after = align(self.mad, start, progress=lambda share, matrix: tell(share, matrix[None]))
+        before = float(evaluate(self.mad, start[None])[0])
+        self.stages.append(Stage("matches", "mad", before, after, time.perf_counter() - clock))
+        return pose[None]
+
     def _refine(self, name: str, spacing: float, samples: int, poses: np.ndarray, schedule: tuple[int, float, float],
                 share: tuple[float, float], kind: str = "rigid") -> np.ndarray:
         fixed, moving = self._level(spacing)
@@ -293,11 +309,20 @@ class _Run:
 
     def _estimate(self, matrix: np.ndarray) -> tuple[Estimate | None, Estimate | None]:
         """MAD's opinion of the start and of the result; None where the volumes do not overlap."""
-        mad = MAD(self.fixed, self.moving, seed=self.settings.seed)
         seen = [self._overlap(pose) >= LEAST_OVERLAP for pose in (self.start, matrix)]
         poses = zip((self.start, matrix), seen, strict=True)
-        before, after = (estimate(mad, pose) if some else None for pose, some in poses)
+        before, after = (estimate(self.mad, pose) if some else None for pose, some in poses)
         return before, after
+
+    @cached_property
+    def mad(self) -> MAD:
+        """MAD of this pair, with the bundled network."""
+        return MAD(self.fixed, self.moving, seed=self.settings.seed)
+
+    def _look(self, pose: np.ndarray) -> None:
+        """Estimate the error now, for those who watch; nothing depends on it."""
+        if self.callback and self._overlap(pose) >= LEAST_OVERLAP:
+            self.error_mm = estimate(self.mad, pose).error_mm
 
     def _overlap(self, matrix: np.ndarray) -> float:
         """Share of the fixed content that lies where the moving volume has data."""
@@ -309,6 +334,6 @@ class _Run:
 
         def tell(share: float, poses: np.ndarray) -> None:
             if self.callback:
-                self.callback(Progress(stage, begin + share * (end - begin), poses[0]))
+                self.callback(Progress(stage, begin + share * (end - begin), poses[0], self.error_mm))
 
         return tell

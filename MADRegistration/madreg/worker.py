@@ -107,16 +107,14 @@ def _on_grid(mask, image):  # sitk.Image, sitk.Image -> sitk.Image
     return sitk.Resample(mask != 0, image, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkNearestNeighbor, 0.0)
 
 
-def _write_resampled(fixed, moving, matrix, path: Path) -> None:
-    """The moving image on the fixed grid, linearly interpolated in its own pixel type; its minimum outside."""
+def _write_resampled(fixed, moving, matrix, path: Path) -> None:  # sitk.Image, sitk.Image, 4x4
+    """The moving image on the fixed grid, as ``madreg register --resampled`` makes it, as an array (k, j, i)."""
     import numpy as np
     import SimpleITK as sitk
 
-    from madreg.geometry import itk_transform
+    from madreg.output import resample
 
-    lowest = float(np.nanmin(sitk.GetArrayViewFromImage(moving)))
-    image = sitk.Resample(moving, fixed, itk_transform(matrix), sitk.sitkLinear, lowest)
-    np.save(path, sitk.GetArrayViewFromImage(image), allow_pickle=False)
+    np.save(path, sitk.GetArrayViewFromImage(resample(moving, fixed, matrix)), allow_pickle=False)
 
 
 def _teller(say: Say, job: int) -> Callable[[Any], None]:
