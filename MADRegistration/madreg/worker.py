@@ -114,7 +114,8 @@ def _write_resampled(fixed, moving, matrix, path: Path) -> None:  # sitk.Image, 
 
     from madreg.output import resample
 
-    np.save(path, sitk.GetArrayViewFromImage(resample(moving, fixed, matrix)), allow_pickle=False)
+    image = resample(moving, fixed, matrix)  # named: the view below does not keep it alive
+    np.save(path, sitk.GetArrayViewFromImage(image), allow_pickle=False)
 
 
 def _teller(say: Say, job: int) -> Callable[[Any], None]:
