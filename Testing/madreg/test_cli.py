@@ -25,7 +25,13 @@ def run_process(*arguments, code=None):
     """Start ``python -m madreg ARGUMENTS``, or the given code, and return the process."""
     words = ["-m", "madreg"] if code is None else ["-c", code]
     return subprocess.Popen([sys.executable, *words, *map(str, arguments)], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(SOURCES)})
+                            stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(SOURCES)},
+                            preexec_fn=None if os.name == "nt" else _heed_interrupts)
+
+
+def _heed_interrupts():
+    """A shell's background job, as CI may be, has SIGINT ignored, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def assert_one_sentence(text):
