@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from . import __version__, device
+from . import __version__, device, weights
 from .correspondence import align
 from .errors import InputError
 from .estimate import Estimate, estimate
@@ -51,6 +51,7 @@ class Settings:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         seed: of everything random.
         start: 4x4, fixed LPS to moving LPS, for ``given``; the identity if None.
+        weights: ``.pt`` file of the MAD network, from ``madreg train``; the bundled one if None.
     """
 
     type: str = "rigid"
@@ -59,6 +60,7 @@ class Settings:
     device: str = "auto"
     seed: int = 0
     start: np.ndarray | None = None
+    weights: str | None = None
 
     def check(self) -> None:
         """Raise InputError for a value that does not exist."""
@@ -160,7 +162,8 @@ def register(
         progress: called often, from this thread; may raise :class:`Cancelled` to stop.
 
     Raises:
-        InputError: for unknown settings, a device that is not there, or a start without common field of view.
+        InputError: for unknown settings, a device that is not there, weights that are missing, damaged or foreign, or
+            a start without common field of view.
         Cancelled: from the callback.
     """
     settings = settings or Settings()
@@ -185,6 +188,7 @@ class _Run:
     def __init__(self, fixed: Volume, moving: Volume, settings: Settings,
                  progress: Callable[[Progress], None] | None) -> None:
         self.fixed, self.moving, self.settings = fixed, moving, settings
+        self.network = weights.load(settings.weights, fixed.device)[0]  # what is damaged is found before the work
         self.callback = progress
         self.error_mm: float | None = None
         self.stages: list[Stage] = []
@@ -233,10 +237,11 @@ class _Run:
         """One measure, one resolution: what the paper compares."""
         poses = self._starts(0.0, 0.3 if self.settings.init == "search" else 0.05)
         fixed, moving = self._level(SINGLE_SPACING)
-        measure = MEASURES[self.settings.measure](fixed, moving, seed=self.settings.seed)
+        name = self.settings.measure
+        measure = self.mad if name == "mad" else MEASURES[name](fixed, moving, seed=self.settings.seed)
         poses = poses[np.argsort(evaluate(measure, poses), kind="stable")][:1]
         schedule = (SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST)
-        return self._descend(self.settings.measure, measure, poses, schedule, (0.3, 1.0), self.settings.type)[0]
+        return self._descend(name, measure, poses, schedule, (0.3, 1.0), self.settings.type)[0]
 
     # --- the parts -----------------------------------------------------------------------------------------------
 
@@ -316,8 +321,8 @@ class _Run:
 
     @cached_property
     def mad(self) -> MAD:
-        """MAD of this pair, with the bundled network."""
-        return MAD(self.fixed, self.moving, seed=self.settings.seed)
+        """MAD of this pair, on the lattice that its network was trained for."""
+        return MAD(self.fixed, self.moving, self.network, self.settings.seed)
 
     def _look(self, pose: np.ndarray) -> None:
         """Estimate the error now, for those who watch; nothing depends on it."""

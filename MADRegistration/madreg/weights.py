@@ -54,14 +54,12 @@ def load(path: Path | str | None = None, device: torch.device | str = "cpu") -> 
     """A trained network in eval mode, and its model card.
 
     Args:
-        path: a ``.pt`` file; the bundled one if None, or the name of a bundled one (``mad``, ``mad-published``).
+        path: a ``.pt`` file; the bundled one if None.
 
     Raises:
         InputError: if the file is missing, damaged or foreign.
     """
-    if path is None or (isinstance(path, str) and "/" not in path and not path.endswith(".pt")):
-        path = resources.path("Models", f"{path or 'mad'}.pt")
-    path = Path(path).resolve()
+    path = (resources.path("Models", "mad.pt") if path is None else Path(path)).resolve()
     if not path.is_file():
         raise InputError(f"There are no weights at {path}: give a .pt file that `madreg train` wrote.")
     return _load(path, path.stat().st_mtime_ns, str(device))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from madreg import device, measures, registration
+from madreg import device, measures, registration, weights
 from madreg.errors import InputError
 from madreg.geometry import Grid, about, apply, mean_displacement
 from madreg.measures import NMI
+from madreg.network import FusedSettings, build
 from madreg.registration import Cancelled, Progress, Settings, register
 from madreg.volume import Volume
 
@@ -229,3 +231,15 @@ def test_a_gpu_whose_memory_runs_out_is_replaced_by_the_cpu_with_a_notice(pair, 
     assert "ran out of memory: the registration was done on the CPU" in result.notices[0]
     assert result.device.startswith("CPU") and result.settings.device == "cpu"
     assert pair.error(result.matrix) < 0.5
+
+
+def test_a_network_of_the_users_own_is_used(pair, tmp_path):
+    """The published form, untrained: its word differs from the bundled network's, and foreign weights are refused."""
+    path = tmp_path / "own.pt"
+    weights.save(build(FusedSettings()), path, {})
+    given = Settings(measure="nmi", init="given", start=pair.near(6.0), weights=str(path))
+    own, bundled = (register(pair.fixed, pair.moving, replace(given, weights=w)) for w in (str(path), None))
+    assert own.error_after_mm == own.mad_after_mm != bundled.mad_after_mm
+    path.write_bytes(b"no weights")
+    with pytest.raises(InputError, match="own.pt"):
+        register(pair.fixed, pair.moving, given)

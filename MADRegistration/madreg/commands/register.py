@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", metavar="OUT", help="matrix, stages, estimated error and settings: .json")
     parser.add_argument("--overlay", metavar="OUT", help="picture of before, after and a checkerboard: .png, .pdf")
     parser.add_argument("--type", choices=["rigid", "similarity", "affine"], default="rigid", help="(default: rigid)")
+    parser.add_argument("--weights", metavar="FILE", help="MAD's network, from `madreg train` (the bundled one)")
     parser.add_argument("--measure", choices=["default", "mad", "nmi", "ngf"], default="default",
                         help="default: the whole pipeline; or one measure alone, at one resolution")
     parser.add_argument("--init", choices=["given", "geometry", "mass", "search"],
@@ -54,11 +55,11 @@ def run(args: argparse.Namespace) -> int:
     from ..reading import read_image, volume_from_image
     from ..registration import Settings, register
 
-    weights.load(device=device.choose(args.device))  # what is missing or damaged is found before the work
+    weights.load(args.weights, device.choose(args.device))  # what is missing or damaged is found before the work
     start = None if args.start is None else output.read_transform(args.start)
     init = args.init or ("search" if start is None else "given")
     settings = Settings(type=args.type, measure=args.measure, init=init, device=args.device, seed=args.seed,
-                        start=start)
+                        start=start, weights=args.weights)
 
     notices: list[str] = []
     images, volumes = [], []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import torch
@@ -16,8 +15,6 @@ from .nmi import NMI
 
 MEASURES: dict[str, Callable[..., Measure]] = {
     "mad": MAD,
-    # the network in the form that the paper describes: one ResNet on the two patches
-    "mad-published": partial(MAD, network="mad-published"),
     "nmi": NMI,
     "ngf": NGF,
 }

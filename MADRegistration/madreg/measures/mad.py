@@ -29,7 +29,7 @@ class MAD:
 
     Args:
         fixed, moving: the pair, intensities normalised (0 background, about 1 bright).
-        network: from :func:`madreg.weights.load`, or the name of a bundled one; the default one if None.
+        network: from :func:`madreg.weights.load`; the bundled one if None.
         seed: of the patches.
         mode: ``dense`` or ``patches``.
         patches: how many patches in that mode.
@@ -42,12 +42,12 @@ class MAD:
 
     name = "mad"
 
-    def __init__(self, fixed: Volume, moving: Volume, network: DistanceNetwork | str | None = None, seed: int = 0,
+    def __init__(self, fixed: Volume, moving: Volume, network: DistanceNetwork | None = None, seed: int = 0,
                  mode: str = "dense", patches: int = 96, margin: float = -4.0) -> None:
         if mode not in MODES:
             raise ValueError(f"unknown mode {mode!r}")
-        if network is None or isinstance(network, str):
-            network = weights.load(network, device=fixed.device)[0]
+        if network is None:
+            network = weights.load(device=fixed.device)[0]
         self.network, self.mode = folded(network), mode
         # where the processor multiplies bfloat16 natively, that is twice as fast
         self.quick = fixed.device.type == "cpu" and _native_bfloat16()
