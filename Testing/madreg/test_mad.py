@@ -5,19 +5,14 @@ import pytest
 import torch
 
 from madreg import resources, weights
-from madreg.errors import InputError
 from madreg.geometry import about, apply
 from madreg.measures.mad import MAD
 from madreg.network import FusedSettings, SiameseSettings, build
 
 
-def bundled(name: str):
-    """A bundled network; the test is skipped where there is none."""
-    try:
-        resources.path("Models", f"{name}.pt")
-    except InputError:
-        pytest.skip(f"no bundled weights {name}.pt")
-    return weights.load(name)[0]
+def bundled():
+    """The bundled network."""
+    return weights.load()[0]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +83,7 @@ def predictions(measure: MAD, distances: list[float]) -> list[float]:
 def test_the_shipped_distance_grows_with_the_displacement_of_a_real_scan():
     from madreg.reading import read_volume
 
-    network = bundled("mad")
+    network = bundled()
     fixed, _ = read_volume(resources.path("Demo", "T1w.nii.gz"))
     measure = MAD(fixed, fixed, network)
     near, middle, far = predictions(measure, [0.0, 12.0, 36.0])
@@ -99,7 +94,7 @@ def test_the_shipped_distance_grows_with_the_displacement_of_a_real_scan():
 def test_the_shipped_network_finds_the_moving_points():
     from madreg.reading import read_volume
 
-    network = bundled("mad")
+    network = bundled()
     fixed, _ = read_volume(resources.path("Demo", "T1w.nii.gz"))
     measure = MAD(fixed, fixed, network)
     start = shifted(20.0)
