@@ -204,7 +204,7 @@ class _Run:
             matrix = self._default()
         else:
             matrix = self._single()
-        before, after = self._estimate(matrix)
+        before, after = self._opinion(self.start), self._opinion(matrix)
         return Result(
             matrix=matrix, start=self.start, settings=self.settings, stages=self.stages,
             seconds=time.perf_counter() - began, device=device.describe(self.fixed.device),
@@ -312,12 +312,9 @@ class _Run:
             self.levels[spacing] = self.fixed.resampled(spacing), self.moving.resampled(spacing)
         return self.levels[spacing]
 
-    def _estimate(self, matrix: np.ndarray) -> tuple[Estimate | None, Estimate | None]:
-        """MAD's opinion of the start and of the result; None where the volumes do not overlap."""
-        seen = [self._overlap(pose) >= LEAST_OVERLAP for pose in (self.start, matrix)]
-        poses = zip((self.start, matrix), seen, strict=True)
-        before, after = (estimate(self.mad, pose) if some else None for pose, some in poses)
-        return before, after
+    def _opinion(self, pose: np.ndarray) -> Estimate | None:
+        """MAD's opinion of a pose; None where the volumes do not overlap."""
+        return estimate(self.mad, pose) if self._overlap(pose) >= LEAST_OVERLAP else None
 
     @cached_property
     def mad(self) -> MAD:
@@ -326,8 +323,8 @@ class _Run:
 
     def _look(self, pose: np.ndarray) -> None:
         """Estimate the error now, for those who watch; nothing depends on it."""
-        if self.callback and self._overlap(pose) >= LEAST_OVERLAP:
-            self.error_mm = estimate(self.mad, pose).error_mm
+        if self.callback and (opinion := self._opinion(pose)):
+            self.error_mm = opinion.error_mm
 
     def _overlap(self, matrix: np.ndarray) -> float:
         """Share of the fixed content that lies where the moving volume has data."""
