@@ -3,7 +3,7 @@ and madreg; this file connects it to Slicer's module machinery and to the widget
 
 import json
 import time
-from pathlib import Path
+import unittest
 from typing import TYPE_CHECKING, Annotated, Union
 
 import qt
@@ -22,13 +22,13 @@ from slicer.util import VTKObservationMixin
 
 # all else of MADRegistrationLib is imported when it is needed: Slicer imports this file whenever it starts
 from MADRegistrationLib.parameters import Measure, Preset, StartFrom, TransformType, applyPreset
+from MADRegistrationLib.sampledata import DEMO_FOLDER, registerSampleData
 
 if TYPE_CHECKING:
     from MADRegistrationLib.registration import Inputs, SceneRegistration
 
 POLL_MS = 50
 FLICKER_MS = 400
-DEMO_FOLDER = Path(__file__).parent / "Resources" / "Demo"
 
 
 class MADRegistration(ScriptedLoadableModule):
@@ -48,24 +48,6 @@ class MADRegistration(ScriptedLoadableModule):
             "Implements the Modality Agnostic Distance (MAD), <a href=\"https://arxiv.org/abs/2309.02875\">"
             "arXiv 2309.02875</a>. Demo data: pycortex (BSD-2).")
         slicer.app.connect("startupCompleted()", registerSampleData)
-
-
-def registerSampleData():
-    """Offer the bundled pair in the Sample Data module, beside Slicer's own CT-MR Brain."""
-    import SampleData
-
-    if hasattr(SampleData.SampleDataLogic, "registerCustomSampleDataCategory"):  # since Slicer 5.12
-        SampleData.SampleDataLogic.registerCustomSampleDataCategory("MADRegistration", title=_("MAD Registration"))
-    hashes = json.loads((DEMO_FOLDER / "truth.json").read_text())["sha256"]
-    names = {"T1w": "T1w.nii.gz", "EPI": "EPI.nii.gz"}
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="MADRegistration",
-        sampleName="MADRegistrationDemo",
-        uris=[(DEMO_FOLDER / file).as_uri() for file in names.values()],
-        fileNames=[f"MADRegistration-{file}" for file in names.values()],
-        nodeNames=list(names),
-        checksums=[f"SHA256:{hashes[file]}" for file in names.values()],
-    )
 
 
 @parameterNodeWrapper
@@ -113,25 +95,30 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = MADRegistrationLogic()
         self._panel = Panel(self, self.logic.client, pytorch.ensure)
         self._pollTimer = self._makeTimer(POLL_MS, self._onPollTimer)
-        self._flickerTimer = self._makeTimer(FLICKER_MS, self._panel.onFlick)
+        self._flickerTimer = self._makeTimer(FLICKER_MS, self._panel.inspection.onFlick)
 
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.ui.applyButton.connect("clicked(bool)", lambda _checked: self._act(self._panel.onButton))
-        self.ui.revertButton.connect("clicked(bool)", lambda _checked: self._act(self._panel.onRevert))
-        self.ui.plotButton.connect("clicked(bool)", lambda _checked: self._act(self._panel.onPlot))
-        self.ui.batchButton.connect("clicked(bool)", lambda _checked: self._act(self._panel.onBatchButton))
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onParametersChanged)
+        panel, inspection = self._panel, self._panel.inspection
+        self._onClick(self.ui.applyButton, panel.onButton)
+        self._onClick(self.ui.revertButton, panel.onRevert)
+        self._onClick(self.ui.plotButton, panel.onPlot)
+        self._onClick(self.ui.batchButton, panel.onBatchButton)
+        self._onClick(self.ui.swapButton, inspection.onSwap)
+        self._onClick(self.ui.checkerboardButton, lambda: panel.onCompare("checkerboard"))
+        self._onClick(self.ui.edgesButton, lambda: panel.onCompare("edges"))
+        self._onClick(self.ui.errorMapButton, lambda: inspection.onErrorMap(self.ui.errorMapButton.checked))
+        self._onClick(self.ui.worstButton, inspection.onWorst)
         self.ui.batchSelector.connect("checkedNodesChanged()", self._onBatchChanged)
         self.ui.presetComboBox.connect("activated(int)", self._onPreset)
         self.ui.deviceComboBox.connect("activated(int)", self._onDevice)
-        self.ui.opacitySlider.connect("valueChanged(double)", self._panel.onOpacity)
-        self.ui.swapButton.connect("clicked(bool)", lambda _checked: self._panel.onSwap())
+        self.ui.opacitySlider.connect("valueChanged(double)", inspection.onOpacity)
         self.ui.flickerButton.connect("toggled(bool)", self._onFlickerToggled)
-        self.ui.checkerboardButton.connect(
-            "clicked(bool)", lambda _checked: self._act(lambda: self._panel.onCompare("checkerboard")))
-        self.ui.edgesButton.connect(
-            "clicked(bool)", lambda _checked: self._act(lambda: self._panel.onCompare("edges")))
         self.initializeParameterNode()
+
+    def _onClick(self, button, action) -> None:
+        button.connect("clicked(bool)", lambda _checked: self._act(action))
 
     def _makeTimer(self, milliseconds, slot):
         timer = qt.QTimer(self.parent)
@@ -216,7 +203,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._panel.update()
 
     def _onFlickerToggled(self, isOn) -> None:
-        self._panel.onFlickerToggled(isOn)
+        self._panel.inspection.onFlickerToggled(isOn)
         if isOn:
             self._flickerTimer.start()
         else:
@@ -275,6 +262,10 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setPreset(self, preset) -> None:
         self.ui.presetComboBox.setCurrentIndex(list(Preset).index(preset))
 
+    def setErrorMap(self, isEnabled, isShown) -> None:
+        self.ui.errorMapButton.enabled = self.ui.worstButton.enabled = isEnabled
+        self.ui.errorMapButton.checked = isShown
+
     def setOpacity(self, opacity) -> None:
         wasBlocked = self.ui.opacitySlider.blockSignals(True)
         self.ui.opacitySlider.value = opacity
@@ -326,18 +317,20 @@ class MADRegistrationTest(ScriptedLoadableModuleTest):
     LIMIT_MM = 5.0
 
     def setUp(self):
-        slicer.mrmlScene.Clear()
-
-    def runTest(self):
         from MADRegistrationLib import pytorch
 
         if not pytorch.isInstalled():
-            self.delayDisplay("MADRegistration self-test SKIPPED: PyTorch is not installed")
-            return
-        self.setUp()
-        self.test_logic()
-        self.setUp()
-        self.test_panel()
+            self.skipTest("PyTorch is not installed")
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        """Called by the button Reload and Test; the test runner calls each test by itself."""
+        for test in (self.test_logic, self.test_panel):
+            try:
+                self.setUp()
+            except unittest.SkipTest as reason:
+                return self.delayDisplay(f"MADRegistration self-test SKIPPED: {reason}")
+            test()
 
     def loadDisplacedPair(self):
         """The bundled pair with the moving volume turned by 60 degrees and shifted by about 54 mm."""
@@ -374,8 +367,7 @@ class MADRegistrationTest(ScriptedLoadableModuleTest):
 
     def test_panel(self):
         fixed, moving = self.loadDisplacedPair()
-        slicer.util.selectModule("MADRegistration")
-        widget = slicer.modules.MADRegistrationWidget
+        widget = slicer.util.getModuleWidget("MADRegistration")  # also without a main window
         widget.initializeParameterNode()
         parameters = widget._parameterNode
         parameters.fixedVolume, parameters.movingVolume = fixed, moving

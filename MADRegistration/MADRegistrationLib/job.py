@@ -64,8 +64,11 @@ class SceneJob:
         """Write files a piece at a time (yield in between); return the command to send, without its job number."""
         raise NotImplementedError
 
+    def _record(self, event: dict[str, Any]) -> None:
+        """Remember progress; called for every one."""
+
     def _follow(self, event: dict[str, Any]) -> None:
-        """Show the newest progress."""
+        """Show progress; called for the newest only."""
 
     def _finish(self, event: dict[str, Any]) -> Iterator[None]:
         """Take the result into the scene, a piece at a time; OSError or ValueError if its files cannot be read."""
@@ -148,10 +151,12 @@ class SceneJob:
                 return self._fail(MESSAGE_OF_ERROR[event["kind"]].format(message=event["message"], log=log))
             if event["event"] == "result":
                 self._steps, self._isEnding = self._finish(event), True
-                return
+                break
+            self._record(event)
             latest = event
-        if latest is not None:  # only the newest pose is worth drawing
-            self._follow(latest)
+        if latest is not None:
+            if not self._isEnding:  # only the newest pose is worth drawing
+                self._follow(latest)
             self._onProgress(Progress(latest["stage"], latest["fraction"], latest["seconds_left"],
                                       latest["error_mm"]))
 

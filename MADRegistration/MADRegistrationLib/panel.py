@@ -1,5 +1,7 @@
 """The rules of the panel: what the button says and when, what runs, what a closing scene does.  No Qt in here.
 
+Looking at the result is the business of :mod:`inspection`.
+
 The widget is a thin :class:`View`; it forwards what the user does, and calls :meth:`Panel.poll` by a timer.
 """
 
@@ -12,12 +14,13 @@ import slicer
 
 from madreg.errors import InputError
 
-from . import table, verdict, views, volumes
+from . import errormap, masks, saved, table, verdict, views, volumes
 from .client import WorkerClient
 from .comparison import SceneComparison
+from .inspection import Inspection, InspectionView
 from .job import Progress, SceneJob
 from .parameters import _, presetOf, settingsOf
-from .registration import Inputs, SceneRegistration
+from .registration import Inputs, SceneRegistration, newRun
 
 STAGES = {
     "preparing": "Preparing the volumes",
@@ -30,7 +33,7 @@ STAGES = {
 }
 
 
-class View(Protocol):
+class View(InspectionView, Protocol):
     """What the widget can show."""
 
     def setButton(self, text: str, isEnabled: bool, toolTip: str) -> None: ...
@@ -40,11 +43,9 @@ class View(Protocol):
     def setResult(self, html: str) -> None: ...
     def setRevertEnabled(self, isEnabled: bool) -> None: ...
     def setPlotEnabled(self, isEnabled: bool) -> None: ...
-    def setInspectionEnabled(self, isEnabled: bool) -> None: ...
     def setBusy(self, isBusy: bool) -> None: ...
     def setDevices(self, choices: list[tuple[str, str]], current: str) -> None: ...
     def setPreset(self, preset: Any) -> None: ...
-    def setOpacity(self, opacity: float) -> None: ...
 
 
 class Panel:
@@ -67,7 +68,7 @@ class Panel:
         self.table: slicer.vtkMRMLTableNode | None = None
         self._isBatch = False
         self._plot: dict[str, Any] = {}
-        self._opacityBefore: float | None = None
+        self.inspection = Inspection(view)
 
     # --- what the user sees of the inputs ------------------------------------------------------------------------
 
@@ -89,7 +90,9 @@ class Panel:
         """Show what the parameters allow; called whenever they change."""
         parameters = self._parameters
         self._view.setRevertEnabled(self.canRevert)
-        self._view.setPlotEnabled(self.canRevert)
+        self._view.setPlotEnabled(not self.isRunning and self._plottable() is not None)
+        fixed, moving = (None, None) if parameters is None else (parameters.fixedVolume, parameters.movingVolume)
+        self.inspection.update(fixed, moving, self.isRunning)
         if self.isRunning:
             self._view.setButton(_("Cancel"), True, _("Stop at once and put everything back as it was."))
             self._view.setBatchButton(_("Cancel"), True, _("Stop at once; what is finished stays."))
@@ -97,14 +100,11 @@ class Panel:
         if parameters is None:
             self._view.setButton(_("Register"), False, _("There is no scene."))
             self._view.setBatchButton(_("Register all"), False, _("There is no scene."))
-            self._view.setInspectionEnabled(False)
             return
         self._view.setButton(*self._button())
         self._view.setBatchButton(*self._batchButton())
         self._view.setPreset(presetOf(parameters))
         self.updateDevices()
-        fixed, moving = parameters.fixedVolume, parameters.movingVolume
-        self._view.setInspectionEnabled(fixed is not None and moving is not None and fixed is not moving)
 
     def _button(self) -> tuple[str, bool, str]:
         """Text, whether enabled, and tooltip of the one button."""
@@ -139,6 +139,12 @@ class Panel:
         fixed = self._parameters.fixedVolume
         return [node for node in self.batchVolumes if node.GetScene() is not None and node is not fixed]
 
+    def _batchMask(self, moving: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLNode | None:
+        """The mask chosen above belongs to the moving volume chosen above; all others go by name."""
+        if moving is self._parameters.movingVolume and self._parameters.movingMask is not None:
+            return self._parameters.movingMask
+        return masks.ofVolume(moving)
+
     def _inputs(self, moving: slicer.vtkMRMLScalarVolumeNode) -> Inputs:
         parameters = self._parameters
         return Inputs(parameters.fixedVolume, moving, parameters.fixedMask, parameters.movingMask,
@@ -169,8 +175,12 @@ class Panel:
             self.cancel()
         elif self._parameters is not None and self._batchButton()[1]:
             self._isBatch = True
-            fixed, mask = self._parameters.fixedVolume, self._parameters.fixedMask
-            self._begin([Inputs(fixed, moving, mask) for moving in self._batch()])
+            fixed, fixedMask = self._parameters.fixedVolume, self._parameters.fixedMask
+            try:
+                queue = [Inputs(fixed, moving, fixedMask, self._batchMask(moving)) for moving in self._batch()]
+            except InputError as error:
+                return self._view.setMessage(str(error), True)
+            self._begin(queue)
 
     def _begin(self, queue: list[Inputs]) -> None:
         try:
@@ -180,7 +190,8 @@ class Panel:
             return
         self._view.setMessage("", False)
         self._view.setResult("")
-        self.finished, self._queue, self._layers = [], queue, views.Layers.now()
+        errormap.hideAll()
+        self.finished, self._queue, self._layers, self._run = [], queue, views.Layers.now(), newRun()
         self._view.setBusy(True)
         self._next()
 
@@ -189,7 +200,7 @@ class Panel:
         while self._queue:
             inputs = self._queue.pop(0)
             registration = SceneRegistration(self._client, inputs, settingsOf(self._parameters),
-                                             self._parameters.followProgress, self._showProgress)
+                                             self._parameters.followProgress, self._showProgress, self._run)
             try:
                 registration.start()
             except InputError as error:
@@ -269,32 +280,46 @@ class Panel:
 
     @property
     def canRevert(self) -> bool:
-        return not self.isRunning and any(registration.canRevert for registration in self.finished)
+        return bool(self._revertible())
+
+    def _revertible(self) -> list[SceneRegistration] | list[saved.SavedRegistration]:
+        """What Revert goes back on: the last run, or what is left of it in a scene that was saved and loaded."""
+        if self.isRunning or self._parameters is None:
+            return []
+        return [registration for registration in self.finished if registration.canRevert] or saved.newest()
 
     def onRevert(self) -> None:
         """Put everything back to what it was before the last run."""
-        if not self.canRevert:
-            return
-        for registration in reversed(self.finished):
-            wasMade = registration.inputs.transform is None
-            registration.revert()
-            if wasMade and self._parameters is not None and not self._isBatch:
+        overwritten = []
+        for registration in reversed(self._revertible()):
+            if registration.madeTransform and self._parameters is not None and (
+                    self._parameters.outputTransform is registration.transform):
                 self._parameters.outputTransform = None
+            if registration.overwritten is not None:
+                overwritten.append(registration.overwritten.GetName())
+            registration.revert()
         if self._layers is not None:
             self._layers.restore()
+            self._layers = None
         self._view.setResult("")
-        self._view.setMessage(_("Everything is as it was before the registration."), False)
+        self._view.setMessage(_("Everything is as it was before the registration.") if not overwritten else _(
+            'Everything is as it was before the registration, but "{name}" stays resampled: what it showed before was '
+            "not saved.").format(name='", "'.join(overwritten)), False)
         self.update()
+
+    def _plottable(self) -> SceneRegistration | None:
+        """The registration whose convergence can be shown: the last one."""
+        return next((registration for registration in reversed(self.finished) if registration.canRevert), None)
 
     def onPlot(self) -> None:
         """Show in a plot view how the last registration went."""
-        done = [registration for registration in self.finished if registration.canRevert]
-        if not done:
+        done = self._plottable()
+        if done is None:
             return
         if any(node.GetScene() is None for node in (self._plot.get("chart"), self._plot.get("table")) if node):
             self._plot = {}
-        views.plotConvergence(done[-1].convergence(), _("Registration of {name}").format(
-            name=done[-1].moving.GetName()), self._plot)
+        views.plotConvergence(done.convergence(), _("Registration of {name}").format(name=done.moving.GetName()),
+                              self._plot)
 
     def _showProgress(self, progress: Progress) -> None:
         stage = progress.stage
@@ -310,32 +335,7 @@ class Panel:
             parts.append(_("estimated error {error}").format(error=verdict.millimetres(progress.errorMm)))
         self._view.setProgress(" – ".join(parts), round(100 * progress.fraction))
 
-    # --- looking at the result -----------------------------------------------------------------------------------
-
-    def onOpacity(self, opacity: float) -> None:
-        """Blend; the first touch brings the two volumes into the views."""
-        self._bringIntoView()
-        views.blend(opacity)
-
-    def onSwap(self) -> None:
-        self._bringIntoView()
-        views.swap()
-
-    def onFlickerToggled(self, isOn: bool) -> None:
-        """The flicker button goes down or up; the blend from before comes back in the end."""
-        if isOn:
-            self._bringIntoView()
-            self._opacityBefore = views.opacity()
-        elif self._opacityBefore is not None:
-            views.blend(self._opacityBefore)
-            self._view.setOpacity(self._opacityBefore)
-            self._opacityBefore = None
-
-    def onFlick(self) -> None:
-        """Called by a timer while the flicker button is down."""
-        self._bringIntoView()
-        views.flick()
-        self._view.setOpacity(views.opacity())
+    # --- comparing -----------------------------------------------------------------------------------------------
 
     def onCompare(self, kind: str) -> None:
         """Make and show a ``checkerboard`` or the ``edges`` of the two volumes as they lie now."""
@@ -360,13 +360,6 @@ class Panel:
         if comparison.state == "done":
             views.show(comparison.node, None)
         self.update()
-
-    def _bringIntoView(self) -> None:
-        if self._parameters is None:
-            return
-        fixed, moving = self._parameters.fixedVolume, self._parameters.movingVolume
-        if fixed is not None and moving is not None and not views.isShown(fixed, moving):
-            views.show(fixed, moving, views.opacity())
 
     # --- scene and application -----------------------------------------------------------------------------------
 

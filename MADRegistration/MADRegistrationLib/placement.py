@@ -12,18 +12,14 @@ the motions are composed in the same node, and the chain does not grow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import slicer
-import vtk
 
 from madreg.errors import InputError
 from madreg.geometry import slicer_to_parent
 
-from .volumes import parentToWorld, toArray, toMatrix
-
-ATTRIBUTE_PREFIX = "MADRegistration."
+from .before import ATTRIBUTE_PREFIX, Before
+from .volumes import parentToWorld, toMatrix
 
 
 def transformName(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> str:
@@ -39,39 +35,6 @@ def ancestors(node: slicer.vtkMRMLTransformableNode) -> list[slicer.vtkMRMLTrans
         chain.append(parent)
         parent = parent.GetParentTransformNode()
     return chain
-
-
-@dataclass(frozen=True)
-class _TransformState:
-    """All of a transform node that a registration changes."""
-
-    name: str
-    matrix: np.ndarray
-    parentId: str | None
-    attributes: dict[str, str]
-    references: dict[str, str | None]
-
-    @classmethod
-    def of(cls, node: slicer.vtkMRMLLinearTransformNode) -> _TransformState:
-        matrix = vtk.vtkMatrix4x4()
-        node.GetMatrixTransformToParent(matrix)
-        names = [name for name in node.GetAttributeNames() if name.startswith(ATTRIBUTE_PREFIX)]
-        roles = (node.GetFixedNodeReferenceRole(), node.GetMovingNodeReferenceRole())
-        return cls(node.GetName(), toArray(matrix), node.GetTransformNodeID(),
-                   {name: node.GetAttribute(name) for name in names},
-                   {role: node.GetNodeReferenceID(role) for role in roles})
-
-    def restore(self, node: slicer.vtkMRMLLinearTransformNode) -> None:
-        for name in node.GetAttributeNames():
-            if name.startswith(ATTRIBUTE_PREFIX) and name not in self.attributes:
-                node.RemoveAttribute(name)
-        for name, value in self.attributes.items():
-            node.SetAttribute(name, value)
-        for role, nodeId in self.references.items():
-            node.SetNodeReferenceID(role, nodeId)
-        node.SetName(self.name)
-        node.SetAndObserveTransformNodeID(self.parentId)
-        node.SetMatrixTransformToParent(toMatrix(self.matrix))
 
 
 class Placement:
@@ -94,12 +57,10 @@ class Placement:
         self.scene = moving.GetScene()
         parentToWorld(fixed)
         self._movingToWorld = parentToWorld(moving)
-        self._movingParentId = moving.GetTransformNodeID()
-        self._formerTransform: _TransformState | None = None
-        self._parentId, self._parentToWorld = self._movingParentId, self._movingToWorld
+        self._before = Before.of(moving, transform)
+        self._parentId, self._parentToWorld = self._before.parentId, self._movingToWorld
         if transform is not None:
             self._checkOutput()
-            self._formerTransform = _TransformState.of(transform)
             if moving.GetParentTransformNode() is transform:
                 self._parentId, self._parentToWorld = transform.GetTransformNodeID(), parentToWorld(transform)
 
@@ -125,21 +86,17 @@ class Placement:
             self.moving.SetAndObserveTransformNodeID(self.transform.GetID())
 
     def sign(self, attributes: dict[str, str]) -> None:
-        """Write on the transform how it came about: the two volumes, and ``MADRegistration.<name>`` attributes."""
+        """Write on the transform how it came about: the two volumes, ``MADRegistration.<name>`` attributes, and what
+        :meth:`restore` needs, so that a saved scene can be put back too."""
         transform = self.transform
         transform.SetNodeReferenceID(transform.GetFixedNodeReferenceRole(), self.fixed.GetID())
         transform.SetNodeReferenceID(transform.GetMovingNodeReferenceRole(), self.moving.GetID())
         for name, value in attributes.items():
             transform.SetAttribute(ATTRIBUTE_PREFIX + name, value)
+        self._before.write(transform)
 
     def restore(self) -> None:
         """Put everything back as it was before the first :meth:`show`; nodes that are gone are left alone."""
-        if self.moving.GetScene() is self.scene:
-            self.moving.SetAndObserveTransformNodeID(self._movingParentId)
-        if self.transform is None or self.transform.GetScene() is not self.scene:
-            return
-        if self._formerTransform is not None:
-            self._formerTransform.restore(self.transform)
-        else:
-            self.scene.RemoveNode(self.transform)
+        self._before.restore(self.transform)
+        if self._before.state is None:
             self.transform = None

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import slicer
-import vtk
 
 from madreg.errors import InputError
 from madreg.geometry import Grid, apply, mean_displacement
 
-from . import volumes
+from . import saved, volumes
+from .before import ERROR_MAP
 from .client import WorkerClient
+from .errormap import ErrorMap
 from .job import Progress, SceneJob
 from .placement import Placement
 
@@ -52,18 +55,21 @@ class SceneRegistration(SceneJob):
     Args:
         settings: fields of ``madreg.registration.Settings``.
         follow: whether the moving volume shows the progress in the scene.
+        run: what the registrations that belong together have in common, see :func:`newRun`.
 
     Attributes:
         report: for ``done``, what ``madreg register --report`` writes, and ``moved_mm``, how far the centre of the
             moving volume went.
-        history: (fraction of the run, 4x4 pose, estimated error in mm or None) of all progress shown.
+        history: (fraction of the run, 4x4 pose, estimated error in mm or None) of all progress.
+        errorMap: the predicted misalignment all over the fixed volume, if the backend has sent it.
         state: as of every job, or ``reverted``.
     """
 
     def __init__(self, client: WorkerClient, inputs: Inputs, settings: dict[str, Any], follow: bool = True,
-                 onProgress: Callable[[Progress], None] | None = None) -> None:
+                 onProgress: Callable[[Progress], None] | None = None, run: str | None = None) -> None:
         super().__init__(client, inputs.fixed, inputs.moving, onProgress)
-        self.inputs, self.settings, self.follow = inputs, settings, follow
+        self.inputs, self.settings, self.follow, self.run = inputs, settings, follow, run or newRun()
+        self.errorMap: ErrorMap | None = None
         self.report: dict[str, Any] = {}
         self.history: list[tuple[float, np.ndarray, float | None]] = []
 
@@ -74,7 +80,7 @@ class SceneRegistration(SceneJob):
         fixed = volumes.imageOfVolume(self.fixed)
         self._corners = Grid(fixed.array.shape[::-1], fixed.matrix).corners
         self._center = apply(moving.matrix, (np.array(moving.array.shape[::-1]) - 1) / 2)
-        self._former = None if self.inputs.resampled is None else _VoxelsBefore(self.inputs.resampled)
+        self._former = None if self.inputs.resampled is None else volumes.VoxelsBefore(self.inputs.resampled)
 
     def _command(self) -> Iterator[None]:
         return {
@@ -83,24 +89,34 @@ class SceneRegistration(SceneJob):
             "fixed": (yield from self._write(self.fixed, "fixed", self.inputs.fixedMask)),
             "moving": (yield from self._write(self.moving, "moving", self.inputs.movingMask)),
             "resampled": None if self.inputs.resampled is None else str(self._outputPath),
+            "error_map": str(self._folder / "error-map.nrrd"),
         }
 
+    def _record(self, event: dict[str, Any]) -> None:
+        self.history.append((event["fraction"], np.array(event["matrix"]), event["error_mm"]))
+
     def _follow(self, event: dict[str, Any]) -> None:
-        matrix = np.array(event["matrix"])
-        self.history.append((event["fraction"], matrix, event["error_mm"]))
         if self.follow:
-            self.placement.show(matrix)
+            self.placement.show(np.array(event["matrix"]))
 
     def _finish(self, event: dict[str, Any]) -> Iterator[None]:
         report = event["report"]
         voxels = None if self.inputs.resampled is None else np.load(self._outputPath, allow_pickle=False)
+        errorMap = ErrorMap(Path(event["error_map"]), report) if event.get("error_map") else None
         yield
         matrix = np.array(report["matrix_fixed_to_moving_lps"])
         moved = apply(np.linalg.inv(matrix), self._center) - self._center
         self.report = {**report, "moved_mm": float(np.linalg.norm(moved))}
         self.history.append((1.0, matrix, report["error_after_mm"]))
         self.placement.show(matrix)
-        self.placement.sign(_attributes(report))
+        transform = self.placement.transform
+        self.placement.sign({**_attributes(report), saved.RUN: self.run})
+        saved.signResampled(transform, self._former)
+        if errorMap is None:
+            transform.SetNodeReferenceID(ERROR_MAP, None)  # of an earlier result
+        else:
+            errorMap.put(self.fixed, self.moving, transform)
+            self.errorMap = errorMap
         yield
         if voxels is not None and self.inputs.resampled.GetScene() is not None:
             volumes.setVoxels(self.inputs.resampled, voxels, like=self.fixed)
@@ -115,6 +131,8 @@ class SceneRegistration(SceneJob):
                           else error) for fraction, matrix, error in self.history])
 
     def _undo(self) -> None:
+        if self.errorMap is not None:
+            self.errorMap.remove()
         self.placement.restore()
         if self._former is not None:
             self._former.restore()
@@ -122,6 +140,18 @@ class SceneRegistration(SceneJob):
     @property
     def canRevert(self) -> bool:
         return self.state == "done" and self.moving.GetScene() is not None
+
+    overwritten = None  # :meth:`revert` gives everything back
+
+    @property
+    def transform(self) -> slicer.vtkMRMLLinearTransformNode | None:
+        """The result."""
+        return self.placement.transform
+
+    @property
+    def madeTransform(self) -> bool:
+        """Whether the transform did not exist before."""
+        return self.inputs.transform is None
 
     def revert(self) -> None:
         """Put the scene back to what it was before this registration, the resampled volume included."""
@@ -131,23 +161,9 @@ class SceneRegistration(SceneJob):
         self.state = "reverted"
 
 
-class _VoxelsBefore:
-    """What a volume node showed before a resampled volume was written to it."""
-
-    def __init__(self, node: slicer.vtkMRMLScalarVolumeNode) -> None:
-        self.node, self.voxels, self.parentId = node, node.GetImageData(), node.GetTransformNodeID()
-        self.hadDisplay = node.GetDisplayNode() is not None
-        self.matrix = vtk.vtkMatrix4x4()
-        node.GetIJKToRASMatrix(self.matrix)
-
-    def restore(self) -> None:
-        if self.node.GetScene() is None:
-            return
-        if not self.hadDisplay and self.node.GetDisplayNode() is not None:
-            self.node.GetScene().RemoveNode(self.node.GetDisplayNode())
-        self.node.SetAndObserveImageData(self.voxels)
-        self.node.SetIJKToRASMatrix(self.matrix)
-        self.node.SetAndObserveTransformNodeID(self.parentId)
+def newRun() -> str:
+    """A name for registrations that belong together: the time, so that later ones sort behind."""
+    return datetime.now(timezone.utc).isoformat()
 
 
 def _attributes(report: dict[str, Any]) -> dict[str, str]:

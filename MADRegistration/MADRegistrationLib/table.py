@@ -19,6 +19,8 @@ def fill(table: slicer.vtkMRMLTableNode, registrations: list[SceneRegistration])
     table.RemoveAllColumns()
     _addColumn(table, "Moving volume", [one.moving.GetName() for one in registrations])
     _addColumn(table, "Verdict", [verdictOf(one.report)[0] if one.report else one.state for one in registrations])
+    used = [one.inputs.movingMask for one in registrations]
+    _addColumn(table, "Moving mask", ["" if mask is None else mask.GetName() for mask in used])
     for name, (key, factor) in NUMBERS.items():
         values = [one.report.get(key) for one in registrations]
         _addColumn(table, name, ["" if value is None else f"{factor * value:.1f}" for value in values])

@@ -74,6 +74,36 @@ def flick() -> None:
     blend(0.0 if opacity() > 0.5 else 1.0)
 
 
+FORMER_LABEL, FORMER_LABEL_OPACITY = "MADRegistrationFormerLabel", "MADRegistration.FormerLabelOpacity"
+"""Node reference and attribute of a slice view: its label layer before :func:`setLabelLayer`."""
+
+
+def setLabelLayer(volume: slicer.vtkMRMLVolumeNode, opacity: float) -> None:
+    """Lay a volume over the two others in every slice view, until :func:`clearLabelLayer`."""
+    for node in compositeNodes():
+        if node.GetLabelVolumeID() != volume.GetID():
+            node.SetNodeReferenceID(FORMER_LABEL, node.GetLabelVolumeID())
+            node.SetAttribute(FORMER_LABEL_OPACITY, str(node.GetLabelOpacity()))
+            node.SetLabelVolumeID(volume.GetID())
+            node.SetLabelOpacity(opacity)
+
+
+def clearLabelLayer(volume: slicer.vtkMRMLVolumeNode) -> None:
+    """Show what was there before in the views that still show this volume as their label layer."""
+    for node in compositeNodes():
+        if node.GetLabelVolumeID() == volume.GetID():
+            node.SetLabelVolumeID(node.GetNodeReferenceID(FORMER_LABEL))
+            node.SetLabelOpacity(float(node.GetAttribute(FORMER_LABEL_OPACITY) or 1.0))
+            node.SetNodeReferenceID(FORMER_LABEL, None)
+            node.RemoveAttribute(FORMER_LABEL_OPACITY)
+
+
+def jumpTo(point: np.ndarray) -> None:
+    """Bring a point (RAS mm, world) into the middle of every slice view."""
+    slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *map(float, point),
+                                          slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+
+
 def plotConvergence(points: np.ndarray, title: str, nodes: dict) -> slicer.vtkMRMLPlotChartNode:
     """A chart of :meth:`SceneRegistration.convergence`, shown in a plot view where there are views.
 

@@ -11,12 +11,44 @@ from vtk.util.numpy_support import numpy_to_vtk  # noqa: E402
 from MADRegistrationLib.volumes import toMatrix  # noqa: E402
 
 
+def newScene():
+    slicer.mrmlScene = slicer.vtkMRMLScene()
+    slicer.mrmlScene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())  # as Slicer's module Colors does
+    return slicer.mrmlScene
+
+
 @pytest.fixture
 def scene():
     """An empty scene, which is also ``slicer.mrmlScene`` while the test runs."""
-    slicer.mrmlScene = slicer.vtkMRMLScene()
-    yield slicer.mrmlScene
+    yield newScene()
     slicer.mrmlScene.Clear()
+
+
+@pytest.fixture
+def saveAndLoad(scene, tmp_path):
+    """Function that saves the scene with all its volumes and transforms, as Slicer's Save does, and returns the scene
+    loaded again, which becomes ``slicer.mrmlScene``."""
+
+    def again():
+        folder = tmp_path / "saved"
+        folder.mkdir()
+        for kind, ending in (("vtkMRMLVolumeNode", "nrrd"), ("vtkMRMLTransformNode", "h5")):
+            nodes = scene.GetNodesByClass(kind)
+            for n in range(nodes.GetNumberOfItems()):
+                node = nodes.GetItemAsObject(n)
+                if node.IsA("vtkMRMLVolumeNode") and node.GetImageData() is None:
+                    continue
+                node.AddDefaultStorageNode(str(folder / f"{node.GetID()}.{ending}"))
+                assert node.GetStorageNode().WriteData(node)
+        scene.SetRootDirectory(str(folder))
+        scene.SetURL(str(folder / "scene.mrml"))
+        assert scene.Commit()
+        loaded = newScene()
+        loaded.SetURL(str(folder / "scene.mrml"))
+        assert loaded.Import()
+        return loaded
+
+    return again
 
 
 @pytest.fixture

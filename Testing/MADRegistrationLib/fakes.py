@@ -13,9 +13,11 @@ from types import SimpleNamespace
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "MADRegistration"))
 
 import numpy as np  # noqa: E402
+import SimpleITK as sitk  # noqa: E402
 
 from madreg import worker  # noqa: E402
 from madreg.errors import InputError  # noqa: E402
+from madreg.geometry import Grid, apply  # noqa: E402
 
 QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK = range(9)
 
@@ -49,8 +51,36 @@ def perform(command, say):
             "notices": []}
 
 
+WORST_MM, WORST_INDEX = 17.5, (4, 3, 2)
+
+
+def write_error_map(command):
+    """On the grid of the fixed image at half the resolution: 2 mm everywhere, 0 in the first slice, one worst voxel."""
+    fixed = worker._image(command["fixed"])
+    grid = Grid.of_image(fixed)
+    coarse = Grid(tuple((n + 1) // 2 for n in grid.size), grid.matrix @ np.diag([2.0, 2, 2, 1]))
+    voxels = np.full(coarse.shape, 2.0, np.float32)
+    voxels[0] = 0
+    voxels[WORST_INDEX[::-1]] = WORST_MM
+    sitk.WriteImage(coarse.as_image(voxels), command["error_map"])
+    return {"worst_mm": WORST_MM, "worst_point_lps": apply(coarse.matrix, np.array(WORST_INDEX)).tolist()}
+
+
+def answer(command, say):
+    """As the worker's own, with an error map if ``NMI`` alone is asked for, and none otherwise."""
+    def tell(event, **fields):
+        if event == "result" and command.get("settings", {}).get("measure") == "nmi":
+            fields["report"] |= write_error_map(command)
+            fields["error_map"] = command["error_map"]
+        say(event, **fields)
+
+    _answer(command, tell)
+
+
+_answer = worker.answer
+
 if __name__ == "__main__":
-    worker.perform = perform
+    worker.perform, worker.answer = perform, answer
     if "--broken" in sys.argv:
         worker.devices = lambda: 1 / 0
     else:

@@ -244,17 +244,118 @@ def test_blend_swap_and_flicker(panel, view, volumes):
     fixed, moving, _ = (node.GetID() for node in volumes)
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
     assert view.shown["InspectionEnabled"] is True
-    panel.onOpacity(0.25)
+    panel.inspection.onOpacity(0.25)
     assert layers() == [(fixed, moving, 0.25)] * 2
-    panel.onSwap()
+    panel.inspection.onSwap()
     assert layers() == [(moving, fixed, 0.25)] * 2
-    panel.onFlickerToggled(True)
-    panel.onFlick()
+    panel.inspection.onFlickerToggled(True)
+    panel.inspection.onFlick()
     assert layers() == [(moving, fixed, 1.0)] * 2 and view.shown["Opacity"] == 1.0
-    panel.onFlick()
+    panel.inspection.onFlick()
     assert layers() == [(moving, fixed, 0.0)] * 2
-    panel.onFlickerToggled(False)
+    panel.inspection.onFlickerToggled(False)
     assert layers() == [(moving, fixed, 0.25)] * 2 and view.shown["Opacity"] == 0.25
+
+
+def sliceOffsets():
+    """World position (RAS) of the middle of each slice view."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    return [[node.GetSliceToRAS().GetElement(row, 3) for row in range(3)] for node in nodes]
+
+
+def test_error_map_and_worst_place(panel, view, volumes, scene):
+    fixed, moving, _ = volumes
+    for name in ("Red", "Green"):
+        node = slicer.vtkMRMLSliceNode()
+        node.SetLayoutName(name)
+        scene.AddNode(node)
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, measure=p.Measure.NMI))
+    assert view.shown["ErrorMap"] == (False, False)
+    panel.onButton()
+    assert view.shown["ErrorMap"] == (False, False)
+    run(panel)
+    assert view.shown["ErrorMap"] == (True, False)  # there, but not shown before it is asked for
+    panel.inspection.onErrorMap(True)
+    panel.update()
+    assert view.shown["ErrorMap"] == (True, True)
+    node = scene.GetFirstNodeByName("CT to MR error (MAD)")
+    composite = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    assert {n.GetLabelVolumeID() for n in composite} == {node.GetID()}
+    assert layers() == [(fixed.GetID(), moving.GetID(), 0.5)] * 2
+    panel.inspection.onWorst()
+    # coarse index (4, 3, 2) of the fake is index (8, 6, 4), and the axes of these volumes are those of RAS
+    np.testing.assert_allclose(sliceOffsets(), [[8, 6, 4]] * 2, atol=1e-6)
+    assert view.shown["Message"][0].startswith("The largest predicted misalignment, 17.5 mm")
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=volumes[2]))
+    assert view.shown["ErrorMap"] == (False, False)  # of another pair
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, measure=p.Measure.NMI))
+    assert view.shown["ErrorMap"] == (True, True)
+    panel.onRevert()
+    assert view.shown["ErrorMap"] == (False, False) and {n.GetLabelVolumeID() for n in composite} == {None}
+    assert scene.GetFirstNodeByName("CT to MR error (MAD)") is None
+
+
+def test_a_new_run_hides_the_old_error_map(panel, view, volumes):
+    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], measure=p.Measure.NMI)
+    panel.setParameters(parameters)
+    panel.onButton()
+    run(panel)
+    panel.inspection.onErrorMap(True)
+    parameters.seed = SLOW
+    panel.onButton()
+    assert {n.GetLabelVolumeID() for n in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")} == {None}
+    panel.onButton()
+    assert view.shown["ErrorMap"] == (True, False)  # cancelled: the old result is there again
+
+
+def test_revert_after_saving_and_loading_the_scene(panel, view, volumes, scene, saveAndLoad, addTransform):
+    parent = addTransform(np.diag([1.0, 1, 1, 1]) + np.eye(4, k=3) * 7, "Patient")
+    volumes[1].SetAndObserveTransformNodeID(parent.GetID())
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], measure=p.Measure.NMI))
+    panel.onButton()
+    run(panel)
+    assert volumes[1].GetParentTransformNode().GetName() == "CT to MR (MAD)"
+    panel.inspection.onErrorMap(True)
+    panel.onSceneStartClose()
+    assert view.shown["RevertEnabled"] is False
+    loaded = saveAndLoad()
+    fixed, moving = (loaded.GetFirstNodeByName(name) for name in ("MR", "CT"))
+    parameters = makeParameters(fixedVolume=fixed, movingVolume=moving,
+                                outputTransform=moving.GetParentTransformNode())
+    panel.setParameters(parameters)
+    assert view.shown["RevertEnabled"] is True and view.shown["PlotEnabled"] is False
+    assert view.shown["ErrorMap"][0] is True
+    panel.onRevert()
+    assert moving.GetParentTransformNode() is loaded.GetFirstNodeByName("Patient")
+    assert parameters.outputTransform is None and loaded.GetFirstNodeByName("CT to MR (MAD)") is None
+    assert view.shown["RevertEnabled"] is False and view.shown["ErrorMap"] == (False, False)
+    assert view.shown["Message"] == ("Everything is as it was before the registration.", False)
+
+
+def test_masks_of_many_go_by_name(panel, view, volumes, scene, addVolume):
+    def mask(name):
+        return addVolume(np.ones((9, 10, 11), np.uint8), nodeClass="vtkMRMLLabelMapVolumeNode", name=name)
+
+    fixed, ct, pet = volumes
+    own, _tumor, chosen = mask("CT_mask"), mask("CT tumor"), mask("Something else")
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=pet, movingMask=chosen))
+    panel.batchVolumes = [ct, pet]
+    panel.update()
+    panel.onBatchButton()
+    run(panel)
+    assert [one.inputs.movingMask for one in panel.finished] == [own, chosen]
+    columns = {panel.table.GetColumnName(n): n for n in range(panel.table.GetNumberOfColumns())}
+    assert panel.table.GetCellText(0, columns["Moving mask"]) == "CT_mask"
+    panel.onRevert()
+    panel.setParameters(makeParameters(fixedVolume=fixed))
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "ct Mask")
+    panel.onBatchButton()
+    assert not panel.isRunning and view.shown["Message"][1]
+    assert 'could both be the mask of "CT"' in view.shown["Message"][0]
+    scene.RemoveNode(segmentation)
+    panel.onBatchButton()
+    run(panel)
+    assert [one.inputs.movingMask for one in panel.finished] == [own, None]
 
 
 @pytest.mark.parametrize("kind, name", [("checkerboard", "Checkerboard of CT and MR"), ("edges", "Edges of CT on MR")])
@@ -270,7 +371,7 @@ def test_comparisons_become_a_volume_in_the_views(panel, view, volumes, scene, k
     assert slicer.util.arrayFromVolume(node).shape == (9, 10, 11)
     assert layers() == [(node.GetID(), None, 0.5)] * 2
     # touching the slider brings the pair back
-    panel.onOpacity(0.75)
+    panel.inspection.onOpacity(0.75)
     assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.75)] * 2
 
 

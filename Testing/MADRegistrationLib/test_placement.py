@@ -4,7 +4,8 @@ import slicer
 
 from madreg.errors import InputError
 from madreg.geometry import FLIP_LPS_RAS, about, apply
-from MADRegistrationLib.placement import Placement, transformName
+from MADRegistrationLib.before import Before
+from MADRegistrationLib.placement import Placement, ancestors, transformName
 from MADRegistrationLib.volumes import imageOfVolume, parentToWorld
 
 OBLIQUE = np.array([[0.9, -0.3, 0.6, 12.0], [0.35, 1.1, -0.5, -30.0], [-0.3, 0.4, 2.4, 55.0], [0, 0, 0, 1.0]])
@@ -148,7 +149,7 @@ def test_restore_after_the_nodes_are_gone(scene, pair):
     assert scene.GetNodesByClass("vtkMRMLScalarVolumeNode").GetNumberOfItems() == 1
 
 
-def test_place_and_history_survive_saving_the_scene(scene, pair, tmp_path):
+def test_place_and_history_survive_saving_the_scene(saveAndLoad, pair):
     fixed, moving = pair
     slicer.util.arrayFromVolume(moving)[:] = np.arange(120).reshape(4, 5, 6)
     placement = Placement(fixed, moving)
@@ -156,28 +157,78 @@ def test_place_and_history_survive_saving_the_scene(scene, pair, tmp_path):
     settings = '{"type": "rigid", "init": "search", "seed": 0}'
     placement.sign({"Version": "0.1.0", "Settings": settings, "ErrorAfter": "1.25"})
     place = valuesInWorld(moving)
-    # matrices of transforms are stored in files of their own, as Slicer's Save does
-    transforms = scene.GetNodesByClass("vtkMRMLLinearTransformNode")
-    for n in range(transforms.GetNumberOfItems()):
-        node = transforms.GetItemAsObject(n)
-        node.AddDefaultStorageNode(str(tmp_path / f"{n}.h5"))
-        assert node.GetStorageNode().WriteData(node)
-    for node in (fixed, moving):
-        node.AddDefaultStorageNode(str(tmp_path / f"{node.GetName()}.nrrd"))
-        assert node.GetStorageNode().WriteData(node)
-    scene.SetRootDirectory(str(tmp_path))
-    scene.SetURL(str(tmp_path / "scene.mrml"))
-    assert scene.Commit()
-    again = slicer.vtkMRMLScene()
-    again.SetURL(str(tmp_path / "scene.mrml"))
-    assert again.Import()
-    moving = again.GetFirstNodeByName("CT")
+    moving = saveAndLoad().GetFirstNodeByName("CT")
     transform = moving.GetParentTransformNode()
     assert np.linalg.norm(valuesInWorld(moving) - place, axis=1).max() < 1e-3
     assert transform.GetAttribute("MADRegistration.Settings") == settings
     assert transform.GetAttribute("MADRegistration.ErrorAfter") == "1.25"
     assert transform.GetNodeReference("spatialRegistrationFixed").GetName() == "MR"
     assert transform.GetNodeReference("spatialRegistrationMoving").GetName() == "CT"
+
+
+def test_restore_after_saving_and_loading(saveAndLoad, pair):
+    fixed, moving = pair
+    slicer.util.arrayFromVolume(moving)[:] = np.arange(120).reshape(4, 5, 6)
+    before, parents = valuesInWorld(moving), [node.GetName() for node in ancestors(moving)]
+    placement = Placement(fixed, moving)
+    placement.show(FIXED_TO_MOVING)
+    placement.sign({"Version": "1"})
+    loaded = saveAndLoad()
+    moving = loaded.GetFirstNodeByName("CT")
+    result = moving.GetParentTransformNode()
+    assert np.linalg.norm(valuesInWorld(moving) - before, axis=1).max() > 10
+    Before.read(result).restore(result)
+    assert np.linalg.norm(valuesInWorld(moving) - before, axis=1).max() < 1e-3
+    assert [node.GetName() for node in ancestors(moving)] == parents and result.GetScene() is None
+
+
+def test_restore_after_registering_again_saving_and_loading(saveAndLoad, pair, addTransform):
+    """The output was there before: once as the result of an earlier registration, and once as the user's own."""
+    fixed, moving = pair
+    slicer.util.arrayFromVolume(moving)[:] = np.arange(120).reshape(4, 5, 6)
+    own = addTransform(SHEAR, "Mine", parent=addTransform(TURN, "Above"))
+    first = Placement(fixed, moving, own)
+    first.show(FIXED_TO_MOVING)
+    first.sign({"Version": "1"})
+    between, parents = valuesInWorld(moving), [node.GetName() for node in ancestors(moving)]
+    again = Placement(fixed, moving, own)
+    again.show(about(np.zeros(3), rotation([0, 0, 1], 40), np.array([30.0, 2, 3])))
+    again.sign({"Version": "2", "More": "x"})
+    result = saveAndLoad().GetFirstNodeByName("Mine")
+    moving = result.GetNodeReference("spatialRegistrationMoving")
+    assert np.linalg.norm(valuesInWorld(moving) - between, axis=1).max() > 10
+    Before.read(result).restore(result)
+    assert np.linalg.norm(valuesInWorld(moving) - between, axis=1).max() < 1e-3
+    assert [node.GetName() for node in ancestors(moving)] == parents
+    assert result.GetAttribute("MADRegistration.Version") == "1" and not result.GetAttribute("MADRegistration.More")
+    assert result.GetNodeReference("spatialRegistrationMoving") is moving
+    assert Before.read(result) is None  # a loaded scene goes back one step
+
+
+def test_an_output_of_the_users_own_comes_back_after_saving_and_loading(saveAndLoad, pair, addTransform):
+    fixed, moving = pair
+    above = addTransform(TURN, "Above")
+    own = addTransform(SHEAR, "Mine", parent=above)
+    placement = Placement(fixed, moving, own)
+    placement.show(FIXED_TO_MOVING)
+    placement.sign({"Version": "1"})
+    loaded = saveAndLoad()
+    own = loaded.GetFirstNodeByName("Mine")
+    Before.read(own).restore(own)
+    assert own.GetParentTransformNode() is loaded.GetFirstNodeByName("Above")
+    np.testing.assert_allclose(slicer.util.arrayFromTransformMatrix(own), SHEAR, atol=1e-9)
+    assert not [name for name in own.GetAttributeNames() if name.startswith("MADRegistration.")]
+    assert own.GetNodeReference("spatialRegistrationMoving") is None
+
+
+def test_there_is_no_going_back_for_a_volume_taken_out(scene, pair):
+    fixed, moving = pair
+    placement = Placement(fixed, moving)
+    placement.show(FIXED_TO_MOVING)
+    placement.sign({"Version": "1"})
+    assert Before.read(placement.transform).moving is moving
+    moving.SetAndObserveTransformNodeID(None)
+    assert Before.read(placement.transform) is None
 
 
 def test_the_matrix_is_the_ras_to_parent_of_the_world(addVolume):

@@ -10,13 +10,18 @@ import pytest
 import slicer
 
 from madreg.errors import InputError
+from madreg.geometry import FLIP_LPS_RAS, about, apply
 from MADRegistrationLib import client as clientModule
+from MADRegistrationLib import errormap, saved, volumes
 from MADRegistrationLib.client import WorkerClient
 from MADRegistrationLib.process import SubprocessProcess
-from MADRegistrationLib.registration import Inputs, SceneRegistration
+from MADRegistrationLib.registration import Inputs, SceneRegistration, newRun
 
 FAKES = Path(__file__).with_name("fakes.py")
 QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD = range(8)  # as in fakes.py
+
+SHIFT_AND_TURN = about(np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]),
+                       np.array([5.0, 40, -9]))
 
 
 @pytest.fixture
@@ -59,9 +64,9 @@ def run(registration, until=lambda r: False, seconds=120):
     return longest
 
 
-def register(client, pair, seed=QUICK, **options):
+def register(client, pair, seed=QUICK, measure="default", **options):
     inputs = {key: options.pop(key) for key in ("fixedMask", "movingMask", "transform", "resampled") if key in options}
-    registration = SceneRegistration(client, Inputs(*pair, **inputs), {"seed": seed}, **options)
+    registration = SceneRegistration(client, Inputs(*pair, **inputs), {"seed": seed, "measure": measure}, **options)
     registration.start()
     return registration
 
@@ -262,6 +267,63 @@ def test_resampled_volume_and_revert(client, pair, scene, addTransform):
     assert output.GetImageData() is None and output.GetTransformNodeID() is None
     assert moving.GetTransformNodeID() is None and scene.GetNumberOfNodes() == nodes
     assert registration.state == "reverted" and not registration.canRevert
+
+
+def test_the_error_map_reaches_the_scene_and_goes_with_revert(client, pair, scene, addTransform):
+    """The fixed volume under a parent: world (LPS) and back."""
+    fixed, moving = pair
+    fixed.SetAndObserveTransformNodeID(addTransform(SHIFT_AND_TURN).GetID())
+    nodes = scene.GetNumberOfNodes()
+    run(registration := register(client, pair, measure="nmi"))
+    assert registration.state == "done", registration.message
+    node = errormap.find(fixed, moving)
+    assert node.GetTransformNodeID() == fixed.GetTransformNodeID()
+    image = volumes.imageOfVolume(node)
+    index = np.unravel_index(image.array.argmax(), image.array.shape)[::-1]
+    # coarse index (4, 3, 2) of the fake is index (8, 6, 4) of the fixed volume
+    wanted = apply(volumes.imageOfVolume(fixed).matrix, np.array([8, 6, 4]))
+    np.testing.assert_allclose(apply(image.matrix, np.array(index)), wanted, atol=1e-3)
+    millimetres, point = errormap.worst(node)
+    assert millimetres == 17.5 and registration.report["worst_mm"] == 17.5
+    np.testing.assert_allclose(apply(FLIP_LPS_RAS, point), wanted, atol=1e-3)
+    assert [path.name for path in client.folder.iterdir()] == ["worker.log"]
+    registration.revert()
+    assert scene.GetNumberOfNodes() == nodes
+
+
+def test_a_result_without_an_error_map_has_none_not_the_former_one(client, pair, scene):
+    run(first := register(client, pair, measure="nmi"))
+    former = errormap.find(*pair)
+    run(again := register(client, pair, transform=first.placement.transform))
+    assert again.state == "done" and errormap.find(*pair) is None
+    again.revert()
+    assert errormap.find(*pair) is former is not None
+
+
+def test_registrations_of_a_saved_scene_can_be_reverted(client, pair, scene, saveAndLoad, addVolume):
+    fixed, moving = pair
+    resampled = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
+    kept = addVolume(np.zeros((4, 4, 4)), name="Used before")
+    other = addVolume(np.ones((5, 5, 5), np.int16), name="PET")
+    run(register(client, (fixed, other)))  # an earlier run
+    name = newRun()
+    run(register(client, pair, measure="nmi", resampled=resampled, run=name))
+    third = addVolume(np.ones((5, 5, 5), np.int16), name="FLAIR")
+    run(register(client, (fixed, third), resampled=kept, run=name))
+    assert len(saved.newest()) == 2
+    loaded = saveAndLoad()
+    found = saved.newest()
+    assert sorted(one.transform.GetName() for one in found) == ["CT to MR (MAD)", "FLAIR to MR (MAD)"]
+    assert [one.overwritten for one in found if one.overwritten] == [loaded.GetFirstNodeByName("Used before")]
+    for one in found:
+        one.revert()
+    assert loaded.GetFirstNodeByName("CT").GetTransformNodeID() is None
+    assert loaded.GetFirstNodeByName("FLAIR").GetTransformNodeID() is None
+    assert loaded.GetFirstNodeByName("CT to MR error (MAD)") is None
+    assert loaded.GetFirstNodeByName("Resampled").GetImageData() is None
+    assert loaded.GetFirstNodeByName("Used before").GetImageData() is not None
+    # one step further back
+    assert [one.transform.GetName() for one in saved.newest()] == ["PET to MR (MAD)"]
 
 
 def test_masks_reach_the_worker_on_their_own_grid(client, pair, addVolume):

@@ -96,8 +96,9 @@ def test_what_slicer_imports_when_it_starts_is_light():
             roots |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             roots.add(node.module if node.module.startswith("MADRegistrationLib") else node.module.split(".")[0])
-    assert roots <= {"json", "pathlib", "time", "typing", "qt", "slicer", "vtk", "MADRegistrationLib.parameters"}
-    code = "import sys, MADRegistrationLib.parameters; sys.exit('numpy' in sys.modules and 'slicer' not in sys.modules)"
+    assert roots <= {"json", "time", "typing", "unittest", "qt", "slicer", "vtk",
+                     "MADRegistrationLib.parameters", "MADRegistrationLib.sampledata"}
+    code = "import sys, MADRegistrationLib.sampledata; sys.exit('numpy' in sys.modules and 'slicer' not in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=MODULE).returncode == 0
 
 
@@ -114,9 +115,13 @@ def methods(code, name):
     return {n.name: [a.arg for a in n.args.args] for n in node.body if isinstance(n, ast.FunctionDef)}
 
 
-def test_the_widget_shows_all_that_the_panel_says():
-    panel = (MODULE / "MADRegistrationLib" / "panel.py").read_text()
-    view, widget = methods(panel, "View"), methods(CODE, "MADRegistrationWidget")
+@pytest.mark.parametrize("file, protocol, name, prefix", [
+    ("panel.py", "View", "Panel", "panel"), ("inspection.py", "InspectionView", "Inspection", "inspection")])
+def test_the_widget_shows_all_that_the_panel_says(file, protocol, name, prefix):
+    source = (MODULE / "MADRegistrationLib" / file).read_text()
+    view, widget = methods(source, protocol), methods(CODE, "MADRegistrationWidget")
     assert view and {name: widget.get(name) for name in view} == view
-    assert set(re.findall(r"self\._view\.(\w+)\(", panel)) <= set(view)
-    assert set(re.findall(r"self\._panel\.(on\w+)", CODE)) <= set(methods(panel, "Panel"))
+    inspection = methods((MODULE / "MADRegistrationLib" / "inspection.py").read_text(), "InspectionView")
+    assert set(re.findall(r"self\._view\.(\w+)\(", source)) <= set(view) | set(inspection)
+    called = set(re.findall(rf"\b_?{prefix}\.(on\w+)", CODE))
+    assert called and called <= set(methods(source, name))

@@ -1,0 +1,132 @@
+"""How the moving volume and the output transform were before a registration: kept, written on the transform so that it
+survives saving the scene, and put back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+import vtk
+
+from .volumes import toArray, toMatrix
+
+ATTRIBUTE_PREFIX = "MADRegistration."
+RECORD = ATTRIBUTE_PREFIX + "Before"
+"""Attribute of the transform: JSON of what is not a reference to a node."""
+
+FORMER_PARENT = "MADRegistrationFormerParent"
+"""Node reference of the transform: what the moving volume lay under before."""
+
+FORMER_ABOVE = "MADRegistrationFormerAbove"
+FORMER_FIXED = "MADRegistrationFormerFixed"
+FORMER_MOVING = "MADRegistrationFormerMoving"
+"""Node references: of a transform that was there already, its parent and whom it had registered before."""
+
+ERROR_MAP = "MADRegistrationErrorMap"
+RESAMPLED = "MADRegistrationResampled"
+"""Node references: what else the registration has made, see :mod:`errormap` and :mod:`saved`."""
+
+_ROLES = (FORMER_PARENT, FORMER_ABOVE, FORMER_FIXED, FORMER_MOVING, ERROR_MAP, RESAMPLED)
+
+
+@dataclass(frozen=True)
+class TransformState:
+    """All of a transform node that a registration changes."""
+
+    name: str
+    matrix: np.ndarray
+    parentId: str | None
+    attributes: dict[str, str]
+    references: dict[str, str | None]
+
+    @classmethod
+    def of(cls, node: slicer.vtkMRMLLinearTransformNode) -> TransformState:
+        matrix = vtk.vtkMatrix4x4()
+        node.GetMatrixTransformToParent(matrix)
+        names = [name for name in node.GetAttributeNames() if name.startswith(ATTRIBUTE_PREFIX)]
+        roles = (node.GetFixedNodeReferenceRole(), node.GetMovingNodeReferenceRole(), *_ROLES)
+        return cls(node.GetName(), toArray(matrix), node.GetTransformNodeID(),
+                   {name: node.GetAttribute(name) for name in names},
+                   {role: node.GetNodeReferenceID(role) for role in roles})
+
+    def restore(self, node: slicer.vtkMRMLLinearTransformNode) -> None:
+        for name in node.GetAttributeNames():
+            if name.startswith(ATTRIBUTE_PREFIX) and name not in self.attributes:
+                node.RemoveAttribute(name)
+        for name, value in self.attributes.items():
+            node.SetAttribute(name, value)
+        for role, nodeId in self.references.items():
+            node.SetNodeReferenceID(role, nodeId)
+        node.SetName(self.name)
+        node.SetAndObserveTransformNodeID(self.parentId)
+        node.SetMatrixTransformToParent(toMatrix(self.matrix))
+
+
+@dataclass(frozen=True)
+class Before:
+    """The scene above the moving volume before a registration.
+
+    Attributes:
+        moving: the volume.
+        parentId: of the transform that it lay under, or None.
+        state: of the output transform, or None if it is made by the registration.
+    """
+
+    moving: slicer.vtkMRMLScalarVolumeNode
+    parentId: str | None
+    state: TransformState | None
+
+    @classmethod
+    def of(cls, moving: slicer.vtkMRMLScalarVolumeNode,
+           transform: slicer.vtkMRMLLinearTransformNode | None) -> Before:
+        return cls(moving, moving.GetTransformNodeID(), None if transform is None else TransformState.of(transform))
+
+    def restore(self, transform: slicer.vtkMRMLLinearTransformNode | None) -> None:
+        """Put it back; a transform that the registration made is removed, nodes that are gone are left alone."""
+        if self.moving.GetScene() is not None:
+            self.moving.SetAndObserveTransformNodeID(self.parentId)
+        if transform is None or transform.GetScene() is None:
+            return
+        if self.state is None:
+            transform.GetScene().RemoveNode(transform)
+        else:
+            self.state.restore(transform)
+
+    def write(self, transform: slicer.vtkMRMLLinearTransformNode) -> None:
+        """Keep it on the transform, so that :meth:`read` finds it after the scene was saved and loaded.
+
+        An earlier record on the same transform is not kept inside the new one: a loaded scene goes back one step.
+        """
+        wasUnder = self.parentId == transform.GetID()
+        record = {"movingWasUnder": wasUnder}
+        transform.SetNodeReferenceID(FORMER_PARENT, None if wasUnder else self.parentId)
+        if self.state is not None:
+            earlier = {name: value for name, value in self.state.attributes.items() if name != RECORD}
+            record["transform"] = {"name": self.state.name, "matrix": self.state.matrix.tolist(),
+                                   "attributes": earlier}
+            transform.SetNodeReferenceID(FORMER_ABOVE, self.state.parentId)
+            references = self.state.references
+            transform.SetNodeReferenceID(FORMER_FIXED, references[transform.GetFixedNodeReferenceRole()])
+            transform.SetNodeReferenceID(FORMER_MOVING, references[transform.GetMovingNodeReferenceRole()])
+        transform.SetAttribute(RECORD, json.dumps(record))
+
+    @classmethod
+    def read(cls, transform: slicer.vtkMRMLLinearTransformNode) -> Before | None:
+        """What :meth:`write` kept; None if nothing, or if the volume has been taken out of the transform since."""
+        text = transform.GetAttribute(RECORD)
+        moving = transform.GetNodeReference(transform.GetMovingNodeReferenceRole())
+        if text is None or moving is None or moving.GetParentTransformNode() is not transform:
+            return None
+        record = json.loads(text)
+        parentId = transform.GetID() if record["movingWasUnder"] else transform.GetNodeReferenceID(FORMER_PARENT)
+        former = record.get("transform")
+        if former is None:
+            return cls(moving, parentId, None)
+        references = dict.fromkeys(_ROLES)
+        references[transform.GetFixedNodeReferenceRole()] = transform.GetNodeReferenceID(FORMER_FIXED)
+        references[transform.GetMovingNodeReferenceRole()] = transform.GetNodeReferenceID(FORMER_MOVING)
+        state = TransformState(former["name"], np.array(former["matrix"]), transform.GetNodeReferenceID(FORMER_ABOVE),
+                               former["attributes"], references)
+        return cls(moving, parentId, state)

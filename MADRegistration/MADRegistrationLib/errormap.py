@@ -1,0 +1,153 @@
+"""The misalignment that the network predicts all over the fixed volume, in mm: a volume node shown in colours over the
+slice views, and its worst point.
+
+The node lies under the parent transforms of the fixed volume, so that it moves with it.  The result's transform refers
+to it, and its worst point is an attribute, so that both work after the scene was saved and loaded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import slicer
+
+from madreg.geometry import FLIP_LPS_RAS, Grid, apply
+
+from . import views, volumes
+from .before import ATTRIBUTE_PREFIX, ERROR_MAP
+
+WORST_MM, WORST_POINT = ATTRIBUTE_PREFIX + "WorstMm", ATTRIBUTE_PREFIX + "WorstPoint"
+"""Attributes of the map: the largest value, and where: x y z, RAS mm, below the parent transforms of the map."""
+
+COLORS = "vtkMRMLColorTableNodeFileColdToHotRainbow.txt"
+FULL_MM = 20.0
+"""Error shown in the last colour."""
+
+OPACITY = 0.5
+
+
+class ErrorMap:
+    """The map of one registration, made by :meth:`put` and taken away by :meth:`remove`.
+
+    Args:
+        path: image of the errors in mm, 0 where nothing is known, in the world (LPS).
+        report: of the registration; ``worst_mm`` and ``worst_point_lps`` (world) say where the largest error lies.
+            Without them it is the largest value of the map.
+
+    Raises:
+        OSError: if the image cannot be read.
+    """
+
+    def __init__(self, path: Path, report: dict[str, Any]) -> None:
+        try:
+            image = sitk.ReadImage(str(path), sitk.sitkFloat32)
+        except RuntimeError as error:
+            raise OSError(f"{path.name} cannot be read") from error
+        self._grid, self._voxels = Grid.of_image(image), sitk.GetArrayFromImage(image)
+        self.worstMm, self.worstPoint = report.get("worst_mm"), report.get("worst_point_lps")
+        if self.worstMm is None or self.worstPoint is None:
+            index = np.unravel_index(self._voxels.argmax(), self._voxels.shape)
+            self.worstMm, self.worstPoint = self._voxels[index], apply(self._grid.matrix, index[::-1])
+        self._node: slicer.vtkMRMLScalarVolumeNode | None = None
+        self._former: volumes.VoxelsBefore | None = None
+
+    def put(self, fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode,
+            transform: slicer.vtkMRMLLinearTransformNode) -> None:
+        """Write the map into the scene; the transform's former map is overwritten.  It is not shown yet."""
+        scene = fixed.GetScene()
+        self._node = transform.GetNodeReference(ERROR_MAP)
+        if self._node is not None:
+            self._former = volumes.VoxelsBefore(self._node)
+            self._formerWorst = {name: self._node.GetAttribute(name) for name in (WORST_MM, WORST_POINT)}
+        else:
+            name = f"{moving.GetName()} to {fixed.GetName()} error (MAD)"
+            self._node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+            self._node.SetAndObserveDisplayNodeID(_display(scene).GetID())
+            transform.SetNodeReferenceID(ERROR_MAP, self._node.GetID())
+        fromWorld = np.linalg.inv(volumes.parentToWorld(fixed)) @ FLIP_LPS_RAS
+        volumes.setVoxels(self._node, self._voxels, like=fixed, ijkToRas=fromWorld @ self._grid.matrix)
+        point = apply(fromWorld, self.worstPoint)
+        self._node.SetAttribute(WORST_MM, f"{self.worstMm:.2f}")
+        self._node.SetAttribute(WORST_POINT, " ".join(f"{value:.6f}" for value in point))
+
+    def remove(self) -> None:
+        """Take it out of the scene, or give the node back what it showed before."""
+        if self._node is None or self._node.GetScene() is None:
+            return
+        if self._former is not None:
+            self._former.restore()
+            for name, value in self._formerWorst.items():
+                self._node.SetAttribute(name, value)
+        else:
+            remove(self._node)
+
+
+def _display(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeDisplayNode:
+    """Colours from 0 to :data:`FULL_MM`; what is 0 is clear."""
+    display = scene.AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
+    display.SetAndObserveColorNodeID(COLORS)
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(0, FULL_MM)
+    display.SetThreshold(1e-3, 1e6)
+    display.SetApplyThreshold(True)
+    return display
+
+
+def remove(node: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Remove a map with its colours and its legend."""
+    hide(node)
+    scene = node.GetScene()
+    displays = [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
+    scene.RemoveNode(node)
+    for display in filter(None, displays):
+        scene.RemoveNode(display)
+
+
+def find(fixed: slicer.vtkMRMLNode | None, moving: slicer.vtkMRMLNode | None) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """The map of the registration that put ``moving`` where it is, if it was to ``fixed``."""
+    transform = None if moving is None or fixed is None else moving.GetParentTransformNode()
+    if transform is None or transform.GetNodeReference(transform.GetFixedNodeReferenceRole()) is not fixed:
+        return None
+    return transform.GetNodeReference(ERROR_MAP)
+
+
+def show(node: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Lay the map over what the slice views show, with a legend.
+
+    It goes into the layer for labels, so that both volumes stay visible and can be blended below it.
+    """
+    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node.GetDisplayNode())
+    legend.SetTitleText("Predicted\nmisalignment (mm)")
+    legend.SetLabelFormat("%.0f")
+    hideAll()
+    views.setLabelLayer(node, OPACITY)
+
+
+def hideAll() -> None:
+    """Take every map out of the views."""
+    for view in views.compositeNodes():
+        node = slicer.mrmlScene.GetNodeByID(view.GetLabelVolumeID() or "")
+        if node is not None and node.GetAttribute(WORST_POINT):
+            hide(node)
+
+
+def hide(node: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Take it out of the views; nothing happens to views that show another label layer."""
+    views.clearLabelLayer(node)
+
+
+def isShown(node: slicer.vtkMRMLScalarVolumeNode) -> bool:
+    return any(view.GetLabelVolumeID() == node.GetID() for view in views.compositeNodes())
+
+
+def worst(node: slicer.vtkMRMLScalarVolumeNode) -> tuple[float, np.ndarray]:
+    """The largest error in mm, and where it lies now: RAS mm in the world.
+
+    Raises:
+        InputError: if the map lies under a non-linear transform by now.
+    """
+    point = np.array([float(value) for value in node.GetAttribute(WORST_POINT).split()])
+    return float(node.GetAttribute(WORST_MM)), apply(volumes.parentToWorld(node), point)

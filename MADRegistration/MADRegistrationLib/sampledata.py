@@ -1,0 +1,28 @@
+"""The bundled pair in Slicer's Sample Data module."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .parameters import _
+
+DEMO_FOLDER = Path(__file__).parents[1] / "Resources" / "Demo"
+
+
+def registerSampleData():
+    """Offer the bundled pair in the Sample Data module, beside Slicer's own CT-MR Brain."""
+    import SampleData
+
+    if hasattr(SampleData.SampleDataLogic, "registerCustomSampleDataCategory"):  # since Slicer 5.12
+        SampleData.SampleDataLogic.registerCustomSampleDataCategory("MADRegistration", title=_("MAD Registration"))
+    hashes = json.loads((DEMO_FOLDER / "truth.json").read_text())["sha256"]
+    names = {"T1w": "T1w.nii.gz", "EPI": "EPI.nii.gz"}
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="MADRegistration",
+        sampleName="MADRegistrationDemo",
+        uris=[(DEMO_FOLDER / file).as_uri() for file in names.values()],
+        fileNames=[f"MADRegistration-{file}" for file in names.values()],
+        nodeNames=list(names),
+        checksums=[f"SHA256:{hashes[file]}" for file in names.values()],
+    )
