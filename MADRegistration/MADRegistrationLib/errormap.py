@@ -1,5 +1,5 @@
-"""The misalignment that the network predicts all over the fixed volume, in mm: a volume node shown in colours over the
-slice views, and its worst point.
+"""The estimated error all over the fixed volume, in mm: a volume node shown in colours over the slice views,
+and its worst point.
 
 The node lies under the parent transforms of the fixed volume, so that it moves with it.  The result's transform refers
 to it, and its worst point is an attribute, so that both work after the scene was saved and loaded.
@@ -120,7 +120,7 @@ def show(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     It goes into the layer for labels, so that both volumes stay visible and can be blended below it.
     """
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node.GetDisplayNode())
-    legend.SetTitleText("Predicted\nmisalignment (mm)")
+    legend.SetTitleText("Estimated\nerror (mm)")
     legend.SetLabelFormat("%.0f")
     hideAll()
     views.setLabelLayer(node, OPACITY)

@@ -44,7 +44,7 @@ class Inspection:
 
     @property
     def _errorMap(self) -> slicer.vtkMRMLScalarVolumeNode | None:
-        """The predicted misalignment of the two, if they have been registered and not been reverted."""
+        """The estimated error of the two, if they have been registered and not been reverted."""
         return errormap.find(self._fixed, self._moving)
 
     def _bringIntoView(self) -> None:
@@ -86,7 +86,7 @@ class Inspection:
             errormap.hideAll()
 
     def onWorst(self) -> None:
-        """Show the place where the predicted misalignment is largest."""
+        """Show the place where the estimated error is largest."""
         node = self._errorMap
         if node is None:
             return
@@ -96,5 +96,5 @@ class Inspection:
         except InputError as problem:
             return self._view.setMessage(str(problem), True)
         views.jumpTo(point)
-        self._view.setMessage(_("The largest predicted misalignment, {error}, is in the middle of the slice views."
-                                ).format(error=verdict.millimetres(error)), False)
+        text = _("The largest estimated error, {error}, is in the middle of the slice views.")
+        self._view.setMessage(text.format(error=verdict.millimetres(error)), False)

@@ -61,7 +61,7 @@ class SceneRegistration(SceneJob):
         report: for ``done``, what ``madreg register --report`` writes, and ``moved_mm``, how far the centre of the
             moving volume went.
         history: (fraction of the run, 4x4 pose, estimated error in mm or None) of all progress.
-        errorMap: the predicted misalignment all over the fixed volume, if the backend has sent it.
+        errorMap: the estimated error all over the fixed volume, if the backend has sent it.
         state: as of every job, or ``reverted``.
     """
 

@@ -5,37 +5,31 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-SUCCESS_MM = 5.0
-"""The error below which the benchmark counts a registration as right."""
-
-UNSURE_MM = 1.7
-"""By how much the estimate is off on average where the network's matches agree (see ``madreg.estimate``)."""
-
-EXCESS_MM = 8.0
-"""By how much the network overestimates small errors in the contrast that it knows least (model card, T1w-T2w,
-0 to 5 mm).  A right result can be estimated that much too high, so less than this above the limit is no failure."""
-
 LITTLE_OVERLAP = 0.3
 """Share of the fixed content in the moving field of view below which any result needs a look."""
 
 COLORS = {"aligned": "#2e7d32", "check": "#b26a00", "failed": "#c62828"}
 
+REASONS = {
+    "aligned": "The estimated error is small. Only your eyes can confirm it.",
+    "check": "The estimated error is not small, or not certain: look at the overlay before you rely on it.",
+    "failed": "The volumes do not seem to fit: try another start, or masks around the common anatomy.",
+}
+
 
 def verdictOf(report: dict[str, Any]) -> tuple[str, str]:
     """``aligned``, ``check`` or ``failed``, and the reason in one sentence.
 
-    Without an estimate of the error, or with little overlap, the verdict is never ``aligned``.
+    It is the backend's (:mod:`madreg.estimate`), but with little overlap or without an estimate never ``aligned``.
     """
-    error, overlap = report.get("error_after_mm"), report.get("overlap")
-    if error is not None and error > SUCCESS_MM + EXCESS_MM:
-        return "failed", "The estimated error is large: try another start, or masks around the common anatomy."
+    verdict, overlap = report.get("verdict", "check"), report.get("overlap")
+    if verdict == "failed":
+        return verdict, REASONS[verdict]
     if overlap is not None and overlap < LITTLE_OVERLAP:
         return "check", "The volumes have little in common: look at the overlay before you rely on it."
-    if error is None:
+    if report.get("error_after_mm") is None:
         return "check", "There is no estimate of the error for this result: look at the overlay."
-    if error > SUCCESS_MM - UNSURE_MM:
-        return "check", "The estimated error is not small: look at the overlay before you rely on it."
-    return "aligned", "The estimated error is small. Only your eyes can confirm it."
+    return verdict, REASONS[verdict]
 
 
 def millimetres(value: float | None) -> str:
@@ -52,6 +46,7 @@ def rowOf(report: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("Estimated error before", millimetres(report.get("error_before_mm"))),
         ("Estimated error after", millimetres(report.get("error_after_mm"))),
+        ("Largest error of a region", millimetres(report.get("worst_mm"))),
         ("Overlap of the fields of view", f"{100 * report['overlap']:.0f} %"),
         ("Moved (at its center)", millimetres(report.get("moved_mm"))),
         ("Turned", f"{report['rotation_degrees']:.1f}°" if "rotation_degrees" in report else "unknown"),

@@ -285,7 +285,7 @@ def test_error_map_and_worst_place(panel, view, volumes, scene):
     panel.inspection.onWorst()
     # coarse index (4, 3, 2) of the fake is index (8, 6, 4), and the axes of these volumes are those of RAS
     np.testing.assert_allclose(sliceOffsets(), [[8, 6, 4]] * 2, atol=1e-6)
-    assert view.shown["Message"][0].startswith("The largest predicted misalignment, 17.5 mm")
+    assert view.shown["Message"][0].startswith("The largest estimated error, 17.5 mm")
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=volumes[2]))
     assert view.shown["ErrorMap"] == (False, False)  # of another pair
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, measure=p.Measure.NMI))
