@@ -24,10 +24,10 @@ class Appearance:
         sizes: kernel sizes in voxels, and
         size_odds: how often each is drawn.
         dark_background: share of patches whose air is dark again afterwards, as in every real modality.
-        acquisition: add noise, a bias field and thick slices.
+        acquisition: add noise, a bias field, lost signal, thick slices and blur.
     """
 
-    layers: int = 2
+    layers: int = 3
     channels: int = 4
     sizes: tuple[int, ...] = (1, 3, 5)
     size_odds: tuple[float, ...] = (0.84, 0.14, 0.02)
@@ -122,13 +122,27 @@ def _smooth_along(x: torch.Tensor, axis: int, sigma: float) -> torch.Tensor:
     return F.conv3d(F.pad(x[None, None], pad, mode="replicate"), (kernel / kernel.sum()).reshape(shape))[0, 0]
 
 
+def _signal_lost(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Darkened around one random point, as an echo-planar image is near air cavities and any image near metal."""
+    axes = [torch.arange(n, dtype=torch.float32) - float(rng.uniform(0, n)) for n in x.shape]
+    square = axes[0][:, None, None] ** 2 + axes[1][None, :, None] ** 2 + axes[2][None, None, :] ** 2
+    return x * (1 - float(rng.uniform(0.5, 1.0)) * torch.exp(-square / (2 * float(rng.uniform(2.0, 5.0)) ** 2)))
+
+
 def acquired(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Add what a scanner adds: a smooth bias field, thick slices, noise."""
+    """Add what a scanner adds: a smooth bias field, lost signal, thick slices or blur, noise."""
     if rng.random() < 0.5:
         field = torch.from_numpy(rng.standard_normal((1, 1, 3, 3, 3), dtype=np.float32)) * float(rng.uniform(0, 0.35))
         x = x * F.interpolate(field, x.shape, mode="trilinear", align_corners=True)[0, 0].exp()
-    if rng.random() < 0.4:
-        x = _smooth_along(x, int(rng.integers(3)), float(rng.uniform(0.3, 1.2)))
+    if rng.random() < 0.15:
+        x = _signal_lost(x, rng)
+    blur = rng.random()
+    if blur < 0.4:
+        x = _smooth_along(x, int(rng.integers(3)), float(rng.uniform(0.3, 2.0)))
+    elif blur < 0.55:
+        sigma = float(rng.uniform(0.4, 1.5))
+        for axis in range(3):
+            x = _smooth_along(x, axis, sigma)
     if rng.random() < 0.7:
         noise = torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32))
         x = x + noise * float(rng.uniform(0, 0.05))

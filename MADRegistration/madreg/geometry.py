@@ -131,6 +131,12 @@ class Grid:
         matrix[:3, 3] = self.center - matrix[:3, :3] @ ((size - 1) / 2)
         return Grid(tuple(int(n) for n in size), matrix)
 
+    def widened(self, samples: int) -> Grid:
+        """Lattice with so many more samples on every side."""
+        matrix = self.matrix.copy()
+        matrix[:3, 3] = apply(self.matrix, np.full(3, -float(samples)))
+        return Grid(tuple(n + 2 * samples for n in self.size), matrix)
+
     def points(self, device: torch.device | str = "cpu") -> torch.Tensor:
         """World positions of all samples: float32 tensor (k, j, i, 3), LPS mm."""
         import torch

@@ -1,8 +1,8 @@
 """Register a moving volume to a fixed one: the pipeline that a user gets.
 
 By default: search every pose (:mod:`madreg.search`), refine the best candidates coarsely with NMI, keep the one that
-agrees best, refine it down to fine resolution, and let MAD say how far off the result still is.  With a measure
-named, that measure alone is minimised at one resolution from the start asked for, as in the MAD paper.
+agrees best, refine it down to fine resolution, and say how far off the result still is (:mod:`madreg.estimate`).
+With a measure named, that measure alone is minimised at one resolution from the start asked for, as in the MAD paper.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import torch
 from . import __version__, device, weights
 from .correspondence import align
 from .errors import InputError
-from .estimate import Estimate, estimate
-from .geometry import apply, flip_world, rotation_angle
+from .estimate import ROUNDS, Estimate, compared, estimate, mean_prediction
+from .geometry import apply, flip_world, mean_displacement, rotation_angle
 from .measures import MEASURES
 from .measures.base import Measure, sample_points
 from .measures.mad import MAD
@@ -102,9 +102,10 @@ class Result:
     Attributes:
         matrix: 4x4, fixed LPS to moving LPS, mm.
         start: 4x4, where the moving volume lay before (``Settings.start`` or the identity).
-        error_before_mm, error_after_mm: estimated mean error at ``start`` and at ``matrix`` (:mod:`madreg.estimate`);
-            None without overlap.
-        mad_before_mm, mad_after_mm: MAD itself, the mean of the distances it predicts there.
+        error_before_mm, error_after_mm: estimated mean error at ``start`` and at ``matrix``; None where unknown.
+        verdict: ``aligned``, ``check`` or ``failed`` (:mod:`madreg.estimate`).
+        judged: all that was found out about ``matrix``; None without overlap.
+        mad_before_mm, mad_after_mm: MAD itself, the mean of the distances it predicts there; None without overlap.
         overlap: share of the fixed content that lies in the moving field of view.
     """
 
@@ -118,6 +119,8 @@ class Result:
     error_after_mm: float | None
     overlap: float
     notices: list[str] = field(default_factory=list)
+    verdict: str = "check"
+    judged: Estimate | None = None
     mad_before_mm: float | None = None
     mad_after_mm: float | None = None
 
@@ -139,6 +142,9 @@ class Result:
             "volume_scale": float(np.linalg.det(motion[:3, :3])),
             "error_before_mm": self.error_before_mm,
             "error_after_mm": self.error_after_mm,
+            "verdict": self.verdict,
+            "consensus": self.judged and self.judged.consensus,
+            "lead": self.judged and self.judged.lead,
             "mad_before_mm": self.mad_before_mm,
             "mad_after_mm": self.mad_after_mm,
             "overlap": self.overlap,
@@ -187,10 +193,12 @@ class _Run:
 
     def __init__(self, fixed: Volume, moving: Volume, settings: Settings,
                  progress: Callable[[Progress], None] | None) -> None:
+        self.began = time.perf_counter()
         self.fixed, self.moving, self.settings = fixed, moving, settings
         self.network = weights.load(settings.weights, fixed.device)[0]  # what is damaged is found before the work
         self.callback = progress
         self.error_mm: float | None = None
+        self.lead: float | None = None
         self.stages: list[Stage] = []
         self.start = np.eye(4) if settings.start is None else np.asarray(settings.start, float)
         self.levels: dict[float, tuple[Volume, Volume]] = {}
@@ -199,18 +207,24 @@ class _Run:
         self.radius = float(np.linalg.norm(self.points - self.center, axis=1).mean())
 
     def execute(self) -> Result:
-        began = time.perf_counter()
         if self.settings.measure == "default":
             matrix = self._default()
         else:
             matrix = self._single()
-        before, after = self._opinion(self.start), self._opinion(matrix)
+        judged = self._judged(matrix, self.lead)
+        predicted_before, predicted_after = self._predicted(self.start), self._predicted(matrix)
+        if judged is None or judged.verdict == "failed":
+            before, after = predicted_before, predicted_after
+            if judged is not None:  # blocks that do not agree may still know of a part of the error
+                after = max(judged.error_mm, predicted_after)
+        else:  # then where it lay before is off by how far it went
+            before, after = mean_displacement(self.start, matrix, self.points), judged.error_mm
         return Result(
             matrix=matrix, start=self.start, settings=self.settings, stages=self.stages,
-            seconds=time.perf_counter() - began, device=device.describe(self.fixed.device),
-            error_before_mm=before and before.error_mm, error_after_mm=after and after.error_mm,
-            mad_before_mm=before and before.mean_prediction_mm, mad_after_mm=after and after.mean_prediction_mm,
-            overlap=self._overlap(matrix),
+            seconds=time.perf_counter() - self.began, device=device.describe(self.fixed.device),
+            error_before_mm=before, error_after_mm=after, overlap=self._overlap(matrix),
+            verdict="failed" if judged is None else judged.verdict, judged=judged,
+            mad_before_mm=predicted_before, mad_after_mm=predicted_after,
         )  # fmt: skip
 
     # --- the pipelines -------------------------------------------------------------------------------------------
@@ -226,9 +240,10 @@ class _Run:
             # size before the choice among candidates: at the wrong size, the right pose need not look best.
             poses = self._refine("size", 6.0, 8_000, poses, (60, 3.0, 0.3), (0.57, 0.63), "similarity")
         poses = poses[:3]
-        self._look(poses[0])
         steps = 100 if kind == "affine" else 40
         poses = self._refine("coarse", 4.0, 12_000, poses, (steps, 1.5, 0.15), (0.63, 0.7), kind)[:1]
+        if self.settings.init == "search":
+            poses = self._not_turned(poses, steps)
         self._look(poses[0])
         poses = self._refine("medium", 3.0, 20_000, poses, (40, 0.6, 0.08), (0.7, 0.8), kind)
         return self._refine("fine", 2.0, 40_000, poses, (60, 0.2, 0.02), (0.8, 1.0), kind)[0]
@@ -283,6 +298,19 @@ class _Run:
         self.stages.append(Stage("matches", "mad", before, after, time.perf_counter() - clock))
         return pose[None]
 
+    def _not_turned(self, poses: np.ndarray, steps: int) -> np.ndarray:
+        """The pose (1, 4, 4), or the one half a turn away if blocks agree better there: heads are near symmetric."""
+        self.lead, rival = compared(*self._level(SINGLE_SPACING), poses[0], self.points)
+        if self.lead >= 1:
+            return poses
+        rival = self._judged(rival, lead=1.0).preferred
+        turned = self._refine("turned", 4.0, 12_000, rival[None], (steps, 1.5, 0.15), (0.7, 0.7), self.settings.type)
+        lead, _ = compared(*self._level(SINGLE_SPACING), turned[0], self.points)
+        if lead <= self.lead:
+            return poses
+        self.lead = lead
+        return turned
+
     def _refine(self, name: str, spacing: float, samples: int, poses: np.ndarray, schedule: tuple[int, float, float],
                 share: tuple[float, float], kind: str = "rigid") -> np.ndarray:
         fixed, moving = self._level(spacing)
@@ -312,9 +340,15 @@ class _Run:
             self.levels[spacing] = self.fixed.resampled(spacing), self.moving.resampled(spacing)
         return self.levels[spacing]
 
-    def _opinion(self, pose: np.ndarray) -> Estimate | None:
-        """MAD's opinion of a pose; None where the volumes do not overlap."""
-        return estimate(self.mad, pose) if self._overlap(pose) >= LEAST_OVERLAP else None
+    def _judged(self, pose: np.ndarray, lead: float | None = None, rounds: int = ROUNDS) -> Estimate | None:
+        """What the blocks say of a pose; None where the volumes do not overlap."""
+        if self._overlap(pose) < LEAST_OVERLAP:
+            return None
+        return estimate(*self._level(SINGLE_SPACING), pose, self.points, self.settings.type, lead, rounds)
+
+    def _predicted(self, pose: np.ndarray) -> float | None:
+        """MAD's mean prediction at a pose; None where the volumes do not overlap."""
+        return mean_prediction(self.mad, pose) if self._overlap(pose) >= LEAST_OVERLAP else None
 
     @cached_property
     def mad(self) -> MAD:
@@ -323,8 +357,8 @@ class _Run:
 
     def _look(self, pose: np.ndarray) -> None:
         """Estimate the error now, for those who watch; nothing depends on it."""
-        if self.callback and (opinion := self._opinion(pose)):
-            self.error_mm = opinion.error_mm
+        if self.callback and (judged := self._judged(pose, lead=1.0, rounds=1)):
+            self.error_mm = judged.error_mm
 
     def _overlap(self, matrix: np.ndarray) -> float:
         """Share of the fixed content that lies where the moving volume has data."""

@@ -112,7 +112,7 @@ def search(
     *,
     rotations: np.ndarray | None = None,
     spacing: float = 10.0,
-    count: int = 8,
+    count: int = 6,
     min_overlap: float = 0.25,
     progress: Callable[[float], None] | None = None,
     batch: int = 4,
@@ -121,7 +121,7 @@ def search(
 
     Args:
         fixed, moving: the pair; where they lie in the world does not matter.
-        rotations: (R, 3, 3), fixed directions to moving directions; 600 super-Fibonacci rotations by default.
+        rotations: (R, 3, 3), fixed directions to moving directions; 400 super-Fibonacci rotations by default.
         spacing: mm, of the correlation lattice.
         count: how many candidates to return; no two within 20 degrees and 20 mm of each other.
         min_overlap: share of the smaller image's content that must lie in the other's field of view.
@@ -130,7 +130,7 @@ def search(
     """
     device = fixed.device
     if rotations is None:
-        rotations = super_fibonacci(600)
+        rotations = super_fibonacci(400)
     fixed_features, fixed_grid = structure_tensors(fixed, spacing)
     moving_features, moving_grid = structure_tensors(moving, spacing)
     fixed_center, fixed_radius = _content(fixed_features, fixed_grid)

@@ -3,12 +3,14 @@
 Slicer starts it, so that neither a long computation nor its crash touches Slicer.  Commands in::
 
     {"command": "register", "job": 1, "fixed": IMAGE, "moving": IMAGE, "settings": {"type": "rigid", ...},
-     "resampled": "out.npy" or null}          IMAGE = {"name", "voxels": "a.npy", "matrix": 4x4, "mask": MASK or null}
+     "resampled": "out.npy" or null,          IMAGE = {"name", "voxels": "a.npy", "matrix": 4x4, "mask": MASK or null}
+     "error_map": "out.nrrd" or null}         MASK = {"voxels": "m.npy", "matrix": 4x4}
     {"command": "compare", "job": 2, "fixed": IMAGE, "moving": IMAGE, "kind": "checkerboard", "output": "out.npy"}
-    {"command": "quit"}                       MASK = {"voxels": "m.npy", "matrix": 4x4}
+    {"command": "quit"}
 
 Events out: ``hello`` (pid; at once), ``ready`` (devices; torch is loaded), ``alive`` (once a second while it works),
-``progress``, ``result`` and ``error`` (each with its job).  Voxels are ``.npy`` files (k, j, i); matrices map an index
+``progress``, ``result`` and ``error`` (each with its job).  A ``result`` names the error map if one was written;
+its report then has ``worst_mm`` and ``worst_point_lps``.  Voxels are ``.npy`` files (k, j, i); matrices map an index
 (i, j, k) to LPS mm.  Only the main thread computes.  The process ends when stdin does, so it never outlives its
 parent; the folder that may be given as its one argument, where its parent keeps temporary files, it then removes.
 """
@@ -48,6 +50,8 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     Raises:
         InputError: if an image or a setting cannot be used.
     """
+    from madreg.estimate import error_map
+    from madreg.output import write_image
     from madreg.registration import Settings, register
 
     fixed_image, fixed, fixed_notices = _load(command["fixed"])
@@ -56,6 +60,10 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     if command.get("resampled"):
         _write_resampled(fixed_image, moving_image, result.matrix, Path(command["resampled"]))
     report = result.report()
+    if command.get("error_map") and result.judged:
+        errors = error_map(fixed, result.judged)
+        write_image(errors.image(), Path(command["error_map"]))
+        report |= errors.report()
     report["notices"] = [*fixed_notices, *moving_notices, *report.get("notices", [])]
     report.setdefault("weights_sha256", _weights_hash())
     return report
@@ -163,7 +171,8 @@ def answer(command: dict[str, Any], say: Say) -> None:
             compare(command)
             say("result", job=job)
         else:
-            say("result", job=job, report=perform(command, say))
+            report = perform(command, say)
+            say("result", job=job, report=report, error_map=command.get("error_map") if "worst_mm" in report else None)
     except InputError as error:
         say("error", job=job, kind="input", message=str(error))
     except Exception as error:

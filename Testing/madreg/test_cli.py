@@ -100,7 +100,7 @@ def test_a_ct_and_a_t1w_are_aligned_to_the_millimetre(head_folder, tmp_path):
     process = run_process(
         "register", folder / "ct.nii.gz", folder / "t1.nii.gz", "--init", "mass", "--transform", tmp_path / "t.tfm",
         "--resampled", tmp_path / "r.nii.gz", "--report", tmp_path / "r.json", "--overlay", tmp_path / "o.png",
-        "--device", "cpu")
+        "--error-map", tmp_path / "e.nrrd", "--device", "cpu")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert err == ""  # no progress bar in a pipe, no warnings
@@ -111,12 +111,15 @@ def test_a_ct_and_a_t1w_are_aligned_to_the_millimetre(head_folder, tmp_path):
     assert mean_displacement(matrix, motion, head) < 1.5  # mm; half a voxel
 
     report = json.loads((tmp_path / "r.json").read_text())
+    errors = sitk.ReadImage(str(tmp_path / "e.nrrd"))
+    worst = errors.TransformPhysicalPointToIndex(report["worst_point_lps"])
+    assert errors[worst] == pytest.approx(report["worst_mm"]) and report["verdict"] in ("aligned", "check", "failed")
     assert np.allclose(report["matrix_fixed_to_moving_lps"], matrix) and report["settings"]["type"] == "rigid"
     assert report["fixed"].endswith("ct.nii.gz") and report["device"].startswith("CPU")
     resampled = sitk.ReadImage(str(tmp_path / "r.nii.gz"))
     assert np.allclose(Grid.of_image(resampled).matrix, fixed.grid.matrix, atol=1e-4)
     assert sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "o.png"))).std() > 10
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.png", "r.json", "r.nii.gz", "t.tfm"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.nrrd", "o.png", "r.json", "r.nii.gz", "t.tfm"]
     for word in ("rotation", "translation", "overlap", "time", "t.tfm"):
         assert word in out
 

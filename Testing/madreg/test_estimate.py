@@ -1,52 +1,91 @@
-"""The estimated error against the true one, in millimetres, from matches whose truth is known."""
-
-from types import SimpleNamespace
+"""The estimated error, its verdict and its map against the truth, in millimetres."""
 
 import numpy as np
 import pytest
 
-from madreg.estimate import estimate
-from madreg.geometry import about, apply, mean_displacement
-
-TRUTH = about(np.zeros(3), np.diag([-1.0, -1.0, 1.0]), np.array([20.0, -30.0, 5.0]))
-
-
-def opinion(matrix, doubt_mm, wrong=0.0, count=400):
-    """What a network would say of a pose: it finds every point, but for noise and a share of wrong matches."""
-    rng = np.random.default_rng(0)
-    points = rng.uniform(-70, 70, (count, 3))
-    targets = apply(TRUTH, points) + rng.normal(0, doubt_mm / 2, points.shape)
-    lost = rng.random(count) < wrong
-    targets[lost] += rng.uniform(-60, 60, (int(lost.sum()), 3))
-    predicted = np.linalg.norm(apply(matrix, points) - targets, axis=1) + doubt_mm
-    seen = np.ones(count, bool)
-    return points, SimpleNamespace(encoded=True, map=lambda m: (predicted, seen),
-                                   correspondences=lambda m: (points, targets, np.full(count, 8.0)))
+from madreg.estimate import Estimate, compared, error_map, estimate, turned
+from madreg.geometry import Grid, about, apply, mean_displacement
+from madreg.volume import Volume
 
 
-@pytest.mark.parametrize("shift_mm", [0.0, 3.0])
-@pytest.mark.parametrize("wrong", [0.0, 0.3])
-def test_doubt_is_not_taken_for_error(shift_mm, wrong):
-    matrix = about(np.zeros(3), np.eye(3), np.array([shift_mm, 0, 0])) @ TRUTH
-    points, mad = opinion(matrix, doubt_mm=5.0, wrong=wrong)
-    found = estimate(mad, matrix)
-    assert found.error_mm == pytest.approx(mean_displacement(matrix, TRUTH, points), abs=1.0)
-    assert found.mean_prediction_mm > shift_mm + 5
+@pytest.fixture(scope="module")
+def scans(grid_of, make_volume, head, turn, spots):
+    """A CT and an MR on awkward lattices, the true pose, and points over the head."""
+    fixed_grid, moving_grid = grid_of("sagittal slabs"), grid_of("oblique")
+    placed, pose = np.eye(4), about(np.zeros(3), turn((1, 1, 0.5), 80))
+    placed[:3, 3], pose[:3, 3] = fixed_grid.center, moving_grid.center
+    fixed, moving = make_volume(head.ct, fixed_grid, placed, "CT"), make_volume(head.mr, moving_grid, pose, "MR")
+    return fixed, moving, pose @ np.linalg.inv(placed), spots + fixed_grid.center
 
 
-def test_far_off_the_mean_prediction_counts_too():
-    matrix = about(np.zeros(3), np.eye(3), np.array([30.0, 0, 0])) @ TRUTH
-    _, mad = opinion(matrix, doubt_mm=5.0)
-    assert estimate(mad, matrix).error_mm == pytest.approx(estimate(mad, matrix).mean_prediction_mm)
+def off(truth: np.ndarray, points: np.ndarray, turn, degrees: float, mm: float) -> np.ndarray:
+    """The true pose, missed by a rotation about the head's middle and a shift."""
+    return truth @ about(points.mean(0), turn((1, -1, 2), degrees), mm * np.array([0.6, 0.64, -0.48]))
 
 
-def test_without_agreement_the_mean_prediction_stands():
-    _, mad = opinion(TRUTH, doubt_mm=5.0, wrong=1.0)
-    found = estimate(mad, TRUTH)
-    assert found.disagreement_mm > 10 and found.error_mm == found.mean_prediction_mm
+@pytest.mark.parametrize(("degrees", "mm"), [(0, 0), (0, 2), (3, 3), (5, 8), (10, 14)])
+def test_the_estimate_follows_the_truth(scans, turn, degrees, mm):
+    fixed, moving, truth, points = scans
+    pose = off(truth, points, turn, degrees, mm)
+    found = estimate(fixed, moving, pose, points)
+    assert found.error_mm == pytest.approx(mean_displacement(pose, truth, points), abs=1.5)
+    assert mean_displacement(found.preferred, truth, points) < 1.5
 
 
-def test_without_matches_the_mean_prediction_stands():
-    _, mad = opinion(TRUTH, doubt_mm=5.0, count=5)
-    found = estimate(mad, TRUTH)
-    assert found.disagreement_mm is None and found.error_mm == found.mean_prediction_mm
+def test_a_right_pose_is_aligned_and_one_off_is_not(scans, turn):
+    fixed, moving, truth, points = scans
+    assert estimate(fixed, moving, truth, points).verdict == "aligned"
+    assert estimate(fixed, moving, off(truth, points, turn, 4, 6), points).verdict == "check"
+    assert estimate(fixed, moving, off(truth, points, turn, 0, 15), points).verdict == "failed"
+
+
+def test_a_head_the_wrong_way_round_is_found_out(scans):
+    fixed, moving, truth, points = scans
+    for wrong in turned(truth, points.mean(0)):
+        assert mean_displacement(wrong, truth, points) > 50
+        lead, rival = compared(fixed, moving, wrong, points)
+        assert lead < 1 and mean_displacement(rival, truth, points) < 2
+        assert estimate(fixed, moving, wrong, points).verdict == "failed"
+
+
+@pytest.mark.parametrize(("lead", "error", "verdict"), [
+    (2.0, 1.0, "aligned"), (2.0, 5.0, "check"), (1.4, 1.0, "check"), (2.0, 11.0, "failed"), (1.0, 1.0, "failed")])
+def test_the_verdict_needs_a_small_error_and_a_clear_lead(lead, error, verdict):
+    assert Estimate(np.eye(4), error, 0.5, lead, np.eye(4)).verdict == verdict
+
+
+def test_the_map_is_largest_where_the_pose_is_worst(scans, turn):
+    """Turned about a point at the edge of the head, so that the error grows across it."""
+    fixed, moving, truth, points = scans
+    pivot = points.mean(0) + [0, 60, 0]
+    pose = truth @ about(pivot, turn((1, 0, 0), 6))
+    found = error_map(fixed, estimate(fixed, moving, pose, points))
+    known = found.values > 0
+    where = apply(found.grid.matrix, np.argwhere(known)[:, ::-1])
+    true = np.linalg.norm(apply(pose, where) - apply(truth, where), axis=1)
+    assert np.abs(found.values[known] - true).mean() < 1.5
+    assert np.corrcoef(found.values[known], true)[0, 1] > 0.9
+    assert found.worst_mm == found.values.max() > 9
+    assert np.linalg.norm(found.worst_point - pivot) > 80
+    assert found.report()["worst_point_lps"] == pytest.approx(found.worst_point.tolist())
+    inside = np.linalg.norm((where - points.mean(0)) / [58, 72, 64], axis=1)
+    assert np.percentile(inside, 99) < 1.6  # nothing is said of the air around the head
+
+
+def test_the_map_as_an_image_lies_over_the_fixed_one(scans):
+    fixed, moving, truth, points = scans
+    found = error_map(fixed, estimate(fixed, moving, truth, points))
+    image = found.image()
+    assert Grid.of_image(image).matrix == pytest.approx(found.grid.matrix)
+    index = image.TransformPhysicalPointToIndex(found.worst_point.tolist())
+    assert image[index] == pytest.approx(found.worst_mm)
+
+
+def test_scans_that_show_nothing_are_no_success(scans):
+    import torch
+
+    fixed, moving, truth, points = scans
+    empty = Volume("empty", torch.zeros_like(moving.data), moving.grid, moving.mask)
+    found = estimate(fixed, empty, truth, points)
+    assert found.verdict == "failed"
+    assert error_map(fixed, found).values.max() >= 0

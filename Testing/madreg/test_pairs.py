@@ -35,7 +35,7 @@ def middle(image: torch.Tensor, points: torch.Tensor) -> np.ndarray | None:
 def test_the_transform_maps_a_landmark_of_the_fixed_crop_to_the_moving_crop():
     sampler = PairSampler([[blob_scan()]], PLAIN, seed=3)
     errors, moved = [], []
-    for index in range(60):
+    for index in range(90):
         pair = sampler.pair(index)
         here, there = (middle(pair[key][0], sampler.points) for key in ("fixed", "moving"))
         if here is None or there is None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """The transform maps fixed points to moving points (LPS, mm): what ITK resamples with, and what puts the
 moving volume in place when 3D Slicer loads and applies it."""
+REASONS = {"aligned": "only your eyes can confirm it", "check": "look at the overlay before you rely on it",
+           "failed": "try another --init, or masks around the common anatomy"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transform", metavar="OUT", required=True, help="transform to write: .tfm, .txt, .h5 or .mat")
     parser.add_argument("--resampled", metavar="OUT", help="moving image on the fixed grid: .nii.gz, .nii, .nrrd, .mha")
     parser.add_argument("--report", metavar="OUT", help="matrix, stages, estimated error and settings: .json")
+    parser.add_argument("--error-map", metavar="OUT", help="estimated local error in mm over the fixed image, 0 where "
+                        "nothing can be said: .nii.gz, .nii, .nrrd, .mha")
     parser.add_argument("--overlay", metavar="OUT", help="picture of before, after and a checkerboard: .png, .pdf")
     parser.add_argument("--type", choices=["rigid", "similarity", "affine"], default="rigid", help="(default: rigid)")
     parser.add_argument("--weights", metavar="FILE", help="MAD's network, from `madreg train` (the bundled one)")
@@ -52,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     """
     outputs = _check_outputs(args)  # before torch is loaded and anything is read
     from .. import device, output, overlay, weights
+    from ..errors import InputError
+    from ..estimate import error_map
     from ..reading import read_image, volume_from_image
     from ..registration import Settings, register
 
@@ -77,8 +83,16 @@ def run(args: argparse.Namespace) -> int:
     jobs: dict[Path, Callable[[Path], None]] = {outputs["transform"]: partial(output.write_transform, result.matrix)}
     if "resampled" in outputs:
         jobs[outputs["resampled"]] = partial(output.write_image, output.resample(images[1], images[0], result.matrix))
+    worst = {}
+    if "error_map" in outputs:
+        if result.judged is None:
+            raise InputError(f"{args.fixed} and {args.moving} have no common view after the registration, so there is "
+                             "no error map: leave out --error-map.")
+        errors = error_map(volumes[0], result.judged)
+        worst = errors.report()
+        jobs[outputs["error_map"]] = partial(output.write_image, errors.image())
     if "report" in outputs:
-        report = {"fixed": str(args.fixed), "moving": str(args.moving), **result.report(), "notices": notices}
+        report = {"fixed": str(args.fixed), "moving": str(args.moving), **result.report(), **worst, "notices": notices}
         jobs[outputs["report"]] = partial(output.write_report, report)
     if "overlay" in outputs:
         figure = overlay.draw(*volumes, result.start, result.matrix,
@@ -99,7 +113,8 @@ def _check_outputs(args: argparse.Namespace) -> dict[str, Path]:
     from ..errors import InputError
 
     suffixes = {"transform": output.TRANSFORM_SUFFIXES, "resampled": output.IMAGE_SUFFIXES,
-                "report": output.REPORT_SUFFIXES, "overlay": output.PICTURE_SUFFIXES}
+                "error_map": output.IMAGE_SUFFIXES, "report": output.REPORT_SUFFIXES,
+                "overlay": output.PICTURE_SUFFIXES}
     inputs = [path for path in (args.fixed, args.moving, args.fixed_mask, args.moving_mask, args.start) if path]
     outputs = {option: output.check_output(getattr(args, option), known, inputs)
                for option, known in suffixes.items() if getattr(args, option) is not None}
@@ -146,6 +161,7 @@ def summary(result: Result, fixed: Volume, files: list[Path]) -> str:
     center = fixed.grid.center
     shift = float(np.linalg.norm(apply(result.matrix, center) - apply(result.start, center)))
     lines = [
+        ("verdict", f"{result.verdict}: {REASONS[result.verdict]}"),
         ("estimated error", _change(result.error_before_mm, result.error_after_mm)),
         ("rotation", f"{rotation_angle(motion[:3, :3]):.1f} degrees"),
         ("translation", f"{shift:.1f} mm (at the centre of the fixed image)"),

@@ -72,6 +72,11 @@ def _registered(measure: str, init: str) -> Callable[[Path, Path, bool, Options]
         details = {
             "estimate_before_mm": result.error_before_mm,
             "estimate_mm": result.error_after_mm,
+            "verdict": result.verdict,
+            "consensus": result.judged and result.judged.consensus,
+            "lead": result.judged and result.judged.lead,
+            "mad_before_mm": result.mad_before_mm,
+            "mad_mm": result.mad_after_mm,
             "overlap": result.overlap,
             "device": result.device,
             "start": np.asarray(result.start).tolist(),
@@ -92,6 +97,9 @@ METHODS = {
         Method("default", True, _registered("default", "search"), "madreg.registration"),
         # alone: one measure at one resolution from the centres of geometry, no search and no refinement
         *(Method(name, True, _registered(name, "geometry"), "madreg.registration") for name in ("mad", "nmi", "ngf")),
+        # alone, and from where the scans lie
+        *(Method(f"{name}:given", True, _registered(name, "given"), "madreg.registration")
+          for name in ("mad", "nmi", "ngf")),
         Method("identity", False, _peer(peers.identity)),
         Method("centers", False, _peer(peers.centers)),
         *(Method(f"peer:{name}", False, _peer(f), package, pypi) for name, (f, package, pypi) in peers.PEERS.items()),

@@ -1,0 +1,251 @@
+"""Block matching about a pose: where would each part of the fixed scan rather lie in the moving one?
+
+Around a pose the edges of both scans are compared block by block, at every displacement within reach, by the
+normalised cross-correlation of trace-free structure tensors (see :mod:`madreg.search`), which knows no contrast.
+Every block so gets a small volume of scores.  The motion under which all blocks together score best is what the pose
+is off by: no block has to decide on a displacement of its own, so a flat face, which slides along itself unpunished,
+does no harm.
+
+Block matching with a robust fit: Ourselin et al. 2000, "Block matching: a general framework to improve robustness of
+rigid registration of medical images"; here with scores in place of matches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .correspondence import robust_fit
+from .geometry import Grid, about, apply
+from .measures.base import map_points
+from .measures.ngf import edge_parameter, gradient_mask
+from .search import TRACE_FREE_BASIS
+from .smoothing import smooth, world_gradient
+from .volume import Volume, sample_array
+
+SPACING = 4.0  # mm between samples, and between displacements
+REACH_MM = 16.0  # of the displacements, to either side along each axis
+HALF_MM = 12.0  # from the middle of a block to its end
+STRIDE_MM = 16.0  # from block to block
+MARGIN_MM = 8.0  # around the fixed content
+RADIUS = 60.0  # mm at which the parameters of a motion are lengths
+# What a motion may stretch: deviation in mm at that radius, and strength, in scores, of the prior.
+NEIGHBOURHOOD = 16.0  # mm, deviation of the blocks that have a say in a local displacement
+LOCAL_PRIOR = 0.002  # what a mm^2 between a local displacement and the common motion costs, in scores
+PRIORS = {"rigid": (1.0, 0.01), "similarity": (3.0, 0.003), "affine": (3.0, 0.003)}
+
+
+def _tensors(values: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """Trace-free structure tensors (5, k, j, i) of the normalised gradient of values (k, j, i) on a lattice."""
+    gradient = world_gradient(smooth(values, [0.7] * 3), grid)
+    there = gradient_mask(mask)
+    eta = edge_parameter(gradient, there > 0)
+    normal = gradient / (gradient.square().sum(0) + eta**2).sqrt() * there
+    outer = torch.einsum("akji,bkji,nab->nkji", normal, normal, TRACE_FREE_BASIS.to(normal.device))
+    return torch.stack([smooth(channel, [0.7] * 3) for channel in outer])
+
+
+def _block_means(images: torch.Tensor, half: int, stride: int) -> torch.Tensor:
+    """Means (C, k', j', i') of (C, k, j, i) under a Hann window of ``2 half + 1`` about every ``stride``-th sample."""
+    window = torch.hann_window(2 * half + 3, periodic=False, device=images.device)[1:-1]
+    window = window / window.sum()
+    out = images[:, None]
+    for axis in range(3):
+        shape, strides, padding = [1] * 5, [1] * 3, [0] * 3
+        shape[2 + axis], strides[axis], padding[axis] = -1, stride, half
+        out = F.conv3d(out, window.reshape(shape), stride=strides, padding=padding)
+    return out[:, 0]
+
+
+def _generators(device: torch.device) -> torch.Tensor:
+    """(9, 3, 3): three rotations, then six stretches, as linear maps of unit Frobenius norm."""
+    out = []
+    for sign in (-1.0, 1.0):
+        if sign > 0:
+            out += [np.diag(row) for row in np.eye(3)]
+        for a, b in ((0, 1), (0, 2), (1, 2)):
+            linear = np.zeros((3, 3))
+            linear[a, b], linear[b, a] = np.sqrt(0.5), sign * np.sqrt(0.5)
+            out.append(linear)
+    return torch.tensor(np.array(out), dtype=torch.float32, device=device)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How the blocks would rather have the fixed points moved, before the pose is applied.
+
+    Attributes:
+        matrix: 4x4 affine, fixed LPS to fixed LPS: ``pose @ matrix`` is where they all agree best.
+        consensus: how nearly every block is served as well by it as by its own favourite displacement: 1 is each,
+            0 no better than by chance.
+    """
+
+    matrix: np.ndarray
+    consensus: float
+
+
+class Blocks:
+    """Scores of every block of the fixed scan at every displacement about one pose.
+
+    Args:
+        fixed, moving: the pair.
+        pose: 4x4, fixed LPS to moving LPS.
+
+    Attributes:
+        grid: lattice of the blocks' middles.
+        reach: displacements to either side, along each axis; ``n = 2 reach + 1``.
+        chosen: (B,) flat indices into it: the blocks that show something in both scans.
+        centers: (B, 3) LPS mm, their middles.
+        weight: (B,) how much each shows; sums to 1.
+        scores: (B, n, n, n) at displacements of ``-reach`` to ``reach`` times 4 mm along z, y, x of the fixed world.
+    """
+
+    def __init__(self, fixed: Volume, moving: Volume, pose: np.ndarray) -> None:
+        self.reach, half, stride = (int(round(mm / SPACING)) for mm in (REACH_MM, HALF_MM, STRIDE_MM))
+        fixed, moving = fixed.resampled(SPACING), moving.resampled(SPACING)
+        content = apply(fixed.grid.matrix, torch.nonzero(fixed.content).cpu().numpy()[:, ::-1])
+        lattice = Grid.covering(content.min(0) - MARGIN_MM, content.max(0) + MARGIN_MM, SPACING)
+        points = lattice.points(fixed.device)
+        fixed_values, fixed_mask = fixed.sample(points)
+        # a wider lattice, so that what lies just outside can be moved in
+        wide = lattice.widened(self.reach)
+        moved = map_points(torch.as_tensor(pose)[None], wide.points(fixed.device).reshape(-1, 3))[0]
+        moving_values, moving_mask = moving.sample(moved.reshape(*wide.shape, 3))
+        energy, scores = _scores(_tensors(fixed_values, fixed_mask > 0.5, lattice),
+                                 _tensors(moving_values, moving_mask > 0.5, wide), self.reach, half, stride)
+
+        inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
+        inside = sample_array(fixed.content.float()[None], inverse, points, "zeros")
+        core = slice(self.reach, -self.reach)
+        common = inside * (moving_mask > 0.5)[core, core, core]
+        shown = energy.sqrt() * _block_means(common, half, stride)[0]
+        self.chosen = torch.nonzero((shown > 0.1 * shown.max()).flatten())[:, 0]
+        self.grid = Grid(tuple(shown.shape[::-1]), lattice.matrix @ np.diag([stride, stride, stride, 1.0]))
+        self.centers = self.grid.points(fixed.device).reshape(-1, 3)[self.chosen]
+        self.weight = shown.flatten()[self.chosen]
+        self.weight = self.weight / self.weight.sum()
+        self.scores = scores[self.chosen]
+
+    def at(self, displacements: torch.Tensor, scores: torch.Tensor | None = None) -> torch.Tensor:
+        """Scores (S, B) at displacements (S, B, 3) in mm, smooth and differentiable; beyond reach, as at its end.
+
+        A uniform cubic B-spline that does not interpolate: under linear interpolation every optimum were a sample.
+        """
+        scores = self.scores if scores is None else scores
+        count = 2 * self.reach + 1
+        where = (displacements / SPACING).clamp(-self.reach, self.reach) + self.reach
+        base = where.detach().floor().clamp(max=count - 2)
+        t = where - base
+        taps = torch.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
+        weights = torch.einsum("zsb,ysb,xsb->sbzyx", taps[..., 2], taps[..., 1], taps[..., 0]).flatten(2)
+        index = (base.long() + torch.arange(-1, 3, device=base.device)[:, None, None, None]).clamp(0, count - 1)
+        index = index.permute(1, 2, 3, 0)  # (S, B, 3, 4)
+        z, y, x = index[:, :, 2, :, None, None], index[:, :, 1, None, :, None], index[:, :, 0, None, None, :]
+        flat = ((z * count + y) * count + x).flatten(2)
+        return (weights * scores.flatten(1).expand(len(flat), -1, -1).gather(2, flat)).sum(2)
+
+    def motion(self, kind: str = "rigid", steps: int = 60) -> Motion:
+        """The motion under which all blocks together score best.
+
+        Args:
+            kind: of the pose: what a rigid registration left is rigid but for small stretches, for which a prior
+                allows; ``similarity`` and ``affine`` allow for more.
+        """
+        deviation, strength = PRIORS[kind]
+        generators = _generators(self.weight.device)
+        center = self.weight @ self.centers
+        from_center = (self.centers - center) / RADIUS
+        parameters = self._starts(from_center, generators).requires_grad_()
+
+        def displacements() -> torch.Tensor:
+            linear = torch.einsum("sn,nab->sab", parameters[:, :9], generators)
+            return torch.einsum("sab,pb->spa", linear, from_center) + parameters[:, None, 9:]
+
+        optimiser = torch.optim.Adam([parameters])
+        for step in range(steps):
+            optimiser.param_groups[0]["lr"] = 2.0 * 0.02 ** (step / steps)
+            stretch = (parameters[:, 3:9] / deviation).square().sum(1)
+            value = (self.at(displacements()) * self.weight).sum(1) - strength * stretch
+            optimiser.zero_grad()
+            (-value).sum().backward()
+            optimiser.step()
+        with torch.no_grad():
+            value = (self.at(displacements()) * self.weight).sum(1)
+            best = int(value.argmax())
+            linear = torch.einsum("n,nab->ab", parameters[best, :9], generators) / RADIUS
+            own = float((self.scores.flatten(1).amax(1) * self.weight).sum())
+            chance = float((self.scores.flatten(1).mean(1) * self.weight).sum())
+        matrix = about(center.double().cpu().numpy(), np.eye(3) + linear.double().cpu().numpy(),
+                       parameters[best, 9:].detach().double().cpu().numpy())
+        return Motion(matrix, (float(value[best]) - chance) / max(own - chance, 1e-6))
+
+    def local(self, motion: Motion, steps: int = 40) -> torch.Tensor:
+        """Displacements (B, 3) in mm that each block and its neighbours score best at, held near a motion by a prior.
+
+        This sees what no linear transform explains: distortion, swelling, a jaw that moved.
+        """
+        with torch.no_grad():
+            apart = torch.cdist(self.centers, self.centers)
+            share = torch.exp(-0.5 * (apart / NEIGHBOURHOOD) ** 2) * self.weight
+            share = share / share.sum(1, keepdim=True)
+            scores = (share @ self.scores.flatten(1)).reshape(self.scores.shape)
+            centers = self.centers.double().cpu().numpy()
+            common = torch.as_tensor(apply(motion.matrix, centers) - centers, dtype=torch.float32, device=share.device)
+            height = scores.flatten(1) - LOCAL_PRIOR * torch.cdist(common, self._displacements()).square()
+            favourite = self._displacements()[height.argmax(1)]
+        found = torch.stack([common, favourite]).requires_grad_()
+        optimiser = torch.optim.Adam([found])
+        for step in range(steps):
+            optimiser.param_groups[0]["lr"] = 0.5 * 0.05 ** (step / steps)
+            value = self.at(found, scores) - LOCAL_PRIOR * (found - common).square().sum(-1)
+            optimiser.zero_grad()
+            (-value).sum().backward()
+            optimiser.step()
+        found = found.detach()
+        value = self.at(found, scores) - LOCAL_PRIOR * (found - common).square().sum(-1)
+        return torch.where((value[0] >= value[1])[:, None], found[0], found[1])
+
+    def _displacements(self) -> torch.Tensor:
+        """(n^3, 3) mm, in the order of the flattened scores."""
+        at = torch.arange(-self.reach, self.reach + 1, device=self.weight.device) * SPACING
+        z, y, x = torch.meshgrid(at, at, at, indexing="ij")
+        return torch.stack([x, y, z], -1).reshape(-1, 3).float()
+
+    def _starts(self, from_center: torch.Tensor, generators: torch.Tensor) -> torch.Tensor:
+        """Parameters (3, 12) to start from: no motion, the median of the favourites, a robust affine fit to them."""
+        height, favourite = self.scores.flatten(1).max(1)
+        favourite = self._displacements()[favourite]
+        shift = favourite.median(0).values
+        trust = (self.weight * height.clamp(min=0).square()).double().cpu().numpy()
+        here, there = (from_center * RADIUS).double().cpu().numpy(), favourite.double().cpu().numpy()
+        fitted = robust_fit(here, here + there, 1 / np.sqrt(trust + 1e-12), "affine")
+        linear = torch.as_tensor(fitted[:3, :3] - np.eye(3), dtype=torch.float32, device=shift.device) * RADIUS
+        flat = torch.einsum("ab,nab->n", linear, generators)
+        nothing = torch.zeros_like(flat)
+        moved = torch.as_tensor(fitted[:3, 3], dtype=torch.float32, device=shift.device)
+        return torch.stack([torch.cat([nothing, 0 * shift]), torch.cat([nothing, shift]), torch.cat([flat, moved])])
+
+
+def _scores(first: torch.Tensor, second: torch.Tensor, reach: int, half: int,
+            stride: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Energy (k', j', i') of the fixed blocks, and their scores (blocks, n, n, n).
+
+    Args:
+        first: (5, k, j, i) fixed tensors; second: moving tensors, ``reach`` samples more on every side.
+    """
+    count = 2 * reach + 1
+    k, j, i = first.shape[1:]
+    energy = _block_means(first.square().sum(0, keepdim=True), half, stride)[0]
+    moved_energy = _block_means(second.square().sum(0, keepdim=True), half, 1)[0]
+    faint = 0.05 * energy.mean().clamp(min=1e-9)  # where there is next to nothing, nothing agrees
+    rows = []
+    for z in range(count):
+        for y in range(count):
+            shifted = [second[:, z : z + k, y : y + j, x : x + i] for x in range(count)]
+            products = _block_means(torch.stack([(first * other).sum(0) for other in shifted]), half, stride)
+            there = moved_energy[z : z + k, y : y + j].unfold(2, i, 1)[::stride, ::stride, :, ::stride]
+            rows.append(products / ((energy + faint) * (there.permute(2, 0, 1, 3) + faint)).sqrt())
+    return energy, torch.stack(rows).reshape(*[count] * 3, -1).movedim(-1, 0).contiguous()
