@@ -99,7 +99,8 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onParametersChanged)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         panel, inspection = self._panel, self._panel.inspection
         self._onClick(self.ui.applyButton, panel.onButton)
         self._onClick(self.ui.revertButton, panel.onRevert)
@@ -150,6 +151,16 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event) -> None:
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def onSceneStartImport(self, caller, event) -> None:
+        """Node selectors know a loaded node only after the import, and would answer a choice of it with none."""
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self._parameterNodeGuiTag = None
+
+    def onSceneEndImport(self, caller, event) -> None:
         if self.parent.isEntered:
             self.initializeParameterNode()
 
@@ -230,6 +241,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _setLabel(self, label, text) -> None:
         label.text = text
         label.setVisible(bool(text))
+        label.setMinimumHeight(label.heightForWidth(self.ui.applyButton.width) if text else 0)  # no line is cut off
 
     def setProgress(self, text, percent) -> None:
         self._setLabel(self.ui.progressLabel, text)

@@ -10,11 +10,21 @@ import slicer
 
 from madreg.errors import InputError
 
-from . import volumes
+from . import views, volumes
 from .client import WorkerClient
 from .job import SceneJob
 
 NAMES = {"checkerboard": "Checkerboard of {moving} and {fixed}", "edges": "Edges of {moving} on {fixed}"}
+
+
+OF = "MADRegistrationComparisonOf"
+"""Node reference to the fixed volume."""
+
+
+def isComparisonShown(fixed: slicer.vtkMRMLNode) -> bool:
+    """Whether a slice view shows a comparison with this fixed volume, on whose grid it lies."""
+    shown = [slicer.mrmlScene.GetNodeByID(view.GetBackgroundVolumeID() or "") for view in views.compositeNodes()]
+    return any(node is not None and node.GetNodeReference(OF) is fixed for node in shown)
 
 
 class SceneComparison(SceneJob):
@@ -61,4 +71,5 @@ class SceneComparison(SceneJob):
             display.SetAutoWindowLevel(False)
             display.SetWindowLevel(255, 127.5)
             self.node.SetAndObserveDisplayNodeID(display.GetID())
+        self.node.SetNodeReferenceID(OF, self.fixed.GetID())
         volumes.setVoxels(self.node, voxels, like=self.fixed)

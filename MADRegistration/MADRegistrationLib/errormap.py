@@ -70,7 +70,7 @@ class ErrorMap:
         fromWorld = np.linalg.inv(volumes.parentToWorld(fixed)) @ FLIP_LPS_RAS
         volumes.setVoxels(self._node, self._voxels, like=fixed, ijkToRas=fromWorld @ self._grid.matrix)
         point = apply(fromWorld, self.worstPoint)
-        self._node.SetAttribute(WORST_MM, f"{self.worstMm:.2f}")
+        self._node.SetAttribute(WORST_MM, f"{self.worstMm:.6f}")
         self._node.SetAttribute(WORST_POINT, " ".join(f"{value:.6f}" for value in point))
 
     def remove(self) -> None:
@@ -103,7 +103,8 @@ def remove(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     displays = [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
     scene.RemoveNode(node)
     for display in filter(None, displays):
-        scene.RemoveNode(display)
+        if display.GetScene() is not None:  # Slicer may have removed it with the volume
+            scene.RemoveNode(display)
 
 
 def find(fixed: slicer.vtkMRMLNode | None, moving: slicer.vtkMRMLNode | None) -> slicer.vtkMRMLScalarVolumeNode | None:
@@ -119,11 +120,13 @@ def show(node: slicer.vtkMRMLScalarVolumeNode) -> None:
 
     It goes into the layer for labels, so that both volumes stay visible and can be blended below it.
     """
-    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node.GetDisplayNode())
-    legend.SetTitleText("Estimated\nerror (mm)")
-    legend.SetLabelFormat("%.0f")
     hideAll()
     views.setLabelLayer(node, OPACITY)
+    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node.GetDisplayNode())
+    legend.SetTitleText("Error (mm)")
+    legend.SetLabelFormat("%.0f")
+    legend.SetSize(0.09, 0.4)  # of the view
+    legend.Modified()  # else a view that shows the map only now leaves it out
 
 
 def hideAll() -> None:

@@ -9,6 +9,7 @@ import slicer
 from madreg.errors import InputError
 
 from . import errormap, verdict, views
+from .comparison import isComparisonShown
 from .parameters import _
 
 
@@ -49,7 +50,9 @@ class Inspection:
 
     def _bringIntoView(self) -> None:
         if self._isPair and not views.isShown(self._fixed, self._moving):
-            views.show(self._fixed, self._moving, views.opacity())
+            opacity = views.opacity() or 0.5  # a view that never had a foreground is at 0
+            views.show(self._fixed, self._moving, opacity, fit=not isComparisonShown(self._fixed))
+            self._view.setOpacity(opacity)
 
     def onOpacity(self, opacity: float) -> None:
         """Blend."""

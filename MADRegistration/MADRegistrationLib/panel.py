@@ -358,7 +358,7 @@ class Panel:
         self._view.setBusy(False)
         self._view.setMessage(comparison.message, bool(comparison.message))
         if comparison.state == "done":
-            views.show(comparison.node, None)
+            views.show(comparison.node, None, fit=not views.isShown(comparison.fixed, comparison.moving))
         self.update()
 
     # --- scene and application -----------------------------------------------------------------------------------

@@ -24,5 +24,6 @@ def registerSampleData():
         uris=[(DEMO_FOLDER / file).as_uri() for file in names.values()],
         fileNames=[f"MADRegistration-{file}" for file in names.values()],
         nodeNames=list(names),
+        loadFileTypes="VolumeFile",  # a file like these could be read as a segmentation as well
         checksums=[f"SHA256:{hashes[file]}" for file in names.values()],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,10 +38,17 @@ def _present(nodeId: str | None) -> str | None:
     return nodeId if nodeId and slicer.mrmlScene.GetNodeByID(nodeId) else None
 
 
-def show(fixed: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode | None, opacity: float = 0.5) -> None:
-    """The fixed volume in every slice view, the moving one half transparent over it."""
-    slicer.util.setSliceViewerLayers(background=fixed, foreground=moving, foregroundOpacity=opacity,
-                                     fit=getattr(slicer, "app", None) is not None)
+def show(fixed: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode | None, opacity: float = 0.5,
+         fit: bool = True) -> None:
+    """The fixed volume in every slice view, the moving one half transparent over it.
+
+    Args:
+        fit: whether to bring the whole fixed volume into view, instead of staying where the views are.
+    """
+    hasViews = getattr(slicer, "app", None) is not None
+    with slicer.util.RenderBlocker() if hasViews else nullcontext():  # drawn once, not after each step
+        slicer.util.setSliceViewerLayers(background=fixed, foreground=moving, foregroundOpacity=opacity,
+                                         fit=fit and hasViews)
 
 
 def isShown(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> bool:
@@ -111,10 +119,15 @@ def plotConvergence(points: np.ndarray, title: str, nodes: dict) -> slicer.vtkMR
         points: (n, 3): percent of the run, distance from the final pose in mm, estimated error in mm or NaN.
         nodes: of the former chart, to be used again; an empty dict the first time.  Filled in.
     """
-    names = ["Percent of the run", "Distance from the final pose (mm)", "Estimated error (mm)"]
+    names = ["Percent of the run", "Distance to the result", "Estimated error"]
     columns = 2 if np.isnan(points[:, 2]).all() else 3
-    return slicer.util.plot(points[:, :columns], xColumnIndex=0, columnNames=names[:columns], title=title,
-                            show=getattr(slicer, "app", None) is not None, nodes=nodes)
+    chart = slicer.util.plot(points[:, :columns], xColumnIndex=0, columnNames=names[:columns], title=title,
+                             show=getattr(slicer, "app", None) is not None, nodes=nodes)
+    chart.SetXAxisTitle(names[0])
+    chart.SetYAxisTitle("mm")
+    for series, name in zip(nodes["series"], names[1:], strict=False):
+        series.SetName(name)
+    return chart
 
 
 def showTable(table: slicer.vtkMRMLTableNode) -> None:

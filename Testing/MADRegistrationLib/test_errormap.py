@@ -103,6 +103,19 @@ def test_it_is_shown_over_both_volumes_and_the_labels_come_back(registered, writ
     assert views[0].GetLabelOpacity() == 0.8
 
 
+def test_the_legend_is_told_once_the_views_show_the_map(registered, write, views):
+    """Slicer's legend looks at the views when it is modified, and only then."""
+    fixed, moving, transform = registered
+    ErrorMap(write(fixed)[0], {}).put(fixed, moving, transform)
+    node, shown = errormap.find(fixed, moving), []
+    errormap.show(node)
+    errormap.hide(node)
+    legend = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLColorLegendDisplayNode")
+    legend.AddObserver("ModifiedEvent", lambda *_: shown.append(errormap.isShown(node)))
+    errormap.show(node)
+    assert shown and shown[-1]
+
+
 def test_showing_another_map_keeps_the_labels(registered, write, views, addVolume):
     fixed, moving, transform = registered
     other = addVolume(np.zeros((8, 9, 10), np.int16), OBLIQUE, "PET")

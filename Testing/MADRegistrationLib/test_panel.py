@@ -118,6 +118,8 @@ def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
         panel.onPlot()
     chart = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotChartNode")
     assert chart.GetTitle() == "Registration of CT" and chart.GetNumberOfPlotSeriesNodes() == 2
+    assert chart.GetXAxisTitle() == "Percent of the run" and chart.GetYAxisTitle() == "mm"
+    assert chart.GetNthPlotSeriesNode(1).GetName() == "Estimated error"
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 1
     panel.onRevert()
     assert volumes[1].GetParentTransformNode() is None and parameters.outputTransform is None
@@ -255,6 +257,14 @@ def test_blend_swap_and_flicker(panel, view, volumes):
     assert layers() == [(moving, fixed, 0.0)] * 2
     panel.inspection.onFlickerToggled(False)
     assert layers() == [(moving, fixed, 0.25)] * 2 and view.shown["Opacity"] == 0.25
+
+
+def test_a_pair_brought_into_view_is_seen(panel, view, volumes):
+    """A slice view that never had a foreground would show it with an opacity of 0."""
+    assert {opacity for _, _, opacity in layers()} == {0.0}
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
+    panel.inspection.onSwap()
+    assert layers() == [(volumes[1].GetID(), volumes[0].GetID(), 0.5)] * 2 and view.shown["Opacity"] == 0.5
 
 
 def sliceOffsets():
