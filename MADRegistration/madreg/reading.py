@@ -22,7 +22,7 @@ import torch
 
 from .errors import InputError
 from .geometry import Grid
-from .nifti import find_fault
+from .nifti import find_fault, find_gaps
 from .silence import silenced
 from .volume import Volume
 
@@ -98,7 +98,16 @@ def read_image(path: str | Path, notices: list[str] | None = None) -> sitk.Image
             "folder of DICOM slices.") from error
     image = _without_empty_axes(image)
     check_image(image, str(path))
-    return image
+    return _with_gaps(image, find_gaps(path)) if path.is_file() else image
+
+
+def _with_gaps(image: sitk.Image, gaps: np.ndarray | None) -> sitk.Image:
+    """The image with NaN where ``gaps`` (bool, k, j, i) says so."""
+    if gaps is None:
+        return image
+    marked = sitk.GetImageFromArray(np.where(gaps, np.nan, sitk.GetArrayViewFromImage(image)))
+    marked.CopyInformation(image)
+    return sitk.Cast(marked, image.GetPixelID())
 
 
 def _without_empty_axes(image: sitk.Image) -> sitk.Image:

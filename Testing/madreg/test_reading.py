@@ -224,6 +224,24 @@ def test_voxels_that_are_not_numbers_are_no_data():
     assert len(notices) == 1 and "scan" in notices[0] and "NaN" in notices[0]
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_voxels_of_a_nifti_that_are_not_numbers_are_no_data(tmp_path, kind, zipped):
+    """ITK reads 0 there, so that nobody would know."""
+    array = noise().astype(kind)
+    plain = tmp_path / "plain.nii"
+    sitk.WriteImage(image_of(array), str(plain))
+    header = plain.read_bytes()[:352]
+    array[:3], array[3, 0] = np.nan, -np.inf
+    path = tmp_path / ("scan.nii.gz" if zipped else "scan.nii")
+    content = header + array.tobytes()
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    volume, notices = read_volume(path)
+    assert (volume.mask.numpy() == np.isfinite(array)).all()
+    assert len(notices) == 1 and "NaN" in notices[0]
+    assert read_image(path).GetPixelID() == read_image(plain).GetPixelID()
+
+
 def test_numbers_beyond_float32_are_no_data():
     array = noise().astype(np.float64)
     array[0] = 1e300
