@@ -126,6 +126,7 @@ def show(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     legend.SetTitleText("Error (mm)")
     legend.SetLabelFormat("%.0f")
     legend.SetSize(0.09, 0.4)  # of the view
+    legend.SetVisibility(True)
     legend.Modified()  # else a view that shows the map only now leaves it out
 
 
@@ -140,6 +141,9 @@ def hideAll() -> None:
 def hide(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Take it out of the views; nothing happens to views that show another label layer."""
     views.clearLabelLayer(node)
+    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(node.GetDisplayNode())
+    if legend is not None:
+        legend.SetVisibility(isShown(node))
 
 
 def isShown(node: slicer.vtkMRMLScalarVolumeNode) -> bool:

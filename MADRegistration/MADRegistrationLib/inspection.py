@@ -58,6 +58,7 @@ class Inspection:
         """Blend."""
         self._bringIntoView()
         views.blend(opacity)
+        self._view.setOpacity(opacity)
 
     def onSwap(self) -> None:
         self._bringIntoView()

@@ -97,9 +97,10 @@ def test_it_is_shown_over_both_volumes_and_the_labels_come_back(registered, writ
     display = node.GetDisplayNode()
     assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0, errormap.FULL_MM)
     assert display.GetApplyThreshold() and 0 < display.GetLowerThreshold() < 0.1  # 0 is clear
+    assert legend.GetVisibility()
     views[1].SetLabelVolumeID(None)  # the user takes it out of one view by hand: that stays as it is
     errormap.hide(node)
-    assert [view.GetLabelVolumeID() for view in views] == [labels, None]
+    assert [view.GetLabelVolumeID() for view in views] == [labels, None] and not legend.GetVisibility()
     assert views[0].GetLabelOpacity() == 0.8
 
 

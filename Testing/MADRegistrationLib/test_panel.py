@@ -247,7 +247,7 @@ def test_blend_swap_and_flicker(panel, view, volumes):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
     assert view.shown["InspectionEnabled"] is True
     panel.inspection.onOpacity(0.25)
-    assert layers() == [(fixed, moving, 0.25)] * 2
+    assert layers() == [(fixed, moving, 0.25)] * 2 and view.shown["Opacity"] == 0.25
     panel.inspection.onSwap()
     assert layers() == [(moving, fixed, 0.25)] * 2
     panel.inspection.onFlickerToggled(True)
