@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from .correspondence import robust_fit
 from .geometry import Grid, about, apply
@@ -48,16 +47,21 @@ def _tensors(values: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tens
     return torch.stack([smooth(channel, [0.7] * 3) for channel in outer])
 
 
+def _windows(count: int, half: int, stride: int, device: torch.device) -> torch.Tensor:
+    """(blocks, count) weights of a Hann window of ``2 half + 1`` samples about every ``stride``-th of ``count``."""
+    window = torch.hann_window(2 * half + 3, periodic=False, device=device)[1:-1]
+    middles = range(0, count, stride)
+    weights = torch.zeros(len(middles), count + 2 * half, device=device)
+    for row, middle in enumerate(middles):
+        weights[row, middle : middle + 2 * half + 1] = window / window.sum()
+    return weights[:, half : half + count]
+
+
 def _block_means(images: torch.Tensor, half: int, stride: int) -> torch.Tensor:
-    """Means (C, k', j', i') of (C, k, j, i) under a Hann window of ``2 half + 1`` about every ``stride``-th sample."""
-    window = torch.hann_window(2 * half + 3, periodic=False, device=images.device)[1:-1]
-    window = window / window.sum()
-    out = images[:, None]
-    for axis in range(3):
-        shape, strides, padding = [1] * 5, [1] * 3, [0] * 3
-        shape[2 + axis], strides[axis], padding[axis] = -1, stride, half
-        out = F.conv3d(out, window.reshape(shape), stride=strides, padding=padding)
-    return out[:, 0]
+    """Means (C, k', j', i') of (C, k, j, i) under the windows of :func:`_windows` along each axis."""
+    along = [_windows(count, half, stride, images.device) for count in images.shape[1:]]
+    out = (along[0] @ images.flatten(2)).unflatten(2, images.shape[2:])
+    return along[1] @ out @ along[2].T
 
 
 def _generators(device: torch.device) -> torch.Tensor:
@@ -241,11 +245,16 @@ def _scores(first: torch.Tensor, second: torch.Tensor, reach: int, half: int,
     energy = _block_means(first.square().sum(0, keepdim=True), half, stride)[0]
     moved_energy = _block_means(second.square().sum(0, keepdim=True), half, 1)[0]
     faint = 0.05 * energy.mean().clamp(min=1e-9)  # where there is next to nothing, nothing agrees
+    products = torch.empty(count, k, j, i, device=first.device)
     rows = []
     for z in range(count):
         for y in range(count):
-            shifted = [second[:, z : z + k, y : y + j, x : x + i] for x in range(count)]
-            products = _block_means(torch.stack([(first * other).sum(0) for other in shifted]), half, stride)
+            for x in range(count):
+                shifted = second[:, z : z + k, y : y + j, x : x + i]
+                torch.mul(first[0], shifted[0], out=products[x])
+                for one, other in zip(first[1:], shifted[1:], strict=True):
+                    products[x].addcmul_(one, other)
             there = moved_energy[z : z + k, y : y + j].unfold(2, i, 1)[::stride, ::stride, :, ::stride]
-            rows.append(products / ((energy + faint) * (there.permute(2, 0, 1, 3) + faint)).sqrt())
+            likely = ((energy + faint) * (there.permute(2, 0, 1, 3) + faint)).sqrt()
+            rows.append(_block_means(products, half, stride) / likely)
     return energy, torch.stack(rows).reshape(*[count] * 3, -1).movedim(-1, 0).contiguous()

@@ -112,6 +112,8 @@ class Volume:
 
         Axes that are already coarser than ``spacing`` are interpolated, not sharpened.
         """
+        if np.abs(self.grid.spacing - spacing).max() < 1e-6:
+            return self
         source = self._binned(np.maximum(np.floor(spacing / self.grid.spacing + 1e-3).astype(int), 1))
         grid = self.grid.isotropic(spacing)
         # Gaussian whose half-maximum width makes up the difference between the two sampling kernels

@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--predictions", action="store_true",
                         help="instead: misalign the cases on purpose by 0 to 60 mm and compare the distance that the "
                              "network predicts with the true one")
+    parser.add_argument("--estimates", action="store_true",
+                        help="instead: misalign the cases on purpose by 0 to 40 mm, and turn them half round, and "
+                             "compare the estimated error, its verdict and its map with the truth")
     parser.add_argument("--make-cases", nargs=2, type=Path, metavar=("DATA", "OUT"),
                         help="instead: assemble the validation cases from a data folder")
 
@@ -89,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
     cases = [c for c in load_cases(args.cases) if not args.only or any(word in c.name for word in args.only)]
     if not cases:
         raise InputError(f"No case in {args.cases} has a name with {' or '.join(args.only)}.")
+    if args.estimates:
+        return _evaluate_estimates(args, cases)
     return _evaluate_predictions(args, cases) if args.predictions else _evaluate_methods(args, cases)
 
 
@@ -131,5 +136,18 @@ def _evaluate_predictions(args: argparse.Namespace, cases: list) -> int:
         poses = measure_predictions(cases, count, args.seed, args.device, bar.update)
     source = made_from(commit(), weights_hash(), args.seed, f"{len(cases)} cases x {count} poses")
     print(write_predictions(poses, source, args.out), end="")
+    print(f"Tables and plots are in {args.out}{os.sep}")
+    return 0
+
+
+def _evaluate_estimates(args: argparse.Namespace, cases: list) -> int:
+    from ..evaluation.estimates import measure_estimates, write_estimates
+    from ..evaluation.provenance import commit, made_from, weights_hash
+
+    count = 5 if args.quick else 17
+    with _progress((count + 3) * len(cases), "pose") as bar:
+        judgements = measure_estimates(cases, count, args.seed, args.device, bar.update)
+    source = made_from(commit(), weights_hash(), args.seed, f"{len(cases)} cases x {count} poses and 3 half turns")
+    print(write_estimates(judgements, source, args.out), end="")
     print(f"Tables and plots are in {args.out}{os.sep}")
     return 0
