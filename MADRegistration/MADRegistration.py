@@ -43,7 +43,8 @@ class MADRegistration(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Brings two scans of any contrast together (CT, MR of any kind, PET), wherever they lie: rigid, similarity "
             "or affine. Choose the volume that stays and the volume that moves, and press Register."
-            "<p>Research software: not for clinical use.")
+            "<p>Research software: not for clinical use.<p><a href=\"https://github.com/MADRegistration/"
+            "SlicerMADRegistration#in-3d-slicer\">Tutorial and troubleshooting</a>")
         self.parent.acknowledgementText = _(
             "Implements the Modality Agnostic Distance (MAD), <a href=\"https://arxiv.org/abs/2309.02875\">"
             "arXiv 2309.02875</a>. Demo data: pycortex (BSD-2).")

@@ -24,6 +24,7 @@ def registerSampleData():
         uris=[(DEMO_FOLDER / file).as_uri() for file in names.values()],
         fileNames=[f"MADRegistration-{file}" for file in names.values()],
         nodeNames=list(names),
+        thumbnailFileName=str(DEMO_FOLDER.parent / "Icons" / "MADRegistration.png"),
         loadFileTypes="VolumeFile",  # a file like these could be read as a segmentation as well
         checksums=[f"SHA256:{hashes[file]}" for file in names.values()],
     )

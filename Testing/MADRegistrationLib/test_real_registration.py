@@ -12,7 +12,8 @@ import slicer
 
 pytest.importorskip("torch", reason="needs torch")
 
-from madreg.geometry import FLIP_LPS_RAS, about
+from madreg.geometry import FLIP_LPS_RAS, about, apply
+from MADRegistrationLib import errormap
 from MADRegistrationLib.check import meanErrorMm
 from MADRegistrationLib.client import WorkerClient
 from MADRegistrationLib.process import SubprocessProcess
@@ -84,7 +85,18 @@ def test_far_apart_with_parents_on_both(client, pair, addTransform):
     assert moving.GetParentTransformNode().GetParentTransformNode() is parent
     np.testing.assert_array_equal(imageOfVolume(fixed).matrix, fixedBefore)
     assert registration.report["moved_mm"] > 30
+    # the map lies over the fixed volume, which its parent has moved: within its field of view, give or take 10 mm
+    errors, image = imageOfVolume(errormap.find(fixed, moving)), imageOfVolume(fixed)
+    seen = apply(np.linalg.inv(image.matrix) @ errors.matrix, np.argwhere(errors.array > 0)[:, ::-1])
+    spacing, size = np.linalg.norm(image.matrix[:3, :3], axis=0), np.array(image.array.shape[::-1])
+    assert (seen * spacing > -10).all() and ((seen - size + 1) * spacing < 10).all()
+    assert np.linalg.norm((seen.mean(axis=0) - size / 2) * spacing) < 50
+    worstMm, point = errormap.worst(errormap.find(fixed, moving))
+    index = np.unravel_index(errors.array.argmax(), errors.array.shape)[::-1]
+    assert abs(worstMm - errors.array.max()) < 0.5 and errors.array.min() == 0
+    assert np.linalg.norm(apply(FLIP_LPS_RAS, point) - apply(errors.matrix, np.array(index))) < 5
     registration.revert()
+    assert errormap.find(fixed, moving) is None
     assert moving.GetParentTransformNode() is parent
     assert meanErrorMm(fixed, moving, TRUTH) == before
 
