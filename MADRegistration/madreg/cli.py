@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from typing import NoReturn
 
 from . import __version__
+from .courtesy import let_others_work
 from .errors import InputError
 
 COMMANDS = {
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    let_others_work()
     before = _stop_on_terminate()
     try:
         args = _parser(next((word for word in arguments if not word.startswith("-")), None)).parse_args(arguments)

@@ -33,6 +33,7 @@ if __name__ == "__main__":  # started by path, without being installed
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from madreg import __version__  # noqa: E402
+from madreg.courtesy import let_others_work  # noqa: E402
 from madreg.errors import InputError  # noqa: E402
 
 HEARTBEAT_SECONDS = 1.0
@@ -218,6 +219,7 @@ def main(folder: str | None = None) -> None:
     Args:
         folder: temporary files to remove when stdin ends, because the parent may have crashed and cannot.
     """
+    let_others_work()
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # so that the client can kill this process and whatever it started by one group
     # keep stdout for events: what libraries print goes to stderr, which is the log
