@@ -384,6 +384,7 @@ class MADRegistrationTest(ScriptedLoadableModuleTest):
         # the choices and Revert survive saving, closing and loading the scene
         path = f"{slicer.app.temporaryPath}/MADRegistrationTest.mrb"
         self.assertTrue(slicer.util.saveScene(path))
+        slicer.mrmlScene.Clear()
         slicer.util.loadScene(path)
         widget.enter()
         self.assertIs(widget._parameterNode.movingVolume, slicer.util.getNode("EPI"))
