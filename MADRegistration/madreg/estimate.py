@@ -27,6 +27,7 @@ from .volume import Volume, sample_array
 # with NMI, lead by 1.55 at most, and those by more than 1.3 want to move by 5 mm or more.
 TRUSTED, LOST = 1.5, 1.25
 ALIGNED_MM, FAILED_MM = 3.0, 10.0
+RIVAL_CONSENSUS = 0.4  # turned poses of tuning pairs reach 0.2 to 0.46, wrong ones refined with NMI 0.53
 LEAST_CONSENSUS = 0.1  # below which nobody agrees with anybody
 FEWEST_BLOCKS = 12
 ROUNDS = 3
@@ -124,19 +125,26 @@ def turned(pose: np.ndarray, center: np.ndarray) -> list[np.ndarray]:
 
 
 def compared(fixed: Volume, moving: Volume, pose: np.ndarray, points: np.ndarray) -> tuple[float, np.ndarray]:
-    """The blocks' consensus at a pose as a multiple of the best of :func:`turned`, and that pose as they prefer it."""
-    consensus, preferred = [], []
-    for one in (pose, *turned(pose, points.mean(0))):
-        blocks = Blocks(fixed, moving, one)
-        if len(blocks.centers) < FEWEST_BLOCKS:
-            consensus.append(0.0)
-            preferred.append(one)
-            continue
-        motion = blocks.motion(steps=40)
-        consensus.append(motion.consensus)
-        preferred.append(one @ motion.matrix)
-    rival = 1 + int(np.argmax(consensus[1:]))
-    return consensus[0] / max(consensus[rival], LEAST_CONSENSUS), preferred[rival]
+    """The blocks' consensus at a pose as a multiple of the best of :func:`turned`, and that pose as they prefer it.
+
+    A consensus that no turned pose comes near is not compared: the lead is then that over :data:`RIVAL_CONSENSUS`, and
+    the pose itself is returned as the blocks prefer it.
+    """
+    consensus, preferred = _agreement(fixed, moving, pose)
+    if consensus >= TRUSTED * RIVAL_CONSENSUS:
+        return consensus / RIVAL_CONSENSUS, preferred
+    rivals = [_agreement(fixed, moving, one) for one in turned(pose, points.mean(0))]
+    rival = max(rivals, key=lambda one: one[0])
+    return consensus / max(rival[0], LEAST_CONSENSUS), rival[1]
+
+
+def _agreement(fixed: Volume, moving: Volume, pose: np.ndarray) -> tuple[float, np.ndarray]:
+    """Consensus of the blocks about a pose, and the pose that they prefer."""
+    blocks = Blocks(fixed, moving, pose)
+    if len(blocks.centers) < FEWEST_BLOCKS:
+        return 0.0, pose
+    motion = blocks.motion(steps=40)
+    return motion.consensus, pose @ motion.matrix
 
 
 def mean_prediction(mad: MAD, pose: np.ndarray) -> float:
@@ -167,8 +175,9 @@ def error_map(fixed: Volume, judged: Estimate) -> ErrorMap:
     points = grid.points()
     amount, trust = sample_array(weighted, torch.as_tensor(blocks.grid.inverse, dtype=torch.float32), points)
     fixed_inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32)
-    inside = sample_array(fixed.content.float().cpu()[None], fixed_inverse, points, "zeros")[0] > 0.5
-    known = inside & (trust > 0.05 * trust.max())
+    inside = sample_array(fixed.content.float().cpu()[None], fixed_inverse, points)
+    inside = -F.max_pool3d(-inside[None], 5, 1, 2)[0, 0]  # without the air that counts as content: 10 mm around
+    known = (inside > 0.5) & (trust > 0.05 * trust.max())
     values = torch.where(known, amount / trust.clamp(min=1e-12), torch.zeros(())).numpy()
     worst = np.unravel_index(int(values.argmax()), values.shape)
     return ErrorMap(values, grid, float(values.max()), apply(grid.matrix, np.array(worst[::-1], float)))
