@@ -175,9 +175,10 @@ def error_map(fixed: Volume, judged: Estimate) -> ErrorMap:
     points = grid.points()
     amount, trust = sample_array(weighted, torch.as_tensor(blocks.grid.inverse, dtype=torch.float32), points)
     fixed_inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32)
-    inside = sample_array(fixed.content.float().cpu()[None], fixed_inverse, points)
-    inside = -F.max_pool3d(-inside[None], 5, 1, 2)[0, 0]  # without the air that counts as content: 10 mm around
-    known = (inside > 0.5) & (trust > 0.05 * trust.max())
+    content = fixed.content.float().cpu()[None]
+    inside, deep = (sample_array(content, fixed_inverse, points, fill) for fill in ("zeros", "border"))
+    deep = -F.max_pool3d(-deep[None], 5, 1, 2)[0, 0]  # without the air that counts as content: 10 mm around
+    known = (inside[0] > 0.5) & (deep > 0.5) & (trust > 0.05 * trust.max())
     values = torch.where(known, amount / trust.clamp(min=1e-12), torch.zeros(())).numpy()
     worst = np.unravel_index(int(values.argmax()), values.shape)
     return ErrorMap(values, grid, float(values.max()), apply(grid.matrix, np.array(worst[::-1], float)))
