@@ -182,8 +182,8 @@ class Blocks:
             linear = torch.einsum("n,nab->ab", parameters[best, :9], generators) / RADIUS
             own = float((self.scores.flatten(1).amax(1) * self.weight).sum())
             chance = float((self.scores.flatten(1).mean(1) * self.weight).sum())
-        matrix = about(center.double().cpu().numpy(), np.eye(3) + linear.double().cpu().numpy(),
-                       parameters[best, 9:].detach().double().cpu().numpy())
+        matrix = about(center.cpu().double().numpy(), np.eye(3) + linear.cpu().double().numpy(),
+                       parameters[best, 9:].detach().cpu().double().numpy())
         return Motion(matrix, (float(value[best]) - chance) / max(own - chance, 1e-6))
 
     def local(self, motion: Motion, steps: int = 40) -> torch.Tensor:
@@ -196,7 +196,7 @@ class Blocks:
             share = torch.exp(-0.5 * (apart / NEIGHBOURHOOD) ** 2) * self.weight
             share = share / share.sum(1, keepdim=True)
             scores = (share @ self.scores.flatten(1)).reshape(self.scores.shape)
-            centers = self.centers.double().cpu().numpy()
+            centers = self.centers.cpu().double().numpy()
             common = torch.as_tensor(apply(motion.matrix, centers) - centers, dtype=torch.float32, device=share.device)
             height = scores.flatten(1) - LOCAL_PRIOR * torch.cdist(common, self._displacements()).square()
             favourite = self._displacements()[height.argmax(1)]
@@ -223,8 +223,8 @@ class Blocks:
         height, favourite = self.scores.flatten(1).max(1)
         favourite = self._displacements()[favourite]
         shift = favourite.median(0).values
-        trust = (self.weight * height.clamp(min=0).square()).double().cpu().numpy()
-        here, there = (from_center * RADIUS).double().cpu().numpy(), favourite.double().cpu().numpy()
+        trust = (self.weight * height.clamp(min=0).square()).cpu().double().numpy()
+        here, there = (from_center * RADIUS).cpu().double().numpy(), favourite.cpu().double().numpy()
         fitted = robust_fit(here, here + there, 1 / np.sqrt(trust + 1e-12), "affine")
         linear = torch.as_tensor(fitted[:3, :3] - np.eye(3), dtype=torch.float32, device=shift.device) * RADIUS
         flat = torch.einsum("ab,nab->n", linear, generators)

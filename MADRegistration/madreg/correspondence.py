@@ -78,7 +78,7 @@ def align(measure: MAD, start: np.ndarray, steps: int = 14,
     Returns:
         The pose (4x4) with the least predicted distance but for the first ones, and that distance in mm.
     """
-    center = measure.points.double().cpu().numpy().mean(0)
+    center = measure.points.cpu().double().numpy().mean(0)
     matrix = np.asarray(start, float)
     best, least = None, np.inf
     for step in range(steps):

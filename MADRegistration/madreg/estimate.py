@@ -162,8 +162,8 @@ def error_map(fixed: Volume, judged: Estimate) -> ErrorMap:
     if blocks is None:
         grid = fixed.grid.isotropic(4 * MAP_SPACING)
         return ErrorMap(np.zeros(grid.shape, np.float32), grid, 0.0, grid.center)
-    centers = blocks.centers.double().cpu().numpy()
-    wished = centers + blocks.local(judged.motion).double().cpu().numpy()
+    centers = blocks.centers.cpu().double().numpy()
+    wished = centers + blocks.local(judged.motion).cpu().double().numpy()
     errors = np.linalg.norm(apply(np.linalg.inv(judged.pose) @ judged.asked_at, wished) - centers, axis=1)
 
     weight = blocks.weight.float().cpu()

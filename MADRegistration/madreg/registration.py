@@ -202,7 +202,7 @@ class _Run:
         self.stages: list[Stage] = []
         self.start = np.eye(4) if settings.start is None else np.asarray(settings.start, float)
         self.levels: dict[float, tuple[Volume, Volume]] = {}
-        self.points = sample_points(self._level(SINGLE_SPACING)[0], 2000, settings.seed).double().cpu().numpy()
+        self.points = sample_points(self._level(SINGLE_SPACING)[0], 2000, settings.seed).cpu().double().numpy()
         self.center = self.points.mean(0)
         self.radius = float(np.linalg.norm(self.points - self.center, axis=1).mean())
 

@@ -103,7 +103,7 @@ def _content(features: torch.Tensor, grid: Grid) -> tuple[np.ndarray, float]:
     center = (points * energy[:, None]).sum(0) / energy.sum().clamp(min=1e-9)
     distance, order = (points - center).norm(dim=1).sort()
     share = energy[order].cumsum(0) / energy.sum().clamp(min=1e-9)
-    return center.double().cpu().numpy(), float(distance[(share < 0.99).sum().clamp(max=len(distance) - 1)])
+    return center.cpu().double().numpy(), float(distance[(share < 0.99).sum().clamp(max=len(distance) - 1)])
 
 
 def search(

@@ -55,7 +55,7 @@ def measure_estimates(cases: Sequence[Case], poses: int, seed: int, device: str,
     found = []
     for case in cases:
         fixed, moving = (read_volume(path)[0].to(where).resampled(4.0) for path in (case.fixed, case.moving))
-        points = sample_points(fixed, 2000, seed).double().cpu().numpy()
+        points = sample_points(fixed, 2000, seed).cpu().double().numpy()
         rng = trial_generator(case.name, "small", 2_000_000 + seed)
         wrong = [case.truth @ misalignment(LARGEST_MM * number / (poses - 1), points, rng) if number else case.truth
                  for number in range(poses)]
