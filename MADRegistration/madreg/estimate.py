@@ -176,9 +176,10 @@ def error_map(fixed: Volume, judged: Estimate) -> ErrorMap:
     amount, trust = sample_array(weighted, torch.as_tensor(blocks.grid.inverse, dtype=torch.float32), points)
     fixed_inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32)
     content = fixed.content.float().cpu()[None]
-    inside, deep = (sample_array(content, fixed_inverse, points, fill) for fill in ("zeros", "border"))
-    deep = -F.max_pool3d(-deep[None], 5, 1, 2)[0, 0]  # without the air that counts as content: 10 mm around
-    known = (inside[0] > 0.5) & (deep > 0.5) & (trust > 0.05 * trust.max())
+    inside = sample_array(content, fixed_inverse, points, "zeros")[0]
+    deep = sample_array(content, fixed_inverse, grid.widened(2).points())
+    deep = -F.max_pool3d(-deep[None], 5, 1)[0, 0]  # without the air that counts as content: 10 mm around
+    known = (inside > 0.5) & (deep > 0.5) & (trust > 0.05 * trust.max())
     values = torch.where(known, amount / trust.clamp(min=1e-12), torch.zeros(())).numpy()
     worst = np.unravel_index(int(values.argmax()), values.shape)
     return ErrorMap(values, grid, float(values.max()), apply(grid.matrix, np.array(worst[::-1], float)))
