@@ -21,7 +21,7 @@ from .correspondence import robust_fit
 from .geometry import Grid, about, apply
 from .measures.base import map_points
 from .measures.ngf import edge_parameter, gradient_mask
-from .search import TRACE_FREE_BASIS
+from .search import trace_free_tensors
 from .smoothing import smooth, world_gradient
 from .volume import Volume, sample_array
 
@@ -31,9 +31,9 @@ HALF_MM = 12.0  # from the middle of a block to its end
 STRIDE_MM = 16.0  # from block to block
 MARGIN_MM = 8.0  # around the fixed content
 RADIUS = 60.0  # mm at which the parameters of a motion are lengths
-# What a motion may stretch: deviation in mm at that radius, and strength, in scores, of the prior.
 NEIGHBOURHOOD = 16.0  # mm, deviation of the blocks that have a say in a local displacement
 LOCAL_PRIOR = 0.002  # what a mm^2 between a local displacement and the common motion costs, in scores
+# What a motion may stretch: deviation in mm at RADIUS, and strength, in scores, of the prior.
 PRIORS = {"rigid": (1.0, 0.01), "similarity": (3.0, 0.003), "affine": (3.0, 0.003)}
 
 
@@ -41,9 +41,7 @@ def _tensors(values: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tens
     """Trace-free structure tensors (5, k, j, i) of the normalised gradient of values (k, j, i) on a lattice."""
     gradient = world_gradient(smooth(values, [0.7] * 3), grid)
     there = gradient_mask(mask)
-    eta = edge_parameter(gradient, there > 0)
-    normal = gradient / (gradient.square().sum(0) + eta**2).sqrt() * there
-    outer = torch.einsum("akji,bkji,nab->nkji", normal, normal, TRACE_FREE_BASIS.to(normal.device))
+    outer = trace_free_tensors(gradient, edge_parameter(gradient, there > 0), there)
     return torch.stack([smooth(channel, [0.7] * 3) for channel in outer])
 
 

@@ -61,6 +61,17 @@ def super_fibonacci(count: int) -> np.ndarray:
     return np.stack(rows, -1).reshape(-1, 3, 3)
 
 
+def trace_free_tensors(gradient: torch.Tensor, eta: float, there: torch.Tensor) -> torch.Tensor:
+    """Coefficients (5, k, j, i) in :data:`TRACE_FREE_BASIS` of ``n n^T``, n the normalised gradient (3, k, j, i).
+
+    Args:
+        eta: edge parameter of the normalisation.
+        there: (k, j, i), 0 where there is no data.
+    """
+    normal = gradient / (gradient.square().sum(0) + eta**2).sqrt() * there
+    return torch.einsum("akji,bkji,nab->nkji", normal, normal, TRACE_FREE_BASIS.to(normal.device))
+
+
 def structure_tensors(volume: Volume, spacing: float) -> tuple[torch.Tensor, Grid]:
     """Trace-free structure tensors of the normalised gradient, averaged over cells of ``spacing`` mm.
 
@@ -71,9 +82,7 @@ def structure_tensors(volume: Volume, spacing: float) -> tuple[torch.Tensor, Gri
     fine = volume.resampled(spacing / 2)
     gradient = world_gradient(smooth(fine.data, [0.7] * 3), fine.grid)
     mask = fine.mask.float()
-    eta = edge_parameter(gradient, fine.mask)
-    normal = gradient / (gradient.square().sum(0) + eta**2).sqrt() * mask
-    outer = torch.einsum("akji,bkji,nab->nkji", normal, normal, TRACE_FREE_BASIS.to(normal.device))
+    outer = trace_free_tensors(gradient, edge_parameter(gradient, fine.mask), mask)
     return torch.stack([smooth(channel, [1.0] * 3) for channel in (*outer, mask)]), fine.grid
 
 
