@@ -6,10 +6,12 @@ import argparse
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InputError
 from ..evaluation.protocol import LEVELS, load_cases
+from ..evaluation.studies import STUDIES, Setting, find_study, run_study
 
 METHODS = "default,identity,centers,peer:mattes,peer:elastix,peer:ants,peer:greedy_search"
 
@@ -39,13 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "(without: from files to matrix in one process, for all methods alike)")
     parser.add_argument("--quick", action="store_true",
                         help="a few minutes: levels small and large, one trial, methods default, nmi, identity and "
-                             "centers; without CASES on two made-up heads")
-    parser.add_argument("--predictions", action="store_true",
-                        help="instead: misalign the cases on purpose by 0 to 60 mm and compare the distance that the "
-                             "network predicts with the true one")
-    parser.add_argument("--estimates", action="store_true",
-                        help="instead: misalign the cases on purpose by 0 to 40 mm, and turn them half round, and "
-                             "compare the estimated error, its verdict and its map with the truth")
+                             "centers, or a small form of the study; without CASES on two made-up heads")
+    parser.add_argument("--study", default="registrations", choices=["registrations", *STUDIES], metavar="NAME",
+                        help="what to find out: registrations (default: the methods above beside each other); "
+                             + "; ".join(f"{name}: {question}" for name, question in STUDIES.items()))
+    parser.add_argument("--data", type=Path, metavar="DIR", help="training data, for a study that trains")
     parser.add_argument("--make-cases", nargs=2, type=Path, metavar=("DATA", "OUT"),
                         help="instead: assemble the validation cases from a data folder")
 
@@ -92,9 +92,7 @@ def run(args: argparse.Namespace) -> int:
     cases = [c for c in load_cases(args.cases) if not args.only or any(word in c.name for word in args.only)]
     if not cases:
         raise InputError(f"No case in {args.cases} has a name with {' or '.join(args.only)}.")
-    if args.estimates:
-        return _evaluate_estimates(args, cases)
-    return _evaluate_predictions(args, cases) if args.predictions else _evaluate_methods(args, cases)
+    return _evaluate_methods(args, cases) if args.study == "registrations" else _evaluate_study(args, cases)
 
 
 def _evaluate_methods(args: argparse.Namespace, cases: list) -> int:
@@ -127,27 +125,11 @@ def _evaluate_methods(args: argparse.Namespace, cases: list) -> int:
     return 0
 
 
-def _evaluate_predictions(args: argparse.Namespace, cases: list) -> int:
-    from ..evaluation.predictions import measure_predictions, write_predictions
-    from ..evaluation.provenance import commit, made_from, weights_hash
-
-    count = 8 if args.quick else 40
-    with _progress(count * len(cases), "pose") as bar:
-        poses = measure_predictions(cases, count, args.seed, args.device, bar.update)
-    source = made_from(commit(), weights_hash(), args.seed, f"{len(cases)} cases x {count} poses")
-    print(write_predictions(poses, source, args.out), end="")
-    print(f"Tables and plots are in {args.out}{os.sep}")
-    return 0
-
-
-def _evaluate_estimates(args: argparse.Namespace, cases: list) -> int:
-    from ..evaluation.estimates import measure_estimates, write_estimates
-    from ..evaluation.provenance import commit, made_from, weights_hash
-
-    count = 5 if args.quick else 17
-    with _progress((count + 3) * len(cases), "pose") as bar:
-        judgements = measure_estimates(cases, count, args.seed, args.device, bar.update)
-    source = made_from(commit(), weights_hash(), args.seed, f"{len(cases)} cases x {count} poses and 3 half turns")
-    print(write_estimates(judgements, source, args.out), end="")
+def _evaluate_study(args: argparse.Namespace, cases: list) -> int:
+    study = find_study(args.study)
+    setting = Setting(cases, args.out, args.quick, args.seed, args.device, args.data)
+    with _progress(study.units(setting), study.unit) as bar:
+        text = run_study(study, replace(setting, on_unit=bar.update))
+    print(text, end="")
     print(f"Tables and plots are in {args.out}{os.sep}")
     return 0

@@ -15,6 +15,7 @@ from ..measures.base import sample_points
 from .plots import new_figure, save
 from .predictions import misalignment
 from .protocol import Case, trial_generator
+from .studies import Setting, Study
 from .tables import as_csv, markdown
 
 LARGEST_MM = 40.0
@@ -133,3 +134,12 @@ def write_estimates(judgements: Sequence[Judgement], made_from: str, out: Path) 
         f"# Estimated against true error\n\n{table}\n{made_from}\n\n"
         f"![Estimated against true error](estimates.png)\n\n{made_from}\n")
     return table
+
+
+def _poses(setting: Setting) -> int:
+    return 5 if setting.quick else 17
+
+
+STUDY = Study(
+    "pose", lambda s: (_poses(s) + 3) * len(s.cases),
+    lambda s: measure_estimates(s.cases, _poses(s), s.seed, s.device, s.on_unit), write_estimates)

@@ -15,6 +15,7 @@ from ..geometry import about, apply, mean_displacement
 from ..volume import Volume
 from .plots import new_figure, save
 from .protocol import Case, trial_generator
+from .studies import Setting, Study
 from .tables import as_csv, markdown
 
 LARGEST_MM = 60.0
@@ -197,3 +198,12 @@ def write_predictions(poses: Sequence[Pose], made_from: str, out: Path) -> str:
         f"# Predicted against true distance\n\n{tables}\n{made_from}\n\n"
         f"![Predicted against true distance](predictions.png)\n\n{made_from}\n")
     return tables
+
+
+def _poses(setting: Setting) -> int:
+    return 8 if setting.quick else 40
+
+
+STUDY = Study(
+    "pose", lambda s: _poses(s) * len(s.cases),
+    lambda s: measure_predictions(s.cases, _poses(s), s.seed, s.device, s.on_unit), write_predictions)

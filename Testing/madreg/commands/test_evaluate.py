@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from madreg.commands import evaluate
 from madreg.errors import InputError
+from madreg.evaluation.studies import STUDIES
 
 METHODS = "identity,centers,default"
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -72,6 +73,15 @@ def test_a_second_run_reuses_the_rows(quick, capsys):
     assert run("--quick", "--levels", "large", "--methods", "identity,default", "--out", quick) == 0
     assert (quick / "results.jsonl").read_text() == before
     assert "| large | default |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_study_runs_quickly_and_says_what_it_was_made_from(study, tmp_path, capsys):
+    assert run("--quick", "--study", study, "--out", tmp_path) == 0
+    page = (tmp_path / f"{study}.md").read_text()
+    assert re.search(r"Commit \S+; weights \S+; seed 0; 2 cases, \d+ \w+; ", page)
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert len(table) > 2 and all(line in page for line in table)
 
 
 @pytest.mark.parametrize(("words", "message"), [
