@@ -25,6 +25,7 @@ class Appearance:
         size_odds: how often each is drawn.
         dark_background: share of patches whose air is dark again afterwards, as in every real modality.
         acquisition: add noise, a bias field, lost signal, thick slices and blur.
+        different: how many different appearances there are, which all patches share; 0: each patch has its own.
     """
 
     layers: int = 3
@@ -33,6 +34,7 @@ class Appearance:
     size_odds: tuple[float, ...] = (0.84, 0.14, 0.02)
     dark_background: float = 0.85
     acquisition: bool = True
+    different: int = 0
 
 
 def random_kernel(size: int, outputs: int, inputs: int, rng: np.random.Generator) -> torch.Tensor:
@@ -163,15 +165,16 @@ def random_appearance(image: torch.Tensor, head: torch.Tensor, rng: np.random.Ge
         float (k, j, i), 0 the background and 1 the brightest.
     """
     inside = head > 0.5
-    if settings.layers == 0 or rng.random() < 0.15:
+    look = np.random.default_rng(rng.integers(settings.different)) if settings.different else rng
+    if settings.layers == 0 or look.random() < 0.15:
         x = image
     else:
-        x = _normalised(random_convolutions(image, rng, settings, inside), inside)
-        if rng.random() < 0.4:
-            x = x ** float(np.exp(rng.uniform(-0.7, 0.7)))
-        if rng.random() < settings.dark_background:
+        x = _normalised(random_convolutions(image, look, settings, inside), inside)
+        if look.random() < 0.4:
+            x = x ** float(np.exp(look.uniform(-0.7, 0.7)))
+        if look.random() < settings.dark_background:
             # bone, which is as dark as air in T1w, may now be bright: the head keeps it, the air around it does not
-            floor = float(rng.choice([0.0, rng.uniform(0.0, 0.5)]))
+            floor = float(look.choice([0.0, look.uniform(0.0, 0.5)]))
             x = (floor + (1 - floor) * x) * head
     if settings.acquisition:
         x = acquired(x, rng)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 
 import numpy as np
 import torch
@@ -31,12 +32,14 @@ class FusedSettings:
         blocks: residual blocks at half resolution, and at quarter resolution, where dilation widens the view.
         head: ``distance``, or ``uncertainty``, which adds the logarithm of the expected error as a second channel.
         spacing: mm between input voxels that the network was made for.
+        skip: whether a block adds its input to its output; a plain CNN does not.
     """
 
     widths: tuple[int, int, int] = (16, 32, 64)
     blocks: tuple[int, int] = (1, 3)
     head: str = "distance"
     spacing: float = 4.0
+    skip: bool = True
 
 
 @dataclass(frozen=True)
@@ -295,23 +298,25 @@ class SiameseNetwork(nn.Module):
 
 
 class _DilatedBlock(nn.Module):
-    """Residual block whose convolutions may be dilated."""
+    """Residual block whose convolutions may be dilated; without ``skip``, its convolutions alone."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1, skip: bool = True) -> None:
         super().__init__()
         self.first = nn.Conv3d(inputs, outputs, 3, stride, dilation, dilation, bias=False)
         self.first_norm = nn.BatchNorm3d(outputs)
         self.second = nn.Conv3d(outputs, outputs, 3, 1, dilation, dilation, bias=False)
         self.second_norm = nn.BatchNorm3d(outputs)
-        self.shortcut = (
-            nn.Identity()
-            if stride == 1 and inputs == outputs
-            else nn.Sequential(nn.Conv3d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm3d(outputs))
-        )
+        self.shortcut = None
+        if skip:
+            self.shortcut = (
+                nn.Identity()
+                if stride == 1 and inputs == outputs
+                else nn.Sequential(nn.Conv3d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm3d(outputs))
+            )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = F.relu(self.first_norm(self.first(x)))
-        return F.relu(self.second_norm(self.second(y)) + self.shortcut(x))
+        y = self.second_norm(self.second(F.relu(self.first_norm(self.first(x)))))
+        return F.relu(y if self.shortcut is None else y + self.shortcut(x))
 
 
 class FusedNetwork(nn.Module):
@@ -321,12 +326,13 @@ class FusedNetwork(nn.Module):
         super().__init__()
         self.settings = settings
         stem, half, quarter = settings.widths
+        block = partial(_DilatedBlock, skip=settings.skip)
         self.trunk = nn.Sequential(
             nn.Conv3d(2, stem, 5, 2, 2, bias=False), nn.BatchNorm3d(stem), nn.ReLU(),
-            _DilatedBlock(stem, half),
-            *[_DilatedBlock(half, half) for _ in range(settings.blocks[0] - 1)],
-            _DilatedBlock(half, quarter, stride=2),
-            *[_DilatedBlock(quarter, quarter, dilation=1 if n == 0 else 2) for n in range(settings.blocks[1] - 1)],
+            block(stem, half),
+            *[block(half, half) for _ in range(settings.blocks[0] - 1)],
+            block(half, quarter, stride=2),
+            *[block(quarter, quarter, dilation=1 if n == 0 else 2) for n in range(settings.blocks[1] - 1)],
         )  # fmt: skip
         self.head = nn.Conv3d(quarter, 2 if settings.head == "uncertainty" else 1, 1)
 

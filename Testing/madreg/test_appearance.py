@@ -92,3 +92,13 @@ def test_without_layers_the_image_is_left_alone():
     image = two_halves()
     same = random_appearance(image, torch.ones_like(image), np.random.default_rng(0), Appearance(0, acquisition=False))
     assert torch.equal(same, image)
+
+
+def test_a_few_appearances_are_shared_by_all_patches():
+    image, head = two_halves(), torch.ones(8, 8, 24)
+    settings = Appearance(different=3, acquisition=False)
+    found = [random_appearance(image, head, np.random.default_rng(seed), settings) for seed in range(30)]
+    kinds = {x.numpy().tobytes() for x in found}
+    assert len(kinds) == 3
+    other = random_appearance(image * 0.9, head, np.random.default_rng(0), settings)
+    assert not torch.equal(other, found[0])

@@ -1,5 +1,7 @@
 """The networks: what comes out where, that both forms are fully convolutional, and that a match means what it says."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -48,6 +50,28 @@ def test_the_map_moves_with_the_images(network):
 def test_settings_survive_as_plain_types(network):
     assert settings_of(plain(network.settings)) == network.settings
     assert settings_of(plain(network.settings) | {"reach": 3}) == network.settings  # older files know more
+
+
+def test_a_plain_cnn_has_no_way_around_its_convolutions():
+    torch.manual_seed(0)
+    settings = replace(SMALL[0], skip=False)
+    assert settings_of(plain(settings)) == settings
+    networks = [build(SMALL[0]).eval(), build(settings).eval()]
+    for network in networks:
+        for name, parameter in network.named_parameters():
+            if "first.weight" in name:
+                parameter.data.zero_()
+    with torch.no_grad():
+        residual, convolutions_alone = (network(torch.rand(1, 2, 16, 16, 16)) for network in networks)
+    assert float(residual.std()) > 1e-3 and float(convolutions_alone.std()) < 1e-4
+
+
+def test_weights_from_before_there_were_plain_cnns_have_skip_connections():
+    values = plain(SMALL[0])
+    del values["skip"]
+    assert settings_of(values) == SMALL[0]
+    assert build(settings_of(values)).state_dict().keys() == build(SMALL[0]).state_dict().keys()
+    assert "trunk.3.shortcut.0.weight" in build(SMALL[0]).state_dict()
 
 
 def test_unknown_networks_are_refused():
