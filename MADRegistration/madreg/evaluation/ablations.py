@@ -10,26 +10,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 
+from .. import device as devices
+from .. import weights
 from ..appearance import Appearance
 from ..errors import InputError
 from ..geometry import mean_displacement
 from ..measures import MEASURES
 from ..measures.mad import MAD
 from ..network import DistanceNetwork, FusedSettings, NetworkSettings, SiameseSettings
-from ..pairs import PairSampler, PairSettings, Scan, load_scan
+from ..pairs import PairSampler, PairSettings, Scan, load_scan, scan_of
+from ..reading import read_volume, volume_from_image
 from ..registration import SINGLE_SPACING, SINGLE_STEPS
 from ..training import TrainingSettings, figures, train, validate
+from .ablations_report import write_ablations
 from .alone import register_alone
 from .matched_ssd import MatchedSSD
+from .phantom import label_map
 from .protocol import Case, make_trial
-from .studies import Setting, collect
+from .simulation import T1, simulate
+from .studies import Setting, Study, collect
 
 HELD_OUT = 2  # scans of each folder, the last by name, from which no training pair is drawn
 RESAMPLES = 500
@@ -98,16 +105,28 @@ class Budget:
 
 
 QUICK = Budget(pairs=16, size=16, validation=4, steps=3)
+QUICK_VARIANTS = ("reference", "layers 0", "ResNet-10")
 CLASSICAL = {"NMI": MEASURES["nmi"], "NGF": MEASURES["ngf"], MatchedSSD.name: MatchedSSD}
 SHIPPED = "shipped network"
 
 
 @dataclass(frozen=True)
 class Found:
-    """Rows: what each training yielded, and each registration."""
+    """Rows: what each network predicts, and each registration.
 
-    trained: list[dict] = field(default_factory=list)
-    registered: list[dict] = field(default_factory=list)
+    ``processor_seconds`` of a training that was continued are those since then.
+    """
+
+    trained: list[dict]
+    registered: list[dict]
+
+
+def made_up_heads() -> tuple[list[list[Scan]], list[list[Scan]]]:
+    """Two made-up heads to train on and a held-out one, for a trial run without data."""
+    rng = np.random.default_rng(0)
+    images = [simulate(label_map(seed), T1, rng) for seed in (3, 4, 5)]
+    scans = [scan_of(volume_from_image(image, "made-up head")[0]) for image in images]
+    return [scans[:2]], [scans[2:]]
 
 
 def training_files(data: Path | None) -> list[list[Path]]:
@@ -117,7 +136,7 @@ def training_files(data: Path | None) -> list[list[Path]]:
         InputError: if there are none.
     """
     if data is None or not data.is_dir():
-        raise InputError("This study trains: give --data, a folder with folders of T1w scans.")
+        raise InputError("This study trains a network: give --data, a folder with folders of T1w scans.")
     found = [sorted(folder.glob("*T1w*.nii*")) for folder in sorted(data.iterdir()) if folder.is_dir()]
     found = [files for files in found if files]
     if not any(len(files) > 2 * HELD_OUT for files in found):
@@ -135,9 +154,6 @@ def split(files: Sequence[Sequence[Path]]) -> tuple[list[list[Path]], list[list[
 def validation_pairs(held_out: Sequence[Sequence[Scan]], cases: Sequence[Case], budget: Budget,
                      seed: int) -> dict[str, list[dict[str, torch.Tensor]]]:
     """By kind: random appearances of held-out scans, and the cases as they are, by contrast."""
-    from ..pairs import scan_of
-    from ..reading import read_volume
-
     sampler = PairSampler(held_out, PairSettings(size=budget.size), seed + 1_000_003)
     pairs = {DRAWN: [sampler.pair(number) for number in range(budget.validation)]}
     scans = {case.name: [scan_of(read_volume(path)[0]) for path in (case.fixed, case.moving)] for case in cases}
@@ -155,28 +171,25 @@ def validation_pairs(held_out: Sequence[Sequence[Scan]], cases: Sequence[Case], 
 
 
 class _Trainer:
-    """Trains and measures variants on scans that are read when the first one is needed."""
+    """Trains and measures variants; scans are read when they are first needed."""
 
     def __init__(self, setting: Setting, budget: Budget) -> None:
-        from .. import device as devices
-
         self.setting, self.budget = setting, budget
         self.device = str(devices.choose(setting.device))
-        self.files, self.held_out = split(training_files(setting.data))
-        self._scans: list[list[Scan]] = []
-        self._pairs: dict[str, list[dict[str, torch.Tensor]]] = {}
+        self.files = None if setting.quick and setting.data is None else split(training_files(setting.data))
 
-    @property
-    def scans(self) -> list[list[Scan]]:
-        self._scans = self._scans or [[load_scan(path) for path in group] for group in self.files]
-        return self._scans
+    @cached_property
+    def scans(self) -> tuple[list[list[Scan]], list[list[Scan]]]:
+        """Groups to train on, and held-out ones."""
+        if self.files is None:
+            return made_up_heads()
+        training, held_out = ([[load_scan(path) for path in group] for group in part] for part in self.files)
+        return training, held_out
 
-    @property
+    @cached_property
     def pairs(self) -> dict[str, list[dict[str, torch.Tensor]]]:
-        if not self._pairs:
-            held_out = [[load_scan(path) for path in group] for group in self.held_out]
-            self._pairs = validation_pairs(held_out, self.setting.cases, self.budget, self.setting.seed)
-        return self._pairs
+        """Validation pairs by kind."""
+        return validation_pairs(self.scans[1], self.setting.cases, self.budget, self.setting.seed)
 
     def train(self, variant: Variant, steps: int, folder: Path) -> DistanceNetwork:
         """The trained network; goes on with what ``folder`` holds."""
@@ -188,7 +201,7 @@ class _Trainer:
             with open(folder / "train.log", "a") as stream:
                 stream.write(line + "\n")
 
-        return train(self.scans, folder, variant.network, PairSettings(size=self.budget.size,
+        return train(self.scans[0], folder, variant.network, PairSettings(size=self.budget.size,
                      appearance=variant.appearance), settings, device=self.device, say=say)
 
     def seconds_per_pair(self, variant: Variant, steps: int = 8) -> float:
@@ -229,43 +242,50 @@ def _key(variant: Variant, budget: Budget) -> dict:
     return {"variant": variant.name, "size": budget.size, "reference_pairs": budget.pairs}
 
 
-def measure_ablations(setting: Setting, variants: Sequence[Variant] = VARIANTS, budget: Budget | None = None) -> Found:
+def _timed(variants: Sequence[Variant]) -> list[Variant]:
+    """Those whose processor time a pair has to be known; the first is the reference."""
+    return [variant for variant in variants if variant.group == "architecture" or variant is variants[0]]
+
+
+def measure_ablations(setting: Setting, variants: Sequence[Variant] = VARIANTS, budget: Budget = Budget()) -> Found:
     """Train and measure every variant; what ``setting.out`` holds is not done again, half a training is continued.
+
+    Args:
+        variants: the first is the reference.
 
     Raises:
         InputError: if the data or a case cannot be used, or ``out`` holds rows of another seed.
     """
-    budget = budget or (QUICK if setting.quick else Budget())
     trainer = _Trainer(setting, budget)
     by_name = {variant.name: variant for variant in variants}
-
-    def folder(name: str, steps: int) -> Path:
-        return setting.out / "training" / f"{name.replace(' ', '-')}-{budget.size}-{steps}"
-
-    timed = [v for v in variants if v.group == "architecture" or v == variants[0]]
-    costs = collect(setting, "costs", [_key(v, budget) for v in timed],
-                    lambda key: {"seconds_per_pair": trainer.seconds_per_pair(by_name[key["variant"]])})
-    seconds = {row["variant"]: row["seconds_per_pair"] for row in costs}
     first = variants[0].name
-    steps = {v.name: round(budget.pairs * seconds[first] / seconds.get(v.name, seconds[first]) / BATCH)
-             for v in variants}
+    costs = collect(setting, "costs", [_key(variant, budget) for variant in _timed(variants)],
+                    lambda key: {"seconds_per_pair": trainer.seconds_per_pair(by_name[key["variant"]])})
+    seconds = dict.fromkeys(by_name, costs[0]["seconds_per_pair"])
+    seconds |= {row["variant"]: row["seconds_per_pair"] for row in costs}
+    steps = {name: round(budget.pairs * seconds[first] / seconds[name] / BATCH) for name in by_name}
 
-    def train_one(key: dict) -> dict:
+    def network(name: str) -> DistanceNetwork:
+        folder = setting.out / "training" / f"{name.replace(' ', '-')}-{budget.size}-{steps[name]}"
+        return trainer.train(by_name[name], steps[name], folder).requires_grad_(False)
+
+    def trained(key: dict) -> dict:
         name = key["variant"]
+        if name == SHIPPED:
+            return {"pairs": None, "processor_seconds": None, "seconds_per_pair": None,
+                    "figures": trainer.predict(weights.load(device=trainer.device)[0])}
+        assert trainer.scans  # read before the clock starts
         began = time.process_time()
-        network = trainer.train(by_name[name], steps[name], folder(name, steps[name]))
-        used = time.process_time() - began
-        return {"pairs": steps[name] * BATCH, "processor_seconds": round(used, 1),
-                "seconds_per_pair": round(seconds.get(name, seconds[first]), 4),
-                "parameters": sum(p.numel() for p in network.parameters()), "figures": trainer.predict(network)}
+        made = network(name)
+        return {"pairs": steps[name] * BATCH, "processor_seconds": round(time.process_time() - began, 1),
+                "seconds_per_pair": round(seconds[name], 4), "figures": trainer.predict(made)}
 
-    trained = collect(setting, "trained", [_key(v, budget) for v in variants], train_one)
-    makers: dict[str, Callable] = {
-        v.name: lambda v=v: trainer.train(v, steps[v.name], folder(v.name, steps[v.name])).requires_grad_(False)
-        for v in variants}
-    registered = collect(setting, "registered", _registrations(setting, variants, budget),
-                         lambda key: _register(setting, key, makers, budget))
-    return Found(trained, registered)
+    shipped = Variant(SHIPPED, "reference", "trained for an hour and a half, on larger crops")
+    rows = collect(setting, "trained", [_key(variant, budget) for variant in [*variants, shipped]], trained)
+    rows = [{**row, "group": variant.group, "differs": variant.differs}
+            for row, variant in zip(rows, [*variants, shipped], strict=True)]
+    return Found(rows, collect(setting, "registered", _registrations(setting, variants, budget),
+                               lambda key: _register(setting, key, network, budget)))
 
 
 def _registrations(setting: Setting, variants: Sequence[Variant], budget: Budget) -> list[dict]:
@@ -276,17 +296,15 @@ def _registrations(setting: Setting, variants: Sequence[Variant], budget: Budget
             for name, levels in by for level in levels for case in setting.cases]
 
 
-def _register(setting: Setting, key: dict, networks: dict[str, Callable], budget: Budget) -> dict:
+def _register(setting: Setting, key: dict, trained: Callable[[str], DistanceNetwork], budget: Budget) -> dict:
     """Error in mm of one registration from the centres of geometry, and its processor time."""
-    from ..reading import read_volume
-
     case = next(case for case in setting.cases if case.name == key["case"])
     seed, name = setting.seed, key["by"]
     if name in CLASSICAL:
         def make(fixed, moving):
             return CLASSICAL[name](fixed.resampled(SINGLE_SPACING), moving.resampled(SINGLE_SPACING), seed=seed)
     else:
-        network = None if name == SHIPPED else networks[name]()
+        network = None if name == SHIPPED else trained(name)
 
         def make(fixed, moving):
             return MAD(fixed, moving, network, seed)
@@ -298,3 +316,18 @@ def _register(setting: Setting, key: dict, networks: dict[str, Callable], budget
     return {"contrast": case.contrast, "error_mm": round(mean_displacement(matrix, trial.truth, trial.points), 3),
             "before_mm": round(mean_displacement(np.eye(4), trial.truth, trial.points), 3),
             "processor_seconds": round(time.process_time() - began, 1)}
+
+
+def _plan(setting: Setting) -> tuple[Sequence[Variant], Budget]:
+    if setting.quick:
+        return [variant for variant in VARIANTS if variant.name in QUICK_VARIANTS], QUICK
+    return VARIANTS, Budget()
+
+
+def _units(setting: Setting) -> int:
+    variants, budget = _plan(setting)
+    return len(_timed(variants)) + len(variants) + 1 + len(_registrations(setting, variants, budget))
+
+
+STUDY = Study("step", _units, lambda s: measure_ablations(s, *_plan(s)),
+              lambda found, source, out: write_ablations(found.trained, found.registered, source, out))
