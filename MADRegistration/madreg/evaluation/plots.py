@@ -21,7 +21,8 @@ _COLORS = ["#D55E00", "#0072B2", "#009E73", "#E69F00", "#999999", "#555555", "#C
 _MARKS = "osD^xvP*X<>"
 
 
-def _style(method: str) -> dict:
+def style(method: str) -> dict:
+    """Colour and mark of a method."""
     number = list(METHODS).index(method) if method in METHODS else len(_COLORS) - 1
     return {"color": _COLORS[number % len(_COLORS)], "marker": _MARKS[number % len(_MARKS)]}
 
@@ -30,11 +31,12 @@ def _in_order(rows: Sequence[dict], field: str) -> list[str]:
     return list(dict.fromkeys(row[field] for row in rows))
 
 
-def new_figure(width: float, height: float, panels: int = 1) -> tuple[Figure, np.ndarray]:
+def new_figure(width: float, height: float, panels: int = 1, sharey: bool = True) -> tuple[Figure, np.ndarray]:
+    """A figure of so many inches and its panels, side by side."""
     from matplotlib.figure import Figure  # without pyplot: no display, no global state
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(1, panels, sharey=True, squeeze=False)[0]
+    return figure, figure.subplots(1, panels, sharey=sharey, squeeze=False)[0]
 
 
 def save(figure: Figure, caption: str, path: Path) -> list[Path]:
@@ -59,7 +61,7 @@ def success(rows: Sequence[dict]) -> Figure:
                 continue
             summary = summaries[level, method]
             x = place + (number - (len(methods) - 1) / 2) * width
-            axes.bar(x, summary.under_5, width * 0.92, color=_style(method)["color"],
+            axes.bar(x, summary.under_5, width * 0.92, color=style(method)["color"],
                      label=method if place == 0 else None)
             low, high = summary.under_5_interval
             axes.plot([x, x], [low, high], color="black", linewidth=0.9)
@@ -88,7 +90,7 @@ def errors(rows: Sequence[dict]) -> Figure:
             values = np.array([max(row["error_mm"], 0.01) for row in some])
             x = place + rng.uniform(-0.25, 0.25, len(values))
             ended = np.array([not row["note"] for row in some])
-            color = _style(method)["color"]
+            color = style(method)["color"]
             axes.scatter(x[ended], values[ended], s=13, color=color, alpha=0.75, linewidths=0)
             axes.scatter(x[~ended], values[~ended], s=22, color=color, marker="x")
             axes.plot([place - 0.38, place + 0.38], [np.median(values)] * 2, color="black", linewidth=1.4)
@@ -110,8 +112,8 @@ def time_against_success(rows: Sequence[dict]) -> Figure:
     for (method,), summary in grouped(rows, ["method"]).items():
         low, high = summary.under_5_interval
         seconds = max(summary.seconds, 0.01)
-        axes.plot([seconds, seconds], [low, high], color=_style(method)["color"], linewidth=1)
-        axes.scatter(seconds, summary.under_5, s=55, label=method, zorder=3, **_style(method))
+        axes.plot([seconds, seconds], [low, high], color=style(method)["color"], linewidth=1)
+        axes.scatter(seconds, summary.under_5, s=55, label=method, zorder=3, **style(method))
     axes.set(xscale="log", ylim=(-0.02, 1.02), xlabel="median time of a trial, s",
              ylabel="share of trials with an error under 5 mm")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

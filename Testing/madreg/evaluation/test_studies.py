@@ -1,11 +1,14 @@
 """Every study runs in its small form, and rows that were kept are not made again."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from madreg.errors import InputError
 from madreg.evaluation import studies
+from madreg.evaluation.protocol import Case
 from madreg.evaluation.studies import STUDIES, Setting, Study, collect, find_study, run_study
 
 
@@ -13,7 +16,8 @@ from madreg.evaluation.studies import STUDIES, Setting, Study, collect, find_stu
 def test_every_study_has_its_parts(name):
     study = find_study(name)
     assert isinstance(study, Study)
-    assert study.units(Setting([None] * 2, None, quick=True)) <= study.units(Setting([None] * 2, None))
+    cases = [Case(name, Path(), Path(), np.eye(4), "CT-T1") for name in ("first", "second")]
+    assert 0 < study.units(Setting(cases, Path(), quick=True)) <= study.units(Setting(cases, Path()))
 
 
 def test_a_study_is_measured_and_written_with_what_it_was_made_from(tmp_path):
