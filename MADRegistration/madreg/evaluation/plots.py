@@ -31,12 +31,13 @@ def _in_order(rows: Sequence[dict], field: str) -> list[str]:
     return list(dict.fromkeys(row[field] for row in rows))
 
 
-def new_figure(width: float, height: float, panels: int = 1, sharey: bool = True) -> tuple[Figure, np.ndarray]:
-    """A figure of so many inches and its panels, side by side."""
+def new_figure(width: float, height: float, panels: int = 1, rows: int = 1,
+               sharey: bool = True) -> tuple[Figure, np.ndarray]:
+    """A figure of so many inches and its panels: so many side by side in each row, row by row."""
     from matplotlib.figure import Figure  # without pyplot: no display, no global state
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(1, panels, sharey=sharey, squeeze=False)[0]
+    return figure, figure.subplots(rows, panels, sharey=sharey, squeeze=False).ravel()
 
 
 def save(figure: Figure, caption: str, path: Path) -> list[Path]:
