@@ -14,6 +14,7 @@ from ..measures import MEASURES
 from ..measures.base import Measure, sample_points
 from ..reading import read_volume
 from ..registration import SINGLE_SPACING
+from ..volume import Volume
 from .protocol import Case
 
 KINDS = {"translation": "mm", "rotation": "degrees"}
@@ -34,23 +35,25 @@ class Pair:
     device: str = "auto"
 
     @cached_property
-    def _volumes(self) -> tuple:
+    def scans(self) -> tuple[Volume, Volume]:
+        """Fixed and moving as read."""
         where = devices.choose(self.device)
         return tuple(read_volume(path)[0].to(where) for path in (self.case.fixed, self.case.moving))
 
     @cached_property
-    def _coarse(self) -> tuple:
-        return tuple(volume.resampled(SINGLE_SPACING) for volume in self._volumes)
+    def coarse(self) -> tuple[Volume, Volume]:
+        """Both at the spacing of a measure alone."""
+        return tuple(volume.resampled(SINGLE_SPACING) for volume in self.scans)
 
     @cached_property
     def points(self) -> np.ndarray:
         """(n, 3) points of the fixed content, LPS mm, over which errors are averaged."""
-        return sample_points(self._coarse[0], 2000, self.seed).cpu().double().numpy()
+        return sample_points(self.coarse[0], 2000, self.seed).cpu().double().numpy()
 
     @cached_property
     def measures(self) -> dict[str, Measure]:
         """The measures by name; MAD resamples the scans to the spacing that its network was trained for."""
-        return {name: make(*(self._volumes if name == "mad" else self._coarse), seed=self.seed)
+        return {name: make(*(self.scans if name == "mad" else self.coarse), seed=self.seed)
                 for name, make in MEASURES.items()}
 
     def displaced(self, **by: tuple[float, float, float]) -> np.ndarray:

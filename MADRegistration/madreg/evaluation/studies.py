@@ -24,6 +24,7 @@ STUDIES = {
     "ablations": "what training needs: the network trained anew (--data) in variants that differ in one thing, some "
                  "two hours on one core",
     "edges": "how far random convolutions shift an edge",
+    "costs": "processor time for one value of each measure, with and without its gradient",
     "landscapes": "each measure along and about every axis around the true pose",
     "capture": "from how far gradient descent on each measure alone comes home, in mm and degrees",
 }
