@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("cases", nargs="?", type=Path, metavar="CASES", help="folder with cases.json")
     parser.add_argument("--methods", type=_words, metavar="A,B,...",
-                        help="default, mad, nmi, ngf (a measure alone: no search, no refinement), identity, centers, "
+                        help="default, mad, nmi, ngf (a measure alone: no search, no refinement), mad:search, "
+                             "nmi:search, ngf:search (alone after the default's search), identity, centers, "
                              "peer:mattes, peer:elastix, peer:ants, peer:ants_search, peer:greedy_search; "
                              f"by default {METHODS}")
     parser.add_argument("--levels", type=_words, metavar="A,B,...",

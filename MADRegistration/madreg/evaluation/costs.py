@@ -66,8 +66,8 @@ def write_costs(rows: Sequence[dict], made_from: str, out: Path) -> str:
     (out / "costs.csv").write_text(as_csv(HEADER, lines))
     table = markdown(HEADER, lines)
     (out / "costs.md").write_text(
-        "# What the measures cost\n\nProcessor time of all threads together, medians over the cases, on the CPU; MAD over all "
-        "of the fixed content, NMI and NGF at 30,000 points at 4 mm, as `madreg register --measure` has them.\n\n"
+        "# What the measures cost\n\nProcessor time of all threads together, medians over the cases, on the CPU; MAD "
+        "over all of the fixed content, NMI and NGF at 30,000 points at 4 mm, as in `madreg register --measure`.\n\n"
         f"{table}\nTorch uses {torch.get_num_threads()} threads.  {made_from}\n")
     return table
 

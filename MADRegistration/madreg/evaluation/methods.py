@@ -103,6 +103,9 @@ METHODS = {
         Method("identity", False, _peer(peers.identity)),
         Method("centers", False, _peer(peers.centers)),
         *(Method(f"peer:{name}", False, _peer(f), package, pypi) for name, (f, package, pypi) in peers.PEERS.items()),
+        # alone, after the search that the default begins with: a measure at its best
+        *(Method(f"{name}:search", True, _registered(name, "search"), "madreg.registration")
+          for name in ("mad", "nmi", "ngf")),
     ]
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import plots
 from .provenance import made_from
-from .tables import as_csv, markdown, table
+from .tables import as_csv, markdown, side_by_side, table
 
 CLOCKS = {
     "in-process": "Time: from the two files to the matrix, reading included, imports excluded.",
@@ -27,7 +27,7 @@ def caption(rows: Sequence[dict]) -> str:
 
 
 def write_report(rows: Sequence[dict], notices: Sequence[str], out: Path) -> str:
-    """Write ``summary.csv``, ``by_contrast.csv``, ``by_case.csv``, ``results.md`` and the plots into ``out``.
+    """Write ``summary.csv``, ``contrasts.csv``, ``by_contrast.csv``, ``by_case.csv``, ``results.md`` and the plots.
 
     Returns:
         The table by level, in Markdown.
@@ -44,6 +44,10 @@ def write_report(rows: Sequence[dict], notices: Sequence[str], out: Path) -> str
         first = first or text
         if name != "by_case":
             page.append(f"## {title}\n\n{text}\n{source}\n")
+    header, lines = side_by_side(rows)
+    (out / "contrasts.csv").write_text(as_csv(header, lines))
+    page.insert(2, f"## Contrasts side by side\n\nMean error (MAE), and the share of trials under 5 mm.\n\n"
+                   f"{markdown(header, lines)}\n{source}\n")
     for name, title, draw in [("success", "Share of trials under 5 mm", plots.success),
                               ("errors", "Error of every trial", plots.errors),
                               ("time", "Time against success", plots.time_against_success)]:

@@ -59,6 +59,11 @@ def test_quick_run_writes_whole_tables(quick):
     page = (quick / "results.md").read_text()
     assert re.search(r"Commit \S+.*; weights \S+; seed 0; 2 cases x 1 trial a level; in-process clock; .*madreg", page)
     assert "CT-T1" in (quick / "by_contrast.csv").read_text()
+    with (quick / "contrasts.csv").open() as file:
+        for line in csv.DictReader(file):
+            row, = (row for row in rows_of(quick, line["method"]) if row["contrast"] == "CT-T1")
+            assert float(line["CT-T1"].split()[0]) == pytest.approx(row["error_mm"], rel=0.01, abs=0.006)
+            assert line["CT-T1"].endswith(f"{'100%' if row['error_mm'] < 5 else '0%'} of 1")
 
 
 def test_quick_run_draws_plots(quick):
