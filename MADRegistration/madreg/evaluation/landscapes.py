@@ -41,6 +41,22 @@ def basin(amounts: np.ndarray, values: np.ndarray) -> tuple[float, float]:
     return float(amounts[left]), float(amounts[right])
 
 
+def half_width(amounts: np.ndarray, values: np.ndarray) -> float:
+    """Width of the valley around the true pose at half of its height: from the minimum near 0 to the highest value."""
+    near = np.flatnonzero(np.abs(amounts) <= NEAR)
+    bottom = near[np.argmin(values[near])]
+    level = (values[bottom] + values.max()) / 2
+    ends = []
+    for step in (-1, 1):
+        at = bottom
+        while 0 <= at + step < len(values) and values[at] < level:
+            at += step
+        before = at - step
+        share = (level - values[before]) / max(values[at] - values[before], 1e-12) if values[at] > level else 1.0
+        ends.append(amounts[before] + share * (amounts[at] - amounts[before]))
+    return float(ends[1] - ends[0])
+
+
 def _keys(setting: Setting) -> list[dict]:
     cuts = [*(f"{kind} {axis}" for kind in KINDS for axis in AXES), CUT]
     return [{"case": case.name, "measure": measure, "cut": cut}
@@ -74,22 +90,26 @@ def measure_landscapes(setting: Setting) -> list[dict]:
 
 
 HEADER = ["case", "measure", *(f"{kind} {axis}, {unit}" for kind, unit in KINDS.items() for axis in AXES),
-          *(f"mean {kind}, {unit}" for kind, unit in KINDS.items())]
+          *(f"mean {kind}, {unit}" for kind, unit in KINDS.items()),
+          *(f"at half height, {kind}, {unit}" for kind, unit in KINDS.items())]
 
 
 def widths(rows: Sequence[dict]) -> list[list[str]]:
-    """Lines for :data:`HEADER`: the width of the monotone basin along every axis."""
+    """Lines for :data:`HEADER`: the width of the monotone basin along every axis, and means."""
     lines = []
     for case in dict.fromkeys(row["case"] for row in rows):
         for measure in dict.fromkeys(row["measure"] for row in rows):
             found: dict[str, list[float]] = {kind: [] for kind in KINDS}
+            half: dict[str, list[float]] = {kind: [] for kind in KINDS}
             for row in rows:
                 kind = row["cut"].split()[0]
                 if row["case"] == case and row["measure"] == measure and row["cut"] != CUT:
-                    low, high = basin(np.array(row["amounts"][kind]), np.array(row["values"]))
+                    curve = np.array(row["amounts"][kind]), np.array(row["values"])
+                    low, high = basin(*curve)
                     found[kind].append(high - low)
+                    half[kind].append(half_width(*curve))
             lines.append([case, measure, *(f"{width:g}" for kind in KINDS for width in found[kind]),
-                          *(f"{np.mean(found[kind]):.0f}" for kind in KINDS)])
+                          *(f"{np.mean(some[kind]):.0f}" for some in (found, half) for kind in KINDS)])
     return lines
 
 
@@ -152,7 +172,8 @@ def write_landscapes(rows: Sequence[dict], made_from: str, out: Path) -> str:
     (out / "landscapes.md").write_text(
         "# Landscapes: each measure around the true pose\n\n"
         "Width of the monotone basin around the true pose: within it every sample farther out is higher.  There is a "
-        "sample every 5 mm and every 10 degrees; x is to the left, y to the back, z upwards.\n\n"
+        "sample every 5 mm and every 10 degrees; x is to the left, y to the back, z upwards.  At half height: width of "
+        "the valley where the measure has risen by half of what it rises by along that axis, mean of three axes.\n\n"
         f"{table}\n{made_from}\n\n![Along and about the axes](landscapes.png)\n\n{made_from}\n\n"
         f"![Translation along x and rotation about z](landscapes_cut.png)\n\n{made_from}\n")
     return table

@@ -77,9 +77,13 @@ def find_study(name: str) -> Study:
 
 
 def run_study(study: Study, setting: Setting) -> str:
-    """Measure and write; returns the table to be printed."""
+    """Measure and write, with the commit of the rows where rows were kept; returns the table to be printed."""
     size = f"{len(setting.cases)} cases, {study.units(setting)} {study.unit}s"
-    return study.write(study.measure(setting), made_from(commit(), weights_hash(), setting.seed, size), setting.out)
+    found = study.measure(setting)
+    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+    commits = sorted({row["commit"] for row in rows if "commit" in row}) or [commit()]
+    source = made_from(", ".join(commits), weights_hash(), setting.seed, size)
+    return study.write(found, source, setting.out)
 
 
 def collect(setting: Setting, name: str, keys: Sequence[dict], make: Callable[[dict], dict]) -> list[dict]:

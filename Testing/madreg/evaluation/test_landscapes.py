@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from madreg.evaluation.landscapes import CUT, basin, measure_landscapes, widths, write_landscapes
+from madreg.evaluation.landscapes import CUT, basin, half_width, measure_landscapes, widths, write_landscapes
 from madreg.evaluation.phantom import write_cases
 from madreg.evaluation.studies import Setting
 
@@ -26,6 +26,12 @@ def test_a_plateau_and_a_deeper_minimum_far_off_are_no_part_of_the_basin():
     values[AMOUNTS == 80] = -50
     assert basin(AMOUNTS, values) == (-30, 30)
     assert basin(AMOUNTS, np.zeros_like(AMOUNTS))[0] == basin(AMOUNTS, np.zeros_like(AMOUNTS))[1]
+
+
+def test_the_width_at_half_height():
+    assert half_width(AMOUNTS, np.abs(AMOUNTS)) == pytest.approx(100)
+    assert half_width(AMOUNTS, np.minimum(np.abs(AMOUNTS), 23.0)) == pytest.approx(23)
+    assert half_width(AMOUNTS, np.where(AMOUNTS > 0, AMOUNTS, 0)) == pytest.approx(150)
 
 
 def test_made_up_heads_have_their_minimum_at_the_true_pose(tmp_path):
