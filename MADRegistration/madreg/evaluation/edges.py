@@ -58,7 +58,7 @@ def _count(setting: Setting) -> int:
     return 100 if setting.quick else 1000
 
 
-HEADER = ["layers, at most", "edges", "median |shift|, voxels", "mean shift, voxels", "90 % below, voxels",
+HEADER = ["layers, at most", "edges", "median distance, voxels", "mean shift, voxels", "90 % below, voxels",
           "worst, voxels"]
 
 
