@@ -26,10 +26,13 @@ STAGES = {
     "preparing": "Preparing the volumes",
     "starting": "Starting the registration process (a few seconds, the first time)",
     "search": "Searching every pose",
+    "matches": "Following the network's matches",
     "candidates": "Comparing the best poses",
+    "size": "Bringing the poses to size",
     "coarse": "Refining, coarse",
     "medium": "Refining, medium",
     "fine": "Refining, fine",
+    "estimate": "Estimating the error",
 }
 
 

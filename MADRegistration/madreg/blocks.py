@@ -21,6 +21,7 @@ from .correspondence import robust_fit
 from .geometry import Grid, about, apply
 from .measures.base import map_points
 from .measures.ngf import edge_parameter, gradient_mask
+from .optimise import Adam
 from .search import trace_free_tensors
 from .smoothing import smooth, world_gradient
 from .volume import Volume, sample_array
@@ -42,7 +43,7 @@ def _tensors(values: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tens
     gradient = world_gradient(smooth(values, [0.7] * 3), grid)
     there = gradient_mask(mask)
     outer = trace_free_tensors(gradient, edge_parameter(gradient, there > 0), there)
-    return torch.stack([smooth(channel, [0.7] * 3) for channel in outer])
+    return smooth(outer, [0.7] * 3)
 
 
 def _windows(count: int, half: int, stride: int, device: torch.device) -> torch.Tensor:
@@ -89,47 +90,63 @@ class Motion:
     consensus: float
 
 
-class Blocks:
-    """Scores of every block of the fixed scan at every displacement about one pose.
+class BlockMatching:
+    """A pair of scans whose blocks can be asked about any pose.
 
     Args:
         fixed, moving: the pair.
-        pose: 4x4, fixed LPS to moving LPS.
+    """
+
+    def __init__(self, fixed: Volume, moving: Volume) -> None:
+        self.reach, self.half, self.stride = (int(round(mm / SPACING)) for mm in (REACH_MM, HALF_MM, STRIDE_MM))
+        fixed, self.moving = fixed.resampled(SPACING), moving.resampled(SPACING)
+        content = apply(fixed.grid.matrix, torch.nonzero(fixed.content).cpu().numpy()[:, ::-1])
+        self.lattice = Grid.covering(content.min(0) - MARGIN_MM, content.max(0) + MARGIN_MM, SPACING)
+        points = self.lattice.points(fixed.device)
+        values, mask = fixed.sample(points)
+        self.tensors = _tensors(values, mask > 0.5, self.lattice)
+        inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
+        self.inside = sample_array(fixed.content.float()[None], inverse, points, "zeros")
+        # a wider lattice, so that what lies just outside can be moved in
+        self.wide = self.lattice.widened(self.reach)
+        self.wide_points = self.wide.points(fixed.device)
+
+    def about(self, pose: np.ndarray) -> Blocks:
+        """The blocks about a pose: 4x4, fixed LPS to moving LPS."""
+        moved = map_points(torch.as_tensor(pose)[None], self.wide_points.reshape(-1, 3))[0]
+        values, mask = self.moving.sample(moved.reshape(self.wide_points.shape))
+        energy, scores = _scores(self.tensors, _tensors(values, mask > 0.5, self.wide), self.reach, self.half,
+                                 self.stride)
+        core = slice(self.reach, -self.reach)
+        common = self.inside * (mask > 0.5)[core, core, core]
+        shown = energy.sqrt() * _block_means(common, self.half, self.stride)[0]
+        chosen = torch.nonzero((shown > 0.1 * shown.max()).flatten())[:, 0]
+        scaled = self.lattice.matrix @ np.diag([self.stride, self.stride, self.stride, 1.0])
+        grid = Grid(tuple(shown.shape[::-1]), scaled)
+        weight = shown.flatten()[chosen]
+        return Blocks(self.reach, grid, chosen, grid.points(weight.device).reshape(-1, 3)[chosen],
+                      weight / weight.sum(), scores[chosen])
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Scores of every block of the fixed scan at every displacement about one pose.
 
     Attributes:
-        grid: lattice of the blocks' middles.
         reach: displacements to either side, along each axis; ``n = 2 reach + 1``.
+        grid: lattice of the blocks' middles.
         chosen: (B,) flat indices into it: the blocks that show something in both scans.
         centers: (B, 3) LPS mm, their middles.
         weight: (B,) how much each shows; sums to 1.
         scores: (B, n, n, n) at displacements of ``-reach`` to ``reach`` times 4 mm along z, y, x of the fixed world.
     """
 
-    def __init__(self, fixed: Volume, moving: Volume, pose: np.ndarray) -> None:
-        self.reach, half, stride = (int(round(mm / SPACING)) for mm in (REACH_MM, HALF_MM, STRIDE_MM))
-        fixed, moving = fixed.resampled(SPACING), moving.resampled(SPACING)
-        content = apply(fixed.grid.matrix, torch.nonzero(fixed.content).cpu().numpy()[:, ::-1])
-        lattice = Grid.covering(content.min(0) - MARGIN_MM, content.max(0) + MARGIN_MM, SPACING)
-        points = lattice.points(fixed.device)
-        fixed_values, fixed_mask = fixed.sample(points)
-        # a wider lattice, so that what lies just outside can be moved in
-        wide = lattice.widened(self.reach)
-        moved = map_points(torch.as_tensor(pose)[None], wide.points(fixed.device).reshape(-1, 3))[0]
-        moving_values, moving_mask = moving.sample(moved.reshape(*wide.shape, 3))
-        energy, scores = _scores(_tensors(fixed_values, fixed_mask > 0.5, lattice),
-                                 _tensors(moving_values, moving_mask > 0.5, wide), self.reach, half, stride)
-
-        inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
-        inside = sample_array(fixed.content.float()[None], inverse, points, "zeros")
-        core = slice(self.reach, -self.reach)
-        common = inside * (moving_mask > 0.5)[core, core, core]
-        shown = energy.sqrt() * _block_means(common, half, stride)[0]
-        self.chosen = torch.nonzero((shown > 0.1 * shown.max()).flatten())[:, 0]
-        self.grid = Grid(tuple(shown.shape[::-1]), lattice.matrix @ np.diag([stride, stride, stride, 1.0]))
-        self.centers = self.grid.points(fixed.device).reshape(-1, 3)[self.chosen]
-        self.weight = shown.flatten()[self.chosen]
-        self.weight = self.weight / self.weight.sum()
-        self.scores = scores[self.chosen]
+    reach: int
+    grid: Grid
+    chosen: torch.Tensor
+    centers: torch.Tensor
+    weight: torch.Tensor
+    scores: torch.Tensor
 
     def at(self, displacements: torch.Tensor, scores: torch.Tensor | None = None) -> torch.Tensor:
         """Scores (S, B) at displacements (S, B, 3) in mm, smooth and differentiable; beyond reach, as at its end.
@@ -166,14 +183,11 @@ class Blocks:
             linear = torch.einsum("sn,nab->sab", parameters[:, :9], generators)
             return torch.einsum("sab,pb->spa", linear, from_center) + parameters[:, None, 9:]
 
-        optimiser = torch.optim.Adam([parameters])
+        optimiser = Adam(parameters)
         for step in range(steps):
-            optimiser.param_groups[0]["lr"] = 2.0 * 0.02 ** (step / steps)
             stretch = (parameters[:, 3:9] / deviation).square().sum(1)
             value = (self.at(displacements()) * self.weight).sum(1) - strength * stretch
-            optimiser.zero_grad()
-            (-value).sum().backward()
-            optimiser.step()
+            optimiser.step(torch.autograd.grad(-value.sum(), parameters)[0], 2.0 * 0.02 ** (step / steps))
         with torch.no_grad():
             value = (self.at(displacements()) * self.weight).sum(1)
             best = int(value.argmax())
@@ -199,13 +213,10 @@ class Blocks:
             height = scores.flatten(1) - LOCAL_PRIOR * torch.cdist(common, self._displacements()).square()
             favourite = self._displacements()[height.argmax(1)]
         found = torch.stack([common, favourite]).requires_grad_()
-        optimiser = torch.optim.Adam([found])
+        optimiser = Adam(found)
         for step in range(steps):
-            optimiser.param_groups[0]["lr"] = 0.5 * 0.05 ** (step / steps)
             value = self.at(found, scores) - LOCAL_PRIOR * (found - common).square().sum(-1)
-            optimiser.zero_grad()
-            (-value).sum().backward()
-            optimiser.step()
+            optimiser.step(torch.autograd.grad(-value.sum(), found)[0], 0.5 * 0.05 ** (step / steps))
         found = found.detach()
         value = self.at(found, scores) - LOCAL_PRIOR * (found - common).square().sum(-1)
         return torch.where((value[0] >= value[1])[:, None], found[0], found[1])

@@ -18,7 +18,7 @@ import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
 
-from .blocks import Blocks, Motion
+from .blocks import BlockMatching, Blocks, Motion
 from .geometry import Grid, about, apply, mean_displacement
 from .measures.mad import MAD
 from .volume import Volume, sample_array
@@ -45,6 +45,7 @@ class Estimate:
         consensus: of the blocks, at the pose that they prefer: 1 is full, 0 is chance.
         lead: their consensus at the pose as a multiple of the best of :func:`turned`.
         preferred: 4x4, that pose, fixed LPS to moving LPS.
+        rival: 4x4, the best of :func:`turned` as the blocks prefer it; None if none was asked.
         blocks: the last ones asked, about the pose ``asked_at`` (4x4), and the ``motion`` that they agreed on; None
             where they show nothing.
     """
@@ -54,6 +55,7 @@ class Estimate:
     consensus: float
     lead: float
     preferred: np.ndarray
+    rival: np.ndarray | None = None
     blocks: Blocks | None = None
     motion: Motion | None = None
     asked_at: np.ndarray | None = None
@@ -91,32 +93,36 @@ class ErrorMap:
         return {"worst_mm": self.worst_mm, "worst_point_lps": self.worst_point.tolist()}
 
 
-def estimate(fixed: Volume, moving: Volume, pose: np.ndarray, points: np.ndarray, kind: str = "rigid",
-             lead: float | None = None, rounds: int = ROUNDS) -> Estimate:
+def estimate(matching: BlockMatching, pose: np.ndarray, points: np.ndarray, kind: str = "rigid",
+             compare: bool = True, rounds: int = ROUNDS) -> Estimate:
     """Judge a pose by what the blocks say.
 
     Args:
+        matching: of the pair.
         pose: 4x4, fixed LPS to moving LPS.
         points: (n, 3) LPS mm of the fixed content, over which the error is averaged.
         kind: of the transform that was looked for.
-        lead: what :func:`compared` said of this pose, if it was asked already.
+        compare: whether to hold the pose against its half turns; without, its lead is not known and taken as enough.
         rounds: how often to follow the blocks.
     """
     preferred, found = np.asarray(pose, float), None
-    for _ in range(rounds):
-        blocks = Blocks(fixed, moving, preferred)
+    lead, rival = (0.0, None) if compare else (TRUSTED, None)
+    for number in range(rounds):
+        blocks = matching.about(preferred)
         if len(blocks.centers) < FEWEST_BLOCKS:
             break
         motion = blocks.motion(kind)
+        if number == 0 and compare:
+            alike = motion if kind == "rigid" else blocks.motion()
+            lead, rival = _compared(matching, pose, alike.consensus, points)
         found = (blocks, motion, preferred)
         preferred = preferred @ motion.matrix
         if mean_displacement(found[2], preferred, points) < SETTLED_MM:
             break
     if found is None:
         return Estimate(pose, 0.0, 0.0, 0.0, preferred)
-    if lead is None:
-        lead = compared(fixed, moving, pose, points)[0]
-    return Estimate(pose, mean_displacement(pose, preferred, points), found[1].consensus, lead, preferred, *found)
+    return Estimate(pose, mean_displacement(pose, preferred, points), found[1].consensus, lead, preferred, rival,
+                    *found)
 
 
 def turned(pose: np.ndarray, center: np.ndarray) -> list[np.ndarray]:
@@ -124,27 +130,20 @@ def turned(pose: np.ndarray, center: np.ndarray) -> list[np.ndarray]:
     return [pose @ about(center, np.diag(signs)) for signs in ((1, -1, -1), (-1, 1, -1), (-1, -1, 1))]
 
 
-def compared(fixed: Volume, moving: Volume, pose: np.ndarray, points: np.ndarray) -> tuple[float, np.ndarray]:
-    """The blocks' consensus at a pose as a multiple of the best of :func:`turned`, and that pose as they prefer it.
+def _compared(matching: BlockMatching, pose: np.ndarray, consensus: float,
+              points: np.ndarray) -> tuple[float, np.ndarray | None]:
+    """The blocks' consensus at a pose as a multiple of the best of :func:`turned`, and that one as they prefer it.
 
-    A consensus that no turned pose comes near is not compared: the lead is then that over :data:`RIVAL_CONSENSUS`, and
-    the pose itself is returned as the blocks prefer it.
+    A consensus that no turned pose comes near is not compared: the lead is then that over :data:`RIVAL_CONSENSUS`.
     """
-    consensus, preferred = _agreement(fixed, moving, pose)
     if consensus >= TRUSTED * RIVAL_CONSENSUS:
-        return consensus / RIVAL_CONSENSUS, preferred
-    rivals = [_agreement(fixed, moving, one) for one in turned(pose, points.mean(0))]
-    rival = max(rivals, key=lambda one: one[0])
-    return consensus / max(rival[0], LEAST_CONSENSUS), rival[1]
-
-
-def _agreement(fixed: Volume, moving: Volume, pose: np.ndarray) -> tuple[float, np.ndarray]:
-    """Consensus of the blocks about a pose, and the pose that they prefer."""
-    blocks = Blocks(fixed, moving, pose)
-    if len(blocks.centers) < FEWEST_BLOCKS:
-        return 0.0, pose
-    motion = blocks.motion(steps=40)
-    return motion.consensus, pose @ motion.matrix
+        return consensus / RIVAL_CONSENSUS, None
+    strongest, preferred = 0.0, None
+    for rival in turned(pose, points.mean(0)):
+        blocks = matching.about(rival)
+        if len(blocks.centers) >= FEWEST_BLOCKS and (motion := blocks.motion()).consensus > strongest:
+            strongest, preferred = motion.consensus, rival @ motion.matrix
+    return consensus / max(strongest, LEAST_CONSENSUS), preferred
 
 
 def mean_prediction(mad: MAD, pose: np.ndarray) -> float:

@@ -16,20 +16,22 @@ import numpy as np
 import torch
 
 from . import __version__, device, weights
+from .blocks import BlockMatching
 from .correspondence import align
 from .errors import InputError
-from .estimate import ROUNDS, Estimate, compared, estimate, mean_prediction
+from .estimate import ROUNDS, Estimate, estimate, mean_prediction
 from .geometry import apply, flip_world, mean_displacement, rotation_angle
 from .measures import MEASURES
 from .measures.base import Measure, sample_points
 from .measures.mad import MAD
 from .measures.nmi import NMI
-from .optimise import evaluate, minimise
+from .optimise import evaluate, minimise, polish
 from .search import search
 from .transforms import DEGREES_OF_FREEDOM, LinearTransform
 from .volume import Volume
 
 INITS = ("given", "geometry", "mass", "search")
+FINEST = 2.0  # mm; nothing is computed at a finer resolution
 SINGLE_SPACING = 4.0  # mm; the one resolution at which a measure is optimised alone
 SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST = 80, 4.0, 0.05
 LEAST_OVERLAP = 0.01  # of the fixed content; less is no overlap at all
@@ -194,11 +196,13 @@ class _Run:
     def __init__(self, fixed: Volume, moving: Volume, settings: Settings,
                  progress: Callable[[Progress], None] | None) -> None:
         self.began = time.perf_counter()
-        self.fixed, self.moving, self.settings = fixed, moving, settings
+        # what is finer is reduced once, and every coarser level is made from that
+        self.fixed, self.moving = (one.resampled(FINEST) if one.grid.spacing.max() < FINEST else one
+                                   for one in (fixed, moving))
+        self.settings = settings
         self.network = weights.load(settings.weights, fixed.device)[0]  # what is damaged is found before the work
         self.callback = progress
         self.error_mm: float | None = None
-        self.lead: float | None = None
         self.stages: list[Stage] = []
         self.start = np.eye(4) if settings.start is None else np.asarray(settings.start, float)
         self.levels: dict[float, tuple[Volume, Volume]] = {}
@@ -208,11 +212,14 @@ class _Run:
 
     def execute(self) -> Result:
         if self.settings.measure == "default":
-            matrix = self._default()
+            matrix, judged = self._default()
         else:
             matrix = self._single()
-        judged = self._judged(matrix, self.lead)
+            judged = self._judged(matrix)
+        tell = self._teller("estimate", 0.95, 1.0)
+        tell(0.0, matrix[None])
         predicted_before, predicted_after = self._predicted(self.start), self._predicted(matrix)
+        tell(1.0, matrix[None])
         if judged is None or judged.verdict == "failed":
             before, after = predicted_before, predicted_after
             if judged is not None:  # blocks that do not agree may still know of a part of the error
@@ -229,24 +236,36 @@ class _Run:
 
     # --- the pipelines -------------------------------------------------------------------------------------------
 
-    def _default(self) -> np.ndarray:
+    def _default(self) -> tuple[np.ndarray, Estimate | None]:
+        """The best pose, and what is to be said of it."""
         kind = self.settings.type
         poses = self._starts(0.0, 0.45)
         if self.settings.init != "search" and self.mad.encoded is not None:
             poses = np.concatenate([poses, self._follow_matches(poses[0], 0.45, 0.5)])
-        poses = self._refine("candidates", 6.0, 8_000, poses, (50, 4.0, 0.5), (0.5, 0.57))
+        poses = self._refine("candidates", 6.0, 8_000, poses, (30, 4.0, 0.3), (0.5, 0.6))
         if kind != "rigid":
             # Size before shape: an affine transform set free far from its place shears what it should scale.  And
             # size before the choice among candidates: at the wrong size, the right pose need not look best.
-            poses = self._refine("size", 6.0, 8_000, poses, (60, 3.0, 0.3), (0.57, 0.63), "similarity")
-        poses = poses[:3]
-        steps = 100 if kind == "affine" else 40
-        poses = self._refine("coarse", 4.0, 12_000, poses, (steps, 1.5, 0.15), (0.63, 0.7), kind)[:1]
-        if self.settings.init == "search":
-            poses = self._not_turned(poses, steps)
+            poses = self._refine("size", 6.0, 8_000, poses, (30, 3.0, 0.2), (0.6, 0.65), "similarity")
+        pose = self._refined(poses[:3], 0.65, 0.8)
+        self._teller("estimate", 0.8, 1.0)(0.0, pose[None])
+        judged = self._judged(pose)
+        beaten = judged is not None and judged.lead < 1 and judged.rival is not None
+        if self.settings.init == "search" and beaten:  # heads are near symmetric
+            other = self._refined(judged.rival[None], 0.85, 0.95)
+            rejudged = self._judged(other)
+            if rejudged and rejudged.lead > judged.lead:
+                return other, rejudged
+        return pose, judged
+
+    def _refined(self, poses: np.ndarray, begin: float, end: float) -> np.ndarray:
+        """The best of some poses (B, 4, 4), brought to fine resolution: (4, 4)."""
+        kind = self.settings.type
+        first, second = begin + 0.3 * (end - begin), begin + 0.6 * (end - begin)
+        poses = self._refine("coarse", 4.0, 12_000, poses, (40, 2.0, 0.1), (begin, first), kind)[:1]
         self._look(poses[0])
-        poses = self._refine("medium", 3.0, 20_000, poses, (40, 0.6, 0.08), (0.7, 0.8), kind)
-        return self._refine("fine", 2.0, 40_000, poses, (60, 0.2, 0.02), (0.8, 1.0), kind)[0]
+        poses = self._refine("medium", 3.0, 20_000, poses, (20, 1.0, 0.05), (first, second), kind)
+        return self._refine("fine", 2.0, 40_000, poses, (25, 0.5, 0.01), (second, end), kind)[0]
 
     def _single(self) -> np.ndarray:
         """One measure, one resolution: what the paper compares."""
@@ -256,7 +275,7 @@ class _Run:
         measure = self.mad if name == "mad" else MEASURES[name](fixed, moving, seed=self.settings.seed)
         poses = poses[np.argsort(evaluate(measure, poses), kind="stable")][:1]
         schedule = (SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST)
-        return self._descend(name, measure, poses, schedule, (0.3, 1.0), self.settings.type)[0]
+        return self._descend(minimise, name, measure, poses, schedule, (0.3, 0.95), self.settings.type)[0]
 
     # --- the parts -----------------------------------------------------------------------------------------------
 
@@ -298,33 +317,20 @@ class _Run:
         self.stages.append(Stage("matches", "mad", before, after, time.perf_counter() - clock))
         return pose[None]
 
-    def _not_turned(self, poses: np.ndarray, steps: int) -> np.ndarray:
-        """The pose (1, 4, 4), or the one half a turn away if blocks agree better there: heads are near symmetric."""
-        self.lead, rival = compared(*self._level(SINGLE_SPACING), poses[0], self.points)
-        if self.lead >= 1:
-            return poses
-        rival = self._judged(rival, lead=1.0).preferred
-        turned = self._refine("turned", 4.0, 12_000, rival[None], (steps, 1.5, 0.15), (0.7, 0.7), self.settings.type)
-        lead, _ = compared(*self._level(SINGLE_SPACING), turned[0], self.points)
-        if lead <= self.lead:
-            return poses
-        self.lead = lead
-        return turned
-
     def _refine(self, name: str, spacing: float, samples: int, poses: np.ndarray, schedule: tuple[int, float, float],
                 share: tuple[float, float], kind: str = "rigid") -> np.ndarray:
         fixed, moving = self._level(spacing)
         measure = NMI(fixed, moving, samples=samples, seed=self.settings.seed)
-        return self._descend(name, measure, poses, schedule, share, kind)
+        return self._descend(polish, name, measure, poses, schedule, share, kind)
 
-    def _descend(self, name: str, measure: Measure, poses: np.ndarray, schedule: tuple[int, float, float],
-                 share: tuple[float, float], kind: str) -> np.ndarray:
+    def _descend(self, descent: Callable, name: str, measure: Measure, poses: np.ndarray,
+                 schedule: tuple[int, float, float], share: tuple[float, float], kind: str) -> np.ndarray:
         """Minimise from every pose; poses come back best first, and none is worse than it was."""
         clock = time.perf_counter()
         before = evaluate(measure, poses)
         steps, first, last = schedule
         transform = LinearTransform(poses, self.center, kind, self.radius)
-        after_poses, after = minimise(measure, transform, steps=steps, first_step=first, last_step=last,
+        after_poses, after = descent(measure, transform, steps=steps, first_step=first, last_step=last,
                                       progress=self._teller(name, *share))
         worse = ~(after < before)
         after_poses[worse], after[worse] = poses[worse], before[worse]
@@ -340,11 +346,11 @@ class _Run:
             self.levels[spacing] = self.fixed.resampled(spacing), self.moving.resampled(spacing)
         return self.levels[spacing]
 
-    def _judged(self, pose: np.ndarray, lead: float | None = None, rounds: int = ROUNDS) -> Estimate | None:
+    def _judged(self, pose: np.ndarray, compare: bool = True, rounds: int = ROUNDS) -> Estimate | None:
         """What the blocks say of a pose; None where the volumes do not overlap."""
         if self._overlap(pose) < LEAST_OVERLAP:
             return None
-        return estimate(*self._level(SINGLE_SPACING), pose, self.points, self.settings.type, lead, rounds)
+        return estimate(self.matching, pose, self.points, self.settings.type, compare, rounds)
 
     def _predicted(self, pose: np.ndarray) -> float | None:
         """MAD's mean prediction at a pose; None where the volumes do not overlap."""
@@ -355,9 +361,14 @@ class _Run:
         """MAD of this pair, on the lattice that its network was trained for."""
         return MAD(self.fixed, self.moving, self.network, self.settings.seed)
 
+    @cached_property
+    def matching(self) -> BlockMatching:
+        """The blocks of this pair."""
+        return BlockMatching(*self._level(SINGLE_SPACING))
+
     def _look(self, pose: np.ndarray) -> None:
         """Estimate the error now, for those who watch; nothing depends on it."""
-        if self.callback and (judged := self._judged(pose, lead=1.0, rounds=1)):
+        if self.callback and (judged := self._judged(pose, compare=False, rounds=1)):
             self.error_mm = judged.error_mm
 
     def _overlap(self, matrix: np.ndarray) -> float:

@@ -17,11 +17,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from .geometry import Grid, apply, rotation_angle
 from .measures.ngf import edge_parameter
 from .smoothing import smooth, world_gradient
 from .volume import Volume, sample_array
+
+COARSER = 1.7  # times the spacing: the lattice on which every rotation is tried
+LIKELY = 60  # rotations that are tried again on the finer one
+TURNED = 12  # poses of which neighbours are tried
+NEIGHBOUR = 8.0  # degrees between a pose and its neighbours; the rotations of the spiral lie 15 to 30 apart
 
 # Orthonormal basis of the symmetric trace-free 3x3 matrices: the Frobenius product of two tensors is the dot
 # product of their five coefficients.
@@ -83,7 +89,7 @@ def structure_tensors(volume: Volume, spacing: float) -> tuple[torch.Tensor, Gri
     gradient = world_gradient(smooth(fine.data, [0.7] * 3), fine.grid)
     mask = fine.mask.float()
     outer = trace_free_tensors(gradient, edge_parameter(gradient, fine.mask), mask)
-    return torch.stack([smooth(channel, [1.0] * 3) for channel in (*outer, mask)]), fine.grid
+    return smooth(torch.cat([outer, mask[None]]), [1.0] * 3), fine.grid
 
 
 def rotate_tensors(rotations: torch.Tensor) -> torch.Tensor:
@@ -115,101 +121,155 @@ def _content(features: torch.Tensor, grid: Grid) -> tuple[np.ndarray, float]:
     return center.cpu().double().numpy(), float(distance[(share < 0.99).sum().clamp(max=len(distance) - 1)])
 
 
+class _Correlation:
+    """All translations of a moving image over a fixed one, for any rotation, on one lattice.
+
+    Args:
+        spacing: mm, of the lattice.
+        min_overlap: share of the smaller image's edges that must lie in the other's field of view.
+    """
+
+    def __init__(self, fixed: Volume, moving: Volume, spacing: float, min_overlap: float) -> None:
+        self.spacing, self.min_overlap = spacing, min_overlap
+        self.device = fixed.device
+        fixed_features, fixed_grid = structure_tensors(fixed, spacing)
+        moving_features, self.moving_grid = structure_tensors(moving, spacing)
+        self.fixed_center, fixed_radius = _content(fixed_features, fixed_grid)
+        self.moving_center, moving_radius = _content(moving_features, self.moving_grid)
+        half_fixed, half_moving = (int(np.ceil(r / spacing)) for r in (fixed_radius, moving_radius))
+        reach = max(half_fixed, half_moving)  # shifts beyond leave less than half an image in common
+        self.length = _fast_length(half_fixed + half_moving + reach + 1)
+
+        inverse = torch.as_tensor(fixed_grid.inverse, dtype=torch.float32, device=self.device)
+        center = torch.as_tensor(self.fixed_center, dtype=torch.float32, device=self.device)
+        f = sample_array(fixed_features, inverse, self._offsets(half_fixed) + center, "zeros")
+        f = torch.cat([f, f[:5].square().sum(0, keepdim=True)])
+        self.fixed_hat = torch.fft.rfftn(f, s=(self.length,) * 3, dim=(1, 2, 3))
+        self.total_fixed = f[6].sum()
+
+        # one row a voxel, and a row of nothing for what lies outside: a nearest voxel is then a single look-up, and
+        # the tensors are smoother than the half cell by which it errs
+        self.rows = F.pad(moving_features.flatten(1).T, (0, 0, 0, 1)).contiguous()
+        offsets = self._offsets(half_moving)
+        ball = torch.nonzero(offsets.norm(dim=-1) <= (half_moving + 0.5) * spacing)
+        self.offsets = offsets[tuple(ball.T)]
+        self.ball = (ball[:, 0] * self.length + ball[:, 1]) * self.length + ball[:, 2]
+        # Fixed sample a meets moving sample a - s; in mm, fixed offset x meets moving offset x - d, d = s - origin.
+        origin, length = half_fixed - half_moving, self.length
+        self.shifts = (torch.arange(length, device=self.device) - origin + length // 2) % length - length // 2
+        near = self.shifts.abs() <= reach
+        self.usable = near[:, None, None] & near[None, :, None] & near[None, None, :]
+
+    def _offsets(self, half: int) -> torch.Tensor:
+        """(n, n, n, 3) mm from the middle, n = 2 half + 1."""
+        axis = torch.arange(-half, half + 1, dtype=torch.float32, device=self.device) * self.spacing
+        z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
+        return torch.stack([x, y, z], -1)
+
+    def _rotated(self, turn: torch.Tensor) -> torch.Tensor:
+        """Moving tensors, mask and energy (B, 7, length^3) as rotations (B, 3, 3) bring them over the fixed image."""
+        to_index = torch.as_tensor(self.moving_grid.inverse, dtype=torch.float32, device=self.device)
+        center = torch.as_tensor(apply(self.moving_grid.inverse, self.moving_center), dtype=torch.float32)
+        index = (self.offsets @ (to_index[:3, :3] @ turn).transpose(1, 2) + center.to(self.device)).round().long()
+        ni, nj, nk = self.moving_grid.size
+        inside = ((index >= 0) & (index < torch.tensor([ni, nj, nk], device=self.device))).all(-1)
+        flat = torch.where(inside, (index[..., 2] * nj + index[..., 1]) * ni + index[..., 0], len(self.rows) - 1)
+        found = self.rows[flat]  # (B, ball, 6)
+        upright = found[..., :5] @ rotate_tensors(turn.transpose(1, 2)).transpose(1, 2)
+        energy = found[..., :5].square().sum(-1, keepdim=True)
+        out = torch.zeros(len(turn), 7, self.length**3, device=self.device)
+        out[:, :, self.ball] = torch.cat([upright, found[..., 5:], energy], -1).transpose(1, 2)
+        return out
+
+    def scores(self, turn: torch.Tensor) -> torch.Tensor:
+        """Scores (B, length^3) of every translation at rotations (B, 3, 3), fixed to moving; -inf where not allowed."""
+        moving = self._rotated(turn)
+        size, axes = (self.length,) * 3, (2, 3, 4)
+        moving_hat = torch.fft.rfftn(moving.unflatten(2, size), dim=axes).conj()
+        products = torch.stack(
+            [
+                (self.fixed_hat[:5] * moving_hat[:, :5]).sum(1),  # agreement of the tensors
+                self.fixed_hat[6] * moving_hat[:, 5],  # fixed energy in the common view
+                self.fixed_hat[5] * moving_hat[:, 6],  # moving energy in the common view
+            ],
+            1,
+        )
+        agreement, in_fixed, in_moving = torch.fft.irfftn(products, s=size, dim=axes).unbind(1)
+        total_moving = moving[:, 6].sum(1)[:, None, None, None]
+        common = torch.maximum(in_fixed / self.total_fixed, in_moving / total_moving).clamp(0, 1)
+        score = agreement / (in_fixed.clamp(min=1e-6) * in_moving.clamp(min=1e-6)).sqrt() * common.sqrt()
+        return torch.where(self.usable & (common >= self.min_overlap), score, -torch.inf).flatten(1)
+
+    def best(self, rotations: np.ndarray, tell: Callable[[float], None], batch: int = 4) -> list[Candidate]:
+        """The best translation of each rotation (R, 3, 3), in their order; ``tell`` takes the share done."""
+        found = []
+        for begin in range(0, len(rotations), batch):
+            some = rotations[begin : begin + batch]
+            value, index = self.scores(torch.as_tensor(some, dtype=torch.float32, device=self.device)).max(1)
+            n = self.length
+            shift = self.shifts[torch.stack([index % n, index // n % n, index // n**2], -1)].cpu().numpy()
+            for rotation, moved, score in zip(some, shift * self.spacing, value.tolist(), strict=True):
+                matrix = np.eye(4)
+                matrix[:3, :3] = rotation
+                matrix[:3, 3] = self.moving_center - rotation @ (self.fixed_center + moved)
+                found.append(Candidate(matrix, score))
+            tell(min(1.0, (begin + batch) / len(rotations)))
+        return found
+
+
 def search(
     fixed: Volume,
     moving: Volume,
     *,
     rotations: np.ndarray | None = None,
     spacing: float = 10.0,
-    count: int = 6,
+    count: int = 8,
     min_overlap: float = 0.25,
     progress: Callable[[float], None] | None = None,
-    batch: int = 4,
 ) -> list[Candidate]:
     """The best poses over all rotations and translations, best first.
+
+    Every rotation is tried on a coarse lattice, the most likely ones again on a finer one, and there the neighbours of
+    the best.
 
     Args:
         fixed, moving: the pair; where they lie in the world does not matter.
         rotations: (R, 3, 3), fixed directions to moving directions; 400 super-Fibonacci rotations by default.
-        spacing: mm, of the correlation lattice.
+        spacing: mm, of the finer correlation lattice.
         count: how many candidates to return; no two within 20 degrees and 20 mm of each other.
         min_overlap: share of the smaller image's content that must lie in the other's field of view.
         progress: called with the share done, may raise to stop.
-        batch: rotations a step.
     """
-    device = fixed.device
     if rotations is None:
         rotations = super_fibonacci(400)
-    fixed_features, fixed_grid = structure_tensors(fixed, spacing)
-    moving_features, moving_grid = structure_tensors(moving, spacing)
-    fixed_center, fixed_radius = _content(fixed_features, fixed_grid)
-    moving_center, moving_radius = _content(moving_features, moving_grid)
+    tell = progress or (lambda share: None)
+    coarse = _Correlation(fixed, moving, COARSER * spacing, min_overlap)
+    scores = np.array([one.score for one in coarse.best(rotations, lambda share: tell(0.4 * share))])
+    likely = rotations[np.argsort(-scores, kind="stable")[:LIKELY]]
+    fine = _Correlation(fixed, moving, spacing, min_overlap)
+    found = _distinct(fine.best(likely, lambda share: tell(0.4 + 0.3 * share)), fine.fixed_center)[:TURNED]
+    around = _neighbours(NEIGHBOUR)
+    turned = [turn @ one.matrix[:3, :3] for one in found for turn in around]
+    found += fine.best(np.array(turned).reshape(-1, 3, 3), lambda share: tell(0.7 + 0.3 * share))
+    return _distinct(found, fine.fixed_center)[:count]
 
-    half_fixed, half_moving = (int(np.ceil(r / spacing)) for r in (fixed_radius, moving_radius))
-    reach = max(half_fixed, half_moving)  # shifts beyond leave less than half an image in common
-    length = _fast_length(half_fixed + half_moving + reach + 1)
 
-    fixed_inverse = torch.as_tensor(fixed_grid.inverse, dtype=torch.float32, device=device)
-    moving_inverse = torch.as_tensor(moving_grid.inverse, dtype=torch.float32, device=device)
+def _neighbours(degrees: float) -> np.ndarray:
+    """(6, 3, 3) rotations by so much to either side about each axis."""
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    turns = np.array([[[1, 0, 0], [0, c, -s], [0, s, c]],
+                      [[c, 0, s], [0, 1, 0], [-s, 0, c]],
+                      [[c, -s, 0], [s, c, 0], [0, 0, 1]]])  # fmt: skip
+    return np.concatenate([turns, turns.transpose(0, 2, 1)])
 
-    def lattice(half: int) -> torch.Tensor:
-        axis = torch.arange(-half, half + 1, dtype=torch.float32, device=device) * spacing
-        z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
-        return torch.stack([x, y, z], -1)
 
-    offsets = lattice(half_fixed)
-    center = torch.as_tensor(fixed_center, dtype=torch.float32, device=device)
-    f = sample_array(fixed_features, fixed_inverse, offsets + center, "zeros")
-    f = torch.cat([f, f[:5].square().sum(0, keepdim=True)])
-    f_hat = torch.fft.rfftn(f, s=(length,) * 3, dim=(1, 2, 3))
-
-    offsets = lattice(half_moving)
-    center = torch.as_tensor(moving_center, dtype=torch.float32, device=device)
-    best_score = torch.full((len(rotations),), -torch.inf)
-    best_shift = torch.zeros(len(rotations), 3)
-    # Fixed sample a meets moving sample a - s; in mm, fixed offset x meets moving offset x - d with d = s - origin.
-    origin = half_fixed - half_moving
-    shifts = (torch.arange(length, device=device) - origin + length // 2) % length - length // 2
-    near = shifts.abs() <= reach
-    usable = near[:, None, None] & near[None, :, None] & near[None, None, :]
-    total_fixed = f[6].sum()
-    for begin in range(0, len(rotations), batch):
-        turn = torch.as_tensor(rotations[begin : begin + batch], dtype=torch.float32, device=device)
-        where = torch.einsum("bxy,kjiy->bkjix", turn, offsets) + center
-        m = sample_array(moving_features, moving_inverse, where, "zeros").movedim(1, 0)
-        upright = torch.einsum("bmn,bnkji->bmkji", rotate_tensors(turn.transpose(1, 2)), m[:, :5])
-        energy = m[:, :5].square().sum(1, keepdim=True)
-        m_hat = torch.fft.rfftn(torch.cat([upright, m[:, 5:], energy], 1), s=(length,) * 3, dim=(2, 3, 4)).conj()
-        products = torch.stack(
-            [
-                (f_hat[:5] * m_hat[:, :5]).sum(1),  # agreement of the tensors
-                f_hat[6] * m_hat[:, 5],  # fixed energy in the common view
-                f_hat[5] * m_hat[:, 6],  # moving energy in the common view
-            ],
-            1,
-        )
-        agreement, in_fixed, in_moving = torch.fft.irfftn(products, s=(length,) * 3, dim=(2, 3, 4)).unbind(1)
-        total_moving = energy.sum((1, 2, 3, 4))[:, None, None, None]
-        common = torch.maximum(in_fixed / total_fixed, in_moving / total_moving).clamp(0, 1)
-        score = agreement / (in_fixed.clamp(min=1e-6) * in_moving.clamp(min=1e-6)).sqrt() * common.sqrt()
-        score = torch.where(usable & (common >= min_overlap), score, -torch.inf).flatten(1)
-        value, index = score.max(1)
-        best_score[begin : begin + len(turn)] = value.cpu()
-        shift = torch.stack([index % length, index // length % length, index // length**2], -1)
-        best_shift[begin : begin + len(turn)] = shifts[shift].float().cpu() * spacing
-        if progress:
-            progress(min(1.0, (begin + batch) / len(rotations)))
-
-    candidates: list[Candidate] = []
-    for n in best_score.argsort(descending=True).tolist():
-        if len(candidates) == count or not torch.isfinite(best_score[n]):
-            break
-        matrix = np.eye(4)
-        matrix[:3, :3] = rotations[n]
-        matrix[:3, 3] = moving_center - rotations[n] @ (fixed_center + best_shift[n].numpy())
-        if all(_differ(matrix, other.matrix, fixed_center) for other in candidates):
-            candidates.append(Candidate(matrix, float(best_score[n])))
-    return candidates
+def _distinct(found: list[Candidate], center: np.ndarray) -> list[Candidate]:
+    """Those that are possible at all, best first, without any that is close to a better one; ``center``: (3,) LPS."""
+    kept: list[Candidate] = []
+    for one in sorted(found, key=lambda one: -one.score):
+        if np.isfinite(one.score) and all(_differ(one.matrix, other.matrix, center) for other in kept):
+            kept.append(one)
+    return kept
 
 
 def _differ(first: np.ndarray, second: np.ndarray, center: np.ndarray, degrees: float = 20, mm: float = 20) -> bool:

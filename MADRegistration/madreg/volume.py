@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from .geometry import Grid, apply
-from .smoothing import smooth
+from .smoothing import along_axes, interpolation_matrix, smoothing_matrix
 
 
 def sample_array(array: torch.Tensor, inverse: torch.Tensor, points: torch.Tensor,
@@ -118,11 +118,15 @@ class Volume:
         grid = self.grid.isotropic(spacing)
         # Gaussian whose half-maximum width makes up the difference between the two sampling kernels
         sigma_mm = np.sqrt(np.maximum(spacing**2 - source.grid.spacing**2, 0)) * 0.42
-        data = smooth(source.data, sigma_mm / source.grid.spacing)
-        points = grid.points(self.device)
-        values = sample_array(data[None], source._inverse(points), points)[0]
-        mask = sample_array(source.mask[None].to(data.dtype), source._inverse(points), points)[0] > 0.5
-        return Volume(self.name, values, grid, mask)
+        index = apply(source.grid.inverse @ grid.matrix, np.arange(max(grid.size))[:, None].repeat(3, 1))
+        between = [interpolation_matrix(old, index[:new, axis])
+                   for axis, (old, new) in enumerate(zip(source.grid.size, grid.size, strict=True))]
+        smoothed = [matrix @ smoothing_matrix(n, sigma) for matrix, n, sigma
+                    in zip(between, source.grid.size, sigma_mm / source.grid.spacing, strict=True)]
+        values = along_axes(source.data, smoothed)
+        full = bool(source.mask.all())
+        mask = torch.ones_like(values) if full else along_axes(source.mask.to(values.dtype), between)
+        return Volume(self.name, values, grid, mask > 0.5)
 
     def _binned(self, factors: np.ndarray) -> Volume:
         """Means of blocks of whole voxels along i, j, k; what is left over at the far end is dropped."""

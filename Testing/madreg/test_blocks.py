@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from madreg.blocks import Blocks
+from madreg.blocks import BlockMatching
 from madreg.geometry import about, apply, mean_displacement
 
 
@@ -28,7 +28,7 @@ def test_blocks_agree_on_the_motion_that_is_missing(scans, spots, turn, degrees,
     points = spots + center
     error = motion(turn, center, degrees, shift)
     pose = truth @ error
-    found = Blocks(fixed, moving, pose).motion()
+    found = BlockMatching(fixed, moving).about(pose).motion()
     before = mean_displacement(pose, truth, points)
     assert mean_displacement(pose @ found.matrix, truth, points) < max(1.2, 0.25 * before)
     assert found.consensus > 0.5
@@ -37,7 +37,7 @@ def test_blocks_agree_on_the_motion_that_is_missing(scans, spots, turn, degrees,
 def test_an_affine_motion_is_seen_as_one(scans, spots):
     fixed, moving, truth, center = scans
     stretched = truth @ about(center, np.diag([1.08, 0.94, 1.0]))
-    found = {kind: Blocks(fixed, moving, stretched).motion(kind) for kind in ("rigid", "affine")}
+    found = {kind: BlockMatching(fixed, moving).about(stretched).motion(kind) for kind in ("rigid", "affine")}
     left = {kind: mean_displacement(stretched @ one.matrix, truth, spots + center) for kind, one in found.items()}
     assert left["affine"] < left["rigid"]
     assert left["affine"] < 0.6 * mean_displacement(stretched, truth, spots + center)
@@ -45,15 +45,16 @@ def test_an_affine_motion_is_seen_as_one(scans, spots):
 
 def test_a_head_that_lies_the_wrong_way_round_finds_no_consensus(scans):
     fixed, moving, truth, center = scans
-    right = Blocks(fixed, moving, truth).motion().consensus
+    matching = BlockMatching(fixed, moving)
+    right = matching.about(truth).motion().consensus
     for signs in ((1, -1, -1), (-1, 1, -1), (-1, -1, 1)):
-        assert Blocks(fixed, moving, truth @ about(center, np.diag(signs))).motion().consensus < 0.75 * right
+        assert matching.about(truth @ about(center, np.diag(signs))).motion().consensus < 0.75 * right
 
 
 def test_scores_at_a_displacement_are_smooth_and_meet_the_samples(scans):
     """The spline is not interpolating, but it lies within the samples' range and its gradient is the true one."""
     fixed, moving, truth, _ = scans
-    blocks = Blocks(fixed, moving, truth)
+    blocks = BlockMatching(fixed, moving).about(truth)
     low, high = blocks.scores.flatten(1).amin(1), blocks.scores.flatten(1).amax(1)
     at = torch.tensor(np.random.default_rng(0).uniform(-14, 14, (1, len(low), 3)), dtype=torch.float32)
     at.requires_grad_()
@@ -73,7 +74,8 @@ def test_what_lies_outside_either_scan_has_no_blocks(scans, make_volume, head, g
 
     beyond = (moving.grid.points()[..., 2] - moving.grid.center[2]) > 0
     half = replace(moving, data=torch.where(beyond, torch.zeros(()), moving.data), mask=moving.mask & ~beyond)
-    heights = apply(truth, Blocks(fixed, half, truth).centers.double().numpy())[:, 2] - moving.grid.center[2]
+    centers = BlockMatching(fixed, half).about(truth).centers.double().numpy()
+    heights = apply(truth, centers)[:, 2] - moving.grid.center[2]
     assert len(heights) > 20 and heights.max() < 16.0
 
 
@@ -92,7 +94,7 @@ def test_a_local_displacement_is_seen_where_it_is(scans, grid_of, make_volume, h
     placed = np.eye(4)
     placed[:3, 3] = center
     truth = pose @ np.linalg.inv(placed)
-    blocks = Blocks(fixed, moving, truth)
+    blocks = BlockMatching(fixed, moving).about(truth)
     common = blocks.motion()
     centers, weight = blocks.centers.double().numpy(), blocks.weight.numpy()
     true = np.zeros_like(centers)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from madreg.estimate import Estimate, compared, error_map, estimate, turned
+from madreg.blocks import BlockMatching
+from madreg.estimate import Estimate, error_map, estimate, turned
 from madreg.geometry import Grid, about, apply, mean_displacement
 from madreg.volume import Volume
 
@@ -27,25 +28,25 @@ def off(truth: np.ndarray, points: np.ndarray, turn, degrees: float, mm: float) 
 def test_the_estimate_follows_the_truth(scans, turn, degrees, mm):
     fixed, moving, truth, points = scans
     pose = off(truth, points, turn, degrees, mm)
-    found = estimate(fixed, moving, pose, points)
+    found = estimate(BlockMatching(fixed, moving), pose, points)
     assert found.error_mm == pytest.approx(mean_displacement(pose, truth, points), abs=1.5)
     assert mean_displacement(found.preferred, truth, points) < 1.5
 
 
 def test_a_right_pose_is_aligned_and_one_off_is_not(scans, turn):
     fixed, moving, truth, points = scans
-    assert estimate(fixed, moving, truth, points).verdict == "aligned"
-    assert estimate(fixed, moving, off(truth, points, turn, 4, 6), points).verdict == "check"
-    assert estimate(fixed, moving, off(truth, points, turn, 0, 15), points).verdict == "failed"
+    assert estimate(BlockMatching(fixed, moving), truth, points).verdict == "aligned"
+    assert estimate(BlockMatching(fixed, moving), off(truth, points, turn, 4, 6), points).verdict == "check"
+    assert estimate(BlockMatching(fixed, moving), off(truth, points, turn, 0, 15), points).verdict == "failed"
 
 
 def test_a_head_the_wrong_way_round_is_found_out(scans):
     fixed, moving, truth, points = scans
     for wrong in turned(truth, points.mean(0)):
         assert mean_displacement(wrong, truth, points) > 50
-        lead, rival = compared(fixed, moving, wrong, points)
-        assert lead < 1 and mean_displacement(rival, truth, points) < 2
-        assert estimate(fixed, moving, wrong, points).verdict == "failed"
+        found = estimate(BlockMatching(fixed, moving), wrong, points)
+        assert found.lead < 1 and mean_displacement(found.rival, truth, points) < 2
+        assert found.verdict == "failed"
 
 
 @pytest.mark.parametrize(("lead", "error", "verdict"), [
@@ -59,7 +60,7 @@ def test_the_map_is_largest_where_the_pose_is_worst(scans, turn):
     fixed, moving, truth, points = scans
     pivot = points.mean(0) + [0, 60, 0]
     pose = truth @ about(pivot, turn((1, 0, 0), 6))
-    found = error_map(fixed, estimate(fixed, moving, pose, points))
+    found = error_map(fixed, estimate(BlockMatching(fixed, moving), pose, points))
     known = found.values > 0
     where = apply(found.grid.matrix, np.argwhere(known)[:, ::-1])
     true = np.linalg.norm(apply(pose, where) - apply(truth, where), axis=1)
@@ -74,7 +75,7 @@ def test_the_map_is_largest_where_the_pose_is_worst(scans, turn):
 
 def test_the_map_as_an_image_lies_over_the_fixed_one(scans):
     fixed, moving, truth, points = scans
-    found = error_map(fixed, estimate(fixed, moving, truth, points))
+    found = error_map(fixed, estimate(BlockMatching(fixed, moving), truth, points))
     image = found.image()
     assert Grid.of_image(image).matrix == pytest.approx(found.grid.matrix)
     index = image.TransformPhysicalPointToIndex(found.worst_point.tolist())
@@ -86,6 +87,6 @@ def test_scans_that_show_nothing_are_no_success(scans):
 
     fixed, moving, truth, points = scans
     empty = Volume("empty", torch.zeros_like(moving.data), moving.grid, moving.mask)
-    found = estimate(fixed, empty, truth, points)
+    found = estimate(BlockMatching(fixed, empty), truth, points)
     assert found.verdict == "failed"
     assert error_map(fixed, found).values.max() >= 0

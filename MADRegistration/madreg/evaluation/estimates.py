@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from ..blocks import BlockMatching
 from ..estimate import error_map, estimate, turned
 from ..geometry import apply, mean_displacement
 from ..measures.base import sample_points
@@ -56,12 +57,13 @@ def measure_estimates(cases: Sequence[Case], poses: int, seed: int, device: str,
     found = []
     for case in cases:
         fixed, moving = (read_volume(path)[0].to(where).resampled(4.0) for path in (case.fixed, case.moving))
+        matching = BlockMatching(fixed, moving)
         points = sample_points(fixed, 2000, seed).cpu().double().numpy()
         rng = trial_generator(case.name, "small", 2_000_000 + seed)
         wrong = [case.truth @ misalignment(LARGEST_MM * number / (poses - 1), points, rng) if number else case.truth
                  for number in range(poses)]
         for pose in [*wrong, *turned(case.truth, points.mean(0))]:
-            judged = estimate(fixed, moving, pose, points)
+            judged = estimate(matching, pose, points)
             local = error_map(fixed, judged)
             at = np.argwhere(local.values > 0)
             there = apply(local.grid.matrix, at[:, ::-1])
