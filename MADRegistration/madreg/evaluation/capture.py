@@ -85,7 +85,7 @@ def measure_capture(setting: Setting) -> list[dict]:
 
 
 HEADER = ["case", "measure", *(f"{kind}, {unit}: {what}" for kind, unit in KINDS.items()
-                               for what in ("mean reach", "least", "by direction"))]
+                               for what in ("mean reach", "least", "by direction")), "median error at home, mm"]
 
 
 def by_case(rows: Sequence[dict]) -> list[list[str]]:
@@ -95,13 +95,14 @@ def by_case(rows: Sequence[dict]) -> list[list[str]]:
     for case in [*cases, *(["all"] if len(cases) > 1 else [])]:
         for measure in dict.fromkeys(row["measure"] for row in rows):
             line = [case, measure]
+            both = [row for row in rows if case in ("all", row["case"]) and row["measure"] == measure]
             for kind in KINDS:
-                some = [row for row in rows if case in ("all", row["case"]) and row["measure"] == measure
-                        and row["kind"] == kind]
+                some = [row for row in both if row["kind"] == kind]
                 reach = [row["reach"] for row in some]
                 single = "" if case == "all" else " ".join(f"{row['direction']} {row['reach']:g}" for row in some)
                 line += [f"{np.mean(reach):.0f}", f"{min(reach):g}", single] if some else ["", "", ""]
-            lines.append(line)
+            home = [error for row in both for error in row["errors"].values() if error < HOME_MM]
+            lines.append([*line, f"{np.median(home):.2f}" if home else ""])
     return lines
 
 
@@ -115,6 +116,8 @@ def draw(rows: Sequence[dict]):
             for place, case in enumerate(cases):
                 reach = np.array([row["reach"] for row in rows if row["measure"] == measure and row["kind"] == kind
                                   and row["case"] == case])
+                if not len(reach):
+                    continue
                 x = place + (number - (len(measures) - 1) / 2) * 0.27
                 axes.bar(x, reach.mean(), 0.25, color=style(measure)["color"], alpha=0.6,
                          label=measure if place == 0 else None)

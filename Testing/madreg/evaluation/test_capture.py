@@ -82,16 +82,16 @@ def test_nmi_comes_home_on_a_made_up_head(phantom):
 
 def row(measure: str, kind: str, direction: str, reach: float, case: str = "a") -> dict:
     return {"case": case, "contrast": "CT-T1", "measure": measure, "kind": kind, "direction": direction,
-            "reach": reach, "errors": {}}
+            "reach": reach, "errors": {"20": reach / 20}}
 
 
 def test_reaches_are_summed_up_by_case_and_over_all(tmp_path):
     rows = [row("mad", "translation", "+x", 100), row("mad", "translation", "-y", 40),
             row("mad", "rotation", "+x", 60), row("mad", "translation", "+x", 10, "b"),
             row("mad", "rotation", "+x", 20, "b")]
-    assert by_case(rows) == [["a", "mad", "70", "40", "+x 100 -y 40", "60", "60", "+x 60"],
-                             ["b", "mad", "10", "10", "+x 10", "20", "20", "+x 20"],
-                             ["all", "mad", "50", "10", "", "40", "20", ""]]
+    assert by_case(rows) == [["a", "mad", "70", "40", "+x 100 -y 40", "60", "60", "+x 60", "2.50"],
+                             ["b", "mad", "10", "10", "+x 10", "20", "20", "+x 20", "0.75"],
+                             ["all", "mad", "50", "10", "", "40", "20", "", "1.50"]]
     text = write_capture(rows, "Commit abc", tmp_path)
     with (tmp_path / "capture.csv").open() as file:
         assert [line["case"] for line in csv.DictReader(file)] == ["a", "b", "all"]
