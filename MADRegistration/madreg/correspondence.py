@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from .geometry import about, apply
 from .measures.mad import MAD
@@ -61,6 +60,8 @@ def robust_fit(points: np.ndarray, targets: np.ndarray, spread: np.ndarray, kind
 
 def _overshot(motion: np.ndarray, center: np.ndarray, factor: float) -> np.ndarray:
     """A rigid 4x4 motion, ``factor`` times as far, about ``center``."""
+    from scipy.spatial.transform import Rotation  # a sixth of a second that few registrations need
+
     turn = Rotation.from_matrix(motion[:3, :3]).as_rotvec()
     return about(center, Rotation.from_rotvec(factor * turn).as_matrix(), factor * (apply(motion, center) - center))
 

@@ -1,7 +1,7 @@
 """Register a moving volume to a fixed one: the pipeline that a user gets.
 
 By default: search every pose (:mod:`madreg.search`), refine the best candidates coarsely with NMI, keep the one that
-agrees best, refine it down to fine resolution, and say how far off the result still is (:mod:`madreg.estimate`).
+agrees best, refine it with NMI and NGF together, and say how far off the result still is (:mod:`madreg.estimate`).
 With a measure named, that measure alone is minimised at one resolution from the start asked for, as in the MAD paper.
 """
 
@@ -23,6 +23,7 @@ from .estimate import ROUNDS, Estimate, estimate, mean_prediction
 from .geometry import apply, flip_world, mean_displacement, rotation_angle
 from .measures import MEASURES
 from .measures.base import Measure, sample_points
+from .measures.joint import Joint
 from .measures.mad import MAD
 from .measures.nmi import NMI
 from .optimise import evaluate, minimise, polish
@@ -35,6 +36,33 @@ FINEST = 2.0  # mm; nothing is computed at a finer resolution
 SINGLE_SPACING = 4.0  # mm; the one resolution at which a measure is optimised alone
 SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST = 80, 4.0, 0.05
 LEAST_OVERLAP = 0.01  # of the fixed content; less is no overlap at all
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """A stage of the default pipeline: which measure is minimised, where, and how far a pose may go.
+
+    Attributes:
+        spacing: mm, of the resolution.
+        samples: fixed points of the measure.
+        steps: evaluations at most.
+        first_step, last_step: mm, the longest step, and the one that is short enough to stop.
+    """
+
+    name: str
+    measure: type[NMI] | type[Joint]
+    spacing: float
+    samples: int
+    steps: int
+    first_step: float
+    last_step: float
+
+
+CANDIDATES = Refinement("candidates", NMI, 6.0, 8_000, 30, 4.0, 0.3)
+SIZE = Refinement("size", NMI, 6.0, 8_000, 30, 3.0, 0.2)
+COARSE = Refinement("coarse", NMI, 4.0, 12_000, 40, 2.0, 0.1)
+MEDIUM = Refinement("medium", Joint, 3.0, 20_000, 20, 1.0, 0.05)
+FINE = Refinement("fine", Joint, 2.0, 40_000, 25, 0.5, 0.01)
 
 
 class Cancelled(Exception):
@@ -242,11 +270,11 @@ class _Run:
         poses = self._starts(0.0, 0.45)
         if self.settings.init != "search" and self.mad.encoded is not None:
             poses = np.concatenate([poses, self._follow_matches(poses[0], 0.45, 0.5)])
-        poses = self._refine("candidates", 6.0, 8_000, poses, (30, 4.0, 0.3), (0.5, 0.6))
+        poses = self._refine(CANDIDATES, poses, (0.5, 0.6))
         if kind != "rigid":
             # Size before shape: an affine transform set free far from its place shears what it should scale.  And
             # size before the choice among candidates: at the wrong size, the right pose need not look best.
-            poses = self._refine("size", 6.0, 8_000, poses, (30, 3.0, 0.2), (0.6, 0.65), "similarity")
+            poses = self._refine(SIZE, poses, (0.6, 0.65), "similarity")
         pose = self._refined(poses[:3], 0.65, 0.8)
         self._teller("estimate", 0.8, 1.0)(0.0, pose[None])
         judged = self._judged(pose)
@@ -262,10 +290,10 @@ class _Run:
         """The best of some poses (B, 4, 4), brought to fine resolution: (4, 4)."""
         kind = self.settings.type
         first, second = begin + 0.3 * (end - begin), begin + 0.6 * (end - begin)
-        poses = self._refine("coarse", 4.0, 12_000, poses, (40, 2.0, 0.1), (begin, first), kind)[:1]
+        poses = self._refine(COARSE, poses, (begin, first), kind)[:1]
         self._look(poses[0])
-        poses = self._refine("medium", 3.0, 20_000, poses, (20, 1.0, 0.05), (first, second), kind)
-        return self._refine("fine", 2.0, 40_000, poses, (25, 0.5, 0.01), (second, end), kind)[0]
+        poses = self._refine(MEDIUM, poses, (first, second), kind)
+        return self._refine(FINE, poses, (second, end), kind)[0]
 
     def _single(self) -> np.ndarray:
         """One measure, one resolution: what the paper compares."""
@@ -317,11 +345,11 @@ class _Run:
         self.stages.append(Stage("matches", "mad", before, after, time.perf_counter() - clock))
         return pose[None]
 
-    def _refine(self, name: str, spacing: float, samples: int, poses: np.ndarray, schedule: tuple[int, float, float],
-                share: tuple[float, float], kind: str = "rigid") -> np.ndarray:
-        fixed, moving = self._level(spacing)
-        measure = NMI(fixed, moving, samples=samples, seed=self.settings.seed)
-        return self._descend(polish, name, measure, poses, schedule, share, kind)
+    def _refine(self, plan: Refinement, poses: np.ndarray, share: tuple[float, float],
+                kind: str = "rigid") -> np.ndarray:
+        measure = plan.measure(*self._level(plan.spacing), samples=plan.samples, seed=self.settings.seed)
+        schedule = (plan.steps, plan.first_step, plan.last_step)
+        return self._descend(polish, plan.name, measure, poses, schedule, share, kind)
 
     def _descend(self, descent: Callable, name: str, measure: Measure, poses: np.ndarray,
                  schedule: tuple[int, float, float], share: tuple[float, float], kind: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""NMI and NGF on a head and the same head with its contrast turned round: where their minimum lies, and its slope."""
+"""NMI, NGF and both together on a head and the same head with its contrast turned round: where their minimum lies, and its slope."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from madreg import measures
 from madreg.geometry import about, apply
 from madreg.measures import NGF, NMI
 from madreg.measures.base import sample_points
+from madreg.measures.joint import Joint
 from madreg.transforms import LinearTransform
 
 SAMPLES = 12_000
@@ -32,7 +33,7 @@ def pair(grid_of, make_volume, head, truth):
     return make_volume(head.ct, fixed_grid, pose), make_volume(head.mr, moving_grid, truth @ pose)
 
 
-@pytest.fixture(scope="module", params=[NMI, NGF])
+@pytest.fixture(scope="module", params=[NMI, NGF, Joint])
 def measure(request, pair):
     return request.param(*pair, samples=SAMPLES)
 

@@ -226,7 +226,7 @@ def test_a_gpu_whose_memory_runs_out_is_replaced_by_the_cpu_with_a_notice(pair, 
 
     monkeypatch.setattr(device, "choose", lambda name: torch.device("meta"))
     monkeypatch.setattr(Volume, "to", lambda self, where: self)
-    monkeypatch.setattr(registration, "NMI", first_fails)
+    monkeypatch.setattr(registration, "CANDIDATES", replace(registration.CANDIDATES, measure=first_fails))
     result = register(pair.fixed, pair.moving, Settings(init="given", start=pair.near(6.0)))
     assert "ran out of memory: the registration was done on the CPU" in result.notices[0]
     assert result.device.startswith("CPU") and result.settings.device == "cpu"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from madreg.smoothing import smooth, world_gradient
+from madreg.smoothing import along_axes, interpolation_matrix, smooth, world_gradient
 
 
 def test_smoothing_is_a_gaussian_along_each_axis():
@@ -29,3 +29,15 @@ def test_gradient_is_per_mm_along_the_world(awkward_grid):
     assert gradient.shape == (3, *awkward_grid.shape)
     for axis in range(3):
         assert gradient[axis].numpy() == pytest.approx(float(slope[axis]), abs=1e-4)
+
+
+def test_interpolation_meets_the_samples_and_repeats_the_ends():
+    samples = np.array([1.0, 4.0, -2.0, 3.0])
+    found = interpolation_matrix(4, np.array([-3.0, 0.0, 0.25, 2.0, 2.5, 9.0])) @ samples
+    assert found == pytest.approx([1.0, 1.0, 1.75, -2.0, 0.5, 3.0])
+
+
+def test_matrices_act_along_i_j_and_k():
+    array = torch.arange(24.0).reshape(2, 3, 4)  # k, j, i
+    first, middle, last = np.eye(4)[[3]], np.eye(3)[[1, 2]], np.eye(2)
+    assert along_axes(array, [first, middle, last]).equal(array[:, 1:, 3:])
