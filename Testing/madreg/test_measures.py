@@ -1,4 +1,4 @@
-"""NMI, NGF and both together on a head and the same head with its contrast turned round: where their minimum lies, and its slope."""
+"""NMI, NGF and both on a head and the same head with its contrast turned round: their minimum and its slope."""
 
 from __future__ import annotations
 
