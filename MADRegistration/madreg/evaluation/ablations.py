@@ -66,22 +66,19 @@ class Variant:
 REFERENCE = Variant("reference", "reference", "as shipped: siamese, 1 to 3 random convolutions")
 VARIANTS = (
     REFERENCE,
+    Variant("second seed", "reference", "the reference with other weights and pairs", seed=1),
     Variant("layers 0", "diversity", "T1w as it is: no random convolutions, no simulated acquisition",
             appearance=Appearance(layers=0, acquisition=False)),
     Variant("layers 1", "diversity", "1 random convolution", appearance=Appearance(layers=1)),
-    Variant("8 appearances", "diversity", "8 random appearances for all patches", appearance=Appearance(different=8)),
-    Variant("ResNet-10", "architecture", "published form: images fused at the input, 10 layers",
-            FusedSettings()),
-    Variant("ResNet-18", "architecture", "the same with 18 layers", FusedSettings(blocks=(2, 6))),
-    Variant("plain CNN", "architecture", "ResNet-10 without skip connections", FusedSettings(skip=False)),
-    Variant("small siamese", "architecture", "half the channels, half the blocks", SiameseSettings(width=12, depth=1)),
     Variant("layers 2", "diversity", "1 or 2 random convolutions", appearance=Appearance(layers=2)),
     Variant("layers 4", "diversity", "1 to 4 random convolutions", appearance=Appearance(layers=4)),
     Variant("large kernels", "diversity", "mostly kernels of 3 and 5 voxels instead of 1",
             appearance=Appearance(size_odds=(0.1, 0.45, 0.45))),
-    Variant("second seed", "reference", "the reference with other weights and pairs", seed=1),
-    Variant("acquisition alone", "diversity", "no random convolutions, but noise, blur and bias field",
-            appearance=Appearance(layers=0)),
+    Variant("8 appearances", "diversity", "8 random appearances for all patches", appearance=Appearance(different=8)),
+    Variant("small siamese", "architecture", "half the channels, half the blocks", SiameseSettings(width=12, depth=1)),
+    Variant("ResNet-10", "architecture", "published form: images fused at the input, 10 layers", FusedSettings()),
+    Variant("ResNet-18", "architecture", "the same with 18 layers", FusedSettings(blocks=(2, 6))),
+    Variant("plain CNN", "architecture", "ResNet-10 without skip connections", FusedSettings(skip=False)),
 )
 
 
