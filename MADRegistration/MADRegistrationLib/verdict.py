@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-LITTLE_OVERLAP = 0.3
-"""Share of the fixed content in the moving field of view below which any result needs a look."""
+LITTLE_OVERLAP = 0.2
+"""Share of the fixed content in the moving field of view below which any result needs a look, as in the backend."""
 
 COLORS = {"aligned": "#2e7d32", "check": "#b26a00", "failed": "#c62828"}
 

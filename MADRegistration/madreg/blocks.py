@@ -115,10 +115,11 @@ class BlockMatching:
         """The blocks about a pose: 4x4, fixed LPS to moving LPS."""
         moved = map_points(torch.as_tensor(pose)[None], self.wide_points.reshape(-1, 3))[0]
         values, mask = self.moving.sample(moved.reshape(self.wide_points.shape))
-        energy, scores = _scores(self.tensors, _tensors(values, mask > 0.5, self.wide), self.reach, self.half,
-                                 self.stride)
+        there = mask > 0.5
+        energy, scores = _scores(self.tensors, _tensors(values, there, self.wide),
+                                 smooth(gradient_mask(there), [0.7] * 3), self.reach, self.half, self.stride)
         core = slice(self.reach, -self.reach)
-        common = self.inside * (mask > 0.5)[core, core, core]
+        common = self.inside * there[core, core, core]
         shown = energy.sqrt() * _block_means(common, self.half, self.stride)[0]
         chosen = torch.nonzero((shown > 0.1 * shown.max()).flatten())[:, 0]
         scaled = self.lattice.matrix @ np.diag([self.stride, self.stride, self.stride, 1.0])
@@ -177,20 +178,26 @@ class Blocks:
         generators = _generators(self.weight.device)
         center = self.weight @ self.centers
         from_center = (self.centers - center) / RADIUS
-        parameters = self._starts(from_center, generators).requires_grad_()
+        parameters = self._starts(from_center, generators)
+        # a fit to the favourites of a thin slab stretches without limit
+        parameters[:, 3:9].clamp_(-3 * deviation, 3 * deviation)
+        parameters.requires_grad_()
 
         def displacements() -> torch.Tensor:
             linear = torch.einsum("sn,nab->sab", parameters[:, :9], generators)
             return torch.einsum("sab,pb->spa", linear, from_center) + parameters[:, None, 9:]
 
+        def agreement() -> tuple[torch.Tensor, torch.Tensor]:
+            return (self.at(displacements()) * self.weight).sum(1), (parameters[:, 3:9] / deviation).square().sum(1)
+
         optimiser = Adam(parameters)
         for step in range(steps):
-            stretch = (parameters[:, 3:9] / deviation).square().sum(1)
-            value = (self.at(displacements()) * self.weight).sum(1) - strength * stretch
-            optimiser.step(torch.autograd.grad(-value.sum(), parameters)[0], 2.0 * 0.02 ** (step / steps))
+            value, stretch = agreement()
+            loss = (strength * stretch - value).sum()
+            optimiser.step(torch.autograd.grad(loss, parameters)[0], 2.0 * 0.02 ** (step / steps))
         with torch.no_grad():
-            value = (self.at(displacements()) * self.weight).sum(1)
-            best = int(value.argmax())
+            value, stretch = agreement()
+            best = int((value - strength * stretch).argmax())
             linear = torch.einsum("n,nab->ab", parameters[best, :9], generators) / RADIUS
             own = float((self.scores.flatten(1).amax(1) * self.weight).sum())
             chance = float((self.scores.flatten(1).mean(1) * self.weight).sum())
@@ -242,28 +249,37 @@ class Blocks:
         return torch.stack([torch.cat([nothing, 0 * shift]), torch.cat([nothing, shift]), torch.cat([flat, moved])])
 
 
-def _scores(first: torch.Tensor, second: torch.Tensor, reach: int, half: int,
+def _scores(first: torch.Tensor, second: torch.Tensor, seen: torch.Tensor, reach: int, half: int,
             stride: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Energy (k', j', i') of the fixed blocks, and their scores (blocks, n, n, n).
 
+    What of a block lies where the moving scan has no data does not count: else every block at the edge of a slab would
+    rather lie in its middle.
+
     Args:
-        first: (5, k, j, i) fixed tensors; second: moving tensors, ``reach`` samples more on every side.
+        first: (5, k, j, i) fixed tensors; second: moving tensors, and
+        seen: how far the moving scan has data, from 0 to 1, both ``reach`` samples more on every side.
     """
     count = 2 * reach + 1
     k, j, i = first.shape[1:]
-    energy = _block_means(first.square().sum(0, keepdim=True), half, stride)[0]
+    square = first.square().sum(0)
+    energy = _block_means(square[None], half, stride)[0]
     moved_energy = _block_means(second.square().sum(0, keepdim=True), half, 1)[0]
     faint = 0.05 * energy.mean().clamp(min=1e-9)  # where there is next to nothing, nothing agrees
-    products = torch.empty(count, k, j, i, device=first.device)
+    everywhere = bool((seen > 0.999).all())
+    products = torch.empty(1 if everywhere else 2, count, k, j, i, device=first.device)
     rows = []
     for z in range(count):
         for y in range(count):
             for x in range(count):
-                shifted = second[:, z : z + k, y : y + j, x : x + i]
-                torch.mul(first[0], shifted[0], out=products[x])
-                for one, other in zip(first[1:], shifted[1:], strict=True):
-                    products[x].addcmul_(one, other)
-            there = moved_energy[z : z + k, y : y + j].unfold(2, i, 1)[::stride, ::stride, :, ::stride]
-            likely = ((energy + faint) * (there.permute(2, 0, 1, 3) + faint)).sqrt()
-            rows.append(_block_means(products, half, stride) / likely)
+                at = slice(z, z + k), slice(y, y + j), slice(x, x + i)
+                torch.mul(first[0], second[0][at], out=products[0, x])
+                for one, other in zip(first[1:], second[1:], strict=True):
+                    products[0, x].addcmul_(one, other[at])
+                if not everywhere:
+                    torch.mul(square, seen[at], out=products[1, x])
+            means = _block_means(products.flatten(0, 1), half, stride).unflatten(0, (-1, count))
+            moved = moved_energy[z : z + k, y : y + j].unfold(2, i, 1)[::stride, ::stride, :, ::stride]
+            in_view = energy if everywhere else means[1]
+            rows.append(means[0] / ((in_view + faint) * (moved.permute(2, 0, 1, 3) + faint)).sqrt())
     return energy, torch.stack(rows).reshape(*[count] * 3, -1).movedim(-1, 0).contiguous()

@@ -28,6 +28,7 @@ from .volume import Volume, sample_array
 TRUSTED, LOST = 1.5, 1.25
 ALIGNED_MM, FAILED_MM = 3.0, 10.0
 RIVAL_CONSENSUS = 0.4  # turned poses of tuning pairs reach 0.2 to 0.46, wrong ones refined with NMI 0.53
+LEAST_OVERLAP = 0.2  # slabs of 20 mm have less: of those of tuning pairs one was 15 mm off, and nothing showed it
 LEAST_CONSENSUS = 0.1  # below which nobody agrees with anybody
 FEWEST_BLOCKS = 12
 ROUNDS = 3
@@ -45,6 +46,7 @@ class Estimate:
         consensus: of the blocks, at the pose that they prefer: 1 is full, 0 is chance.
         lead: their consensus at the pose as a multiple of the best of :func:`turned`.
         preferred: 4x4, that pose, fixed LPS to moving LPS.
+        overlap: share of the points that lie where the moving scan has data.
         rival: 4x4, the best of :func:`turned` as the blocks prefer it; None if none was asked.
         blocks: the last ones asked, about the pose ``asked_at`` (4x4), and the ``motion`` that they agreed on; None
             where they show nothing.
@@ -55,6 +57,7 @@ class Estimate:
     consensus: float
     lead: float
     preferred: np.ndarray
+    overlap: float = 1.0
     rival: np.ndarray | None = None
     blocks: Blocks | None = None
     motion: Motion | None = None
@@ -65,7 +68,8 @@ class Estimate:
         """``aligned``, ``check`` or ``failed``."""
         if self.lead < LOST or self.error_mm > FAILED_MM:
             return "failed"
-        return "aligned" if self.lead >= TRUSTED and self.error_mm <= ALIGNED_MM else "check"
+        sure = self.lead >= TRUSTED and self.overlap >= LEAST_OVERLAP
+        return "aligned" if sure and self.error_mm <= ALIGNED_MM else "check"
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,8 @@ def estimate(matching: BlockMatching, pose: np.ndarray, points: np.ndarray, kind
             break
     if found is None:
         return Estimate(pose, 0.0, 0.0, 0.0, preferred)
-    return Estimate(pose, mean_displacement(pose, preferred, points), found[1].consensus, lead, preferred, rival,
-                    *found)
+    return Estimate(pose, mean_displacement(pose, preferred, points), found[1].consensus, lead, preferred,
+                    matching.moving.covered(apply(pose, points)), rival, *found)
 
 
 def turned(pose: np.ndarray, center: np.ndarray) -> list[np.ndarray]:

@@ -401,8 +401,7 @@ class _Run:
 
     def _overlap(self, matrix: np.ndarray) -> float:
         """Share of the fixed content that lies where the moving volume has data."""
-        points = torch.as_tensor(apply(matrix, self.points), dtype=torch.float32, device=self.moving.device)
-        return float(self.moving.sample(points)[1].mean())
+        return self.moving.covered(apply(matrix, self.points))
 
     def _teller(self, stage: str, begin: float, end: float) -> Callable[[float, np.ndarray], None]:
         """A progress function for one stage that takes the share of the stage and its poses, the best first."""

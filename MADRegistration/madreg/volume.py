@@ -73,6 +73,10 @@ class Volume:
         both = sample_array(self._data_and_mask, self._inverse(points), points, "zeros")
         return both[0], both[1]
 
+    def covered(self, points: np.ndarray) -> float:
+        """Share of world points (n, 3), LPS mm, that lie where the scan has data."""
+        return float(self.sample(torch.as_tensor(points, dtype=torch.float32, device=self.device))[1].mean())
+
     @cached_property
     def _data_and_mask(self) -> torch.Tensor:
         return torch.stack([self.data, self.mask.to(self.data.dtype)])

@@ -1,7 +1,10 @@
 """The estimated error, its verdict and its map against the truth, in millimetres."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from madreg.blocks import BlockMatching
 from madreg.estimate import Estimate, error_map, estimate, turned
@@ -55,6 +58,22 @@ def test_the_verdict_needs_a_small_error_and_a_clear_lead(lead, error, verdict):
     assert Estimate(np.eye(4), error, 0.5, lead, np.eye(4)).verdict == verdict
 
 
+def test_little_in_common_is_never_sure():
+    assert Estimate(np.eye(4), 1.0, 0.5, 2.0, np.eye(4), overlap=0.15).verdict == "check"
+
+
+def test_a_slab_is_judged_by_what_it_shows(scans, turn):
+    """40 mm of the moving head: its blocks do not slide into the slab's middle."""
+    fixed, moving, truth, points = scans
+    height = (moving.grid.points()[..., 2] - moving.grid.center[2]).abs()
+    there = moving.mask & (height < 20)
+    slab = replace(moving, data=torch.where(there, moving.data, torch.zeros(())), mask=there)
+    right = estimate(BlockMatching(fixed, slab), truth, points)
+    assert right.error_mm < 3 and right.overlap < 0.5
+    wrong = off(truth, points, turn, 0, 8)
+    assert estimate(BlockMatching(fixed, slab), wrong, points).error_mm == pytest.approx(8, abs=3)
+
+
 def test_the_map_is_largest_where_the_pose_is_worst(scans, turn):
     """Turned about a point at the edge of the head, so that the error grows across it."""
     fixed, moving, truth, points = scans
@@ -83,8 +102,6 @@ def test_the_map_as_an_image_lies_over_the_fixed_one(scans):
 
 
 def test_scans_that_show_nothing_are_no_success(scans):
-    import torch
-
     fixed, moving, truth, points = scans
     empty = Volume("empty", torch.zeros_like(moving.data), moving.grid, moving.mask)
     found = estimate(BlockMatching(fixed, empty), truth, points)
