@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from madreg.blocks import BlockMatching
-from madreg.geometry import about, apply, mean_displacement
+from madreg.blocks import BlockMatching, Blocks
+from madreg.geometry import Grid, about, apply, mean_displacement
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,21 @@ def test_a_head_that_lies_the_wrong_way_round_finds_no_consensus(scans):
     right = matching.about(truth).motion().consensus
     for signs in ((1, -1, -1), (-1, 1, -1), (-1, -1, 1)):
         assert matching.about(truth @ about(center, np.diag(signs))).motion().consensus < 0.75 * right
+
+
+def test_a_rigid_motion_does_not_squeeze_a_slab():
+    """Every block of a thin slab would rather lie in its middle, as blocks do that are cut off at its faces."""
+    grid = Grid((12, 12, 5), np.diag([16.0, 16.0, 4.0, 1.0]))
+    centers = grid.points().reshape(-1, 3) - torch.as_tensor(grid.center, dtype=torch.float32)
+    axis = torch.arange(-4, 5) * 4.0
+    z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
+    wished = -centers[:, 2]  # mm along z
+    apart = (z - wished[:, None, None, None]).square() + y.square() + x.square()
+    blocks = Blocks(4, grid, torch.arange(len(centers)), centers, torch.full((len(centers),), 1 / len(centers)),
+                    torch.exp(-apart / 100))
+    found = {kind: blocks.motion(kind).matrix for kind in ("rigid", "affine")}
+    assert abs(found["rigid"][2, 2] - 1) < 0.05
+    assert found["affine"][2, 2] < found["rigid"][2, 2]  # which is what was asked for
 
 
 def test_scores_at_a_displacement_are_smooth_and_meet_the_samples(scans):

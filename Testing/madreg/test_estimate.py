@@ -63,13 +63,13 @@ def test_little_in_common_is_never_sure():
 
 
 def test_a_slab_is_judged_by_what_it_shows(scans, turn):
-    """40 mm of the moving head: its blocks do not slide into the slab's middle."""
+    """24 mm of the moving head: its blocks do not slide into the slab's middle."""
     fixed, moving, truth, points = scans
     height = (moving.grid.points()[..., 2] - moving.grid.center[2]).abs()
-    there = moving.mask & (height < 20)
+    there = moving.mask & (height < 12)
     slab = replace(moving, data=torch.where(there, moving.data, torch.zeros(())), mask=there)
     right = estimate(BlockMatching(fixed, slab), truth, points)
-    assert right.error_mm < 3 and right.overlap < 0.5
+    assert right.error_mm < 4 and right.overlap < 0.3
     wrong = off(truth, points, turn, 0, 8)
     assert estimate(BlockMatching(fixed, slab), wrong, points).error_mm == pytest.approx(8, abs=3)
 
