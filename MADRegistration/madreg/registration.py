@@ -62,7 +62,8 @@ CANDIDATES = Refinement("candidates", NMI, 6.0, 8_000, 30, 4.0, 0.3)
 SIZE = Refinement("size", NMI, 6.0, 8_000, 30, 3.0, 0.2)
 COARSE = Refinement("coarse", NMI, 4.0, 12_000, 40, 2.0, 0.1)
 MEDIUM = Refinement("medium", Joint, 3.0, 20_000, 20, 1.0, 0.05)
-FINE = Refinement("fine", Joint, 2.0, 40_000, 25, 0.5, 0.01)
+# so many samples that another draw moves the result by less than 0.3 mm, slabs of T2 on T1 included
+FINE = Refinement("fine", Joint, 2.0, 100_000, 25, 0.5, 0.01)
 
 
 class Cancelled(Exception):
