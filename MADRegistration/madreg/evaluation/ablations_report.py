@@ -9,7 +9,7 @@ from .plots import new_figure, save
 from .tables import as_csv, markdown
 
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999"]
-LARGEST_DRAWN_MM = 60.0
+SMALLEST_DRAWN_MM = 0.1
 
 
 def _interval(values: Sequence[float], digits: int) -> str:
@@ -55,25 +55,28 @@ def draw(trained: Sequence[dict], registered: Sequence[dict]):
     level = registered[-1]["level"]
     names = [row["variant"] for row in trained]
     names += [by for by in dict.fromkeys(row["by"] for row in registered) if by not in names]
-    figure, (left, right) = new_figure(10.0, 1.4 + 0.34 * len(names), 2)
+    figure, (left, right) = new_figure(8.0, 1.4 + 0.22 * len(names), 2)
     kinds = _kinds(trained)
     for number, kind in enumerate(kinds):
         shift = (number - (len(kinds) - 1) / 2) * 0.22
         color = COLORS[number % len(COLORS)]
-        for place, row in enumerate(trained):
-            left.plot(row["figures"][kind]["mae_interval"], [place + shift] * 2, color=color, linewidth=1.2)
-        left.scatter([row["figures"][kind]["mae"] for row in trained],
-                     [place + shift for place in range(len(trained))], s=16, color=color, label=kind)
+        places = [place + shift for place in range(len(trained))]
+        left.hlines(places, *zip(*(row["figures"][kind]["mae_interval"] for row in trained), strict=True), color=color,
+                    linewidth=1.2)
+        left.scatter([row["figures"][kind]["mae"] for row in trained], places, s=12, color=color, label=kind)
         left.axvline(trained[0]["figures"][kind]["mae_of_the_median"], color=color, linewidth=0.8, linestyle=":")
-    left.set(xlabel="MAE of the predicted distance, mm (dotted: a constant)", xlim=(0, None))
+    left.set_xlabel("MAE of the predicted distance, mm (dotted: a constant)", fontsize=8)
+    left.set_xlim(0, None)
     for number, case in enumerate(dict.fromkeys(row["case"] for row in registered)):
         some = [row for row in registered if row["case"] == case and row["level"] == level]
-        right.scatter([min(row["error_mm"], LARGEST_DRAWN_MM) for row in some],
-                      [names.index(row["by"]) for row in some], s=22, marker="osD^v<>"[number % 7],
-                      color=COLORS[-1 - number % len(COLORS)], label=case)
+        right.scatter([max(row["error_mm"], SMALLEST_DRAWN_MM) for row in some],
+                      [names.index(row["by"]) for row in some], s=20, marker="osD^v<>"[number % 7],
+                      color=COLORS[(3 + number) % len(COLORS)], alpha=0.85, label=case)
     right.axvline(5, color="0.6", linewidth=0.8, linestyle=":")
-    right.set(xlabel=f"error of registration, level {level}, mm (dotted: 5 mm)", xlim=(0, LARGEST_DRAWN_MM + 1))
-    left.set_yticks(range(len(names)), names)
+    right.set_xlabel(f"error of registration, level {level}, mm (dotted: 5 mm)", fontsize=8)
+    right.set_xscale("log")
+    right.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    left.set_yticks(range(len(names)), names, fontsize=8)
     left.set_ylim(len(names) - 0.5, -0.5)
     for axes in (left, right):
         axes.axhline(len(trained) - 0.5, color="0.8", linewidth=0.8)
