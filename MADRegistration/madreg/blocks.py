@@ -262,24 +262,20 @@ def _scores(first: torch.Tensor, second: torch.Tensor, seen: torch.Tensor, reach
     """
     count = 2 * reach + 1
     k, j, i = first.shape[1:]
-    square = first.square().sum(0)
-    energy = _block_means(square[None], half, stride)[0]
-    moved_energy = _block_means(second.square().sum(0, keepdim=True), half, 1)[0]
+    energy = _block_means(first.square().sum(0, keepdim=True), half, stride)[0]
+    moved = _block_means(torch.stack([second.square().sum(0), seen]), half, 1)  # around every sample
     faint = 0.05 * energy.mean().clamp(min=1e-9)  # where there is next to nothing, nothing agrees
-    everywhere = bool((seen > 0.999).all())
-    products = torch.empty(1 if everywhere else 2, count, k, j, i, device=first.device)
+    products = torch.empty(count, k, j, i, device=first.device)
     rows = []
     for z in range(count):
         for y in range(count):
             for x in range(count):
-                at = slice(z, z + k), slice(y, y + j), slice(x, x + i)
-                torch.mul(first[0], second[0][at], out=products[0, x])
-                for one, other in zip(first[1:], second[1:], strict=True):
-                    products[0, x].addcmul_(one, other[at])
-                if not everywhere:
-                    torch.mul(square, seen[at], out=products[1, x])
-            means = _block_means(products.flatten(0, 1), half, stride).unflatten(0, (-1, count))
-            moved = moved_energy[z : z + k, y : y + j].unfold(2, i, 1)[::stride, ::stride, :, ::stride]
-            in_view = energy if everywhere else means[1]
-            rows.append(means[0] / ((in_view + faint) * (moved.permute(2, 0, 1, 3) + faint)).sqrt())
+                shifted = second[:, z : z + k, y : y + j, x : x + i]
+                torch.mul(first[0], shifted[0], out=products[x])
+                for one, other in zip(first[1:], shifted[1:], strict=True):
+                    products[x].addcmul_(one, other)
+            there = moved[:, z : z + k, y : y + j].unfold(3, i, 1)[:, ::stride, ::stride, :, ::stride]
+            moved_energy, share = there.permute(0, 3, 1, 2, 4)
+            likely = ((energy * share + faint) * (moved_energy + faint)).sqrt()
+            rows.append(_block_means(products, half, stride) / likely)
     return energy, torch.stack(rows).reshape(*[count] * 3, -1).movedim(-1, 0).contiguous()
