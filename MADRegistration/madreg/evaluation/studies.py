@@ -21,8 +21,8 @@ STUDIES = {
     "predictions": "the distance that the network predicts against the true one, cases misaligned by 0 to 60 mm",
     "estimates": "the estimated error, its verdict and its map against the truth, cases misaligned by 0 to 40 mm and "
                  "turned half round",
-    "ablations": "what training needs: the network trained anew (--data) in variants that differ in one thing, some "
-                 "two hours on one core",
+    "ablations": "what training needs: the network trained anew (--data) in variants that differ in one thing, "
+                 "75 minutes on one core",
     "edges": "how far random convolutions shift an edge",
     "costs": "processor time for one value of each measure, with and without its gradient",
     "landscapes": "each measure along and about every axis around the true pose",
