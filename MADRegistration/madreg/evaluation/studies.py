@@ -26,6 +26,7 @@ STUDIES = {
     "edges": "how far random convolutions shift an edge",
     "costs": "processor time for one value of each measure, with and without its gradient",
     "landscapes": "each measure along and about every axis around the true pose",
+    "bodies": "made-up bodies of blobs and tubes instead of heads: registration from any pose, and MAD's predictions",
     "capture": "from how far gradient descent on each measure alone comes home, in mm and degrees",
 }
 
