@@ -28,6 +28,7 @@ from .volume import Volume, sample_array
 TRUSTED, LOST = 1.5, 1.25
 ALIGNED_MM, FAILED_MM = 3.0, 10.0
 RIVAL_CONSENSUS = 0.4  # turned poses of tuning pairs reach 0.2 to 0.46, wrong ones refined with NMI 0.53
+CLEAR_CONSENSUS = 0.75  # wrong poses of made-up bodies, whose outline alone fits, reach 0.73; right ones 0.84 and more
 LEAST_OVERLAP = 0.2  # slabs of 20 mm have less: of those of tuning pairs one was 15 mm off, and nothing showed it
 LEAST_CONSENSUS = 0.1  # below which nobody agrees with anybody
 FEWEST_BLOCKS = 12
@@ -138,9 +139,9 @@ def _compared(matching: BlockMatching, pose: np.ndarray, consensus: float,
               points: np.ndarray) -> tuple[float, np.ndarray | None]:
     """The blocks' consensus at a pose as a multiple of the best of :func:`turned`, and that one as they prefer it.
 
-    A consensus that no turned pose comes near is not compared: the lead is then that over :data:`RIVAL_CONSENSUS`.
+    A consensus that no wrong pose comes near is not compared: the lead is then that over :data:`RIVAL_CONSENSUS`.
     """
-    if consensus >= TRUSTED * RIVAL_CONSENSUS:
+    if consensus >= CLEAR_CONSENSUS:
         return consensus / RIVAL_CONSENSUS, None
     strongest, preferred = 0.0, None
     for rival in turned(pose, points.mean(0)):
