@@ -23,6 +23,7 @@ RESULTS = {
     "measures_search": "--methods default,mad:search,nmi:search,ngf:search --levels any --trials 1 "
                        "--only CT_T1,T1_T2,FLAIR_T1,T1_FLAIR,PET_T1",
     "landscapes": f"--study landscapes {THREE}",
+    "bodies": "--study bodies --seed 1",
     "capture": f"--study capture {THREE}",
     "predictions": "--study predictions",
     "estimates": "--study estimates",
