@@ -350,7 +350,9 @@ class _Run:
                 kind: str = "rigid") -> np.ndarray:
         measure = plan.measure(*self._level(plan.spacing), samples=plan.samples, seed=self.settings.seed)
         schedule = (plan.steps, plan.first_step, plan.last_step)
-        return self._descend(polish, plan.name, measure, poses, schedule, share, kind)
+        # from far away BFGS may stop in a dent that Adam's momentum carries it across
+        descent = minimise if plan is CANDIDATES or plan is COARSE else polish
+        return self._descend(descent, plan.name, measure, poses, schedule, share, kind)
 
     def _descend(self, descent: Callable, name: str, measure: Measure, poses: np.ndarray,
                  schedule: tuple[int, float, float], share: tuple[float, float], kind: str) -> np.ndarray:
