@@ -46,7 +46,9 @@ class Refinement:
         spacing: mm, of the resolution.
         samples: fixed points of the measure.
         steps: evaluations at most.
-        first_step, last_step: mm, the longest step, and the one that is short enough to stop.
+        first_step, last_step: mm, of the descent.
+        descent: Adam (:func:`minimise`), whose momentum carries a pose from afar across dents in which BFGS
+            (:func:`polish`) would stop, or BFGS, which is quicker from close by.
     """
 
     name: str
@@ -56,11 +58,12 @@ class Refinement:
     steps: int
     first_step: float
     last_step: float
+    descent: Callable = polish
 
 
-CANDIDATES = Refinement("candidates", NMI, 6.0, 8_000, 30, 4.0, 0.3)
+CANDIDATES = Refinement("candidates", NMI, 6.0, 8_000, 30, 4.0, 0.3, minimise)
 SIZE = Refinement("size", NMI, 6.0, 8_000, 30, 3.0, 0.2)
-COARSE = Refinement("coarse", NMI, 4.0, 12_000, 40, 2.0, 0.1)
+COARSE = Refinement("coarse", NMI, 4.0, 12_000, 40, 2.0, 0.1, minimise)
 MEDIUM = Refinement("medium", Joint, 3.0, 20_000, 20, 1.0, 0.05)
 # so many samples that another draw moves the result by less than 0.3 mm, slabs of T2 on T1 included
 FINE = Refinement("fine", Joint, 2.0, 100_000, 25, 0.5, 0.01)
@@ -236,8 +239,6 @@ class _Run:
         self.start = np.eye(4) if settings.start is None else np.asarray(settings.start, float)
         self.levels: dict[float, tuple[Volume, Volume]] = {}
         self.points = sample_points(self._level(SINGLE_SPACING)[0], 2000, settings.seed).cpu().double().numpy()
-        self.center = self.points.mean(0)
-        self.radius = float(np.linalg.norm(self.points - self.center, axis=1).mean())
 
     def execute(self) -> Result:
         if self.settings.measure == "default":
@@ -350,9 +351,7 @@ class _Run:
                 kind: str = "rigid") -> np.ndarray:
         measure = plan.measure(*self._level(plan.spacing), samples=plan.samples, seed=self.settings.seed)
         schedule = (plan.steps, plan.first_step, plan.last_step)
-        # from far away BFGS may stop in a dent that Adam's momentum carries it across
-        descent = minimise if plan is CANDIDATES or plan is COARSE else polish
-        return self._descend(descent, plan.name, measure, poses, schedule, share, kind)
+        return self._descend(plan.descent, plan.name, measure, poses, schedule, share, kind)
 
     def _descend(self, descent: Callable, name: str, measure: Measure, poses: np.ndarray,
                  schedule: tuple[int, float, float], share: tuple[float, float], kind: str) -> np.ndarray:
@@ -360,7 +359,7 @@ class _Run:
         clock = time.perf_counter()
         before = evaluate(measure, poses)
         steps, first, last = schedule
-        transform = LinearTransform(poses, self.center, kind, self.radius)
+        transform = LinearTransform.over(self.points, poses, kind)
         after_poses, after = descent(measure, transform, steps=steps, first_step=first, last_step=last,
                                       progress=self._teller(name, *share))
         worse = ~(after < before)

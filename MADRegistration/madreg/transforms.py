@@ -44,6 +44,12 @@ class LinearTransform:
         shape = len(self.start), DEGREES_OF_FREEDOM[kind]
         self.parameters = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
 
+    @classmethod
+    def over(cls, points: np.ndarray, start: np.ndarray, kind: str = "rigid") -> LinearTransform:
+        """Transforms about the middle of some anatomy, given by points (n, 3), LPS mm, and scaled to its size."""
+        center = points.mean(0)
+        return cls(start, center, kind, float(np.linalg.norm(points - center, axis=1).mean()))
+
     def matrices(self) -> torch.Tensor:
         """(B, 4, 4) float64 matrices, fixed LPS to moving LPS, differentiable in ``parameters``.
 

@@ -23,8 +23,6 @@ def register_alone(fixed: Volume, moving: Volume, make: Callable[[Volume, Volume
     start = np.eye(4)
     start[:3, 3] = moving.grid.center - fixed.grid.center
     points = sample_points(fixed.resampled(SINGLE_SPACING), 2000, seed).cpu().double().numpy()
-    center = points.mean(0)
-    radius = float(np.linalg.norm(points - center, axis=1).mean())
-    transform = LinearTransform(start[None], center, "rigid", radius)
+    transform = LinearTransform.over(points, start)
     poses, _ = minimise(make(fixed, moving), transform, steps=steps, first_step=SINGLE_FIRST, last_step=SINGLE_LAST)
     return poses[0]

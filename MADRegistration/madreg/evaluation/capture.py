@@ -47,9 +47,7 @@ def reached(comes_home, ladder: Sequence[float], first: int = FIRST_RUNG) -> flo
 
 def descend(pair: Pair, measure: str, start: np.ndarray, steps: int = SINGLE_STEPS) -> float:
     """Error in mm after minimising one measure from a 4x4 matrix."""
-    center = pair.points.mean(0)
-    radius = float(np.linalg.norm(pair.points - center, axis=1).mean())
-    transform = LinearTransform(start, center, "rigid", radius)
+    transform = LinearTransform.over(pair.points, start)
     found, _ = minimise(pair.measures[measure], transform, steps=steps, first_step=FIRST_STEP, last_step=SINGLE_LAST)
     return pair.error(found[0])
 
