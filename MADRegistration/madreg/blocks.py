@@ -13,9 +13,11 @@ rigid registration of medical images"; here with scores in place of matches.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from .correspondence import robust_fit
 from .geometry import Grid, about, apply
@@ -31,6 +33,8 @@ REACH_MM = 16.0  # of the displacements, to either side along each axis
 HALF_MM = 12.0  # from the middle of a block to its end
 STRIDE_MM = 16.0  # from block to block
 MARGIN_MM = 8.0  # around the fixed content
+MANY = 300  # blocks, of which a third still says the same
+AT_ONCE = 256  # blocks, for the memory they take
 RADIUS = 60.0  # mm at which the parameters of a motion are lengths
 NEIGHBOURHOOD = 16.0  # mm, deviation of the blocks that have a say in a local displacement
 LOCAL_PRIOR = 0.002  # what a mm^2 between a local displacement and the common motion costs, in scores
@@ -107,26 +111,56 @@ class BlockMatching:
         self.tensors = _tensors(values, mask > 0.5, self.lattice)
         inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
         self.inside = sample_array(fixed.content.float()[None], inverse, points, "zeros")
+        self.energy = _block_means(self.tensors.square().sum(0, keepdim=True), self.half, self.stride)[0]
         # a wider lattice, so that what lies just outside can be moved in
         self.wide = self.lattice.widened(self.reach)
         self.wide_points = self.wide.points(fixed.device)
 
-    def about(self, pose: np.ndarray) -> Blocks:
-        """The blocks about a pose: 4x4, fixed LPS to moving LPS."""
+    def about(self, pose: np.ndarray, few: bool = False) -> Blocks:
+        """The blocks about a pose.
+
+        Args:
+            pose: 4x4, fixed LPS to moving LPS.
+            few: whether a third of the blocks will do, evenly spread, where there are many: on tuning pairs their
+                consensus is the same to 0.02.
+        """
         moved = map_points(torch.as_tensor(pose)[None], self.wide_points.reshape(-1, 3))[0]
         values, mask = self.moving.sample(moved.reshape(self.wide_points.shape))
         there = mask > 0.5
-        energy, scores = _scores(self.tensors, _tensors(values, there, self.wide),
-                                 smooth(gradient_mask(there), [0.7] * 3), self.reach, self.half, self.stride)
         core = slice(self.reach, -self.reach)
         common = self.inside * there[core, core, core]
-        shown = energy.sqrt() * _block_means(common, self.half, self.stride)[0]
-        chosen = torch.nonzero((shown > 0.1 * shown.max()).flatten())[:, 0]
+        shown = self.energy.sqrt() * _block_means(common, self.half, self.stride)[0]
+        speaks = shown > 0.1 * shown.max()
+        if few and speaks.sum() > MANY:
+            k, j, i = (torch.arange(n, device=shown.device) for n in shown.shape)
+            speaks &= (k[:, None, None] + j[:, None] + i) % 3 == 0
+        chosen = torch.nonzero(speaks.flatten())[:, 0]
+        scores = self._scores(_tensors(values, there, self.wide), smooth(gradient_mask(there), [0.7] * 3), chosen)
         scaled = self.lattice.matrix @ np.diag([self.stride, self.stride, self.stride, 1.0])
         grid = Grid(tuple(shown.shape[::-1]), scaled)
         weight = shown.flatten()[chosen]
         return Blocks(self.reach, grid, chosen, grid.points(weight.device).reshape(-1, 3)[chosen],
-                      weight / weight.sum(), scores[chosen])
+                      weight / weight.sum(), scores)
+
+    def _scores(self, tensors: torch.Tensor, seen: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """Scores (B, n, n, n) of the chosen blocks.
+
+        What of a block lies where the moving scan has no data does not count: else every block at the edge of a slab
+        would rather lie in its middle.
+
+        Args:
+            tensors: moving ones on the wide lattice, and
+            seen: how far the moving scan has data there, from 0 to 1.
+        """
+        count = 2 * self.reach + 1
+        around = _block_means(torch.stack([tensors.square().sum(0), seen]), self.half, 1)  # every sample
+        for axis in (1, 2, 3):
+            around = around.unfold(axis, count, self.stride)
+        moved_energy, share = around.flatten(1, 3)[:, chosen]
+        energy = self.energy.flatten()[chosen][:, None, None, None]
+        faint = 0.05 * self.energy.mean().clamp(min=1e-9)  # where there is next to nothing, nothing agrees
+        likely = ((energy * share + faint) * (moved_energy + faint)).sqrt()
+        return _agreement(self.tensors, tensors, chosen, self.reach, self.half, self.stride) / likely
 
 
 @dataclass(frozen=True)
@@ -154,18 +188,23 @@ class Blocks:
 
         A uniform cubic B-spline that does not interpolate: under linear interpolation every optimum were a sample.
         """
-        scores = self.scores if scores is None else scores
-        count = 2 * self.reach + 1
+        padded = self._padded if scores is None else _padded(scores)
+        count, width = 2 * self.reach + 1, 2 * self.reach + 3
         where = (displacements / SPACING).clamp(-self.reach, self.reach) + self.reach
         base = where.detach().floor().clamp(max=count - 2)
         t = where - base
         taps = torch.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
-        weights = torch.einsum("zsb,ysb,xsb->sbzyx", taps[..., 2], taps[..., 1], taps[..., 0]).flatten(2)
-        index = (base.long() + torch.arange(-1, 3, device=base.device)[:, None, None, None]).clamp(0, count - 1)
-        index = index.permute(1, 2, 3, 0)  # (S, B, 3, 4)
-        z, y, x = index[:, :, 2, :, None, None], index[:, :, 1, None, :, None], index[:, :, 0, None, None, :]
-        flat = ((z * count + y) * count + x).flatten(2)
-        return (weights * scores.flatten(1).expand(len(flat), -1, -1).gather(2, flat)).sum(2)
+        step = torch.arange(4, device=base.device)
+        around = ((step[:, None, None] * width + step[:, None]) * width + step).flatten()
+        x, y, z = base.long().unbind(-1)
+        flat = ((z * width + y) * width + x)[..., None] + around
+        near = padded.expand(len(flat), -1, -1).gather(2, flat).unflatten(2, (4, 4, 4))
+        along_x = torch.einsum("sbzyx,xsb->sbzy", near, taps[..., 0])
+        return torch.einsum("sbz,zsb->sb", torch.einsum("sbzy,ysb->sbz", along_x, taps[..., 1]), taps[..., 2])
+
+    @cached_property
+    def _padded(self) -> torch.Tensor:
+        return _padded(self.scores)
 
     def motion(self, kind: str = "rigid", steps: int = 60) -> Motion:
         """The motion under which all blocks together score best.
@@ -249,33 +288,33 @@ class Blocks:
         return torch.stack([torch.cat([nothing, 0 * shift]), torch.cat([nothing, shift]), torch.cat([flat, moved])])
 
 
-def _scores(first: torch.Tensor, second: torch.Tensor, seen: torch.Tensor, reach: int, half: int,
-            stride: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Energy (k', j', i') of the fixed blocks, and their scores (blocks, n, n, n).
+def _padded(scores: torch.Tensor) -> torch.Tensor:
+    """Scores (B, n, n, n) with their ends repeated once on every side: (B, (n + 2)^3)."""
+    return F.pad(scores[None], [1] * 6, mode="replicate")[0].flatten(1)
 
-    What of a block lies where the moving scan has no data does not count: else every block at the edge of a slab would
-    rather lie in its middle.
+
+def _agreement(first: torch.Tensor, second: torch.Tensor, chosen: torch.Tensor, reach: int, half: int,
+               stride: int) -> torch.Tensor:
+    """Products (B, n, n, n) of fixed blocks with what lies at every displacement, by FFT of each block.
 
     Args:
-        first: (5, k, j, i) fixed tensors; second: moving tensors, and
-        seen: how far the moving scan has data, from 0 to 1, both ``reach`` samples more on every side.
+        first: (5, k, j, i) fixed tensors.
+        second: moving tensors, ``reach`` samples more on every side.
+        chosen: (B,) flat indices of the blocks.
     """
-    count = 2 * reach + 1
-    k, j, i = first.shape[1:]
-    energy = _block_means(first.square().sum(0, keepdim=True), half, stride)[0]
-    moved = _block_means(torch.stack([second.square().sum(0), seen]), half, 1)  # around every sample
-    faint = 0.05 * energy.mean().clamp(min=1e-9)  # where there is next to nothing, nothing agrees
-    products = torch.empty(count, k, j, i, device=first.device)
-    rows = []
-    for z in range(count):
-        for y in range(count):
-            for x in range(count):
-                shifted = second[:, z : z + k, y : y + j, x : x + i]
-                torch.mul(first[0], shifted[0], out=products[x])
-                for one, other in zip(first[1:], shifted[1:], strict=True):
-                    products[x].addcmul_(one, other)
-            there = moved[:, z : z + k, y : y + j].unfold(3, i, 1)[:, ::stride, ::stride, :, ::stride]
-            moved_energy, share = there.permute(0, 3, 1, 2, 4)
-            likely = ((energy * share + faint) * (moved_energy + faint)).sqrt()
-            rows.append(_block_means(products, half, stride) / likely)
-    return energy, torch.stack(rows).reshape(*[count] * 3, -1).movedim(-1, 0).contiguous()
+    size, count = 2 * (half + reach) + 1, 2 * reach + 1
+    window = torch.hann_window(2 * half + 3, periodic=False, device=first.device)[1:-1]
+    window = window / window.sum()
+    window = window[:, None, None] * window[:, None] * window
+    fixed, moving = F.pad(first, [half] * 6), F.pad(second, [half] * 6)
+    for axis in (1, 2, 3):
+        fixed, moving = fixed.unfold(axis, 2 * half + 1, stride), moving.unfold(axis, size, stride)
+    blocks = fixed.shape[1:4]
+    found = []
+    for some in chosen.split(AT_ONCE):
+        k, j, i = some // (blocks[1] * blocks[2]), some // blocks[2] % blocks[1], some % blocks[2]
+        of_fixed = torch.fft.rfftn(fixed[:, k, j, i] * window, s=(size,) * 3, dim=(2, 3, 4))
+        of_moving = torch.fft.rfftn(moving[:, k, j, i], dim=(2, 3, 4))
+        product = torch.fft.irfftn((of_fixed.conj() * of_moving).sum(0), s=(size,) * 3, dim=(1, 2, 3))
+        found.append(product[:, :count, :count, :count])
+    return torch.cat(found)

@@ -21,6 +21,8 @@ import torch.nn.functional as F
 from .blocks import BlockMatching, Blocks, Motion
 from .geometry import Grid, about, apply, mean_displacement
 from .measures.mad import MAD
+from .morphology import lowest_around
+from .parallel import each
 from .volume import Volume, sample_array
 
 # Tuning pairs (simulated CT-T1, T1-T2; rigid, affine, half scans): right poses lead by 1.6 to 3.3.  Wrong ones, refined
@@ -143,11 +145,16 @@ def _compared(matching: BlockMatching, pose: np.ndarray, consensus: float,
     """
     if consensus >= CLEAR_CONSENSUS:
         return consensus / RIVAL_CONSENSUS, None
-    strongest, preferred = 0.0, None
-    for rival in turned(pose, points.mean(0)):
-        blocks = matching.about(rival)
-        if len(blocks.centers) >= FEWEST_BLOCKS and (motion := blocks.motion()).consensus > strongest:
-            strongest, preferred = motion.consensus, rival @ motion.matrix
+
+    def agreed(rival: np.ndarray) -> tuple[float, np.ndarray | None]:
+        blocks = matching.about(rival, few=True)
+        if len(blocks.centers) < FEWEST_BLOCKS:
+            return 0.0, None
+        motion = blocks.motion()
+        return motion.consensus, rival @ motion.matrix
+
+    found = each(agreed, turned(pose, points.mean(0)), matching.moving.device)
+    strongest, preferred = max(found, key=lambda one: one[0])
     return consensus / max(strongest, LEAST_CONSENSUS), preferred
 
 
@@ -181,8 +188,8 @@ def error_map(fixed: Volume, judged: Estimate) -> ErrorMap:
     fixed_inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32)
     content = fixed.content.float().cpu()[None]
     inside = sample_array(content, fixed_inverse, points, "zeros")[0]
-    deep = sample_array(content, fixed_inverse, grid.widened(2).points())
-    deep = -F.max_pool3d(-deep[None], 5, 1)[0, 0]  # without the air that counts as content: 10 mm around
+    deep = sample_array(content, fixed_inverse, grid.widened(2).points())[0]
+    deep = lowest_around(deep, (2, 2, 2))[2:-2, 2:-2, 2:-2]  # without the air that counts as content: 10 mm around
     known = (inside > 0.5) & (deep > 0.5) & (trust > 0.05 * trust.max())
     values = torch.where(known, amount / trust.clamp(min=1e-12), torch.zeros(())).numpy()
     worst = np.unravel_index(int(values.argmax()), values.shape)

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 
 from .geometry import Grid, apply, rotation_angle
 from .measures.ngf import edge_parameter
+from .parallel import each
 from .smoothing import smooth, world_gradient
 from .volume import Volume, sample_array
 
@@ -28,6 +29,7 @@ COARSER = 1.7  # times the spacing: the lattice on which every rotation is tried
 LIKELY = 60  # rotations that are tried again on the finer one
 TURNED = 12  # poses of which neighbours are tried
 PLAUSIBLE = 0.08  # a candidate scores less below the best; of 128 tuning trials the right one never did by 0.02
+AT_ONCE = (4_000_000, 100_000)  # translations, on a GPU and on a processor, whose cache they should not overflow
 NEIGHBOUR = 8.0  # degrees between a pose and its neighbours; the rotations of the spiral lie 15 to 30 apart
 
 # Orthonormal basis of the symmetric trace-free 3x3 matrices: the Frobenius product of two tensors is the dot
@@ -154,7 +156,8 @@ class _Correlation:
         offsets = self._offsets(half_moving)
         ball = torch.nonzero(offsets.norm(dim=-1) <= (half_moving + 0.5) * spacing)
         self.offsets = offsets[tuple(ball.T)]
-        self.ball = (ball[:, 0] * self.length + ball[:, 1]) * self.length + ball[:, 2]
+        self.box = 2 * half_moving + 1
+        self.ball = (ball[:, 0] * self.box + ball[:, 1]) * self.box + ball[:, 2]
         # Fixed sample a meets moving sample a - s; in mm, fixed offset x meets moving offset x - d, d = s - origin.
         origin, length = half_fixed - half_moving, self.length
         self.shifts = (torch.arange(length, device=self.device) - origin + length // 2) % length - length // 2
@@ -168,7 +171,8 @@ class _Correlation:
         return torch.stack([x, y, z], -1)
 
     def _rotated(self, turn: torch.Tensor) -> torch.Tensor:
-        """Moving tensors, mask and energy (B, 7, length^3) as rotations (B, 3, 3) bring them over the fixed image."""
+        """Moving tensors, mask and energy (B, 7, box, box, box) as rotations (B, 3, 3) bring them over the fixed
+        image."""
         to_index = torch.as_tensor(self.moving_grid.inverse, dtype=torch.float32, device=self.device)
         center = torch.as_tensor(apply(self.moving_grid.inverse, self.moving_center), dtype=torch.float32)
         index = (self.offsets @ (to_index[:3, :3] @ turn).transpose(1, 2) + center.to(self.device)).round().long()
@@ -178,15 +182,16 @@ class _Correlation:
         found = self.rows[flat]  # (B, ball, 6)
         upright = found[..., :5] @ rotate_tensors(turn.transpose(1, 2)).transpose(1, 2)
         energy = found[..., :5].square().sum(-1, keepdim=True)
-        out = torch.zeros(len(turn), 7, self.length**3, device=self.device)
+        out = torch.zeros(len(turn), 7, self.box**3, device=self.device)
         out[:, :, self.ball] = torch.cat([upright, found[..., 5:], energy], -1).transpose(1, 2)
-        return out
+        return out.unflatten(2, (self.box,) * 3)
 
     def scores(self, turn: torch.Tensor) -> torch.Tensor:
         """Scores (B, length^3) of every translation at rotations (B, 3, 3), fixed to moving; -inf where not allowed."""
         moving = self._rotated(turn)
         size, axes = (self.length,) * 3, (2, 3, 4)
-        moving_hat = torch.fft.rfftn(moving.unflatten(2, size), dim=axes).conj()
+        # what is padded is nothing: the last axis is transformed where there is something alone
+        moving_hat = torch.fft.fft(torch.fft.rfftn(moving, s=size[1:], dim=axes[1:]), n=self.length, dim=2).conj()
         products = torch.stack(
             [
                 (self.fixed_hat[:5] * moving_hat[:, :5]).sum(1),  # agreement of the tensors
@@ -196,25 +201,27 @@ class _Correlation:
             1,
         )
         agreement, in_fixed, in_moving = torch.fft.irfftn(products, s=size, dim=axes).unbind(1)
-        total_moving = moving[:, 6].sum(1)[:, None, None, None]
+        total_moving = moving[:, 6].sum((1, 2, 3))[:, None, None, None]
         common = torch.maximum(in_fixed / self.total_fixed, in_moving / total_moving).clamp(0, 1)
         score = agreement / (in_fixed.clamp(min=1e-6) * in_moving.clamp(min=1e-6)).sqrt() * common.sqrt()
         return torch.where(self.usable & (common >= self.min_overlap), score, -torch.inf).flatten(1)
 
-    def best(self, rotations: np.ndarray, tell: Callable[[float], None], batch: int = 4) -> list[Candidate]:
+    def best(self, rotations: np.ndarray, tell: Callable[[float], None]) -> list[Candidate]:
         """The best translation of each rotation (R, 3, 3), in their order; ``tell`` takes the share done."""
-        found = []
-        for begin in range(0, len(rotations), batch):
-            some = rotations[begin : begin + batch]
-            value, index = self.scores(torch.as_tensor(some, dtype=torch.float32, device=self.device)).max(1)
-            n = self.length
+        batch = max(1, AT_ONCE[self.device.type == "cpu"] // self.length**3)
+        batches = [rotations[begin : begin + batch] for begin in range(0, len(rotations), batch)]
+
+        def highest(some: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+            return self.scores(torch.as_tensor(some, dtype=torch.float32, device=self.device)).max(1)
+
+        n, found = self.length, []
+        for some, (value, index) in zip(batches, each(highest, batches, self.device, tell), strict=True):
             shift = self.shifts[torch.stack([index % n, index // n % n, index // n**2], -1)].cpu().numpy()
             for rotation, moved, score in zip(some, shift * self.spacing, value.tolist(), strict=True):
                 matrix = np.eye(4)
                 matrix[:3, :3] = rotation
                 matrix[:3, 3] = self.moving_center - rotation @ (self.fixed_center + moved)
                 found.append(Candidate(matrix, score))
-            tell(min(1.0, (begin + batch) / len(rotations)))
         return found
 
 

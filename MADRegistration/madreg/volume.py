@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from .geometry import Grid, apply
+from .morphology import highest_around, lowest_around
 from .smoothing import along_axes, interpolation_matrix, smoothing_matrix
 
 
@@ -87,19 +88,15 @@ class Volume:
 
         Falls back on all data where a threshold finds (next to) nothing.
         """
-        near = self._widened((self.data > 0.1).float(), 5.0)
-        near = -self._widened(-near, 5.0)  # specks of noise are not tissue
-        near = self._widened(near, 10.0) > 0.5
+        near = highest_around((self.data > 0.1).float(), self._reach(5.0))
+        near = lowest_around(near, self._reach(5.0))  # specks of noise are not tissue
+        near = highest_around(near, self._reach(10.0)) > 0.5
         content = near & self.mask
         return content if content.float().mean() > 0.01 * self.mask.float().mean() else self.mask
 
-    def _widened(self, array: torch.Tensor, radius: float) -> torch.Tensor:
-        """Highest value (k, j, i) within a box of ``radius`` mm in every direction; one axis at a time, for speed."""
-        for axis, spacing in enumerate(self.grid.spacing[::-1]):
-            reach = [0, 0, 0]
-            reach[axis] = int(round(radius / spacing))
-            array = F.max_pool3d(array[None, None], [2 * r + 1 for r in reach], 1, reach)[0, 0]
-        return array
+    def _reach(self, radius: float) -> list[int]:
+        """``radius`` mm in voxels along k, j, i."""
+        return [int(round(radius / spacing)) for spacing in self.grid.spacing[::-1]]
 
     def center_of_mass(self) -> np.ndarray:
         """World position (3,), LPS mm, of the intensity-weighted mean of the data."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..volume import Volume
+from .base import sample_points
 from .ngf import NGF
 from .nmi import NMI
 
@@ -14,7 +15,7 @@ EDGES = 0.3
 
 
 class Joint:
-    """``NMI + 0.3 NGF``, each over its own draw of fixed points.
+    """``NMI + 0.3 NGF``, both over the same fixed points.
 
     Args: as for :class:`NMI`.
     """
@@ -22,8 +23,9 @@ class Joint:
     name = "nmi+ngf"
 
     def __init__(self, fixed: Volume, moving: Volume, samples: int = 30_000, seed: int = 0) -> None:
-        self.nmi = NMI(fixed, moving, samples, seed=seed)
-        self.ngf = NGF(fixed, moving, samples, seed)
+        points = sample_points(fixed, samples, seed)
+        self.nmi = NMI(fixed, moving, points=points)
+        self.ngf = NGF(fixed, moving, points=points)
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         return self.nmi(matrices) + EDGES * self.ngf(matrices)

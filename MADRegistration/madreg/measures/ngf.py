@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 
+from ..morphology import lowest_around
 from ..smoothing import world_gradient
 from ..volume import Volume, sample_array
 from .base import map_points, sample_points
@@ -15,7 +15,7 @@ def edge_parameter(gradient: torch.Tensor, mask: torch.Tensor) -> float:
 
     Haber and Modersitzki 2006, eq. 8, with noise factor 1.
     """
-    return float(gradient.norm(dim=0)[mask].mean().clamp(min=1e-6))
+    return float(gradient.square().sum(0).sqrt()[mask].mean().clamp(min=1e-6))
 
 
 def gradient_mask(mask: torch.Tensor) -> torch.Tensor:
@@ -23,7 +23,7 @@ def gradient_mask(mask: torch.Tensor) -> torch.Tensor:
 
     A mask too thin for that is taken as it is.
     """
-    inner = -F.max_pool3d(-mask.float()[None, None], 3, 1, 1)[0, 0]
+    inner = lowest_around(mask.float(), (1, 1, 1))
     return inner if inner.any() else mask.float()
 
 
