@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from typing import NoReturn
 
 from . import __version__
-from .courtesy import let_others_work
+from .courtesy import leave, let_others_work
 from .errors import InputError
 
 COMMANDS = {
@@ -95,5 +95,10 @@ def _stop_on_terminate():  # -> the former handler, or None where there is nothi
     return signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+def command() -> NoReturn:
+    """What ``madreg`` runs: :func:`main`, and the process ends with its status."""
+    leave(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

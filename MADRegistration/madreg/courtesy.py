@@ -1,8 +1,11 @@
-"""Sharing processors with other programs."""
+"""Sharing processors with other programs, and not keeping anybody waiting."""
 
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
+from typing import NoReturn
 
 
 def let_others_work() -> None:
@@ -13,3 +16,11 @@ def let_others_work() -> None:
     this, which on two free cores costs nothing.  Other OpenMP libraries ignore it; a choice of the user's stands.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
+
+def leave(status: int) -> NoReturn:
+    """End the process at once, when all is written: taking torch apart takes half a second more."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # none there, its reader gone, closed
+            stream.flush()
+    os._exit(status)

@@ -1,4 +1,4 @@
-"""Threads that wait must not spin, in the command and in the worker, unless the user says so."""
+"""Threads that wait must not spin, unless the user says so; a process ends at once, and loses nothing it printed."""
 
 import os
 import subprocess
@@ -22,3 +22,11 @@ def test_the_policy_is_set_before_torch_is_there(module, given, said):
             "print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)")
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[-1].split() == [said, "False"], done.stderr
+
+
+def test_leaving_keeps_what_was_printed_and_the_status():
+    code = ("import atexit, sys\nfrom madreg.courtesy import leave\natexit.register(print, 'taken apart')\n"
+            "print('all said', end='')\nprint('a warning', file=sys.stderr, end='')\nleave(3)")
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)},
+                          capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr, done.returncode) == ("all said", "a warning", 3)

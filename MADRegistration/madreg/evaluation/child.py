@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from ..courtesy import leave
 from .methods import METHODS, Options
 from .runner import peak_memory_mb
 
@@ -15,6 +16,7 @@ def main(method: str, fixed: str, moving: str, affine: str, seed: str, device: s
     outcome = METHODS[method].run(Path(fixed), Path(moving), affine == "1", Options(int(seed), device))
     said = {"matrix": outcome.matrix.tolist(), "details": outcome.details, "memory_mb": peak_memory_mb()}
     Path(answer).write_text(json.dumps(said))
+    leave(0)  # as the command does
 
 
 if __name__ == "__main__":
