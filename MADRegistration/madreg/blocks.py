@@ -303,6 +303,8 @@ def _agreement(first: torch.Tensor, second: torch.Tensor, chosen: torch.Tensor, 
         chosen: (B,) flat indices of the blocks.
     """
     size, count = 2 * (half + reach) + 1, 2 * reach + 1
+    if not len(chosen):  # FFTs refuse to do nothing
+        return first.new_zeros(0, count, count, count)
     window = torch.hann_window(2 * half + 3, periodic=False, device=first.device)[1:-1]
     window = window / window.sum()
     window = window[:, None, None] * window[:, None] * window

@@ -35,6 +35,7 @@ INITS = ("given", "geometry", "mass", "search")
 FINEST = 2.0  # mm; nothing is computed at a finer resolution
 SINGLE_SPACING = 4.0  # mm; the one resolution at which a measure is optimised alone
 SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST = 80, 4.0, 0.05
+PART = 0.6  # of the fixed content; a moving scan that shows less is a part of it
 LEAST_OVERLAP = 0.01  # of the fixed content; less is no overlap at all
 
 
@@ -238,7 +239,8 @@ class _Run:
         self.stages: list[Stage] = []
         self.start = np.eye(4) if settings.start is None else np.asarray(settings.start, float)
         self.levels: dict[float, tuple[Volume, Volume]] = {}
-        self.points = sample_points(self._level(SINGLE_SPACING)[0], 2000, settings.seed).cpu().double().numpy()
+        self.made: dict[Refinement, Measure] = {}
+        self.points = self._points(self._level(SINGLE_SPACING)[0])
 
     def execute(self) -> Result:
         if self.settings.measure == "default":
@@ -277,6 +279,7 @@ class _Run:
             # Size before shape: an affine transform set free far from its place shears what it should scale.  And
             # size before the choice among candidates: at the wrong size, the right pose need not look best.
             poses = self._refine(SIZE, poses, (0.6, 0.65), "similarity")
+        poses = self._best_first(poses)
         pose = self._refined(poses[:3], 0.65, 0.8)
         self._teller("estimate", 0.8, 1.0)(0.0, pose[None])
         judged = self._judged(pose)
@@ -292,7 +295,7 @@ class _Run:
         """The best of some poses (B, 4, 4), brought to fine resolution: (4, 4)."""
         kind = self.settings.type
         first, second = begin + 0.3 * (end - begin), begin + 0.6 * (end - begin)
-        poses = self._refine(COARSE, poses, (begin, first), kind)[:1]
+        poses = self._best_first(self._refine(COARSE, poses, (begin, first), kind))[:1]
         self._look(poses[0])
         poses = self._refine(MEDIUM, poses, (first, second), kind)
         return self._refine(FINE, poses, (second, end), kind)[0]
@@ -349,26 +352,66 @@ class _Run:
 
     def _refine(self, plan: Refinement, poses: np.ndarray, share: tuple[float, float],
                 kind: str = "rigid") -> np.ndarray:
-        measure = plan.measure(*self._level(plan.spacing), samples=plan.samples, seed=self.settings.seed)
         schedule = (plan.steps, plan.first_step, plan.last_step)
-        return self._descend(plan.descent, plan.name, measure, poses, schedule, share, kind)
+        return self._descend(plan.descent, plan.name, self._measure(plan), poses, schedule, share, kind,
+                             self.backwards)
+
+    def _measure(self, plan: Refinement) -> Measure:
+        """What a stage minimises; made once."""
+        if plan not in self.made:
+            pair = self._level(plan.spacing)
+            self.made[plan] = plan.measure(*(pair[::-1] if self.backwards else pair), samples=plan.samples,
+                                           seed=self.settings.seed)
+        return self.made[plan]
+
+    def _best_first(self, poses: np.ndarray) -> np.ndarray:
+        """Poses (B, 4, 4) in the order of what refines them last: it tells right from wrong where NMI does not."""
+        if len(poses) < 2:
+            return poses
+        measure = self._measure(MEDIUM)
+        values = evaluate(measure, np.linalg.inv(poses) if self.backwards else poses)
+        return poses[np.argsort(values, kind="stable")]
 
     def _descend(self, descent: Callable, name: str, measure: Measure, poses: np.ndarray,
-                 schedule: tuple[int, float, float], share: tuple[float, float], kind: str) -> np.ndarray:
-        """Minimise from every pose; poses come back best first, and none is worse than it was."""
+                 schedule: tuple[int, float, float], share: tuple[float, float], kind: str,
+                 backwards: bool = False) -> np.ndarray:
+        """Minimise from every pose; poses come back best first, and none is worse than it was.
+
+        Args:
+            backwards: whether the measure takes moving points to fixed points.
+        """
         clock = time.perf_counter()
+        tell = self._teller(name, *share)
+        if backwards:
+            poses, points = np.linalg.inv(poses), self._points(self._level(SINGLE_SPACING)[1])
+        else:
+            points = self.points
         before = evaluate(measure, poses)
         steps, first, last = schedule
-        transform = LinearTransform.over(self.points, poses, kind)
-        after_poses, after = descent(measure, transform, steps=steps, first_step=first, last_step=last,
-                                      progress=self._teller(name, *share))
+        transform = LinearTransform.over(points, poses, kind)
+        after_poses, after = descent(
+            measure, transform, steps=steps, first_step=first, last_step=last,
+            progress=lambda done, at: tell(done, np.linalg.inv(at) if backwards else at))
         worse = ~(after < before)
         after_poses[worse], after[worse] = poses[worse], before[worse]
         order = np.argsort(after, kind="stable")
         best = order[0]
         self.stages.append(Stage(name, measure.name, float(before[best]), float(after[best]),
                                  time.perf_counter() - clock))
-        return after_poses[order]
+        return np.linalg.inv(after_poses[order]) if backwards else after_poses[order]
+
+    def _points(self, volume: Volume) -> np.ndarray:
+        """(n, 3) LPS mm: points of a volume's content."""
+        return sample_points(volume, 2000, self.settings.seed).cpu().double().numpy()
+
+    @cached_property
+    def backwards(self) -> bool:
+        """Whether measures draw their points in the moving scan: in the smaller of two, where all of them are of use.
+
+        Of points all over a head few lie in a slab, and of few points a joint histogram says nothing.
+        """
+        fixed, moving = (float(one.content.sum()) * np.prod(one.grid.spacing) for one in self._level(SINGLE_SPACING))
+        return moving < PART * fixed
 
     def _level(self, spacing: float) -> tuple[Volume, Volume]:
         """Both volumes at one resolution, made once."""

@@ -94,6 +94,12 @@ class Volume:
         content = near & self.mask
         return content if content.float().mean() > 0.01 * self.mask.float().mean() else self.mask
 
+    @property
+    def thickness(self) -> float:
+        """Least extent of the content along the volume's own axes, in mm."""
+        filled = (int(self.content.any(first).any(second).sum()) for first, second in ((1, 0), (2, 0), (2, 1)))
+        return min(count * spacing for count, spacing in zip(filled, self.grid.spacing, strict=True))
+
     def _reach(self, radius: float) -> list[int]:
         """``radius`` mm in voxels along k, j, i."""
         return [int(round(radius / spacing)) for spacing in self.grid.spacing[::-1]]
