@@ -12,6 +12,7 @@ wrong way round does not, and is often beaten outright.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,6 +22,7 @@ import torch.nn.functional as F
 from .blocks import BlockMatching, Blocks, Motion
 from .geometry import Grid, about, apply, mean_displacement
 from .measures.mad import MAD
+from .output import write_image
 from .volume import Volume, sample_array
 
 # Tuning pairs (simulated CT-T1, T1-T2; rigid, affine, half scans): right poses lead by 1.6 to 3.3.  Wrong ones, refined
@@ -92,6 +94,10 @@ class ErrorMap:
     def image(self) -> sitk.Image:
         """The values as an image."""
         return self.grid.as_image(self.values)
+
+    def write(self, path: Path) -> None:
+        """Write :meth:`image` to a file."""
+        write_image(self.image(), path)
 
     def report(self) -> dict:
         """The worst place, as plain types."""
