@@ -67,11 +67,16 @@ class Estimate:
     asked_at: np.ndarray | None = None
 
     @property
+    def little_overlap(self) -> bool:
+        """Whether the scans have so little in common that no pose is sure."""
+        return self.overlap < LEAST_OVERLAP
+
+    @property
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""
         if self.lead < LOST or self.error_mm > FAILED_MM:
             return "failed"
-        sure = self.lead >= TRUSTED and self.overlap >= LEAST_OVERLAP
+        sure = self.lead >= TRUSTED and not self.little_overlap
         return "aligned" if sure and self.error_mm <= ALIGNED_MM else "check"
 
 
