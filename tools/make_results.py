@@ -29,6 +29,7 @@ RESULTS = {
     "estimates": "--study estimates",
     "edges": "--study edges",
     "costs": "--study costs",
+    "sizes": "--study sizes --only sim_CT_T1_15",
     "ablations": f"--study ablations {THREE}",
 }
 NEED_DATA = ("ablations",)

@@ -56,14 +56,15 @@ class ErrorMap:
 
     def put(self, fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode,
             transform: slicer.vtkMRMLLinearTransformNode) -> None:
-        """Write the map into the scene; the transform's former map is overwritten.  It is not shown yet."""
+        """Write the map into the scene; the transform's former map is overwritten and renamed.  It is not shown yet."""
         scene = fixed.GetScene()
+        name = f"{moving.GetName()} to {fixed.GetName()} error (MAD)"
         self._node = transform.GetNodeReference(ERROR_MAP)
         if self._node is not None:
-            self._former = volumes.VoxelsBefore(self._node)
-            self._formerWorst = {name: self._node.GetAttribute(name) for name in (WORST_MM, WORST_POINT)}
+            self._former, self._formerName = volumes.VoxelsBefore(self._node), self._node.GetName()
+            self._formerWorst = {key: self._node.GetAttribute(key) for key in (WORST_MM, WORST_POINT)}
+            self._node.SetName(name)  # the former one may have been of another pair
         else:
-            name = f"{moving.GetName()} to {fixed.GetName()} error (MAD)"
             self._node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
             self._node.SetAndObserveDisplayNodeID(_display(scene).GetID())
             transform.SetNodeReferenceID(ERROR_MAP, self._node.GetID())
@@ -79,8 +80,9 @@ class ErrorMap:
             return
         if self._former is not None:
             self._former.restore()
-            for name, value in self._formerWorst.items():
-                self._node.SetAttribute(name, value)
+            self._node.SetName(self._formerName)
+            for key, value in self._formerWorst.items():
+                self._node.SetAttribute(key, value)
         else:
             remove(self._node)
 

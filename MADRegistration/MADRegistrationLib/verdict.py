@@ -5,9 +5,6 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-LITTLE_OVERLAP = 0.2
-"""Share of the fixed content in the moving field of view below which any result needs a look, as in the backend."""
-
 COLORS = {"aligned": "#2e7d32", "check": "#b26a00", "failed": "#c62828"}
 
 REASONS = {
@@ -20,13 +17,13 @@ REASONS = {
 def verdictOf(report: dict[str, Any]) -> tuple[str, str]:
     """``aligned``, ``check`` or ``failed``, and the reason in one sentence.
 
-    It is the backend's (:mod:`madreg.estimate`), but with little overlap or without an estimate never ``aligned``.
+    It is the backend's (:mod:`madreg.estimate`), but without an estimate never ``aligned``.
     """
-    verdict, overlap = report.get("verdict", "check"), report.get("overlap")
+    verdict = report.get("verdict", "check")
     if verdict == "failed":
         return verdict, REASONS[verdict]
-    if overlap is not None and overlap < LITTLE_OVERLAP:
-        return "check", "The volumes have little in common: look at the overlay before you rely on it."
+    if report.get("little_overlap"):
+        return verdict, "The volumes have little in common: look at the overlay before you rely on it."
     if report.get("error_after_mm") is None:
         return "check", "There is no estimate of the error for this result: look at the overlay."
     return verdict, REASONS[verdict]

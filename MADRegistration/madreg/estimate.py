@@ -12,6 +12,7 @@ wrong way round does not, and is often beaten outright.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -22,6 +23,7 @@ from .blocks import BlockMatching, Blocks, Motion
 from .geometry import Grid, about, apply, mean_displacement
 from .measures.mad import MAD
 from .morphology import lowest_around
+from .output import write_image
 from .parallel import each
 from .volume import Volume, sample_array
 
@@ -67,11 +69,16 @@ class Estimate:
     asked_at: np.ndarray | None = None
 
     @property
+    def little_overlap(self) -> bool:
+        """Whether the scans have so little in common that no pose is sure."""
+        return self.overlap < LEAST_OVERLAP
+
+    @property
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""
         if self.lead < LOST or self.error_mm > FAILED_MM:
             return "failed"
-        sure = self.lead >= TRUSTED and self.overlap >= LEAST_OVERLAP
+        sure = self.lead >= TRUSTED and not self.little_overlap
         return "aligned" if sure and self.error_mm <= ALIGNED_MM else "check"
 
 
@@ -94,6 +101,10 @@ class ErrorMap:
     def image(self) -> sitk.Image:
         """The values as an image."""
         return self.grid.as_image(self.values)
+
+    def write(self, path: Path) -> None:
+        """Write :meth:`image` to a file."""
+        write_image(self.image(), path)
 
     def report(self) -> dict:
         """The worst place, as plain types."""

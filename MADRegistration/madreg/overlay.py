@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from .checkerboard import SQUARE_MM, every_other
 from .geometry import apply
 from .smoothing import smooth
 from .volume import Volume
@@ -15,9 +16,6 @@ from .volume import Volume
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-SQUARE_MM = 25.0
-"""Side of a square of the checkerboard."""
 
 MARGIN_MM = 8.0
 REACH_MM = 25.0
@@ -169,9 +167,8 @@ def _with_edges(grey: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 def _checkerboard(grey: np.ndarray, other: np.ndarray, extent: tuple[float, ...]) -> np.ndarray:
     rows, columns = grey.shape
-    y = np.floor(np.linspace(extent[3], extent[2], rows) / SQUARE_MM + 0.5).astype(int)
-    x = np.floor(np.linspace(extent[0], extent[1], columns) / SQUARE_MM + 0.5).astype(int)
-    odd = ((y[:, None] + x[None, :]) % 2 == 1)[..., None]
+    y, x = np.linspace(extent[3], extent[2], rows), np.linspace(extent[0], extent[1], columns)
+    odd = every_other(y + SQUARE_MM / 2, x + SQUARE_MM / 2)[..., None]  # a square lies in the middle of the picture
     return np.clip(np.where(odd, other[..., None] * np.array(_TINT), grey[..., None] * np.ones(3)) * 0.85, 0, 1)
 
 

@@ -183,6 +183,7 @@ class Result:
             "mad_before_mm": self.mad_before_mm,
             "mad_after_mm": self.mad_after_mm,
             "overlap": self.overlap,
+            "little_overlap": self.judged is None or self.judged.little_overlap,
             "seconds": self.seconds,
             "device": self.device,
             "settings": settings,

@@ -52,7 +52,6 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
         InputError: if an image or a setting cannot be used.
     """
     from madreg.estimate import error_map
-    from madreg.output import write_image
     from madreg.registration import Settings, register
 
     fixed_image, fixed, fixed_notices = _load(command["fixed"])
@@ -63,7 +62,7 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     report = result.report()
     if command.get("error_map") and result.judged:
         errors = error_map(fixed, result.judged)
-        write_image(errors.image(), Path(command["error_map"]))
+        errors.write(Path(command["error_map"]))
         report |= errors.report()
     report["notices"] = [*fixed_notices, *moving_notices, *report.get("notices", [])]
     report.setdefault("weights_sha256", _weights_hash())

@@ -159,6 +159,21 @@ def test_the_map_of_an_earlier_result_is_overwritten_and_comes_back(registered, 
     assert errormap.worst(node)[0] == 3.0
 
 
+def test_the_name_follows_the_pair(registered, write, addVolume):
+    fixed, moving, transform = registered
+    ErrorMap(write(fixed)[0], {}).put(fixed, moving, transform)
+    node = errormap.find(fixed, moving)
+    other = addVolume(np.zeros((8, 9, 10), np.int16), OBLIQUE, "PET")
+    placement = Placement(fixed, other, transform)
+    placement.show(np.eye(4))
+    placement.sign({})
+    again = ErrorMap(write(fixed)[0], {})
+    again.put(fixed, other, transform)
+    assert errormap.find(fixed, other) is node and node.GetName() == "PET to MR error (MAD)"
+    again.remove()
+    assert node.GetName() == "CT to MR error (MAD)"
+
+
 def test_a_volume_that_was_moved_elsewhere_has_no_map(registered, write):
     fixed, moving, transform = registered
     ErrorMap(write(fixed)[0], {}).put(fixed, moving, transform)

@@ -1,18 +1,33 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from MADRegistrationLib.verdict import COLORS, REASONS, millimetres, resultHtml, verdictOf
 
 
-@pytest.mark.parametrize("said, error, overlap, verdict", [
-    ("aligned", 0.4, 0.9, "aligned"), ("check", 3.4, 0.9, "check"), ("failed", 13.1, 0.9, "failed"),
-    ("aligned", 0.4, 0.1, "check"), ("failed", 14.0, 0.1, "failed"), ("aligned", None, 0.9, "check"),
-    ("failed", None, 0.9, "failed"),
+@pytest.mark.parametrize("said, error, verdict", [
+    ("aligned", 0.4, "aligned"), ("check", 3.4, "check"), ("failed", 13.1, "failed"), ("aligned", None, "check"),
+    ("failed", None, "failed"),
 ])
-def test_verdict_is_the_backends_unless_nothing_supports_it(said, error, overlap, verdict):
-    found, reason = verdictOf({"verdict": said, "error_after_mm": error, "overlap": overlap})
-    assert found == verdict and reason.endswith(".")
+def test_verdict_is_the_backends_unless_nothing_supports_it(said, error, verdict):
+    found, reason = verdictOf({"verdict": said, "error_after_mm": error, "little_overlap": False})
+    assert found == verdict and reason.endswith(".") and "little in common" not in reason
+
+
+@pytest.mark.parametrize("overlap, error, verdict, isSaid", [
+    (0.15, 0.4, "check", True), (0.15, 14.0, "failed", False), (0.9, 0.4, "aligned", False), (0.9, 4.0, "check", False),
+])
+def test_little_overlap_is_the_backends_and_is_said(overlap, error, verdict, isSaid):
+    pytest.importorskip("torch")
+    from madreg.estimate import Estimate
+    from madreg.registration import Result, Settings
+
+    judged = Estimate(np.eye(4), error, 0.5, 2.0, np.eye(4), overlap)
+    report = Result(np.eye(4), np.eye(4), Settings(), [], 1.0, "CPU", error, error, overlap, verdict=judged.verdict,
+                    judged=judged).report()
+    found, reason = verdictOf(report)
+    assert found == verdict and ("little in common" in reason) == isSaid
 
 
 def test_every_verdict_of_the_backend_has_words():

@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
                              "no error map: leave out --error-map.")
         errors = error_map(volumes[0], result.judged)
         worst = errors.report()
-        jobs[outputs["error_map"]] = partial(output.write_image, errors.image())
+        jobs[outputs["error_map"]] = errors.write
     if "report" in outputs:
         report = {"fixed": str(args.fixed), "moving": str(args.moving), **result.report(), **worst, "notices": notices}
         jobs[outputs["report"]] = partial(output.write_report, report)

@@ -12,6 +12,7 @@ protocol: figures compare only between equal trials.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -218,14 +219,18 @@ def head_points(fixed: sitk.Image, count: int = EVALUATION_POINTS, seed: int = 0
     return apply(Grid.of_image(fixed).matrix, index[chosen].astype(float))
 
 
-def make_trial(case: Case, level: str, number: int, folder: Path) -> Trial:
+def make_trial(case: Case, level: str, number: int, folder: Path,
+               prepare: Callable[[sitk.Image], sitk.Image] = lambda image: image) -> Trial:
     """Write ``fixed.nii.gz`` and ``moving.nii.gz`` of one trial into ``folder``.
+
+    Args:
+        prepare: what is done to both scans (float32) before; anatomy must stay where it is in the world.
 
     Raises:
         KeyError: for a level that is not in :data:`LEVELS`.
     """
-    fixed = sitk.Cast(sitk.ReadImage(str(case.fixed)), sitk.sitkFloat32)
-    moving = sitk.Cast(sitk.ReadImage(str(case.moving)), sitk.sitkFloat32)
+    fixed, moving = (prepare(sitk.Cast(sitk.ReadImage(str(path)), sitk.sitkFloat32))
+                     for path in (case.fixed, case.moving))
     rng = trial_generator(case.name, level, number)
     motion = random_motion(LEVELS[level], rng, image_center(moving))
     moved = displace_header(moving, motion) if LEVELS[level].rigid else displace_resampled(moving, motion)

@@ -164,15 +164,15 @@ def _run_fresh(method: Method, trial: Trial, affine: bool, options: Options) -> 
     return Outcome(np.array(said["matrix"]), said["details"]), seconds, said["memory_mb"]
 
 
-def run_trial(method: Method, trial: Trial, affine: bool, plan: Plan) -> dict:
-    """Run one method on one trial: what it yields, as a row without the trial's identity."""
+def run_trial(method: Method, trial: Trial, affine: bool, options: Options, fresh_process: bool) -> dict:
+    """Run one method on one trial, by one of the two clocks: what it yields, as a row without the trial's identity."""
     before = mean_displacement(np.eye(4), trial.truth, trial.points)
     row = {"before_mm": round(before, 4), "error_mm": round(before, 4), "seconds": 0.0, "memory_mb": None, "note": "",
            "details": {}}
     start = time.perf_counter()
     try:
-        run = _run_fresh if plan.fresh_process else _run_here
-        outcome, seconds, memory = run(method, trial, affine, plan.options)
+        run = _run_fresh if fresh_process else _run_here
+        outcome, seconds, memory = run(method, trial, affine, options)
         error = mean_displacement(outcome.matrix, trial.truth, trial.points)
         if not np.isfinite(error):
             raise RuntimeError("the matrix is not finite")
@@ -206,7 +206,7 @@ def run_plan(plan: Plan, path: Path, on_row: Callable[[dict], None] = lambda row
                         row = dict(zip(("method", "case", "level", "trial"), key, strict=True))
                         row |= {"contrast": case.contrast, "clock": plan.clock, "seed": plan.options.seed,
                                 "weights": plan.weights, "commit": plan.commit}
-                        row |= run_trial(method, trial, not LEVELS[level].rigid, plan)
+                        row |= run_trial(method, trial, not LEVELS[level].rigid, plan.options, plan.fresh_process)
                         with path.open("a") as file:
                             file.write(json.dumps(row) + "\n")
                         rows[key] = row

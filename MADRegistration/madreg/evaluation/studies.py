@@ -27,6 +27,7 @@ STUDIES = {
     "costs": "processor time for one value of each measure, with and without its gradient",
     "landscapes": "each measure along and about every axis around the true pose",
     "bodies": "made-up bodies of blobs and tubes instead of heads: registration from any pose, and MAD's predictions",
+    "sizes": "time and memory of a registration against the number of voxels, the first case at 64^3 to 512^3",
     "capture": "from how far gradient descent on each measure alone comes home, in mm and degrees",
 }
 

@@ -10,10 +10,11 @@ import pytest
 
 from madreg.errors import InputError
 from madreg.evaluation import runner
-from madreg.evaluation.methods import METHODS, Method, Options, Outcome, find_methods
+from madreg.evaluation.methods import METHODS, Method, Options, Outcome, find_methods, stage_seconds
 from madreg.evaluation.phantom import write_cases
 from madreg.evaluation.protocol import load_cases, make_trial
 from madreg.evaluation.runner import Plan, read_rows, run_plan, run_trial
+from madreg.registration import Stage
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +34,8 @@ def test_errors_are_in_millimetres(cases, tmp_path):
     off[:3, 3] = [3.0, 0.0, -4.0]
     exact = Method("exact", True, lambda f, m, a, o: Outcome(trial.truth))
     shifted = Method("shifted", True, lambda f, m, a, o: Outcome(off @ trial.truth))
-    plan = plan_of(cases, [exact, shifted])
-    assert run_trial(exact, trial, False, plan)["error_mm"] == 0
-    row = run_trial(shifted, trial, False, plan)
+    assert run_trial(exact, trial, False, Options(), False)["error_mm"] == 0
+    row = run_trial(shifted, trial, False, Options(), False)
     assert row["error_mm"] == pytest.approx(5.0, abs=1e-3)
     assert row["before_mm"] > 20
 
@@ -46,11 +46,15 @@ def test_a_method_that_raises_or_returns_nonsense_is_a_failed_row(cases, tmp_pat
     def broken(fixed, moving, affine, options):
         raise ValueError("no overlap")
 
-    plan = plan_of(cases, [METHODS["identity"]])
-    row = run_trial(Method("broken", True, broken), trial, False, plan)
+    row = run_trial(Method("broken", True, broken), trial, False, Options(), False)
     assert row["note"] == "ValueError: no overlap" and row["error_mm"] == row["before_mm"]
     nonsense = Method("nonsense", True, lambda f, m, a, o: Outcome(np.full((4, 4), np.nan)))
-    assert "not finite" in run_trial(nonsense, trial, False, plan)["note"]
+    assert "not finite" in run_trial(nonsense, trial, False, Options(), False)["note"]
+
+
+def test_a_stage_that_ran_twice_counts_with_both():
+    stages = [Stage(name, "nmi", 1.0, 0.5, seconds) for name, seconds in (("coarse", 1.5), ("fine", 2), ("coarse", 4))]
+    assert stage_seconds(stages) == {"coarse": 5.5, "fine": 2.0}
 
 
 def test_a_cut_off_run_goes_on_without_repeating(cases, tmp_path, monkeypatch):
