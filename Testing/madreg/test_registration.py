@@ -97,6 +97,21 @@ def test_a_similarity_finds_the_scale(make_pair, pair):
     assert np.linalg.det(result.matrix[:3, :3]) == pytest.approx(0.9**3, rel=0.01)
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_slab_from_anywhere(pair, swapped):
+    """24 mm of one head against all of the other, either way round."""
+    whole, cut = (pair.moving, pair.fixed) if swapped else (pair.fixed, pair.moving)
+    middle = cut.grid.center[2] + 10.0
+    there = (cut.grid.points()[..., 2] - middle).abs() < 12.0
+    slab = replace(cut, data=torch.where(there, cut.data, torch.zeros(())), mask=cut.mask & there)
+    heard = []
+    fixed, moving, truth = (slab, whole, pair.truth) if swapped else (whole, slab, pair.truth)
+    result = register(fixed, moving, progress=heard.append)
+    assert slab.thickness < 40 < whole.thickness
+    assert mean_displacement(result.matrix, truth, pair.points) < 2.0
+    assert mean_displacement(heard[-1].matrix, truth, pair.points) < 2.0
+
+
 def test_progress_rises_from_stage_to_stage(heard, found):
     shares = [progress.fraction for progress in heard]
     assert shares == sorted(shares) and shares[0] < 0.1 and shares[-1] == pytest.approx(1.0)

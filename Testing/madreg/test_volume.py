@@ -88,3 +88,14 @@ def test_content_is_the_tissue_and_its_surroundings(blob_volume, odd_grids):
     distance = np.linalg.norm(volume.grid.points().numpy() - volume.grid.center, axis=-1)
     assert volume.content.numpy()[distance < 15].all()
     assert not volume.content.numpy()[distance > 45].any()
+
+
+def test_thickness_is_the_least_extent_of_the_content_in_mm():
+    """Along the volume's own axes, the 10 mm around the tissue included, and not more than there is data."""
+    grid = Grid((60, 50, 40), np.diag([2.0, 3.0, 4.0, 1.0]))
+    data = torch.zeros(grid.shape)
+    data[10:30, 20:30, 10:50] = 1.0  # 80 x 30 x 80 mm
+    volume = Volume("box", data, grid, torch.ones(grid.shape, dtype=torch.bool))
+    assert volume.thickness == pytest.approx(30 + 2 * 9)  # 10 mm are three voxels there
+    cut = Volume("slab", data, grid, (torch.arange(40)[:, None, None] // 5 == 3).expand(grid.shape))
+    assert cut.thickness == 5 * 4.0
