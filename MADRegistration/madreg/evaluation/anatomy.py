@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import zip_longest
 
 import torch
 
@@ -122,7 +123,8 @@ def measure_anatomy(setting: Setting, budget: Budget = FULL, supply: Supply = Su
     rows = collect(setting, "trained", _trainings(budget, supply),
                    lambda key: trainer.trained(by_name[key["variant"]], steps))
     rows = [{**row, "differs": by_name[row["variant"]].differs} for row in rows]
-    return Found(rows, collect(setting, "registered", _registrations(setting, budget, supply), registered))
+    done = collect(setting, "registered", _registrations(setting, budget, supply), registered)
+    return Found(rows, sorted(done, key=lambda row: "body" in row))
 
 
 def _trainings(budget: Budget, supply: Supply) -> list[dict]:
@@ -132,11 +134,12 @@ def _trainings(budget: Budget, supply: Supply) -> list[dict]:
 
 
 def _registrations(setting: Setting, budget: Budget, supply: Supply) -> list[dict]:
-    """Keys of the registrations: every network, every case and every body."""
-    what = [{"case": case.name} for case in setting.cases]
-    what += [{"case": f"body {number + 1}", "body": number} for number in range(supply.registered)]
+    """Keys of the registrations, cases and bodies in turn: a run that is cut off has seen all networks on both."""
+    cases = [{"case": case.name} for case in setting.cases]
+    bodies = [{"case": f"body {number + 1}", "body": number} for number in range(supply.registered)]
+    what = [one for both in zip_longest(cases, bodies) for one in both if one]
     return [{"by": variant.name, **one, "level": level, "reference_pairs": budget.pairs, "bodies": supply.learned,
-             "steps": budget.steps} for variant in (*VARIANTS, SHIPPED) for level in budget.levels for one in what]
+             "steps": budget.steps} for level in budget.levels for one in what for variant in (*VARIANTS, SHIPPED)]
 
 
 def _plan(setting: Setting) -> tuple[Budget, Supply]:

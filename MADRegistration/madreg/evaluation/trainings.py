@@ -177,7 +177,7 @@ class Trainer:
         return self.validation(self.setting.seed + 1_000_003)
 
     def train(self, variant: Variant, steps: int, folder: Path) -> DistanceNetwork:
-        """The trained network; goes on with what ``folder`` holds."""
+        """The trained network; goes on with what ``folder`` holds, and reads no scan if that is all."""
         settings = TrainingSettings(steps=steps, batch=BATCH, average=0.99, seed=self.setting.seed + variant.seed,
                                     workers=0, validate_every=100)
         folder.mkdir(parents=True, exist_ok=True)
@@ -186,7 +186,8 @@ class Trainer:
             with open(folder / "train.log", "a") as stream:
                 stream.write(line + "\n")
 
-        return train(self.groups(variant), folder, variant.network, PairSettings(size=self.budget.size,
+        scans = [] if _steps_done(folder) >= steps else self.groups(variant)
+        return train(scans, folder, variant.network, PairSettings(size=self.budget.size,
                      appearance=variant.appearance), settings, device=self.device, say=say)
 
     def network(self, variant: Variant, steps: int) -> DistanceNetwork:
@@ -210,6 +211,12 @@ class Trainer:
         """Figures by kind of validation pair, each with its interval."""
         points = PairSampler([], PairSettings(size=self.budget.size)).points
         return {kind: with_intervals(*validate(network, some, points)) for kind, some in self.pairs.items()}
+
+
+def _steps_done(folder: Path) -> int:
+    """How far the training in a folder has come."""
+    checkpoint = folder / "checkpoint.pt"
+    return torch.load(checkpoint, map_location="cpu", weights_only=True)["step"] if checkpoint.exists() else 0
 
 
 def with_intervals(truth: np.ndarray, predicted: np.ndarray, pair: np.ndarray) -> dict:
