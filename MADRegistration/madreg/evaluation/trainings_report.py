@@ -69,6 +69,8 @@ def registration_table(registered: Sequence[dict]) -> str:
 
 def draw(trained: Sequence[dict], registered: Sequence[dict]):
     """Figure: error of the predicted distance (left) and of registration at the farthest level (right)."""
+    from matplotlib.ticker import LogLocator
+
     level = registered[-1]["level"]
     names = [row["variant"] for row in trained]
     names += [by for by in dict.fromkeys(row["by"] for row in registered) if by not in names]
@@ -92,6 +94,7 @@ def draw(trained: Sequence[dict], registered: Sequence[dict]):
     right.axvline(5, color="0.6", linewidth=0.8, linestyle=":")
     right.set_xlabel(f"error of registration, level {level}, mm (dotted: 5 mm)", fontsize=8)
     right.set_xscale("log")
+    right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     right.tick_params(which="minor", labelbottom=False)
     right.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     left.set_yticks(range(len(names)), names, fontsize=8)
