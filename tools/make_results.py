@@ -31,8 +31,9 @@ RESULTS = {
     "costs": "--study costs",
     "sizes": "--study sizes --only sim_CT_T1_15",
     "ablations": f"--study ablations {THREE}",
+    "anatomy": f"--study anatomy {THREE}",
 }
-NEED_DATA = ("ablations",)
+NEED_DATA = ("ablations", "anatomy")
 
 
 def commands(cases: Path | None, data: Path | None, out: Path, only: list[str], quick: bool) -> dict[str, list[str]]:
@@ -52,12 +53,14 @@ def commands(cases: Path | None, data: Path | None, out: Path, only: list[str], 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="?", type=Path, metavar="CASES")
-    parser.add_argument("--data", type=Path, help="folder with folders of T1w scans to train on, for ablations")
+    parser.add_argument("--data", type=Path,
+                        help=f"folder with folders of T1w scans to train on, for {' and '.join(NEED_DATA)}")
     parser.add_argument("--out", type=Path, default=ROOT / "Resources" / "Results")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="these folders")
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
-    if not args.quick and (args.cases is None or (args.data is None and (not args.only or "ablations" in args.only))):
+    needs_data = not args.only or any(folder in NEED_DATA for folder in args.only)
+    if not args.quick and (args.cases is None or (args.data is None and needs_data)):
         parser.error("give CASES and --data, or --quick")
     for folder, words in commands(args.cases, args.data, args.out, args.only, args.quick).items():
         print(f"{folder}: madreg {' '.join(words)}", flush=True)

@@ -7,6 +7,7 @@ how well they do on a real knee.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..measures.base import sample_points
 from ..measures.mad import MAD
 from ..registration import Settings, register
 from ..volume import Volume
+from .protocol import LEVELS, random_motion
 from .studies import Setting, Study, collect
 from .tables import as_csv, markdown
 
@@ -61,7 +63,14 @@ class Body:
         return Volume(name, torch.as_tensor(array, dtype=torch.float32), grid, torch.ones(grid.shape, dtype=torch.bool))
 
 
-def pair(seed: int) -> tuple[Volume, Volume, np.ndarray]:
+def upright_scan(seed: int | Sequence[int]) -> Volume:
+    """One scan of one body along the axes, of 2 mm voxels, in a contrast of its own."""
+    rng = np.random.default_rng(seed)
+    half = np.array([116.0, 88.0, 98.0])  # mm, a margin of a centimetre around the largest outline
+    return Body(rng).scan("made-up body", Grid.covering(-half, half, 2.0), np.eye(4), rng)
+
+
+def pair(seed: int | Sequence[int]) -> tuple[Volume, Volume, np.ndarray]:
     """Two scans of one body, the second of 4 mm slices and turned anyhow, and the true 4x4, fixed LPS to moving LPS."""
     rng = np.random.default_rng(seed)
     body = Body(rng)
@@ -73,6 +82,15 @@ def pair(seed: int) -> tuple[Volume, Volume, np.ndarray]:
     moving_pose[:3, 3] = moving_grid.center + rng.uniform(-15, 15, 3)
     return (body.scan("one contrast", fixed_grid, fixed_pose, rng), body.scan("another", moving_grid, moving_pose, rng),
             moving_pose @ np.linalg.inv(fixed_pose))
+
+
+def displaced_pair(seed: int | Sequence[int], level: str) -> tuple[Volume, Volume, np.ndarray]:
+    """The same two scans, but displaced by a motion of a level about the middle of the fixed one, as cases are."""
+    fixed, moving, truth = pair(seed)
+    rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
+    motion = random_motion(LEVELS[level], rng, fixed.grid.center)
+    grid = Grid(moving.grid.size, motion @ np.linalg.inv(truth) @ moving.grid.matrix)
+    return fixed, replace(moving, grid=grid), motion
 
 
 def _body(setting: Setting, number: int) -> dict:

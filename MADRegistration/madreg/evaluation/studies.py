@@ -23,6 +23,8 @@ STUDIES = {
                  "turned half round",
     "ablations": "what training needs: the network trained anew (--data) in variants that differ in one thing, "
                  "75 minutes on one core",
+    "anatomy": "whether the network is tied to heads: trained anew (--data) on heads, on made-up bodies and on both, "
+               "35 minutes on one core",
     "edges": "how far random convolutions shift an edge",
     "costs": "processor time for one value of each measure, with and without its gradient",
     "landscapes": "each measure along and about every axis around the true pose",

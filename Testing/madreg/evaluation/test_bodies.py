@@ -1,10 +1,12 @@
 """Made-up bodies: the two scans show the same parts at the pose that is said to be true."""
 
 import numpy as np
+import pytest
 import torch
 
-from madreg.evaluation.bodies import OFF_MM, Body, measure_bodies, pair, write_bodies
+from madreg.evaluation.bodies import OFF_MM, Body, displaced_pair, measure_bodies, pair, upright_scan, write_bodies
 from madreg.evaluation.phantom import write_cases
+from madreg.evaluation.protocol import LEVELS
 from madreg.evaluation.studies import Setting
 from madreg.geometry import apply
 from madreg.measures.ngf import NGF
@@ -18,8 +20,25 @@ def test_a_body_has_parts_in_its_outline_and_air_around():
     assert body.labels(np.array([[200.0, 0, 0], [0, -150, 0]])).tolist() == [0, 0]
 
 
-def test_edges_agree_best_at_the_true_pose():
-    fixed, moving, truth = pair(5)
+def test_a_displaced_pair_is_turned_and_shifted_as_far_as_its_level_says():
+    fixed, moving, truth = displaced_pair([0, 3, 1], "large")
+    angle = np.degrees(np.arccos((np.trace(truth[:3, :3]) - 1) / 2))
+    shift = np.linalg.norm(apply(truth, fixed.grid.center) - fixed.grid.center)
+    assert LEVELS["large"].rotation / 3 <= angle <= LEVELS["large"].rotation
+    assert LEVELS["large"].translation / 3 <= shift <= LEVELS["large"].translation
+    assert torch.equal(moving.data, pair([0, 3, 1])[1].data)  # only where it lies differs
+
+
+def test_an_upright_body_lies_in_its_scan_with_air_around():
+    scan = upright_scan([0, 1, 0])
+    there = torch.nonzero(scan.data > 0.12)
+    assert there.min() > 0 and bool((there.max(0).values < torch.tensor(scan.data.shape) - 1).all())
+    assert np.allclose(scan.grid.spacing, 2.0) and 0.15 < len(there) / scan.data.numel() < 0.6
+
+
+@pytest.mark.parametrize("made", [lambda: pair(5), lambda: displaced_pair(5, "large")])
+def test_edges_agree_best_at_the_true_pose(made):
+    fixed, moving, truth = made()
     poses = np.repeat(truth[None], 4, 0)
     poses[1:, :3, 3] += 4 * np.eye(3)
     values = evaluate(NGF(fixed, moving, samples=20_000), poses)

@@ -1,15 +1,32 @@
-"""Tables and picture of :mod:`madreg.evaluation.ablations`."""
+"""Tables and picture of what :mod:`madreg.evaluation.trainings` found."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from .plots import new_figure, save
 from .tables import as_csv, markdown
+from .trainings import Found
 
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999"]
 SMALLEST_DRAWN_MM = 0.1
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a study's page says of itself.
+
+    Attributes:
+        name: of the study and its files.
+        title: of the page.
+        spread: where the spread between trainings can be seen instead, in brackets.
+    """
+
+    name: str
+    title: str
+    spread: str
 
 
 def _interval(values: Sequence[float], digits: int) -> str:
@@ -52,10 +69,12 @@ def registration_table(registered: Sequence[dict]) -> str:
 
 def draw(trained: Sequence[dict], registered: Sequence[dict]):
     """Figure: error of the predicted distance (left) and of registration at the farthest level (right)."""
+    from matplotlib.ticker import LogLocator
+
     level = registered[-1]["level"]
     names = [row["variant"] for row in trained]
     names += [by for by in dict.fromkeys(row["by"] for row in registered) if by not in names]
-    figure, (left, right) = new_figure(8.0, 1.4 + 0.22 * len(names), 2)
+    figure, (left, right) = new_figure(8.0, 1.4 + max(0.22 * len(names), 1.8), 2)
     kinds = _kinds(trained)
     for number, kind in enumerate(kinds):
         shift = (number - (len(kinds) - 1) / 2) * 0.22
@@ -75,6 +94,8 @@ def draw(trained: Sequence[dict], registered: Sequence[dict]):
     right.axvline(5, color="0.6", linewidth=0.8, linestyle=":")
     right.set_xlabel(f"error of registration, level {level}, mm (dotted: 5 mm)", fontsize=8)
     right.set_xscale("log")
+    right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    right.tick_params(which="minor", labelbottom=False)
     right.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     left.set_yticks(range(len(names)), names, fontsize=8)
     left.set_ylim(len(names) - 0.5, -0.5)
@@ -87,28 +108,30 @@ def draw(trained: Sequence[dict], registered: Sequence[dict]):
     return figure
 
 
-def write_ablations(trained: Sequence[dict], registered: Sequence[dict], made_from: str, out: Path) -> str:
-    """Write ``ablations.csv``, ``ablations_registered.csv``, ``ablations.md`` and the plot; return the tables."""
+def write_trainings(page: Page, found: Found, made_from: str, out: Path) -> str:
+    """Write ``NAME.csv``, ``NAME_registered.csv``, ``NAME.md`` and the plot; return the tables."""
+    trained, registered = found.trained, found.registered
     names = ("mae", "pearson", "spearman")
     fields = ["group", "variant", "differs", "pairs", "seconds_per_pair", "processor_seconds", "commit"]
+    fields = [name for name in fields if name in trained[0]]
     header = [*fields, "kind", *(text for name in names for text in (name, f"{name}_low", f"{name}_high")),
               "mae_of_the_median"]
     lines = [[*(row[name] for name in fields), kind,
               *(value for name in names for value in (of[name], *of[f"{name}_interval"])), of["mae_of_the_median"]]
              for row in trained for kind, of in row["figures"].items()]
-    (out / "ablations.csv").write_text(as_csv(header, lines))
+    (out / f"{page.name}.csv").write_text(as_csv(header, lines))
     fields = ["by", "case", "contrast", "level", "before_mm", "error_mm", "processor_seconds", "commit"]
     lines = [[row[name] for name in fields] for row in registered]
-    (out / "ablations_registered.csv").write_text(as_csv(fields, lines))
+    (out / f"{page.name}_registered.csv").write_text(as_csv(fields, lines))
     commits = ", ".join(dict.fromkeys(row["commit"] for row in [*trained, *registered]))
     made_from = (f"{made_from}; trained and registered at commit {commits}, reference: {trained[0]['pairs']} pairs of "
                  f"{trained[0]['size']}^3 voxels")
     predicted, errors = prediction_table(trained), registration_table(registered)
-    save(draw(trained, registered), made_from, out / "ablations")
-    (out / "ablations.md").write_text(
-        "# What training needs\n\nEach network was trained once, with one seed; intervals are a bootstrap over "
-        "validation pairs and do not cover the spread between trainings (compare the second seed).\n\n"
+    save(draw(trained, registered), made_from, out / page.name)
+    (out / f"{page.name}.md").write_text(
+        f"# {page.title}\n\nEach network was trained once, with one seed; intervals are a bootstrap over "
+        f"validation pairs and do not cover the spread between trainings {page.spread}.\n\n"
         f"## Error of the predicted distance, 0 to 60 mm\n\n{predicted}\n{made_from}\n\n"
         f"## Error of registration in mm, one trial each, from the centres of geometry\n\n{errors}\n{made_from}\n\n"
-        f"![What training needs](ablations.png)\n\n{made_from}\n")
+        f"![{page.title}]({page.name}.png)\n\n{made_from}\n")
     return f"{predicted}\n{errors}"
