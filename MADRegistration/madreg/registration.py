@@ -17,7 +17,7 @@ import torch
 
 from . import __version__, device, weights
 from .blocks import BlockMatching
-from .correspondence import align
+from .correspondence import align, fit
 from .errors import InputError
 from .estimate import ROUNDS, Estimate, estimate, mean_prediction
 from .geometry import apply, flip_world, mean_displacement, rotation_angle
@@ -27,7 +27,8 @@ from .measures.joint import Joint
 from .measures.mad import MAD
 from .measures.nmi import NMI
 from .optimise import evaluate, minimise, polish
-from .search import search
+from .parallel import each
+from .search import COUNT, LIKELY, search
 from .transforms import DEGREES_OF_FREEDOM, LinearTransform
 from .volume import Volume
 
@@ -63,6 +64,8 @@ class Refinement:
 
 
 CANDIDATES = Refinement("candidates", NMI, 6.0, 8_000, 30, 4.0, 0.3, minimise)
+WIDER = 2  # times as many rotations are looked at, and candidates, when a registration is tried again
+FOLLOWED = (3, 2)  # candidates that the blocks are asked about a second and a third time
 SIZE = Refinement("size", NMI, 6.0, 8_000, 30, 3.0, 0.2)
 COARSE = Refinement("coarse", NMI, 4.0, 12_000, 40, 2.0, 0.1, minimise)
 MEDIUM = Refinement("medium", Joint, 3.0, 20_000, 20, 1.0, 0.05)
@@ -275,22 +278,36 @@ class _Run:
         poses = self._starts(0.0, 0.45)
         if self.settings.init != "search" and self.mad.encoded is not None:
             poses = np.concatenate([poses, self._follow_matches(poses[0], 0.45, 0.5)])
-        poses = self._refine(CANDIDATES, poses, (0.5, 0.6))
-        if kind != "rigid":
-            # Size before shape: an affine transform set free far from its place shears what it should scale.  And
-            # size before the choice among candidates: at the wrong size, the right pose need not look best.
-            poses = self._refine(SIZE, poses, (0.6, 0.65), "similarity")
-        poses = self._best_first(poses)
+        if kind != "rigid" and self.settings.init == "search":
+            poses = self._by_blocks(poses, 0.5, 0.65)
+        else:
+            poses = self._refine(CANDIDATES, poses, (0.5, 0.6))
+            if kind != "rigid":
+                # Size before shape: an affine transform set free far from its place shears what it should scale.
+                poses = self._refine(SIZE, poses, (0.6, 0.65), "similarity")
+            poses = self._best_first(poses)
         pose = self._refined(poses[:3], 0.65, 0.8)
         self._teller("estimate", 0.8, 1.0)(0.0, pose[None])
         judged = self._judged(pose)
-        beaten = judged is not None and judged.lead < 1 and judged.rival is not None
-        if self.settings.init == "search" and beaten:  # heads are near symmetric
-            other = self._refined(judged.rival[None], 0.85, 0.95)
-            rejudged = self._judged(other)
-            if rejudged and rejudged.lead > judged.lead:
-                return other, rejudged
+        if self.settings.init == "search":
+            for attempt in (self._half_turn, self._wider_search):
+                if judged is not None and judged.verdict != "failed":
+                    break
+                other = attempt(judged)
+                rejudged = None if other is None else self._judged(other)
+                if rejudged and (judged is None or rejudged.lead > judged.lead):
+                    pose, judged = other, rejudged
         return pose, judged
+
+    def _half_turn(self, judged: Estimate | None) -> np.ndarray | None:
+        """The pose (4, 4) turned by 180 degrees, where it agrees better: heads are near symmetric."""
+        if judged is None or judged.lead >= 1 or judged.rival is None:
+            return None
+        return self._refined(judged.rival[None], 0.82, 0.86)
+
+    def _wider_search(self, judged: Estimate | None) -> np.ndarray:
+        """The best pose (4, 4) of twice as many rotations and candidates, told apart by their blocks."""
+        return self._refined(self._by_blocks(self._search(0.86, 0.89, WIDER), 0.89, 0.91), 0.91, 0.95)
 
     def _refined(self, poses: np.ndarray, begin: float, end: float) -> np.ndarray:
         """The best of some poses (B, 4, 4), brought to fine resolution: (4, 4)."""
@@ -329,10 +346,12 @@ class _Run:
             )
         return matrix[None]
 
-    def _search(self, begin: float, end: float) -> np.ndarray:
+    def _search(self, begin: float, end: float, wider: int = 1) -> np.ndarray:
+        """Poses (B, 4, 4), the likeliest first; of so many times as many rotations and candidates."""
         clock = time.perf_counter()
         tell = self._teller("search", begin, end)
-        found = search(self.fixed, self.moving, progress=lambda share: tell(share, self.start[None]))
+        found = search(self.fixed, self.moving, likely=wider * LIKELY, count=wider * COUNT,
+                       progress=lambda share: tell(share, self.start[None]))
         if not found:
             raise InputError(
                 f"No pose of {self.moving.name} matches {self.fixed.name}: check that both show the same anatomy, "
@@ -350,6 +369,31 @@ class _Run:
         before = float(evaluate(self.mad, start[None])[0])
         self.stages.append(Stage("matches", "mad", before, after, time.perf_counter() - clock))
         return pose[None]
+
+    def _by_blocks(self, poses: np.ndarray, begin: float, end: float) -> np.ndarray:
+        """The best of some poses (B, 4, 4) of the search, as the blocks prefer them.
+
+        A rigid pose of what is really stretched fits nowhere, and NMI leads it astray and likes wrong ones better.
+        Blocks find their way back one by one, and those of a right pose agree.
+        """
+        clock = time.perf_counter()
+        tell = self._teller("candidates", begin, end)
+        found = [(0.0, pose) for pose in poses]
+        rounds, agreed = (len(poses), *FOLLOWED), []
+        for number, keep in enumerate(rounds):
+            found = each(self._followed, [pose for _, pose in found[:keep]], self.fixed.device)
+            found.sort(key=lambda one: -one[0])
+            agreed.append(found[0][0])
+            tell((number + 1) / len(rounds), found[0][1][None])
+        self.stages.append(Stage("candidates", "blocks", -agreed[0], -agreed[-1], time.perf_counter() - clock))
+        return np.stack([pose for _, pose in found])
+
+    def _followed(self, pose: np.ndarray) -> tuple[float, np.ndarray]:
+        """How nearly a third of the blocks agree about a pose (4, 4), and the pose of our kind that they prefer."""
+        kind = self.settings.type
+        motion = self.matching.about(pose, few=True).motion(kind)
+        wished = apply(pose @ motion.matrix, self.points)
+        return motion.consensus, fit(self.points, wished, np.ones(len(wished)), kind)
 
     def _refine(self, plan: Refinement, poses: np.ndarray, share: tuple[float, float],
                 kind: str = "rigid") -> np.ndarray:

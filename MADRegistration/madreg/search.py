@@ -30,6 +30,7 @@ SLAB = 45.0  # mm; of slabs of 20 and 30 mm, 10 mm lose one right pose in three 
 LEAST_SHOWN = 0.05  # of the edges of the smaller image
 COARSER = 1.7  # times the spacing: the lattice on which every rotation is tried
 LIKELY = 60  # rotations that are tried again on the finer one
+COUNT = 8  # candidates
 TURNED = 12  # poses of which neighbours are tried
 PLAUSIBLE = 0.08  # a candidate scores less below the best; of 128 tuning trials the right one never did by 0.02
 AT_ONCE = (4_000_000, 100_000)  # translations, on a GPU and on a processor, whose cache they should not overflow
@@ -237,7 +238,8 @@ def search(
     *,
     rotations: np.ndarray | None = None,
     spacing: float | None = None,
-    count: int = 8,
+    likely: int = LIKELY,
+    count: int = COUNT,
     min_overlap: float = 0.25,
     progress: Callable[[float], None] | None = None,
 ) -> list[Candidate]:
@@ -250,6 +252,7 @@ def search(
         fixed, moving: the pair; where they lie in the world does not matter.
         rotations: (R, 3, 3), fixed directions to moving directions; 400 super-Fibonacci rotations by default.
         spacing: mm, of the finer correlation lattice; by default 10, or 6 if either volume is a thin slab.
+        likely: how many rotations are tried on the finer lattice.
         count: how many candidates to return at most; no two within 20 degrees and 20 mm of each other, and none that
             scores much below the best.
         min_overlap: share of the smaller image's content that must lie in the other's field of view.
@@ -262,9 +265,9 @@ def search(
     tell = progress or (lambda share: None)
     coarse = _Correlation(fixed, moving, COARSER * spacing, min_overlap)
     scores = np.array([one.score for one in coarse.best(rotations, lambda share: tell(0.4 * share))])
-    likely = rotations[np.argsort(-scores, kind="stable")[:LIKELY]]
+    promising = rotations[np.argsort(-scores, kind="stable")[:likely]]
     fine = _Correlation(fixed, moving, spacing, min_overlap)
-    found = _distinct(fine.best(likely, lambda share: tell(0.4 + 0.3 * share)), fine.fixed_center)[:TURNED]
+    found = _distinct(fine.best(promising, lambda share: tell(0.4 + 0.3 * share)), fine.fixed_center)[:TURNED]
     around = _neighbours(NEIGHBOUR)
     turned = [turn @ one.matrix[:3, :3] for one in found for turn in around]
     found += fine.best(np.array(turned).reshape(-1, 3, 3), lambda share: tell(0.7 + 0.3 * share))

@@ -101,8 +101,8 @@ def test_a_similarity_finds_the_scale(make_pair, pair):
 def test_a_slab_from_anywhere(pair, swapped):
     """24 mm of one head against all of the other, either way round."""
     whole, cut = (pair.moving, pair.fixed) if swapped else (pair.fixed, pair.moving)
-    middle = cut.grid.center[2] + 10.0
-    there = (cut.grid.points()[..., 2] - middle).abs() < 12.0
+    layers = torch.arange(cut.grid.size[2])[:, None, None] - cut.grid.size[2] // 2
+    there = layers.abs() * cut.grid.spacing[2] < 12.0
     slab = replace(cut, data=torch.where(there, cut.data, torch.zeros(())), mask=cut.mask & there)
     heard = []
     fixed, moving, truth = (slab, whole, pair.truth) if swapped else (whole, slab, pair.truth)
