@@ -64,6 +64,7 @@ class Refinement:
 
 
 CANDIDATES = Refinement("candidates", NMI, 6.0, 8_000, 30, 4.0, 0.3, minimise)
+ROUGHLY = 25  # steps after which the blocks' motion is good enough for a candidate
 WIDER = 2  # times as many rotations are looked at, and candidates, when a registration is tried again
 FOLLOWED = (3, 2)  # candidates that the blocks are asked about a second and a third time
 SIZE = Refinement("size", NMI, 6.0, 8_000, 30, 3.0, 0.2)
@@ -391,7 +392,7 @@ class _Run:
     def _followed(self, pose: np.ndarray) -> tuple[float, np.ndarray]:
         """How nearly a third of the blocks agree about a pose (4, 4), and the pose of our kind that they prefer."""
         kind = self.settings.type
-        motion = self.matching.about(pose, few=True).motion(kind)
+        motion = self.matching.about(pose, few=True).motion(kind, ROUGHLY)
         wished = apply(pose @ motion.matrix, self.points)
         return motion.consensus, fit(self.points, wished, np.ones(len(wished)), kind)
 

@@ -15,6 +15,7 @@ from madreg.geometry import Grid, about, apply, mean_displacement
 from madreg.measures import NMI
 from madreg.network import FusedSettings, build
 from madreg.registration import Cancelled, Progress, Settings, register
+from madreg.search import Candidate
 from madreg.volume import Volume
 
 LINEAR = {
@@ -110,6 +111,25 @@ def test_a_slab_from_anywhere(pair, swapped):
     assert slab.thickness < 40 < whole.thickness
     assert mean_displacement(result.matrix, truth, pair.points) < 2.0
     assert mean_displacement(heard[-1].matrix, truth, pair.points) < 2.0
+
+
+def test_a_failure_is_tried_again_with_a_wider_search(pair, monkeypatch, turn):
+    """The first search finds nothing but a wrong pose, and no half turn of it is tried, which may come home too."""
+    really, asked = registration.search, []
+    wrong = about(pair.moving.grid.center, turn((0.3, 1, 0.2), 100), np.array([25.0, 0, 0])) @ pair.truth
+
+    def search(fixed, moving, **options):
+        asked.append((options["likely"], options["count"]))
+        return really(fixed, moving, **options) if len(asked) > 1 else [Candidate(wrong, 0.5)]
+
+    monkeypatch.setattr(registration, "search", search)
+    monkeypatch.setattr(registration._Run, "_half_turn", lambda run, judged: None)
+    heard = []
+    result = register(pair.fixed, pair.moving, progress=heard.append)
+    assert pair.error(wrong) > 50 and pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
+    assert len(asked) == 2 and all(more > less for less, more in zip(*asked, strict=True))
+    shares = [progress.fraction for progress in heard]
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
 
 
 def test_progress_rises_from_stage_to_stage(heard, found):
