@@ -1,7 +1,9 @@
 """Register a moving volume to a fixed one: the pipeline that a user gets.
 
-By default: search every pose (:mod:`madreg.search`), refine the best candidates coarsely with NMI, keep the one that
-agrees best, refine it with NMI and NGF together, and say how far off the result still is (:mod:`madreg.estimate`).
+By default: search every pose (:mod:`madreg.search`), bring the best candidates closer with NMI, or, where they may be
+stretched, with blocks (:mod:`madreg.blocks`), keep the one that agrees best, refine it with NMI and NGF together, and
+say how far off the result still is (:mod:`madreg.estimate`).  What fails is tried again, half a turn away and with a
+wider search.
 With a measure named, that measure alone is minimised at one resolution from the start asked for, as in the MAD paper.
 """
 
