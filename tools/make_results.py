@@ -18,6 +18,7 @@ THREE = "--only sim_CT_T1_15,template_CT_T1,intra_T1_T2"
 # folder: what `madreg evaluate CASES` is told
 RESULTS = {
     "peers": "--methods default,peer:greedy_search --fresh-process",
+    "trials": "--methods default --trials 10",
     "all_peers": "--methods identity,centers,peer:mattes,peer:elastix,peer:ants --fresh-process --trials 1",
     "measures": "--methods mad,nmi,ngf --levels small,large --trials 1 --only CT_T1,T1_T2,FLAIR_T1,T1_FLAIR,PET_T1",
     "measures_search": "--methods default,mad:search,nmi:search,ngf:search --levels any --trials 1 "
@@ -43,8 +44,9 @@ def commands(cases: Path | None, data: Path | None, out: Path, only: list[str], 
         if only and folder not in only:
             continue
         words = [word for word in told.split() if not quick or word != "--fresh-process"]
-        if quick and "--only" in words:  # the made-up heads have names of their own
-            del words[words.index("--only") : words.index("--only") + 2]
+        for option in ("--only", "--trials") if quick else ():  # the made-up heads have names of their own
+            if option in words:
+                del words[words.index(option) : words.index(option) + 2]
         made[folder] = ["evaluate", *([str(cases)] if cases else []), *words, *(["--quick"] if quick else []),
                         *(["--data", str(data)] if data and folder in NEED_DATA else []), "--out", str(out / folder)]
     return made
