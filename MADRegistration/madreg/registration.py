@@ -66,14 +66,14 @@ class Refinement:
 
 
 CANDIDATES = Refinement("candidates", NMI, 6.0, 8_000, 30, 4.0, 0.3, minimise)
-ROUGHLY = 25  # steps after which the blocks' motion is good enough for a candidate
-WIDER = 2  # times as many rotations are looked at, and candidates, when a registration is tried again
-FOLLOWED = (3, 2)  # candidates that the blocks are asked about a second and a third time
 SIZE = Refinement("size", NMI, 6.0, 8_000, 30, 3.0, 0.2)
 COARSE = Refinement("coarse", NMI, 4.0, 12_000, 40, 2.0, 0.1, minimise)
 MEDIUM = Refinement("medium", Joint, 3.0, 20_000, 20, 1.0, 0.05)
 # so many samples that another draw moves the result by less than 0.3 mm, slabs of T2 on T1 included
 FINE = Refinement("fine", Joint, 2.0, 100_000, 25, 0.5, 0.01)
+FOLLOWED = (3, 2)  # candidates that the blocks are asked about a second and a third time
+ROUGHLY = 25  # steps after which the blocks' motion is good enough for a candidate
+WIDER = 2  # times as many rotations are looked at, and candidates, when a registration is tried again
 
 
 class Cancelled(Exception):
@@ -430,10 +430,8 @@ class _Run:
         """
         clock = time.perf_counter()
         tell = self._teller(name, *share)
-        if backwards:
-            poses, points = np.linalg.inv(poses), self._points(self._level(SINGLE_SPACING)[1])
-        else:
-            points = self.points
+        points = self.moving_points if backwards else self.points
+        poses = np.linalg.inv(poses) if backwards else poses
         before = evaluate(measure, poses)
         steps, first, last = schedule
         transform = LinearTransform.over(points, poses, kind)
@@ -451,6 +449,11 @@ class _Run:
     def _points(self, volume: Volume) -> np.ndarray:
         """(n, 3) LPS mm: points of a volume's content."""
         return sample_points(volume, 2000, self.settings.seed).cpu().double().numpy()
+
+    @cached_property
+    def moving_points(self) -> np.ndarray:
+        """(n, 3) LPS mm: points of the moving content."""
+        return self._points(self._level(SINGLE_SPACING)[1])
 
     @cached_property
     def backwards(self) -> bool:
