@@ -9,11 +9,9 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-_BLOCK = 1 << 20
 _DAMAGED = "is damaged or incomplete: copy or download it again"
 _NO_SPACING = "has no voxel size in its header (pixdim is 0 or not a number): export it again, or correct the header"
 _FLOATS = {16: "f4", 64: "f8"}  # NIfTI's data types that can hold NaN, as numpy calls them
@@ -52,50 +50,39 @@ def _header(start: bytes) -> _Header | None:
     return None
 
 
-def _opened(path: Path) -> BinaryIO:
-    return (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb")
-
-
 def is_nifti(path: Path) -> bool:
     """Whether a file is called ``.nii`` or ``.nii.gz``."""
     return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
-def find_fault(path: Path) -> str | None:
-    """What is wrong with a NIfTI file, put to follow its name; None if nothing is, or it is no NIfTI file."""
+def examine(path: Path) -> tuple[str | None, np.ndarray | None]:
+    """What ITK would not say of a NIfTI file; of other files nothing.
+
+    Returns:
+        What is wrong with it, put to follow its name, or None if it can be read; and bool (k, j, i), which voxels are
+        NaN or infinite, or None if there are none or it does not hold one 3D volume.
+    """
     if not is_nifti(path):
-        return None
+        return None, None
     try:
-        with _opened(path) as file:
-            return _fault(file)
+        data = path.read_bytes()
+        # in one piece: block by block the threads of a busy process hand over to each other at every block
+        data = gzip.decompress(data) if path.name.lower().endswith(".gz") else data
     except (EOFError, OSError, zlib.error):  # cut off, or the check sum does not fit
-        return _DAMAGED
-
-
-def _fault(file: BinaryIO) -> str | None:
-    start = file.read(544)
-    header = _header(start)
+        return _DAMAGED, None
+    header = _header(data)
     if header is None:
-        return _DAMAGED
+        return _DAMAGED, None
     if not all(math.isfinite(s) and s != 0 for s in header.spacing[: max(header.dims[0], 1)]):
-        return _NO_SPACING
-    needed = header.offset + header.count * header.bits // 8
-    count = len(start)
-    while block := file.read(_BLOCK):
-        count += len(block)
-    return None if count >= needed else _DAMAGED
+        return _NO_SPACING, None
+    if len(data) < header.offset + header.count * header.bits // 8:
+        return _DAMAGED, None
+    return None, _gaps(header, data)
 
 
-def find_gaps(path: Path) -> np.ndarray | None:
-    """Bool (k, j, i): the voxels of a 3D NIfTI file without fault that are NaN or infinite; None if there are none."""
-    if not is_nifti(path):
+def _gaps(header: _Header, data: bytes) -> np.ndarray | None:
+    if header.kind not in _FLOATS or header.count != math.prod(header.dims[1:4]):
         return None
-    with _opened(path) as file:
-        start = file.read(544)
-        header = _header(start)
-        if header is None or header.kind not in _FLOATS or header.count != math.prod(header.dims[1:4]):
-            return None
-        data = (start + file.read())[header.offset :]
-    values = np.frombuffer(data, header.order + _FLOATS[header.kind], header.count)
+    values = np.frombuffer(data, header.order + _FLOATS[header.kind], header.count, header.offset)
     gaps = ~np.isfinite(values)
     return gaps.reshape(header.dims[3:0:-1]) if gaps.any() else None

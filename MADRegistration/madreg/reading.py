@@ -9,22 +9,28 @@ resamplers write outside the field of view (-3024, -2000, -32768).  A fill of -1
 clipped air, and differs from it by 1 % of the range.
 
 **How bright.**  See :func:`normalise`.
+
+torch, which takes a second to load, is needed for nothing but the :class:`~madreg.volume.Volume` at the end, so files
+can be read meanwhile.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
-import torch
 
 from .errors import InputError
 from .geometry import Grid
-from .nifti import find_fault, find_gaps
+from .nifti import examine
 from .silence import silenced
-from .volume import Volume
+
+if TYPE_CHECKING:
+    from .volume import Volume
 
 SPACING_RANGE = (0.01, 50.0)
 """Voxel sizes in mm that are believed: from micro-CT to the coarsest localiser.  Others are metres or damage."""
@@ -87,7 +93,8 @@ def read_image(path: str | Path, notices: list[str] | None = None) -> sitk.Image
     notices = [] if notices is None else notices
     if not path.exists():
         raise InputError(f"{path} does not exist: check the path of the image.")
-    if path.is_file() and (fault := find_fault(path)):
+    fault, gaps = examine(path) if path.is_file() else (None, None)
+    if fault:
         raise InputError(f"{path} {fault}.")
     try:
         with silenced():
@@ -98,7 +105,7 @@ def read_image(path: str | Path, notices: list[str] | None = None) -> sitk.Image
             "folder of DICOM slices.") from error
     image = _without_empty_axes(image)
     check_image(image, str(path))
-    return _with_gaps(image, find_gaps(path)) if path.is_file() else image
+    return _with_gaps(image, gaps)
 
 
 def _with_gaps(image: sitk.Image, gaps: np.ndarray | None) -> sitk.Image:
@@ -244,16 +251,40 @@ def _faces(array: np.ndarray) -> np.ndarray:
     return np.concatenate([np.take(array, [0, -1], axis).ravel() for axis in range(3)])
 
 
-def volume_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None) -> tuple[Volume, list[str]]:
-    """A :class:`Volume` of an image: checked, normalised, and with a mask of where it has data.
+@dataclass(frozen=True)
+class Loaded:
+    """An image ready to become a :class:`~madreg.volume.Volume`.
+
+    Attributes:
+        image: with its original intensities.
+        name: what to call it in messages.
+        values: float32 (k, j, i), see :func:`normalise`.
+        mask: bool (k, j, i), where it has data.
+        notices: sentences to show to the user.
+    """
+
+    image: sitk.Image
+    name: str
+    values: np.ndarray
+    mask: np.ndarray
+    notices: list[str]
+
+    def volume(self) -> Volume:
+        """The scan in torch's hands; the voxels are not copied."""
+        import torch
+
+        from .volume import Volume
+
+        return Volume(self.name, torch.from_numpy(self.values), Grid.of_image(self.image), torch.from_numpy(self.mask))
+
+
+def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None) -> Loaded:
+    """An image checked, normalised, and with a mask of where it has data.
 
     Args:
         image: 3D scalar image of any pixel type.
         name: what to call it in messages: the file or the volume node.
         mask: image on the same grid (to a tenth of a voxel); everything but 0 is inside.
-
-    Returns:
-        The volume and sentences to show to the user.
 
     Raises:
         InputError: if the image or the mask cannot be used; the message says why and what to do.
@@ -286,13 +317,25 @@ def volume_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = No
             raise InputError(f"The mask of {name} covers only voxels without data: paint it where the image shows "
                              "something, or leave the mask out.")
         data = inside
-    return Volume(name, torch.from_numpy(normalised), Grid.of_image(image), torch.from_numpy(data)), notices
+    return Loaded(image, name, normalised, data, notices)
 
 
-def read_volume(path: str | Path, mask_path: str | Path | None = None) -> tuple[Volume, list[str]]:
-    """Read an image, and a mask on its grid, as a :class:`Volume`: :func:`read_image`, :func:`volume_from_image`."""
+def read_scan(path: str | Path, mask_path: str | Path | None = None) -> Loaded:
+    """Read an image, and a mask on its grid: :func:`read_image`, :func:`scan_from_image`."""
     notices: list[str] = []
     image = read_image(path, notices)
     mask = None if mask_path is None else read_image(mask_path, notices)
-    volume, more = volume_from_image(image, str(path), mask)
-    return volume, notices + more
+    scan = scan_from_image(image, str(path), mask)
+    return replace(scan, notices=notices + scan.notices)
+
+
+def volume_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None) -> tuple[Volume, list[str]]:
+    """A :class:`~madreg.volume.Volume` of an image, and sentences to show to the user: :func:`scan_from_image`."""
+    scan = scan_from_image(image, name, mask)
+    return scan.volume(), scan.notices
+
+
+def read_volume(path: str | Path, mask_path: str | Path | None = None) -> tuple[Volume, list[str]]:
+    """Read an image as a :class:`~madreg.volume.Volume`, and sentences to show to the user: :func:`read_scan`."""
+    scan = read_scan(path, mask_path)
+    return scan.volume(), scan.notices

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_lock = threading.Lock()
+_silent = 0  # blocks of code that want it, in all threads
+_saved = -1  # where stderr went before
 
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Send the process's stderr nowhere, below Python: ITK and its libraries write there directly."""
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    """Send the process's stderr nowhere, below Python: ITK and its libraries write there directly.
+
+    Threads may overlap: the last one to end gives it back.
+    """
+    global _silent, _saved
+    with _lock:
+        if not _silent:
+            if sys.stderr is not None:
+                sys.stderr.flush()
+            _saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+        _silent += 1
     try:
-        os.dup2(nowhere, 2)
         yield
     finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)
+        with _lock:
+            _silent -= 1
+            if not _silent:
+                os.dup2(_saved, 2)
+                os.close(_saved)

@@ -13,6 +13,8 @@ from .geometry import Grid, apply
 from .morphology import highest_around, lowest_around
 from .smoothing import along_axes, interpolation_matrix, smoothing_matrix
 
+FEW = 4096  # points that are not worth dividing
+
 
 def sample_array(array: torch.Tensor, inverse: torch.Tensor, points: torch.Tensor,
                  fill: str = "border") -> torch.Tensor:
@@ -30,10 +32,14 @@ def sample_array(array: torch.Tensor, inverse: torch.Tensor, points: torch.Tenso
     inverse = inverse.to(points)
     index = points @ inverse[:3, :3].T + inverse[:3, 3]
     size = torch.tensor(array.shape[:0:-1], dtype=points.dtype, device=points.device)
-    normalised = index * (2.0 / (size - 1).clamp(min=1)) - 1
-    flat = normalised.reshape(1, 1, 1, -1, 3)
-    samples = F.grid_sample(array[None], flat.to(array.dtype), mode="bilinear", padding_mode=fill, align_corners=True)
-    return samples.reshape(array.shape[0], *points.shape[:-1])
+    normalised = (index * (2.0 / (size - 1).clamp(min=1)) - 1).to(array.dtype).reshape(-1, 3)
+    # on a processor torch divides nothing but a batch among its threads
+    parts = torch.get_num_threads() if array.device.type == "cpu" and len(normalised) >= FEW else 1
+    count = len(normalised)
+    normalised = F.pad(normalised, (0, 0, 0, -count % parts)).view(parts, 1, 1, -1, 3)
+    samples = F.grid_sample(array.expand(parts, *array.shape), normalised, mode="bilinear", padding_mode=fill,
+                            align_corners=True)
+    return samples.transpose(0, 1).flatten(1)[:, :count].reshape(array.shape[0], *points.shape[:-1])
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,12 @@ class Volume:
         """Least extent of the content along the volume's own axes, in mm."""
         filled = (int(self.content.any(first).any(second).sum()) for first, second in ((1, 0), (2, 0), (2, 1)))
         return min(count * spacing for count, spacing in zip(filled, self.grid.spacing, strict=True))
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Least and greatest intensity of the data."""
+        data = self.data if self.mask.all() else self.data[self.mask]
+        return float(data.min()), float(data.max())
 
     def _reach(self, radius: float) -> list[int]:
         """``radius`` mm in voxels along k, j, i."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -55,11 +56,15 @@ def run(args: argparse.Namespace) -> int:
         InputError: if an input or an output cannot be used; then nothing is written.
     """
     outputs = _check_outputs(args)  # before torch is loaded and anything is read
-    from .. import device, output, overlay, weights
-    from ..errors import InputError
-    from ..estimate import error_map
-    from ..reading import read_image, volume_from_image
-    from ..registration import Settings, register
+    from ..reading import read_scan
+
+    with ThreadPoolExecutor(2) as pool:  # which read while torch is loaded
+        reads = [pool.submit(read_scan, args.fixed, args.fixed_mask),
+                 pool.submit(read_scan, args.moving, args.moving_mask)]
+        from .. import device, output, overlay, weights
+        from ..errors import InputError
+        from ..estimate import error_map
+        from ..registration import Settings, register
 
     weights.load(args.weights, device.choose(args.device))  # what is missing or damaged is found before the work
     start = None if args.start is None else output.read_transform(args.start)
@@ -67,22 +72,17 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings(type=args.type, measure=args.measure, init=init, device=args.device, seed=args.seed,
                         start=start, weights=args.weights)
 
-    notices: list[str] = []
-    images, volumes = [], []
-    for path, mask_path in ((args.fixed, args.fixed_mask), (args.moving, args.moving_mask)):
-        image = read_image(path, notices)
-        mask = None if mask_path is None else read_image(mask_path, notices)
-        volume, more = volume_from_image(image, path, mask)
-        notices += more
-        images.append(image)
-        volumes.append(volume)
+    fixed, moving = (read.result() for read in reads)
+    volumes = [scan.volume() for scan in (fixed, moving)]
+    notices = fixed.notices + moving.notices
     with _progress_bar(args.quiet) as progress:
         result = register(*volumes, settings, progress)
     notices += result.notices
 
     jobs: dict[Path, Callable[[Path], None]] = {outputs["transform"]: partial(output.write_transform, result.matrix)}
     if "resampled" in outputs:
-        jobs[outputs["resampled"]] = partial(output.write_image, output.resample(images[1], images[0], result.matrix))
+        resampled = output.resample(moving.image, fixed.image, result.matrix)
+        jobs[outputs["resampled"]] = partial(output.write_image, resampled)
     worst = {}
     if "error_map" in outputs:
         if result.judged is None:

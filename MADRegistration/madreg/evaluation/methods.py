@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,12 +76,15 @@ def stage_seconds(stages: list[Stage]) -> dict[str, float]:
 
 def _registered(measure: str, init: str) -> Callable[[Path, Path, bool, Options], Outcome]:
     def run(fixed: Path, moving: Path, affine: bool, options: Options) -> Outcome:
-        from ..reading import read_volume
-        from ..registration import Settings, register
+        from ..reading import read_scan
+
+        with ThreadPoolExecutor(2) as pool:  # as the command does
+            reads = [pool.submit(read_scan, path) for path in (fixed, moving)]
+            from ..registration import Settings, register
 
         settings = Settings(type="affine" if affine else "rigid", measure=measure, init=init, seed=options.seed,
                             device=options.device)
-        result = register(read_volume(fixed)[0], read_volume(moving)[0], settings)
+        result = register(*(read.result().volume() for read in reads), settings)
         details = {
             "estimate_before_mm": result.error_before_mm,
             "estimate_mm": result.error_after_mm,

@@ -41,8 +41,8 @@ class NMI:
         values, _ = fixed.sample(self.points)
         self.fixed_bin = (values * bins).long().clamp(0, bins - 1)
         # the moving axis has two bins of margin on either side for the spline's support
-        self.low = float(moving.data[moving.mask].min())
-        self.scale = (bins - 5) / max(float(moving.data[moving.mask].max()) - self.low, 1e-6)
+        self.low, high = moving.span
+        self.scale = (bins - 5) / max(high - self.low, 1e-6)
 
     def joint_histogram(self, matrices: torch.Tensor) -> torch.Tensor:
         """Joint probabilities (B, fixed bins, moving bins) and their sums before normalisation are differentiable."""
