@@ -70,7 +70,7 @@ SIZE = Refinement("size", NMI, 6.0, 8_000, 30, 3.0, 0.2)
 COARSE = Refinement("coarse", NMI, 4.0, 12_000, 40, 2.0, 0.1, minimise)
 MEDIUM = Refinement("medium", Joint, 3.0, 20_000, 20, 1.0, 0.05)
 # so many samples that another draw moves the result by less than 0.3 mm, slabs of T2 on T1 included
-FINE = Refinement("fine", Joint, 2.0, 100_000, 25, 0.5, 0.01)
+FINE = Refinement("fine", Joint, 2.0, 100_000, 25, 0.5, 0.02)
 FOLLOWED = (3, 2)  # candidates that the blocks are asked about a second and a third time
 ROUGHLY = 25  # steps after which the blocks' motion is good enough for a candidate
 WIDER = 2  # times as many rotations are looked at, and candidates, when a registration is tried again

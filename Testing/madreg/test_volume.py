@@ -5,7 +5,7 @@ import torch
 
 from madreg.geometry import Grid
 from madreg.reading import volume_from_image
-from madreg.volume import Volume
+from madreg.volume import FEW, Volume, sample_array
 
 
 def random_image(grid, seed=0):
@@ -26,6 +26,23 @@ def test_samples_are_those_of_an_itk_resampler(grid):
     outside = np.abs(target.points().numpy() @ grid.inverse[:3, :3].T + grid.inverse[:3, 3] -
                      (np.array(grid.size) - 1) / 2) > (np.array(grid.size) + 1) / 2
     assert (values.numpy()[outside.any(-1)] == 0).all() and (there.numpy()[outside.any(-1)] == 0).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_samples_do_not_depend_on_how_they_are_divided(threads):
+    rng = np.random.default_rng(0)
+    array = torch.as_tensor(rng.random((2, 7, 8, 9)), dtype=torch.float32)
+    points = torch.as_tensor(rng.uniform(-1, 9, (FEW + 1, 3)), dtype=torch.float32).requires_grad_()
+    one_by_one = torch.cat([sample_array(array, torch.eye(4), some, "zeros") for some in points.split(1000)], 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        samples = sample_array(array, torch.eye(4), points, "zeros")
+    finally:
+        torch.set_num_threads(before)
+    assert samples.shape == (2, FEW + 1) and torch.equal(samples, one_by_one)
+    gradients = [torch.autograd.grad(some.sum(), points)[0] for some in (samples, one_by_one)]
+    assert torch.allclose(*gradients, atol=1e-5) and gradients[0].abs().max() > 0.1
 
 
 def test_samples_are_differentiable_in_the_points(grid, blob_volume):
@@ -99,3 +116,11 @@ def test_thickness_is_the_least_extent_of_the_content_in_mm():
     assert volume.thickness == pytest.approx(30 + 2 * 9)  # 10 mm are three voxels there
     cut = Volume("slab", data, grid, (torch.arange(40)[:, None, None] // 5 == 3).expand(grid.shape))
     assert cut.thickness == 5 * 4.0
+
+
+def test_span_is_that_of_the_data():
+    values = torch.linspace(0, 1, 1000).view(10, 10, 10)
+    grid = Grid((10, 10, 10), np.eye(4))
+    assert Volume("all", values, grid, torch.ones(10, 10, 10, dtype=torch.bool)).span == (0, 1)
+    low, high = Volume("some", values, grid, (values > 0.25) & (values < 0.75)).span
+    assert low == pytest.approx(0.25, abs=2e-3) and high == pytest.approx(0.75, abs=2e-3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -56,11 +55,9 @@ def run(args: argparse.Namespace) -> int:
         InputError: if an input or an output cannot be used; then nothing is written.
     """
     outputs = _check_outputs(args)  # before torch is loaded and anything is read
-    from ..reading import read_scan
+    from ..reading import reading
 
-    with ThreadPoolExecutor(2) as pool:  # which read while torch is loaded
-        reads = [pool.submit(read_scan, args.fixed, args.fixed_mask),
-                 pool.submit(read_scan, args.moving, args.moving_mask)]
+    with reading((args.fixed, args.fixed_mask), (args.moving, args.moving_mask)) as reads:
         from .. import device, output, overlay, weights
         from ..errors import InputError
         from ..estimate import error_map

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,10 +75,9 @@ def stage_seconds(stages: list[Stage]) -> dict[str, float]:
 
 def _registered(measure: str, init: str) -> Callable[[Path, Path, bool, Options], Outcome]:
     def run(fixed: Path, moving: Path, affine: bool, options: Options) -> Outcome:
-        from ..reading import read_scan
+        from ..reading import reading
 
-        with ThreadPoolExecutor(2) as pool:  # as the command does
-            reads = [pool.submit(read_scan, path) for path in (fixed, moving)]
+        with reading([fixed], [moving]) as reads:  # as the command does
             from ..registration import Settings, register
 
         settings = Settings(type="affine" if affine else "rigid", measure=measure, init=init, seed=options.seed,
