@@ -29,9 +29,10 @@ SPACING, SPACING_OF_SLABS = 10.0, 6.0  # mm
 SLAB = 45.0  # mm; of slabs of 20 and 30 mm, 10 mm lose one right pose in three among all candidates, 6 mm none
 LEAST_SHOWN = 0.05  # of the edges of the smaller image
 COARSER = 1.7  # times the spacing: the lattice on which every rotation is tried
-LIKELY = 60  # rotations that are tried again on the finer one
+NEARLY_ALL = 0.99  # of the edges lie in the ball that is looked at
+LIKELY = 40  # rotations that are tried again on the finer one
 COUNT = 8  # candidates
-TURNED = 12  # poses of which neighbours are tried
+TURNED = 8  # poses of which neighbours are tried
 PLAUSIBLE = 0.08  # a candidate scores less below the best; of 128 tuning trials the right one never did by 0.02
 AT_ONCE = (4_000_000, 100_000)  # translations, on a GPU and on a processor, whose cache they should not overflow
 NEIGHBOUR = 8.0  # degrees between a pose and its neighbours; the rotations of the spiral lie 15 to 30 apart
@@ -125,7 +126,7 @@ def _content(features: torch.Tensor, grid: Grid) -> tuple[np.ndarray, float]:
     center = (points * energy[:, None]).sum(0) / energy.sum().clamp(min=1e-9)
     distance, order = (points - center).norm(dim=1).sort()
     share = energy[order].cumsum(0) / energy.sum().clamp(min=1e-9)
-    return center.cpu().double().numpy(), float(distance[(share < 0.99).sum().clamp(max=len(distance) - 1)])
+    return center.cpu().double().numpy(), float(distance[(share < NEARLY_ALL).sum().clamp(max=len(distance) - 1)])
 
 
 class _Correlation:
