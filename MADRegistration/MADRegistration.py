@@ -294,7 +294,7 @@ class MADRegistrationLogic(ScriptedLoadableModuleLogic):
 
         Args:
             inputs: the nodes; at least ``Inputs(fixedVolume, movingVolume)``.
-            settings: fields of ``madreg.registration.Settings`` that differ from the default.
+            settings: fields of ``madreg.settings.Settings`` that differ from the default.
 
         Returns:
             The finished registration: its ``report``, its ``placement.transform``, and ``revert()``.

@@ -86,7 +86,7 @@ def applyPreset(parameters: Any, preset: Preset) -> None:
 
 
 def settingsOf(parameters: Any) -> dict[str, Any]:
-    """The fields of ``madreg.registration.Settings`` that the panel's parameters stand for."""
+    """The fields of ``madreg.settings.Settings`` that the panel's parameters stand for."""
     return {
         "type": parameters.transformType.value,
         "init": parameters.startFrom.value,

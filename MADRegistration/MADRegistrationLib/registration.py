@@ -53,7 +53,7 @@ class SceneRegistration(SceneJob):
     """One registration under way, or over.
 
     Args:
-        settings: fields of ``madreg.registration.Settings``.
+        settings: fields of ``madreg.settings.Settings``.
         follow: whether the moving volume shows the progress in the scene.
         run: what the registrations that belong together have in common, see :func:`newRun`.
 

@@ -24,7 +24,7 @@ from .appearance import Appearance, random_appearance
 from .errors import InputError
 from .geometry import Grid, apply
 from .reading import read_volume
-from .smoothing import smooth
+from .smoothing import COARSENING, smooth
 from .volume import Volume, sample_array
 
 SCAN_SPACING = 2.0
@@ -79,7 +79,7 @@ def scan_of(volume: Volume) -> Scan:
         InputError: if it shows nothing.
     """
     array, grid = volume.data, volume.grid
-    sigma = np.sqrt(np.maximum(4.0**2 - grid.spacing**2, 0)) * 0.42 / grid.spacing
+    sigma = COARSENING * np.sqrt(np.maximum(4.0**2 - grid.spacing**2, 0)) / grid.spacing
     out = grid.isotropic(SCAN_SPACING)
     inverse = torch.as_tensor(grid.inverse, dtype=torch.float32)
     sharp = sample_array(smooth(array, 0.8 / grid.spacing)[None], inverse, out.points())[0]

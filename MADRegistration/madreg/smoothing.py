@@ -9,6 +9,10 @@ import torch
 
 from .geometry import Grid
 
+COARSENING = 0.42
+"""Deviation of the Gaussian to smooth with before sampling more coarsely, as a multiple of sqrt(new^2 - old^2) of the
+spacings: its half-maximum width makes up the difference between the two sampling kernels."""
+
 
 def smoothing_matrix(count: int, sigma: float) -> np.ndarray:
     """(count, count) float64: a Gaussian of ``sigma`` samples along ``count`` samples, whose ends are repeated."""

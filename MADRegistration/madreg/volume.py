@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from .geometry import Grid, apply
 from .morphology import highest_around, lowest_around
-from .smoothing import along_axes, interpolation_matrix, smoothing_matrix
+from .smoothing import COARSENING, along_axes, interpolation_matrix, smoothing_matrix
 
 FEW = 4096  # points that are not worth dividing
 
@@ -137,8 +137,7 @@ class Volume:
         # lattices of nearly the same spacing blurs in waves that look like edges
         source = self._binned(np.maximum(np.floor(spacing / (2 * self.grid.spacing) + 1e-3).astype(int), 1))
         grid = self.grid.isotropic(spacing)
-        # Gaussian whose half-maximum width makes up the difference between the two sampling kernels
-        sigma_mm = np.sqrt(np.maximum(spacing**2 - source.grid.spacing**2, 0)) * 0.42
+        sigma_mm = COARSENING * np.sqrt(np.maximum(spacing**2 - source.grid.spacing**2, 0))
         index = apply(source.grid.inverse @ grid.matrix, np.arange(max(grid.size))[:, None].repeat(3, 1))
         between = [interpolation_matrix(old, index[:new, axis])
                    for axis, (old, new) in enumerate(zip(source.grid.size, grid.size, strict=True))]

@@ -52,7 +52,8 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
         InputError: if an image or a setting cannot be used.
     """
     from madreg.estimate import error_map
-    from madreg.registration import Settings, register
+    from madreg.registration import register
+    from madreg.settings import Settings
 
     fixed_image, fixed, fixed_notices = _load(command["fixed"])
     moving_image, moving, moving_notices = _load(command["moving"])

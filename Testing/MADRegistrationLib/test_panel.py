@@ -405,16 +405,17 @@ def test_presets():
 
 
 def test_the_choices_are_the_backends():
-    registration = pytest.importorskip("madreg.registration", reason="needs torch")
+    settings = pytest.importorskip("madreg.settings", reason="needs torch")
     for kind in p.TransformType:
         for start in p.StartFrom:
             for measure in p.Measure:
                 parameters = makeParameters(transformType=kind, startFrom=start, measure=measure)
-                registration.Settings(**p.settingsOf(parameters)).check()
+                settings.Settings(**p.settingsOf(parameters)).check()
                 assert kind.label() and start.label() and measure.label()
 
 
 def test_every_stage_of_the_pipeline_has_words():
-    source = Path(panelModule.__file__).parents[1].joinpath("madreg", "registration.py").read_text()
+    backend = Path(panelModule.__file__).parents[1] / "madreg"
+    source = "".join((backend / name).read_text() for name in ("registration.py", "refinement.py"))
     for stage in panelModule.STAGES:
         assert stage in ("preparing", "starting") or f'"{stage}"' in source

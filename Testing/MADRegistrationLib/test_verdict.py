@@ -21,7 +21,8 @@ def test_verdict_is_the_backends_unless_nothing_supports_it(said, error, verdict
 def test_little_overlap_is_the_backends_and_is_said(overlap, error, verdict, isSaid):
     pytest.importorskip("torch")
     from madreg.estimate import Estimate
-    from madreg.registration import Result, Settings
+    from madreg.result import Result
+    from madreg.settings import Settings
 
     judged = Estimate(np.eye(4), error, 0.5, 2.0, np.eye(4), overlap)
     report = Result(np.eye(4), np.eye(4), Settings(), [], 1.0, "CPU", error, error, overlap, verdict=judged.verdict,

@@ -16,7 +16,9 @@ import torch
 
 from madreg import cli, registration, resources, weights
 from madreg.geometry import Grid, matrix_of_itk, mean_displacement
+from madreg.progress import Progress
 from madreg.reading import read_volume
+from madreg.result import Result
 
 SOURCES = Path(cli.__file__).resolve().parents[1]
 
@@ -77,10 +79,10 @@ def fake_register(monkeypatch):
         for fraction in (0.1, 0.6, 1.0):
             if progress:
                 time.sleep(0.15)  # the bar is drawn ten times a second at most
-                progress(registration.Progress("searching", fraction, start, 20.0 * (1 - fraction)))
+                progress(Progress("searching", fraction, start, 20.0 * (1 - fraction)))
         matrix = np.eye(4)
         matrix[:3, 3] = (3.0, 4.0, 12.0)
-        return registration.Result(matrix, start, settings, [], 1.25, "CPU", 20.0, 0.7, 0.93, ["Something to know."])
+        return Result(matrix, start, settings, [], 1.25, "CPU", 20.0, 0.7, 0.93, ["Something to know."])
 
     monkeypatch.setattr(registration, "register", register)
     monkeypatch.setattr(weights, "load", lambda *args, **options: None)

@@ -14,8 +14,10 @@ from madreg.errors import InputError
 from madreg.geometry import Grid, about, apply, mean_displacement
 from madreg.measures import NMI
 from madreg.network import FusedSettings, build
-from madreg.registration import Cancelled, Progress, Settings, register
+from madreg.progress import Cancelled, Progress
+from madreg.registration import register
 from madreg.search import Candidate
+from madreg.settings import Settings
 from madreg.volume import Volume
 
 LINEAR = {

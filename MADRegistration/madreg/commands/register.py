@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..registration import Progress, Result
+    from ..progress import Progress
+    from ..result import Result
     from ..volume import Volume
 
 DESCRIPTION = """The transform maps fixed points to moving points (LPS, mm): what ITK resamples with, and what puts the
@@ -61,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         from .. import device, output, overlay, weights
         from ..errors import InputError
         from ..estimate import error_map
-        from ..registration import Settings, register
+        from ..registration import register
+        from ..settings import Settings
 
     weights.load(args.weights, device.choose(args.device))  # what is missing or damaged is found before the work
     start = None if args.start is None else output.read_transform(args.start)

@@ -19,7 +19,8 @@ from ..estimate import mean_prediction
 from ..geometry import Grid, apply, mean_displacement
 from ..measures.base import sample_points
 from ..measures.mad import MAD
-from ..registration import Settings, register
+from ..registration import register
+from ..settings import Settings
 from ..volume import Volume
 from .protocol import LEVELS, random_motion
 from .studies import Setting, Study, collect

@@ -14,7 +14,7 @@ from ..errors import InputError
 from . import peers
 
 if TYPE_CHECKING:
-    from ..registration import Stage
+    from ..result import Stage
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def _registered(measure: str, init: str) -> Callable[[Path, Path, bool, Options]
         from ..reading import reading
 
         with reading([fixed], [moving]) as reads:  # as the command does
-            from ..registration import Settings, register
+            from ..registration import register
+            from ..settings import Settings
 
         settings = Settings(type="affine" if affine else "rigid", measure=measure, init=init, seed=options.seed,
                             device=options.device)

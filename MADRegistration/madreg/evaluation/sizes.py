@@ -15,6 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..geometry import Grid, apply
+from ..smoothing import COARSENING
 from .methods import METHODS, Options
 from .plots import new_figure, save
 from .protocol import Trial, make_trial
@@ -31,7 +32,7 @@ def sampled(image: sitk.Image, side: int) -> sitk.Image:
     """The field of view of an image in ``side`` voxels along each axis, smoothed first where these are coarser."""
     old = np.array(image.GetSpacing())
     new = old * image.GetSize() / side
-    variance = 0.42**2 * np.maximum(new**2 - old**2, 0)  # mm, as in Volume.resampled
+    variance = COARSENING**2 * np.maximum(new**2 - old**2, 0)
     first = apply(Grid.of_image(image).matrix, (new / old - 1) / 2)  # the outer faces stay where they are
     return sitk.Resample(sitk.DiscreteGaussian(image, variance.tolist()), [side] * 3, sitk.Transform(), sitk.sitkLinear,
                          first.tolist(), new.tolist(), image.GetDirection())

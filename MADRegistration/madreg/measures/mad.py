@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from .. import weights
 from ..geometry import Grid, apply
+from ..morphology import highest_around
 from ..network import STRIDE, UNIT_MM, DistanceNetwork, SiameseNetwork, folded
 from ..volume import Volume, sample_array
 from .base import map_points
@@ -144,7 +145,7 @@ class MAD:
 
     def _keys(self, moving: torch.Tensor) -> torch.Tensor:
         """Indices of the moving features (1, k, j, i every second voxel) that lie in or next to something bright."""
-        near = F.max_pool3d(moving.detach()[None], 3, 2, 1)[0, 0].flatten()
+        near = highest_around(moving.detach()[0], (1, 1, 1))[::2, ::2, ::2].flatten()
         keys = torch.nonzero(near > 0.1)[:, 0]
         return keys if len(keys) > 8 else torch.arange(len(near), device=near.device)
 

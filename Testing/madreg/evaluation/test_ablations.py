@@ -18,7 +18,8 @@ from madreg.evaluation.trainings_report import write_trainings
 from madreg.geometry import apply
 from madreg.measures import MEASURES
 from madreg.network import FusedSettings, SiameseSettings
-from madreg.registration import SINGLE_SPACING, Settings, register
+from madreg.registration import SINGLE_SPACING, register
+from madreg.settings import Settings
 
 TINY = Budget(pairs=8, size=16, validation=3, steps=1)
 SMALL = (

@@ -14,7 +14,7 @@ from madreg.evaluation.methods import METHODS, Method, Options, Outcome, find_me
 from madreg.evaluation.phantom import write_cases
 from madreg.evaluation.protocol import load_cases, make_trial
 from madreg.evaluation.runner import Plan, read_rows, run_plan, run_trial
-from madreg.registration import Stage
+from madreg.result import Stage
 
 
 @pytest.fixture(scope="module")
