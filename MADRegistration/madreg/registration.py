@@ -2,8 +2,8 @@
 
 By default: search every pose (:mod:`madreg.search`), bring the best candidates closer with NMI, or, where they may be
 stretched, with blocks (:mod:`madreg.blocks`), keep the one that agrees best, refine it with NMI and NGF together, and
-say how far off the result still is (:mod:`madreg.estimate`).  What fails is tried again, half a turn away and with a
-wider search.
+say how far off the result still is (:mod:`madreg.estimate`).  What may be off is refined once more from where the
+blocks want it; what fails is tried again, half a turn away and with a wider search.
 With a measure named, that measure alone is minimised at one resolution from the start asked for, as in the MAD paper.
 """
 
@@ -157,7 +157,7 @@ class _Run:
 
         The histogram of a distorted slab is full of dents, in which descents end 10 to 20 mm from home.
         """
-        other = self._refined(judged.preferred[None], 0.81, 0.83)
+        other = self._refined(judged.preferred[None], 0.8, 0.83)
         best = self._best_first(np.stack([pose, other]), FINE)[0]
         return (pose, judged) if np.array_equal(best, pose) else (other, self._judged(other))
 
@@ -165,7 +165,7 @@ class _Run:
         """The pose (4, 4) turned by 180 degrees, where it agrees better: heads are near symmetric."""
         if judged is None or judged.lead >= 1 or judged.rival is None:
             return None
-        return self._refined(judged.rival[None], 0.82, 0.86)
+        return self._refined(judged.rival[None], 0.83, 0.86)
 
     def _wider_search(self, judged: Estimate | None) -> np.ndarray:
         """The best pose (4, 4) of twice as many rotations and candidates, told apart by their blocks."""

@@ -134,6 +134,25 @@ def test_a_failure_is_tried_again_with_a_wider_search(pair, monkeypatch, turn):
     assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(("first", "second"), [("near", "found"), ("found", "near")])
+def test_a_pose_that_its_blocks_want_elsewhere_is_put_right_unless_that_is_worse(pair, monkeypatch, first, second):
+    """The descents end in a dent 9 mm off, and come home from where the blocks point; or the other way round."""
+    near = pair.near(8.0)
+    ends = {"near": near, "found": pair.near(0.1)}
+    asked, order = [], iter((first, second))
+
+    def refined(run, poses, begin, end):
+        asked.append((poses, begin, end))
+        return ends[next(order)]
+
+    monkeypatch.setattr(registration._Run, "_refined", refined)
+    monkeypatch.setattr(registration, "ALIGNED_MM", 3.0 if first == "near" else 0.0)  # as if the good one were doubtful
+    result = register(pair.fixed, pair.moving, Settings(init="given", start=near))
+    assert pair.error(near) > 8 and pair.error(result.matrix) < 0.2 and result.verdict == "aligned"
+    assert len(asked) == 2 and asked[1][0].shape == (1, 4, 4) and pair.error(asked[1][0][0]) < 2
+    assert asked[0][2] <= asked[1][1] < asked[1][2] < 1
+
+
 def test_progress_rises_from_stage_to_stage(heard, found):
     shares = [progress.fraction for progress in heard]
     assert shares == sorted(shares) and shares[0] < 0.1 and shares[-1] == pytest.approx(1.0)
