@@ -40,7 +40,7 @@ BODIES = Variant("bodies", "anatomy", "made-up bodies of blobs and tubes alone")
 VARIANTS = (HEADS, BOTH, BODIES)
 HELD_OUT_HEADS, HELD_OUT_BODIES = "held-out heads", "held-out bodies"
 LEARNED, MEASURED, REGISTERED = 1, 2, 3  # second number of a body's seed, which the study of bodies has not
-PAGE = Page("anatomy", "Is the network tied to heads?", "(the ablations have a second seed of the first)")
+PAGE = Page("anatomy", "Is the network tied to heads?", "(the ablations have other seeds of the first)")
 
 
 @dataclass(frozen=True)
