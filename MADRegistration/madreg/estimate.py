@@ -7,6 +7,9 @@ contrast, and sees every error up to where the blocks no longer find their way b
 How much they agree differs from contrast to contrast, so it is compared with what the same two scans reach where they
 certainly do not fit: the pose turned by 180 degrees about each axis.  A right pose leads clearly; a head that lies the
 wrong way round does not, and is often beaten outright.
+
+The few blocks of a thin slab agree on something nearly anywhere.  A registration therefore holds a slab against its
+half turns by what it minimises too, and adds the margin.
 """
 
 from __future__ import annotations
@@ -33,6 +36,10 @@ TRUSTED, LOST = 1.5, 1.25
 ALIGNED_MM, FAILED_MM = 3.0, 10.0
 RIVAL_CONSENSUS = 0.4  # turned poses of tuning pairs reach 0.2 to 0.46, wrong ones refined with NMI 0.53
 CLEAR_CONSENSUS = 0.75  # wrong poses of made-up bodies, whose outline alone fits, reach 0.73; right ones 0.84 and more
+# Slabs of 20 and 30 mm of tuning pairs (CT-T1 either way round, T2 on T1): right poses have margins of 0.05 and more
+# (one, 4 mm off, 0.03, but a lead of 1.9), their half turns, refined, and the search's best wrong ones 0.02 at most,
+# mostly below 0.  One slid by 11 mm had 0.044.
+CLEAR_MARGIN = 0.045
 LEAST_OVERLAP = 0.2  # slabs of 20 mm have less: of those of tuning pairs one was 15 mm off, and nothing showed it
 LEAST_CONSENSUS = 0.1  # below which nobody agrees with anybody
 FEWEST_BLOCKS = 12
@@ -52,9 +59,10 @@ class Estimate:
         lead: their consensus at the pose as a multiple of the best of :func:`turned`.
         preferred: 4x4, that pose, fixed LPS to moving LPS.
         overlap: share of the points that lie where the moving scan has data.
-        rival: 4x4, the best of :func:`turned` as the blocks prefer it; None if none was asked.
+        rival: 4x4, the best of :func:`turned` as the blocks (of a slab: NMI) prefer it; None if none was asked.
         blocks: the last ones asked, about the pose ``asked_at`` (4x4), and the ``motion`` that they agreed on; None
             where they show nothing.
+        margin: of a slab, by how much NMI and NGF together are better at the pose than at the rival; else None.
     """
 
     pose: np.ndarray
@@ -67,6 +75,7 @@ class Estimate:
     blocks: Blocks | None = None
     motion: Motion | None = None
     asked_at: np.ndarray | None = None
+    margin: float | None = None
 
     @property
     def little_overlap(self) -> bool:
@@ -74,9 +83,20 @@ class Estimate:
         return self.overlap < LEAST_OVERLAP
 
     @property
+    def standing(self) -> float:
+        """What tells the better of two poses of a pair: the margin, or else the lead; the higher the better."""
+        return self.lead if self.margin is None else self.margin
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the rival is the better pose."""
+        return self.lead < 1 if self.margin is None else self.margin < 0
+
+    @property
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""
-        if self.lead < LOST or self.error_mm > FAILED_MM:
+        lost = self.lead < LOST and (self.margin or 0.0) < CLEAR_MARGIN
+        if lost or self.beaten or self.error_mm > FAILED_MM:
             return "failed"
         sure = self.lead >= TRUSTED and not self.little_overlap
         return "aligned" if sure and self.error_mm <= ALIGNED_MM else "check"

@@ -21,7 +21,7 @@ from . import device, weights
 from .blocks import BlockMatching
 from .correspondence import align, fit
 from .errors import InputError
-from .estimate import ALIGNED_MM, ROUNDS, Estimate, estimate, mean_prediction
+from .estimate import ALIGNED_MM, ROUNDS, Estimate, estimate, mean_prediction, turned
 from .geometry import apply, mean_displacement
 from .measures import MEASURES
 from .measures.base import Measure, sample_points
@@ -31,7 +31,7 @@ from .parallel import each
 from .progress import Progress
 from .refinement import CANDIDATES, COARSE, FINE, MEDIUM, SIZE, Refinement
 from .result import Result, Stage
-from .search import COUNT, LIKELY, search
+from .search import COUNT, LIKELY, SLAB, search
 from .settings import Settings
 from .transforms import LinearTransform
 from .volume import Volume
@@ -148,7 +148,7 @@ class _Run:
                     break
                 other = attempt(judged)
                 rejudged = None if other is None else self._judged(other)
-                if rejudged and (judged is None or rejudged.lead > judged.lead):
+                if rejudged and (judged is None or rejudged.standing > judged.standing):
                     pose, judged = other, rejudged
         return pose, judged
 
@@ -163,7 +163,7 @@ class _Run:
 
     def _half_turn(self, judged: Estimate | None) -> np.ndarray | None:
         """The pose (4, 4) turned by 180 degrees, where it agrees better: heads are near symmetric."""
-        if judged is None or judged.lead >= 1 or judged.rival is None:
+        if judged is None or judged.rival is None or not judged.beaten:
             return None
         return self._refined(judged.rival[None], 0.83, 0.86)
 
@@ -333,7 +333,22 @@ class _Run:
         """What the blocks say of a pose; None where the volumes do not overlap."""
         if self._overlap(pose) < LEAST_OVERLAP:
             return None
-        return estimate(self.matching, pose, self.points, self.settings.type, compare, rounds)
+        judged = estimate(self.matching, pose, self.points, self.settings.type, compare, rounds)
+        if compare and min(self.fixed.thickness, self.moving.thickness) <= SLAB:
+            rival, margin = self._held_against_half_turns(pose)
+            judged = replace(judged, rival=rival, margin=margin)
+        return judged
+
+    def _held_against_half_turns(self, pose: np.ndarray) -> tuple[np.ndarray, float]:
+        """The best half turn (4, 4) of a slab, brought closer, and by how much NMI and NGF are better at a pose."""
+        points, inward = (self.moving_points, np.linalg.inv) if self.backwards else (self.points, np.asarray)
+        middle = apply(np.linalg.inv(pose), points).mean(0) if self.backwards else points.mean(0)
+        half_turns = LinearTransform.over(points, inward(turned(pose, middle)), self.settings.type)
+        found, _ = minimise(self._measure(CANDIDATES), half_turns, steps=CANDIDATES.steps,
+                            first_step=CANDIDATES.first_step, last_step=CANDIDATES.last_step)
+        here, *there = evaluate(self._measure(MEDIUM), np.stack([inward(pose), *found]))
+        best = int(np.argmin(there))
+        return inward(found[best]), float(there[best] - here)
 
     def _predicted(self, pose: np.ndarray) -> float | None:
         """MAD's mean prediction at a pose; None where the volumes do not overlap."""

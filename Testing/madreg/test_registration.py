@@ -11,6 +11,7 @@ import torch
 
 from madreg import device, measures, registration, weights
 from madreg.errors import InputError
+from madreg.estimate import CLEAR_MARGIN, Estimate, turned
 from madreg.geometry import Grid, about, apply, mean_displacement
 from madreg.measures import NMI
 from madreg.network import FusedSettings, build
@@ -100,19 +101,46 @@ def test_a_similarity_finds_the_scale(make_pair, pair):
     assert np.linalg.det(result.matrix[:3, :3]) == pytest.approx(0.9**3, rel=0.01)
 
 
+def slab_of(volume: Volume) -> Volume:
+    """24 mm of a volume."""
+    layers = torch.arange(volume.grid.size[2])[:, None, None] - volume.grid.size[2] // 2
+    there = layers.abs() * volume.grid.spacing[2] < 12.0
+    return replace(volume, data=torch.where(there, volume.data, torch.zeros(())), mask=volume.mask & there)
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_slab_from_anywhere(pair, swapped):
-    """24 mm of one head against all of the other, either way round."""
-    whole, cut = (pair.moving, pair.fixed) if swapped else (pair.fixed, pair.moving)
-    layers = torch.arange(cut.grid.size[2])[:, None, None] - cut.grid.size[2] // 2
-    there = layers.abs() * cut.grid.spacing[2] < 12.0
-    slab = replace(cut, data=torch.where(there, cut.data, torch.zeros(())), mask=cut.mask & there)
+    """A slab of one head against all of the other, either way round."""
+    whole, slab = (pair.moving, slab_of(pair.fixed)) if swapped else (pair.fixed, slab_of(pair.moving))
     heard = []
     fixed, moving, truth = (slab, whole, pair.truth) if swapped else (whole, slab, pair.truth)
     result = register(fixed, moving, progress=heard.append)
-    assert slab.thickness < 40 < whole.thickness
+    assert slab.thickness < 40 < whole.thickness and result.judged.margin > CLEAR_MARGIN
     assert mean_displacement(result.matrix, truth, pair.points) < 2.0
     assert mean_displacement(heard[-1].matrix, truth, pair.points) < 2.0
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_slab_whose_blocks_do_not_lead_is_held_against_its_half_turns(pair, monkeypatch, swapped):
+    """A right pose is worth a look then; a half turn of it is not, and leads back to the right one."""
+    monkeypatch.setattr(registration, "estimate", lambda matching, pose, *_: Estimate(pose, 1.0, 0.5, 1.1, pose))
+    scans = (slab_of(pair.moving), pair.fixed) if swapped else (pair.fixed, slab_of(pair.moving))
+    truth = np.linalg.inv(pair.truth) if swapped else pair.truth
+    run = registration._Run(*scans, Settings(), None)
+    assert run.backwards != swapped
+    right = run._judged(truth)
+    assert right.margin > CLEAR_MARGIN and right.verdict == "check"
+    middle = run.points.mean(0) if swapped else apply(np.linalg.inv(truth), run.moving_points).mean(0)
+    for half_turn in turned(truth, middle):
+        judged = run._judged(half_turn)
+        assert judged.margin < 0 and judged.verdict == "failed"
+        assert mean_displacement(judged.rival, truth, run.points) < 5 < mean_displacement(half_turn, truth, run.points)
+
+
+def test_a_whole_head_is_judged_by_its_blocks_alone(pair, monkeypatch):
+    monkeypatch.setattr(registration, "estimate", lambda matching, pose, *_: Estimate(pose, 1.0, 0.5, 1.1, pose))
+    judged = registration._Run(pair.fixed, pair.moving, Settings(), None)._judged(pair.truth)
+    assert judged.margin is None and judged.verdict == "failed"
 
 
 def test_a_failure_is_tried_again_with_a_wider_search(pair, monkeypatch, turn):
