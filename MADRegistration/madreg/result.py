@@ -73,6 +73,7 @@ class Result:
             "verdict": self.verdict,
             "consensus": self.judged and self.judged.consensus,
             "lead": self.judged and self.judged.lead,
+            "margin": self.judged and self.judged.margin,
             "mad_before_mm": self.mad_before_mm,
             "mad_after_mm": self.mad_after_mm,
             "overlap": self.overlap,
