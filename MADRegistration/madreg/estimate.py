@@ -6,7 +6,7 @@ contrast, and sees every error up to where the blocks no longer find their way b
 
 How much they agree differs from contrast to contrast, so it is compared with what the same two scans reach where they
 certainly do not fit: the pose turned by 180 degrees about each axis.  A right pose leads clearly; a head that lies the
-wrong way round does not, and is often beaten outright.
+wrong way round does not, and is often beaten outright.  A registration in doubt asks the moving scan's blocks too.
 
 The few blocks of a thin slab agree on something nearly anywhere.  A registration therefore holds a slab against its
 half turns by what it minimises too, and adds the margin.

@@ -11,7 +11,7 @@ import torch
 
 from madreg import device, measures, registration, weights
 from madreg.errors import InputError
-from madreg.estimate import CLEAR_MARGIN, Estimate, turned
+from madreg.estimate import CLEAR_MARGIN, Estimate, estimate, turned
 from madreg.geometry import Grid, about, apply, mean_displacement
 from madreg.measures import NMI
 from madreg.network import FusedSettings, build
@@ -123,7 +123,7 @@ def test_a_slab_from_anywhere(pair, swapped):
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_slab_whose_blocks_do_not_lead_is_held_against_its_half_turns(pair, monkeypatch, swapped):
     """A right pose is worth a look then; a half turn of it is not, and leads back to the right one."""
-    monkeypatch.setattr(registration, "estimate", lambda matching, pose, *_: Estimate(pose, 1.0, 0.5, 1.1, pose))
+    monkeypatch.setattr(registration, "estimate", lambda matching, pose, *_, **__: Estimate(pose, 1.0, 0.5, 1.1, pose))
     scans = (slab_of(pair.moving), pair.fixed) if swapped else (pair.fixed, slab_of(pair.moving))
     truth = np.linalg.inv(pair.truth) if swapped else pair.truth
     run = registration._Run(*scans, Settings(), None)
@@ -138,9 +138,26 @@ def test_a_slab_whose_blocks_do_not_lead_is_held_against_its_half_turns(pair, mo
 
 
 def test_a_whole_head_is_judged_by_its_blocks_alone(pair, monkeypatch):
-    monkeypatch.setattr(registration, "estimate", lambda matching, pose, *_: Estimate(pose, 1.0, 0.5, 1.1, pose))
+    monkeypatch.setattr(registration, "estimate", lambda matching, pose, *_, **__: Estimate(pose, 1.0, 0.5, 1.1, pose))
     judged = registration._Run(pair.fixed, pair.moving, Settings(), None)._judged(pair.truth)
     assert judged.margin is None and judged.verdict == "failed"
+
+
+def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume, head):
+    """Its blocks agree with nothing; those of the moving head know nothing of it."""
+
+    def on_a_couch(points: np.ndarray) -> np.ndarray:
+        apart = np.hypot(points[..., 0], points[..., 1] + 30) - 112
+        return head.ct(points) + 0.8 * np.exp(-((apart / 2.5) ** 2)) * (points[..., 1] > 20)
+
+    placed = np.eye(4)
+    placed[:3, 3] = pair.fixed.grid.center
+    fixed = make_volume(on_a_couch, pair.fixed.grid, placed, "CT")
+    run = registration._Run(fixed, pair.moving, Settings(), None)
+    assert estimate(run.matching, pair.truth, run.points).verdict == "failed"  # as far as the fixed blocks know
+    result = register(fixed, pair.moving, Settings(init="given", start=pair.near(6.0)))
+    assert pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
+    assert [run._judged(wrong).verdict for wrong in turned(pair.truth, pair.points.mean(0))] == ["failed"] * 3
 
 
 def test_a_failure_is_tried_again_with_a_wider_search(pair, monkeypatch, turn):
