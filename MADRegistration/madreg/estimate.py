@@ -6,10 +6,11 @@ contrast, and sees every error up to where the blocks no longer find their way b
 
 How much they agree differs from contrast to contrast, so it is compared with what the same two scans reach where they
 certainly do not fit: the pose turned by 180 degrees about each axis.  A right pose leads clearly; a head that lies the
-wrong way round does not, and is often beaten outright.  A registration in doubt asks the moving scan's blocks too.
+wrong way round does not, and is often beaten outright.
 
-The few blocks of a thin slab agree on something nearly anywhere.  A registration therefore holds a slab against its
-half turns by what it minimises too, and adds the margin.
+The few blocks of a slab agree on something nearly anywhere, and what one scan alone shows, such as the couch in a CT,
+agrees with nothing.  Where the lead leaves a doubt, a registration therefore holds the pose against its half turns by
+what it minimises too, adds the margin, and asks the moving scan's blocks (:func:`madreg.registration.judge`).
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ TRUSTED, LOST = 1.5, 1.25
 ALIGNED_MM, FAILED_MM = 3.0, 10.0
 RIVAL_CONSENSUS = 0.4  # turned poses of tuning pairs reach 0.2 to 0.46, wrong ones refined with NMI 0.53
 CLEAR_CONSENSUS = 0.75  # wrong poses of made-up bodies, whose outline alone fits, reach 0.73; right ones 0.84 and more
-# Slabs of 20 and 30 mm of tuning pairs (CT-T1 either way round, T2 on T1): right poses have margins of 0.05 and more
-# (one, 4 mm off, 0.03, but a lead of 1.9), their half turns, refined, and the search's best wrong ones 0.02 at most,
-# mostly below 0.  One slid by 11 mm had 0.044.
-CLEAR_MARGIN = 0.045
+# Tuning pairs in doubt (slabs of 20 and 30 mm; CT on a made-up couch; 112 mm of slices of 4 mm): right poses have
+# margins of 0.05 and more (one, 4 mm off, 0.03, but a lead of 1.9), those with a couch or of 112 mm 0.09 and more; half
+# turns, refined, and the search's wrong candidates 0.02 at most, mostly below 0.  Poses that slid by 11 mm had 0.045.
+CLEAR_MARGIN, SURE_MARGIN = 0.045, 0.08
 LEAST_OVERLAP = 0.2  # slabs of 20 mm have less: of those of tuning pairs one was 15 mm off, and nothing showed it
 LEAST_CONSENSUS = 0.1  # below which nobody agrees with anybody
 FEWEST_BLOCKS = 12
@@ -59,10 +60,12 @@ class Estimate:
         lead: their consensus at the pose as a multiple of the best of :func:`turned`.
         preferred: 4x4, that pose, fixed LPS to moving LPS.
         overlap: share of the points that lie where the moving scan has data.
-        rival: 4x4, the best of :func:`turned` as the blocks (of a slab: NMI) prefer it; None if none was asked.
+        rival: 4x4, the best of :func:`turned` as the blocks (where there is a margin: NMI) prefer it; None if none was
+            asked.
         blocks: the last ones asked, about the pose ``asked_at`` (4x4), and the ``motion`` that they agreed on; None
             where they show nothing.
-        margin: of a slab, by how much NMI and NGF together are better at the pose than at the rival; else None.
+        margin: by how much NMI and NGF together are better at the pose than at the rival; None where that is not in
+            doubt.
     """
 
     pose: np.ndarray
@@ -81,11 +84,6 @@ class Estimate:
     def little_overlap(self) -> bool:
         """Whether the scans have so little in common that no pose is sure."""
         return self.overlap < LEAST_OVERLAP
-
-    @property
-    def standing(self) -> float:
-        """What tells the better of two poses of a pair: the margin, or else the lead; the higher the better."""
-        return self.lead if self.margin is None else self.margin
 
     @property
     def beaten(self) -> bool:

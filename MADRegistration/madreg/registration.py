@@ -10,7 +10,7 @@ With a measure named, that measure alone is minimised at one resolution from the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -21,7 +21,7 @@ from . import device, weights
 from .blocks import BlockMatching
 from .correspondence import align, fit
 from .errors import InputError
-from .estimate import ALIGNED_MM, ROUNDS, TRUSTED, Estimate, estimate, mean_prediction, turned
+from .estimate import ALIGNED_MM, ROUNDS, SURE_MARGIN, TRUSTED, Estimate, estimate, mean_prediction, turned
 from .geometry import apply, mean_displacement
 from .measures import MEASURES
 from .measures.base import Measure, sample_points
@@ -76,6 +76,20 @@ def register(
             torch.cuda.empty_cache()
     result = _Run(fixed.to("cpu"), moving.to("cpu"), replace(settings, device="cpu"), progress).execute()
     return replace(result, notices=[notice, *result.notices])
+
+
+def judge(fixed: Volume, moving: Volume, poses: Sequence[np.ndarray],
+          settings: Settings | None = None) -> Iterator[Estimate | None]:
+    """What a registration would say of poses (4x4 each, fixed LPS to moving LPS); None where there is no overlap.
+
+    Raises:
+        InputError: as for :func:`register`.
+    """
+    settings = settings or Settings()
+    settings.check()
+    where = device.choose(settings.device)
+    run = _Run(fixed.to(where), moving.to(where), settings, None)
+    yield from map(run._judged, poses)
 
 
 class _Run:
@@ -148,7 +162,7 @@ class _Run:
                     break
                 other = attempt(judged)
                 rejudged = None if other is None else self._judged(other)
-                if rejudged and (judged is None or rejudged.standing > judged.standing):
+                if rejudged and (judged is None or rejudged.verdict != "failed" or rejudged.margin > judged.margin):
                     pose, judged = other, rejudged
         return pose, judged
 
@@ -334,26 +348,27 @@ class _Run:
         if self._overlap(pose) < LEAST_OVERLAP:
             return None
         judged = estimate(self.matching, pose, self.points, self.settings.type, compare, rounds)
-        if compare and min(self.fixed.thickness, self.moving.thickness) <= SLAB:
+        if not compare:
+            return judged
+        slab = min(self.fixed.thickness, self.moving.thickness) <= SLAB
+        if slab or judged.lead < TRUSTED or judged.verdict == "failed":
             rival, margin = self._held_against_half_turns(pose)
             judged = replace(judged, rival=rival, margin=margin)
-        elif compare and judged.lead < TRUSTED:
-            judged = replace(judged, lead=max(judged.lead, self._lead_the_other_way(pose)))
+            if not slab and margin >= SURE_MARGIN:
+                judged = replace(judged, lead=max(judged.lead, self._lead_the_other_way(pose)))
         return judged
 
     def _lead_the_other_way(self, pose: np.ndarray) -> float:
-        """How far a pose leads for the blocks of the moving scan; 0 if they are not sure either.
+        """How far a pose leads for the blocks of the moving scan, which know nothing of what the fixed one alone shows.
 
-        Blocks of what the fixed scan alone shows, such as the couch in a CT, agree with nothing: on tuning pairs with a
-        made-up couch right poses lead by 1.25 to 1.87 and, the other way, by 1.88 to 1.93; wrong ones of all tuning
-        pairs, half scans included, by 1.2 at most.
+        On tuning pairs with a made-up couch right poses lead by 1.25 to 1.87 and, the other way, by 1.88 to 1.93; wrong
+        ones, of half scans too, by 1.2 at most either way.
         """
         back = BlockMatching(*self._level(SINGLE_SPACING)[::-1])
-        lead = estimate(back, np.linalg.inv(pose), self.moving_points, self.settings.type, rounds=1).lead
-        return lead if lead >= TRUSTED else 0.0
+        return estimate(back, np.linalg.inv(pose), self.moving_points, self.settings.type, rounds=1).lead
 
     def _held_against_half_turns(self, pose: np.ndarray) -> tuple[np.ndarray, float]:
-        """The best half turn (4, 4) of a slab, brought closer, and by how much NMI and NGF are better at a pose."""
+        """The best half turn (4, 4) of a pose, brought closer, and by how much NMI and NGF are better at the pose."""
         points, inward = (self.moving_points, np.linalg.inv) if self.backwards else (self.points, np.asarray)
         middle = apply(np.linalg.inv(pose), points).mean(0) if self.backwards else points.mean(0)
         half_turns = LinearTransform.over(points, inward(turned(pose, middle)), self.settings.type)

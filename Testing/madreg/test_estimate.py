@@ -61,16 +61,15 @@ def test_the_verdict_needs_a_small_error_and_a_clear_lead(lead, error, verdict):
 @pytest.mark.parametrize(("lead", "margin", "error", "verdict"), [
     (1.1, 0.06, 1.0, "check"), (1.1, 0.06, 11.0, "failed"), (1.1, 0.02, 1.0, "failed"), (1.1, None, 1.0, "failed"),
     (2.0, 0.02, 1.0, "aligned"), (2.0, -0.01, 1.0, "failed")])
-def test_a_slab_needs_a_lead_or_a_margin_and_must_not_be_beaten(lead, margin, error, verdict):
+def test_a_pose_in_doubt_needs_a_lead_or_a_margin_and_must_not_be_beaten(lead, margin, error, verdict):
     assert Estimate(np.eye(4), error, 0.5, lead, np.eye(4), margin=margin).verdict == verdict
 
 
-def test_the_better_of_two_slabs_is_told_by_the_margin():
-    one, other = (Estimate(np.eye(4), 1.0, 0.5, lead, np.eye(4), margin=margin)
-                  for lead, margin in ((1.1, -0.05), (0.9, 0.05)))
-    assert one.beaten and not other.beaten and one.standing < other.standing
-    one, other = replace(one, margin=None), replace(other, margin=None)
-    assert other.beaten and not one.beaten and other.standing < one.standing
+def test_where_there_is_a_margin_it_tells_the_better_of_two():
+    one = Estimate(np.eye(4), 1.0, 0.5, 1.1, np.eye(4), margin=-0.05)
+    other = replace(one, lead=0.9, margin=0.05)
+    assert one.beaten and not other.beaten
+    assert not replace(one, margin=None).beaten and replace(other, margin=None).beaten
 
 
 def test_little_in_common_is_never_sure():

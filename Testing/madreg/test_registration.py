@@ -11,7 +11,7 @@ import torch
 
 from madreg import device, measures, registration, weights
 from madreg.errors import InputError
-from madreg.estimate import CLEAR_MARGIN, Estimate, estimate, turned
+from madreg.estimate import CLEAR_MARGIN, SURE_MARGIN, Estimate, estimate, turned
 from madreg.geometry import Grid, about, apply, mean_displacement
 from madreg.measures import NMI
 from madreg.network import FusedSettings, build
@@ -137,10 +137,13 @@ def test_a_slab_whose_blocks_do_not_lead_is_held_against_its_half_turns(pair, mo
         assert mean_displacement(judged.rival, truth, run.points) < 5 < mean_displacement(half_turn, truth, run.points)
 
 
-def test_a_whole_head_is_judged_by_its_blocks_alone(pair, monkeypatch):
-    monkeypatch.setattr(registration, "estimate", lambda matching, pose, *_, **__: Estimate(pose, 1.0, 0.5, 1.1, pose))
-    judged = registration._Run(pair.fixed, pair.moving, Settings(), None)._judged(pair.truth)
-    assert judged.margin is None and judged.verdict == "failed"
+@pytest.mark.parametrize(("lead", "verdict"), [(2.0, "aligned"), (1.1, "check")])
+def test_a_whole_head_is_held_against_its_half_turns_when_in_doubt(pair, monkeypatch, lead, verdict):
+    monkeypatch.setattr(registration, "estimate", lambda matching, pose, *_, **__: Estimate(pose, 1.0, 0.5, lead, pose))
+    wrong = turned(pair.truth, pair.points.mean(0))
+    right, *others = registration.judge(pair.fixed, pair.moving, [pair.truth, *wrong])
+    assert right.verdict == verdict and (right.margin is None) == (lead > 1.5)
+    assert lead > 1.5 or (right.margin > SURE_MARGIN and all(other.verdict == "failed" for other in others))
 
 
 def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume, head):
@@ -157,7 +160,8 @@ def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume
     assert estimate(run.matching, pair.truth, run.points).verdict == "failed"  # as far as the fixed blocks know
     result = register(fixed, pair.moving, Settings(init="given", start=pair.near(6.0)))
     assert pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
-    assert [run._judged(wrong).verdict for wrong in turned(pair.truth, pair.points.mean(0))] == ["failed"] * 3
+    wrong = registration.judge(fixed, pair.moving, turned(pair.truth, pair.points.mean(0)))
+    assert [judged.verdict for judged in wrong] == ["failed"] * 3
 
 
 def test_a_failure_is_tried_again_with_a_wider_search(pair, monkeypatch, turn):

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from ..blocks import BlockMatching
-from ..estimate import error_map, estimate, turned
+from ..estimate import error_map, turned
 from ..geometry import apply, mean_displacement
 from ..measures.base import sample_points
 from .plots import new_figure, save
@@ -50,20 +49,20 @@ def measure_estimates(cases: Sequence[Case], poses: int, seed: int, device: str,
     Raises:
         InputError: if a case cannot be used.
     """
-    from .. import device as devices
     from ..reading import read_volume
+    from ..registration import judge
+    from ..settings import Settings
 
-    where = devices.choose(device)
     found = []
     for case in cases:
-        fixed, moving = (read_volume(path)[0].to(where).resampled(4.0) for path in (case.fixed, case.moving))
-        matching = BlockMatching(fixed, moving)
-        points = sample_points(fixed, 2000, seed).cpu().double().numpy()
+        fixed, moving = (read_volume(path)[0] for path in (case.fixed, case.moving))
+        points = sample_points(fixed.resampled(4.0), 2000, seed).double().numpy()
         rng = trial_generator(case.name, "small", 2_000_000 + seed)
         wrong = [case.truth @ misalignment(LARGEST_MM * number / (poses - 1), points, rng) if number else case.truth
                  for number in range(poses)]
-        for pose in [*wrong, *turned(case.truth, points.mean(0))]:
-            judged = estimate(matching, pose, points)
+        poses_of_case = [*wrong, *turned(case.truth, points.mean(0))]
+        judgements = judge(fixed, moving, poses_of_case, Settings(seed=seed, device=device))
+        for pose, judged in zip(poses_of_case, judgements, strict=True):
             local = error_map(fixed, judged)
             at = np.argwhere(local.values > 0)
             there = apply(local.grid.matrix, at[:, ::-1])
