@@ -1,6 +1,6 @@
 """Why the shipped search?  Designs of a global pose search side by side, and orders in which to try its candidates.
 
-Every design (:mod:`.search_designs`) gets the same displaced pairs, and what counts is where the first right pose stands
+Every design (:mod:`.search_designs`) gets the same displaced pairs.  What counts is where the first right pose stands
 among its candidates, and what finding them took.
 """
 
@@ -160,8 +160,8 @@ def write_designs(rows: Sequence[dict], made_from: str, out: Path) -> str:
     save(draw(rows), made_from, out / "designs")
     limits = ", ".join(f"{mm:g} mm at `{level}`" for level, mm in RIGHT_MM.items())
     (out / "designs.md").write_text(
-        "# Designs of the search\n\nEach case displaced once a level.  A pose is right if its mean error over the fixed "
-        f"head is less than {limits}.  Place: of the first right pose among the candidates, where there is one.  "
+        "# Designs of the search\n\nEach case displaced once a level.  A pose is right if its mean error over the "
+        f"fixed head is less than {limits}.  Place: of the first right pose among the candidates, where there is one.  "
         "Seconds: processor time of all threads together, without reading.\n\n"
         f"{tables[0]}\n"
         "- `ngf`: the shipped search: structure tensors of normalised gradients, 400 rotations on a lattice of 17 mm, "
@@ -180,8 +180,9 @@ def write_designs(rows: Sequence[dict], made_from: str, out: Path) -> str:
         "Numbers of rotations, steps and components were chosen on other pairs.\n\n"
         f"{made_from}\n\n![Designs of the search](designs.png)\n\n"
         "## In which order to try the candidates\n\n"
-        "Of the pairs of which the shipped search has a right pose among its candidates: where it stands when they are "
-        f"put in order by other means.  The pipeline refines {FIRST_FEW} of them further.\n\n{tables[1]}\n{made_from}\n")
+        "Of the pairs of which the shipped search has a right pose among its candidates: where it stands when they "
+        f"are put in order by other means.  The pipeline refines {FIRST_FEW} of them further.\n\n"
+        f"{tables[1]}\n{made_from}\n")
     return "\n".join(tables)
 
 

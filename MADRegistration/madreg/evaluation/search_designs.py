@@ -1,9 +1,9 @@
 """Designs of a global pose search, and orders in which its candidates can be tried.
 
-A design takes a fixed and a moving :class:`Volume` and yields at most eight rigid 4x4 poses, fixed LPS to moving LPS, the
-likeliest first.  The shipped one is :mod:`madreg.search`; the others are what could have been shipped instead, each as
-good as it could be made with little effort.  Their constants were chosen on the tuning pairs (label maps 01, 03, 06 and
-09 of SynthSeg, OpenfMRI ds000011).
+A design takes a fixed and a moving :class:`Volume` and yields at most eight rigid 4x4 poses, fixed LPS to moving LPS,
+the likeliest first.  The shipped one is :mod:`madreg.search`; the others are what could have been shipped instead, each
+made with little effort.  Their constants were chosen on pairs that are not reported (simulated from SynthSeg's label
+maps 01, 03, 06 and 09; OpenfMRI ds000011).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LEAST_OVERLAP = 0.25  # as the shipped search has it
 FEATURE_SPACING = 8.0  # mm: every second voxel of MAD's lattice of 4 mm
 COMPONENTS = 8  # of the 32 features
 # Steps along MAD's matches, and for how many of the best poses: from many starts, and from a search's candidates.
-FROM_MANY, FROM_FEW = ((1, 24), (2, 6), (4, 2)), ((1, COUNT), (4, 2))
+FROM_MANY, FROM_FEW = ((1, 24), (2, 4), (4, 1)), ((1, COUNT), (4, 1))
 CONTENT_SPACING = 6.0  # mm
 
 Design = Callable[[Volume, Volume, int], list[np.ndarray]]
@@ -43,7 +43,8 @@ Design = Callable[[Volume, Volume, int], list[np.ndarray]]
 
 def cube_group() -> np.ndarray:
     """(24, 3, 3): the rotations that take a cube to itself, the identity first."""
-    found = [np.diag(signs)[list(order)] for order in permutations(range(3)) for signs in product((1.0, -1.0), repeat=3)]
+    signs = product((1.0, -1.0), repeat=3)
+    found = [np.diag(sign)[list(order)] for sign, order in product(signs, permutations(range(3)))]
     return np.array([one for one in found if np.linalg.det(one) > 0])
 
 
@@ -106,8 +107,7 @@ class LearnedFeatures(Correlation):
     """The features of MAD's encoder in place of structure tensors.
 
     The encoder knows no rotations, so the moving image is turned and encoded anew for every one.  The first principal
-    components of the fixed content's features are kept and brought to unit length; where the content lies, the edges
-    say.
+    components of the fixed content's features are kept and brought to unit length.
     """
 
     def __init__(self, fixed: Volume, moving: Volume, mad: MAD) -> None:
@@ -120,6 +120,11 @@ class LearnedFeatures(Correlation):
         self.mean = inside.mean(1)
         self.components = torch.linalg.eigh(torch.cov(inside))[1][:, -COMPONENTS:]
         self.set_fixed(self._reduced(encoded, content, mask))
+
+    def features(self, volume: Volume) -> tuple[torch.Tensor, Grid]:
+        """The content alone: where it lies and how far it reaches."""
+        coarse = volume.resampled(self.spacing)
+        return torch.stack([coarse.content, coarse.mask]).float(), coarse.grid
 
     def rotated(self, turn: torch.Tensor) -> torch.Tensor:
         moving = torch.stack([self._reduced(*self._encoded(self.moving, self.moving_center, one, self.halves[1]))
