@@ -24,11 +24,10 @@ from ..estimate import mean_prediction
 from ..geometry import Grid, apply
 from ..measures.base import Measure
 from ..measures.mad import MAD
-from ..optimise import evaluate, minimise
+from ..optimise import evaluate
 from ..registration import CANDIDATES, MEDIUM, PART, SINGLE_SPACING, Refinement
 from ..search import COARSER, COUNT, LIKELY, SPACING, Candidate, Correlation, distinct, search, super_fibonacci
 from ..smoothing import smooth, world_gradient
-from ..transforms import LinearTransform
 from ..volume import Volume, sample_array
 
 LEAST_OVERLAP = 0.25  # as the shipped search has it
@@ -220,15 +219,6 @@ class Judge:
         """A stage's measure (n,) of poses (n, 4, 4); lower is better."""
         return evaluate(self._measure(plan), self._turned(poses))
 
-    def refined(self, plan: Refinement, poses: np.ndarray) -> np.ndarray:
-        """Poses (n, 4, 4) after a stage, in their order."""
-        volume = self.moving if self.backwards else self.fixed
-        points = apply(volume.grid.matrix, torch.nonzero(volume.content).cpu().numpy()[::997, ::-1])
-        transform = LinearTransform.over(points, self._turned(poses))
-        found, _ = minimise(self._measure(plan), transform, steps=plan.steps, first_step=plan.first_step,
-                            last_step=plan.last_step)
-        return self._turned(found)
-
     @cached_property
     def backwards(self) -> bool:
         """Whether measures draw their points in the moving scan: where that is a part of the other, as in the
@@ -250,14 +240,8 @@ def by_nmi(fixed: Volume, moving: Volume, poses: np.ndarray) -> np.ndarray:
 
 
 def by_joint(fixed: Volume, moving: Volume, poses: np.ndarray) -> np.ndarray:
-    """NMI and NGF together, by which the pipeline chooses after refinement."""
+    """NMI and NGF together where the pipeline chooses by them, there after a first refinement."""
     return Judge(fixed, moving).values(MEDIUM, poses)
-
-
-def by_refining(fixed: Volume, moving: Volume, poses: np.ndarray) -> np.ndarray:
-    """What the pipeline does with candidates of a rigid registration."""
-    judge = Judge(fixed, moving)
-    return judge.values(MEDIUM, judge.refined(CANDIDATES, poses))
 
 
 def by_prediction(fixed: Volume, moving: Volume, poses: np.ndarray) -> np.ndarray:
@@ -278,7 +262,6 @@ ORDERS = {
     "NMI + NGF, 3 mm": by_joint,
     "MAD's mean prediction": by_prediction,
     "consensus of the blocks": by_blocks,
-    "refined with NMI, then NMI + NGF": by_refining,
 }
 
 

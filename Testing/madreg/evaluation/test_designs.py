@@ -119,8 +119,6 @@ def test_points_are_drawn_in_a_part_of_the_other_scan(pair, trial):
     off = trial.truth @ about(trial.points.mean(0), np.eye(3), np.array([20.0, 0, 0]))
     right, wrong = judge.values(CANDIDATES, np.array([trial.truth, off]))
     assert right < wrong
-    moved, = judge.refined(CANDIDATES, np.array([off]))
-    assert mean_displacement(moved, trial.truth, trial.points) < 8
 
 
 def row(level: str, design: str, errors: list[float], seconds: float = 2.0, case: str = "a", **more) -> dict:
