@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from itertools import permutations, product
 
 import numpy as np
@@ -22,7 +22,6 @@ from ..blocks import BlockMatching
 from ..correspondence import align
 from ..estimate import mean_prediction
 from ..geometry import Grid, apply
-from ..measures.base import Measure
 from ..measures.mad import MAD
 from ..optimise import evaluate
 from ..registration import CANDIDATES, MEDIUM, PART, SINGLE_SPACING, Refinement
@@ -182,8 +181,8 @@ def moments(fixed: Volume, moving: Volume, poses: int) -> list[np.ndarray]:
     (fixed_center, fixed_axes), (moving_center, moving_axes) = (_middle_and_axes(one) for one in (fixed, moving))
     made = np.array([_pose(moving_axes @ turn @ fixed_axes.T, fixed_center, moving_center)
                      for turn in cube_group()[:poses]])
-    values = Judge(fixed, moving).values(CANDIDATES, made)
-    return list(made[np.argsort(values, kind="stable")][:COUNT])
+    order = values(CANDIDATES, fixed, moving, made)
+    return list(made[np.argsort(order, kind="stable")][:COUNT])
 
 
 @dataclass(frozen=True)
@@ -209,39 +208,28 @@ DESIGNS = {
 # --- orders ----------------------------------------------------------------------------------------------------------
 
 
-class Judge:
-    """Judges poses of a pair by measures at the resolutions at which the pipeline uses them."""
+def is_part(moving: Volume, fixed: Volume) -> bool:
+    """Whether the moving scan shows so little of what the fixed one shows that the pipeline draws points in it."""
+    moving_content, fixed_content = (float(one.resampled(SINGLE_SPACING).content.sum()) for one in (moving, fixed))
+    return moving_content < PART * fixed_content
 
-    def __init__(self, fixed: Volume, moving: Volume) -> None:
-        self.fixed, self.moving = fixed, moving
 
-    def values(self, plan: Refinement, poses: np.ndarray) -> np.ndarray:
-        """A stage's measure (n,) of poses (n, 4, 4); lower is better."""
-        return evaluate(self._measure(plan), self._turned(poses))
-
-    @cached_property
-    def backwards(self) -> bool:
-        """Whether measures draw their points in the moving scan: where that is a part of the other, as in the
-        pipeline."""
-        fixed, moving = (float(one.resampled(SINGLE_SPACING).content.sum()) for one in (self.fixed, self.moving))
-        return moving < PART * fixed
-
-    def _turned(self, poses: np.ndarray) -> np.ndarray:
-        return np.linalg.inv(poses) if self.backwards else poses
-
-    def _measure(self, plan: Refinement) -> Measure:
-        pair = self.fixed.resampled(plan.spacing), self.moving.resampled(plan.spacing)
-        return plan.measure(*(pair[::-1] if self.backwards else pair), samples=plan.samples)
+def values(plan: Refinement, fixed: Volume, moving: Volume, poses: np.ndarray) -> np.ndarray:
+    """The measure (n,) of a stage of the pipeline, as it is used there, of poses (n, 4, 4); lower is better."""
+    pair = fixed.resampled(plan.spacing), moving.resampled(plan.spacing)
+    if is_part(moving, fixed):
+        pair, poses = pair[::-1], np.linalg.inv(poses)
+    return evaluate(plan.measure(*pair, samples=plan.samples), poses)
 
 
 def by_nmi(fixed: Volume, moving: Volume, poses: np.ndarray) -> np.ndarray:
     """NMI where the pipeline begins with it."""
-    return Judge(fixed, moving).values(CANDIDATES, poses)
+    return values(CANDIDATES, fixed, moving, poses)
 
 
 def by_joint(fixed: Volume, moving: Volume, poses: np.ndarray) -> np.ndarray:
     """NMI and NGF together where the pipeline chooses by them, there after a first refinement."""
-    return Judge(fixed, moving).values(MEDIUM, poses)
+    return values(MEDIUM, fixed, moving, poses)
 
 
 def by_prediction(fixed: Volume, moving: Volume, poses: np.ndarray) -> np.ndarray:
@@ -268,5 +256,5 @@ ORDERS = {
 def ordered(name: str, fixed: Volume, moving: Volume, poses: Sequence[np.ndarray]) -> tuple[list[int], float]:
     """Indices of poses (4x4) in the order of :data:`ORDERS`, the best first, and the processor seconds it took."""
     start = time.process_time()
-    values = ORDERS[name](fixed, moving, np.array(poses).reshape(-1, 4, 4))
-    return np.argsort(values, kind="stable").tolist(), round(time.process_time() - start, 2)
+    told = ORDERS[name](fixed, moving, np.array(poses).reshape(-1, 4, 4))
+    return np.argsort(told, kind="stable").tolist(), round(time.process_time() - start, 2)

@@ -14,13 +14,14 @@ from madreg.evaluation.search_designs import (
     DESIGNS,
     ORDERS,
     EdgeStrength,
-    Judge,
     LearnedFeatures,
     Tried,
     cube_group,
+    is_part,
     one_level,
     ordered,
     two_levels,
+    values,
 )
 from madreg.evaluation.studies import Setting
 from madreg.geometry import Grid, about, apply, mean_displacement, rotation_angle
@@ -107,17 +108,16 @@ def test_the_search_has_its_own_order(pair):
 
 def test_points_are_drawn_in_a_part_of_the_other_scan(pair, trial):
     fixed, moving = pair
-    assert not Judge(fixed, moving).backwards
+    assert not is_part(moving, fixed)
     count = len(moving.data)
     middle = slice(count // 4, count // 4 + count * 2 // 5)
     matrix = moving.grid.matrix.copy()
     matrix[:3, 3] = apply(matrix, np.array([0.0, 0, middle.start]))
     size = (*moving.grid.size[:2], middle.stop - middle.start)
     slab = Volume("slab", moving.data[middle], Grid(size, matrix), moving.mask[middle])
-    judge = Judge(fixed, slab)
-    assert judge.backwards
+    assert is_part(slab, fixed)
     off = trial.truth @ about(trial.points.mean(0), np.eye(3), np.array([20.0, 0, 0]))
-    right, wrong = judge.values(CANDIDATES, np.array([trial.truth, off]))
+    right, wrong = values(CANDIDATES, fixed, slab, np.array([trial.truth, off]))
     assert right < wrong
 
 
