@@ -184,7 +184,7 @@ def write_designs(rows: Sequence[dict], made_from: str, out: Path) -> str:
         "- `moments`: principal axes and centres of the contents on each other, in 24 ways, in the order of NMI.\n"
         "- `intensity`: normalised cross-correlation of the length of the gradient in place of the tensors; 400 "
         "rotations at 17 mm, the 60 likeliest at 10 mm.\n\n"
-        "Numbers of rotations, steps and components were chosen on other pairs.\n\n"
+        "Rotations, steps and components were chosen by what they cost, and tried on other pairs.\n\n"
         f"{made_from}\n\n![Designs of the search](designs.png)\n\n"
         "## In which order to try the candidates\n\n"
         "Of the pairs of which the shipped search has a right pose among its candidates: where it stands when they "
