@@ -3,7 +3,7 @@
 A design takes a fixed and a moving :class:`Volume` and yields at most eight rigid 4x4 poses, fixed LPS to moving LPS,
 the likeliest first.  The shipped one is :mod:`madreg.search`; the others are what could have been shipped instead, each
 made with little effort.  Their constants were chosen by what they cost, and tried on pairs that are not reported
-(simulated from SynthSeg's label maps 01, 03 and 06; OpenfMRI ds000011).
+(simulated from SynthSeg's label maps 01 and 06; OpenfMRI ds000011).
 """
 
 from __future__ import annotations
