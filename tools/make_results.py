@@ -26,6 +26,7 @@ RESULTS = {
     "landscapes": f"--study landscapes {THREE}",
     "bodies": "--study bodies --seed 1",
     "capture": f"--study capture {THREE}",
+    "designs": "--study designs",
     "predictions": "--study predictions",
     "estimates": "--study estimates",
     "edges": "--study edges",

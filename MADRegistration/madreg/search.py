@@ -120,8 +120,8 @@ def _fast_length(n: int) -> int:
 
 
 def _content(features: torch.Tensor, grid: Grid) -> tuple[np.ndarray, float]:
-    """Centre (3,) LPS mm and radius in mm of the ball that holds nearly all edges."""
-    energy = features[:5].square().sum(0).flatten()
+    """Centre (3,) LPS mm and radius in mm of the ball that holds nearly all edges; the last feature is the mask."""
+    energy = features[:-1].square().sum(0).flatten()
     points = grid.points(features.device).reshape(-1, 3)
     center = (points * energy[:, None]).sum(0) / energy.sum().clamp(min=1e-9)
     distance, order = (points - center).norm(dim=1).sort()
@@ -129,8 +129,10 @@ def _content(features: torch.Tensor, grid: Grid) -> tuple[np.ndarray, float]:
     return center.cpu().double().numpy(), float(distance[(share < NEARLY_ALL).sum().clamp(max=len(distance) - 1)])
 
 
-class _Correlation:
+class Correlation:
     """All translations of a moving image over a fixed one, for any rotation, on one lattice.
+
+    Structure tensors are compared; what compares other features overrides :meth:`features` and :meth:`upright`.
 
     Args:
         spacing: mm, of the lattice.
@@ -140,20 +142,17 @@ class _Correlation:
     def __init__(self, fixed: Volume, moving: Volume, spacing: float, min_overlap: float) -> None:
         self.spacing, self.min_overlap = spacing, min_overlap
         self.device = fixed.device
-        fixed_features, fixed_grid = structure_tensors(fixed, spacing)
-        moving_features, self.moving_grid = structure_tensors(moving, spacing)
+        fixed_features, fixed_grid = self.features(fixed)
+        moving_features, self.moving_grid = self.features(moving)
         self.fixed_center, fixed_radius = _content(fixed_features, fixed_grid)
         self.moving_center, moving_radius = _content(moving_features, self.moving_grid)
-        half_fixed, half_moving = (int(np.ceil(r / spacing)) for r in (fixed_radius, moving_radius))
+        half_fixed, half_moving = self.halves = tuple(int(np.ceil(r / spacing)) for r in (fixed_radius, moving_radius))
         reach = max(half_fixed, half_moving)  # shifts beyond leave less than half an image in common
         self.length = _fast_length(half_fixed + half_moving + reach + 1)
 
         inverse = torch.as_tensor(fixed_grid.inverse, dtype=torch.float32, device=self.device)
         center = torch.as_tensor(self.fixed_center, dtype=torch.float32, device=self.device)
-        f = sample_array(fixed_features, inverse, self._offsets(half_fixed) + center, "zeros")
-        f = torch.cat([f, f[:5].square().sum(0, keepdim=True)])
-        self.fixed_hat = torch.fft.rfftn(f, s=(self.length,) * 3, dim=(1, 2, 3))
-        self.total_fixed = f[6].sum()
+        self.set_fixed(sample_array(fixed_features, inverse, self._offsets(half_fixed) + center, "zeros"))
 
         # one row a voxel, and a row of nothing for what lies outside: a nearest voxel is then a single look-up, and
         # the tensors are smoother than the half cell by which it errs
@@ -169,14 +168,28 @@ class _Correlation:
         near = self.shifts.abs() <= reach
         self.usable = near[:, None, None] & near[None, :, None] & near[None, None, :]
 
+    def features(self, volume: Volume) -> tuple[torch.Tensor, Grid]:
+        """Features (C + 1, k, j, i) of a volume, the last of which is the data mask, and the lattice they lie on."""
+        return structure_tensors(volume, self.spacing)
+
+    def upright(self, features: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
+        """Features (B, n, C) of the moving image as they are once it is turned by the inverse of ``turn`` (B, 3, 3)."""
+        return features @ rotate_tensors(turn.transpose(1, 2)).transpose(1, 2)
+
+    def set_fixed(self, features: torch.Tensor) -> None:
+        """Take fixed features and mask (C + 1, n, n, n) about the middle of the content, at the lattice's spacing."""
+        f = torch.cat([features, features[:-1].square().sum(0, keepdim=True)])
+        self.fixed_hat = torch.fft.rfftn(f, s=(self.length,) * 3, dim=(1, 2, 3))
+        self.total_fixed = f[-1].sum()
+
     def _offsets(self, half: int) -> torch.Tensor:
         """(n, n, n, 3) mm from the middle, n = 2 half + 1."""
         axis = torch.arange(-half, half + 1, dtype=torch.float32, device=self.device) * self.spacing
         z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
         return torch.stack([x, y, z], -1)
 
-    def _rotated(self, turn: torch.Tensor) -> torch.Tensor:
-        """Moving tensors, mask and energy (B, 7, box, box, box) as rotations (B, 3, 3) bring them over the fixed
+    def rotated(self, turn: torch.Tensor) -> torch.Tensor:
+        """Moving features, mask and energy (B, C + 2, box, box, box) as rotations (B, 3, 3) bring them over the fixed
         image."""
         to_index = torch.as_tensor(self.moving_grid.inverse, dtype=torch.float32, device=self.device)
         center = torch.as_tensor(apply(self.moving_grid.inverse, self.moving_center), dtype=torch.float32)
@@ -184,29 +197,29 @@ class _Correlation:
         ni, nj, nk = self.moving_grid.size
         inside = ((index >= 0) & (index < torch.tensor([ni, nj, nk], device=self.device))).all(-1)
         flat = torch.where(inside, (index[..., 2] * nj + index[..., 1]) * ni + index[..., 0], len(self.rows) - 1)
-        found = self.rows[flat]  # (B, ball, 6)
-        upright = found[..., :5] @ rotate_tensors(turn.transpose(1, 2)).transpose(1, 2)
-        energy = found[..., :5].square().sum(-1, keepdim=True)
-        out = torch.zeros(len(turn), 7, self.box**3, device=self.device)
-        out[:, :, self.ball] = torch.cat([upright, found[..., 5:], energy], -1).transpose(1, 2)
+        found = self.rows[flat]  # (B, ball, C + 1)
+        upright = self.upright(found[..., :-1], turn)
+        energy = found[..., :-1].square().sum(-1, keepdim=True)
+        out = torch.zeros(len(turn), found.shape[-1] + 1, self.box**3, device=self.device)
+        out[:, :, self.ball] = torch.cat([upright, found[..., -1:], energy], -1).transpose(1, 2)
         return out.unflatten(2, (self.box,) * 3)
 
     def scores(self, turn: torch.Tensor) -> torch.Tensor:
         """Scores (B, length^3) of every translation at rotations (B, 3, 3), fixed to moving; -inf where not allowed."""
-        moving = self._rotated(turn)
+        moving = self.rotated(turn)
         size, axes = (self.length,) * 3, (2, 3, 4)
         # what is padded is nothing: the last axis is transformed where there is something alone
         moving_hat = torch.fft.fft(torch.fft.rfftn(moving, s=size[1:], dim=axes[1:]), n=self.length, dim=2).conj()
         products = torch.stack(
             [
-                (self.fixed_hat[:5] * moving_hat[:, :5]).sum(1),  # agreement of the tensors
-                self.fixed_hat[6] * moving_hat[:, 5],  # fixed energy in the common view
-                self.fixed_hat[5] * moving_hat[:, 6],  # moving energy in the common view
+                (self.fixed_hat[:-2] * moving_hat[:, :-2]).sum(1),  # agreement of the features
+                self.fixed_hat[-1] * moving_hat[:, -2],  # fixed energy in the common view
+                self.fixed_hat[-2] * moving_hat[:, -1],  # moving energy in the common view
             ],
             1,
         )
         agreement, in_fixed, in_moving = torch.fft.irfftn(products, s=size, dim=axes).unbind(1)
-        total_moving = moving[:, 6].sum((1, 2, 3))[:, None, None, None]
+        total_moving = moving[:, -1].sum((1, 2, 3))[:, None, None, None]
         common = torch.maximum(in_fixed / self.total_fixed, in_moving / total_moving).clamp(0, 1)
         # where an image shows next to nothing, noise agrees with anything
         least = LEAST_SHOWN * torch.minimum(self.total_fixed, total_moving)
@@ -264,15 +277,15 @@ def search(
     if spacing is None:
         spacing = SPACING if min(fixed.thickness, moving.thickness) > SLAB else SPACING_OF_SLABS
     tell = progress or (lambda share: None)
-    coarse = _Correlation(fixed, moving, COARSER * spacing, min_overlap)
+    coarse = Correlation(fixed, moving, COARSER * spacing, min_overlap)
     scores = np.array([one.score for one in coarse.best(rotations, lambda share: tell(0.4 * share))])
     promising = rotations[np.argsort(-scores, kind="stable")[:likely]]
-    fine = _Correlation(fixed, moving, spacing, min_overlap)
-    found = _distinct(fine.best(promising, lambda share: tell(0.4 + 0.3 * share)), fine.fixed_center)[:TURNED]
+    fine = Correlation(fixed, moving, spacing, min_overlap)
+    found = distinct(fine.best(promising, lambda share: tell(0.4 + 0.3 * share)), fine.fixed_center)[:TURNED]
     around = _neighbours(NEIGHBOUR)
     turned = [turn @ one.matrix[:3, :3] for one in found for turn in around]
     found += fine.best(np.array(turned).reshape(-1, 3, 3), lambda share: tell(0.7 + 0.3 * share))
-    candidates = _distinct(found, fine.fixed_center)[:count]
+    candidates = distinct(found, fine.fixed_center)[:count]
     return [one for one in candidates if one.score > candidates[0].score - PLAUSIBLE]
 
 
@@ -285,7 +298,7 @@ def _neighbours(degrees: float) -> np.ndarray:
     return np.concatenate([turns, turns.transpose(0, 2, 1)])
 
 
-def _distinct(found: list[Candidate], center: np.ndarray) -> list[Candidate]:
+def distinct(found: list[Candidate], center: np.ndarray) -> list[Candidate]:
     """Those that are possible at all, best first, without any that is close to a better one; ``center``: (3,) LPS."""
     kept: list[Candidate] = []
     for one in sorted(found, key=lambda one: -one.score):

@@ -30,6 +30,7 @@ STUDIES = {
     "landscapes": "each measure along and about every axis around the true pose",
     "bodies": "made-up bodies of blobs and tubes instead of heads: registration from any pose, and MAD's predictions",
     "sizes": "time and memory of a registration against the number of voxels, the first case at 64^3 to 512^3",
+    "designs": "how often designs of the pose search find the right pose, and in which order its candidates stand best",
     "capture": "from how far gradient descent on each measure alone comes home, in mm and degrees",
 }
 
