@@ -15,6 +15,7 @@ what it minimises too, adds the margin, and asks the moving scan's blocks (:func
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,7 +131,7 @@ class ErrorMap:
 
 
 def estimate(matching: BlockMatching, pose: np.ndarray, points: np.ndarray, kind: str = "rigid",
-             compare: bool = True, rounds: int = ROUNDS) -> Estimate:
+             compare: bool = True, rounds: int = ROUNDS, rivals: Sequence[np.ndarray] | None = None) -> Estimate:
     """Judge a pose by what the blocks say.
 
     Args:
@@ -140,6 +141,7 @@ def estimate(matching: BlockMatching, pose: np.ndarray, points: np.ndarray, kind
         kind: of the transform that was looked for.
         compare: whether to hold the pose against its half turns; without, its lead is not known and taken as enough.
         rounds: how often to follow the blocks.
+        rivals: what to hold it against, 4x4 each; :func:`turned` if None.
     """
     preferred, found = np.asarray(pose, float), None
     lead, rival = (0.0, None) if compare else (TRUSTED, None)
@@ -150,7 +152,8 @@ def estimate(matching: BlockMatching, pose: np.ndarray, points: np.ndarray, kind
         motion = blocks.motion(kind)
         if number == 0 and compare:
             alike = motion if kind == "rigid" else blocks.motion()
-            lead, rival = _compared(matching, pose, alike.consensus, points)
+            against = turned(pose, points.mean(0)) if rivals is None else rivals
+            lead, rival = _compared(matching, against, alike.consensus)
         found = (blocks, motion, preferred)
         preferred = preferred @ motion.matrix
         if mean_displacement(found[2], preferred, points) < SETTLED_MM:
@@ -166,9 +169,9 @@ def turned(pose: np.ndarray, center: np.ndarray) -> list[np.ndarray]:
     return [pose @ about(center, np.diag(signs)) for signs in ((1, -1, -1), (-1, 1, -1), (-1, -1, 1))]
 
 
-def _compared(matching: BlockMatching, pose: np.ndarray, consensus: float,
-              points: np.ndarray) -> tuple[float, np.ndarray | None]:
-    """The blocks' consensus at a pose as a multiple of the best of :func:`turned`, and that one as they prefer it.
+def _compared(matching: BlockMatching, rivals: Sequence[np.ndarray],
+              consensus: float) -> tuple[float, np.ndarray | None]:
+    """The blocks' consensus at a pose as a multiple of the best of some rivals, and that one as they prefer it.
 
     A consensus that no wrong pose comes near is not compared: the lead is then that over :data:`RIVAL_CONSENSUS`.
     """
@@ -182,7 +185,7 @@ def _compared(matching: BlockMatching, pose: np.ndarray, consensus: float,
         motion = blocks.motion()
         return motion.consensus, rival @ motion.matrix
 
-    found = each(agreed, turned(pose, points.mean(0)), matching.moving.device)
+    found = each(agreed, rivals, matching.moving.device)
     strongest, preferred = max(found, key=lambda one: one[0])
     return consensus / max(strongest, LEAST_CONSENSUS), preferred
 

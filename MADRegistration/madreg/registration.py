@@ -364,8 +364,9 @@ class _Run:
         On tuning pairs with a made-up couch right poses lead by 1.25 to 1.87 and, the other way, by 1.88 to 1.93; wrong
         ones, of half scans too, by 1.2 at most either way.
         """
-        back = BlockMatching(*self._level(SINGLE_SPACING)[::-1])
-        return estimate(back, np.linalg.inv(pose), self.moving_points, self.settings.type, rounds=1).lead
+        back, inverse = BlockMatching(*self._level(SINGLE_SPACING)[::-1]), np.linalg.inv(pose)
+        rivals = np.linalg.inv(turned(pose, apply(inverse, self.moving_points).mean(0)))
+        return estimate(back, inverse, self.moving_points, self.settings.type, rounds=1, rivals=rivals).lead
 
     def _held_against_half_turns(self, pose: np.ndarray) -> tuple[np.ndarray, float]:
         """The best half turn (4, 4) of a pose, brought closer, and by how much NMI and NGF are better at the pose."""
