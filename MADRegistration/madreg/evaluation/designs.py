@@ -18,7 +18,7 @@ from .. import device as devices
 from ..geometry import mean_displacement
 from ..reading import read_volume
 from ..registration import FINEST
-from ..search import COUNT
+from ..search import COUNT, LIKELY, TURNED
 from ..volume import Volume
 from .plots import new_figure, save
 from .protocol import Trial, make_trial
@@ -172,7 +172,7 @@ def write_designs(rows: Sequence[dict], made_from: str, out: Path) -> str:
         "rigid pose cannot be exact.  Seconds: processor time of all threads together, without reading.\n\n"
         f"{tables[0]}\n"
         "- `ngf`: the shipped search: structure tensors of normalised gradients, 400 rotations on a lattice of 17 mm, "
-        "the 60 likeliest on one of 10 mm, there the neighbours of the best 12.\n"
+        f"the {LIKELY} likeliest on one of 10 mm, there the neighbours of the best {TURNED}.\n"
         "- `ngf one level`: 600 rotations on the lattice of 10 mm, nothing else.\n"
         "- `learned features`: the same search over every translation by FFT, with the features of MAD's encoder (8 "
         "principal components, 8 mm) in place of the tensors; the encoder knows no rotations, so the moving scan is "
@@ -183,7 +183,7 @@ def write_designs(rows: Sequence[dict], made_from: str, out: Path) -> str:
         "distance.\n"
         "- `moments`: principal axes and centres of the contents on each other, in 24 ways, in the order of NMI.\n"
         "- `intensity`: normalised cross-correlation of the length of the gradient in place of the tensors; 400 "
-        "rotations at 17 mm, the 60 likeliest at 10 mm.\n\n"
+        f"rotations at 17 mm, the {LIKELY} likeliest at 10 mm.\n\n"
         "Rotations, steps and components were chosen by what they cost, and tried on other pairs.\n\n"
         f"{made_from}\n\n![Designs of the search](designs.png)\n\n"
         "## In which order to try the candidates\n\n"
