@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 THREE = "--only sim_CT_T1_15,template_CT_T1,intra_T1_T2"
 # folder: what `madreg evaluate CASES` is told
 RESULTS = {
-    "peers": "--methods default,peer:greedy_search --fresh-process",
+    "peers": "--methods default,peer:greedy_search --trials 3 --fresh-process",
     "trials": "--methods default --trials 10",
     "all_peers": "--methods identity,centers,peer:mattes,peer:elastix,peer:ants --fresh-process --trials 1",
     "measures": "--methods mad,nmi,ngf --levels small,large --trials 1 --only CT_T1,T1_T2,FLAIR_T1,T1_FLAIR,PET_T1",
