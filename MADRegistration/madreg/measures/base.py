@@ -32,9 +32,9 @@ def sample_points(fixed: Volume, count: int, seed: int = 0, where: torch.Tensor 
     """World points (N, 3) float32 spread over the data of the fixed volume, off the lattice.
 
     At most ``count`` voxels are drawn, one by chance of every so many in a row, which covers the scan more evenly than
-    drawing them all alike; each point is jittered within its voxel, since samples
-    that coincide with lattice points make a measure jump whenever the two lattices line up (Pluim et al. 2000,
-    "Interpolation artefacts in mutual information-based image registration").
+    drawing them all alike.  Each point is jittered within its voxel, since samples that coincide with lattice points
+    make a measure jump whenever the two lattices line up (Pluim et al. 2000, "Interpolation artefacts in mutual
+    information-based image registration").
 
     Args:
         where: bool (k, j, i) voxels to draw from; by default the volume's content.
