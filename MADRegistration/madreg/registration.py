@@ -31,7 +31,7 @@ from .parallel import each
 from .progress import Progress
 from .refinement import CANDIDATES, COARSE, FINE, MEDIUM, SIZE, Refinement
 from .result import Result, Stage
-from .search import COUNT, LIKELY, SLAB, search
+from .search import COUNT, LIKELY, is_slab, search
 from .settings import Settings
 from .transforms import LinearTransform
 from .volume import Volume
@@ -92,15 +92,24 @@ def judge(fixed: Volume, moving: Volume, poses: Sequence[np.ndarray],
     yield from map(run._judged, poses)
 
 
+def reduced(volume: Volume) -> Volume:
+    """What is finer than anything is computed at is reduced once, and every coarser level is made from that."""
+    return volume.resampled(FINEST) if volume.grid.spacing.max() < FINEST else volume
+
+
+def is_part(moving: Volume, fixed: Volume) -> bool:
+    """Whether the moving scan shows but a part of what the fixed one shows."""
+    shown, whole = (float(one.resampled(SINGLE_SPACING).content.sum()) for one in (moving, fixed))
+    return shown < PART * whole
+
+
 class _Run:
     """One registration under way."""
 
     def __init__(self, fixed: Volume, moving: Volume, settings: Settings,
                  progress: Callable[[Progress], None] | None) -> None:
         self.began = time.perf_counter()
-        # what is finer is reduced once, and every coarser level is made from that
-        self.fixed, self.moving = (one.resampled(FINEST) if one.grid.spacing.max() < FINEST else one
-                                   for one in (fixed, moving))
+        self.fixed, self.moving = reduced(fixed), reduced(moving)
         self.settings = settings
         self.network = weights.load(settings.weights, fixed.device)[0]  # what is damaged is found before the work
         self.callback = progress
@@ -334,8 +343,7 @@ class _Run:
 
         Of points all over a head few lie in a slab, and of few points a joint histogram says nothing.
         """
-        fixed, moving = (float(one.content.sum()) * np.prod(one.grid.spacing) for one in self._level(SINGLE_SPACING))
-        return moving < PART * fixed
+        return is_part(*self._level(SINGLE_SPACING)[::-1])
 
     def _level(self, spacing: float) -> tuple[Volume, Volume]:
         """Both volumes at one resolution, made once."""
@@ -350,7 +358,7 @@ class _Run:
         judged = estimate(self.matching, pose, self.points, self.settings.type, compare, rounds)
         if not compare:
             return judged
-        slab = min(self.fixed.thickness, self.moving.thickness) <= SLAB
+        slab = is_slab(self.fixed, self.moving)
         if slab or judged.lead < TRUSTED or judged.verdict == "failed":
             rival, margin = self._held_against_half_turns(pose)
             judged = replace(judged, rival=rival, margin=margin)

@@ -17,7 +17,7 @@ import numpy as np
 from .. import device as devices
 from ..geometry import mean_displacement
 from ..reading import read_volume
-from ..registration import FINEST
+from ..registration import reduced
 from ..search import COUNT, LIKELY, TURNED
 from ..volume import Volume
 from .plots import new_figure, save
@@ -27,8 +27,8 @@ from .studies import Setting, Study, collect
 from .tables import as_csv, markdown
 
 LEVELS = ("any", "anycrop", "affine")
-# From less than RIGHT_MM the refinement comes home, and half a turn is off by 60 mm or more; nearer than NEAR_MM a grid
-# of rotations gets by chance only.
+# Half a turn is off by 60 mm or more, and what is right is refined later; nearer than NEAR_MM a grid of rotations gets
+# by chance only.
 RIGHT_MM, NEAR_MM = 25.0, 15.0
 FIRST_FEW = 3  # candidates that the pipeline refines further
 
@@ -52,8 +52,7 @@ def _keys(setting: Setting) -> list[dict]:
 def _volumes(trial: Trial, device: str) -> tuple[Volume, Volume]:
     """Both scans as the pipeline hands them to its search, content found."""
     where = devices.choose(device)
-    pair = tuple(read_volume(path)[0].to(where) for path in (trial.fixed, trial.moving))
-    pair = tuple(one.resampled(FINEST) if one.grid.spacing.max() < FINEST else one for one in pair)
+    pair = tuple(reduced(read_volume(path)[0].to(where)) for path in (trial.fixed, trial.moving))
     for one in pair:
         one.content  # noqa: B018  is kept, and must not count as the time of the first design
     return pair
@@ -167,8 +166,8 @@ def write_designs(rows: Sequence[dict], made_from: str, out: Path) -> str:
     save(draw(rows), made_from, out / "designs")
     (out / "designs.md").write_text(
         "# Designs of the search\n\nEach case displaced once a level.  A pose is right if its mean error over the "
-        f"fixed head is less than {RIGHT_MM:g} mm: from there the refinement comes home, and half a turn is off by 60 "
-        f"mm or more.  How many come nearer than {NEAR_MM:g} mm says how exact a design is by itself; at `affine` a "
+        f"fixed head is less than {RIGHT_MM:g} mm: half a turn is off by 60 mm or more, and what is right is refined "
+        f"later.  How many come nearer than {NEAR_MM:g} mm says how exact a design is by itself; at `affine` a "
         "rigid pose cannot be exact.  Seconds: processor time of all threads together, without reading.\n\n"
         f"{tables[0]}\n"
         "- `ngf`: the shipped search: structure tensors of normalised gradients, 400 rotations on a lattice of 17 mm, "

@@ -24,12 +24,23 @@ from ..estimate import mean_prediction
 from ..geometry import Grid, apply
 from ..measures.mad import MAD
 from ..optimise import evaluate
-from ..registration import CANDIDATES, MEDIUM, PART, SINGLE_SPACING, Refinement
-from ..search import COARSER, COUNT, LIKELY, SPACING, Candidate, Correlation, distinct, search, super_fibonacci
+from ..refinement import CANDIDATES, MEDIUM, Refinement
+from ..registration import is_part
+from ..search import (
+    COARSER,
+    COUNT,
+    LIKELY,
+    MIN_OVERLAP,
+    SPACING,
+    Candidate,
+    Correlation,
+    distinct,
+    search,
+    super_fibonacci,
+)
 from ..smoothing import smooth, world_gradient
 from ..volume import Volume, sample_array
 
-LEAST_OVERLAP = 0.25  # as the shipped search has it
 FEATURE_SPACING = 8.0  # mm: every second voxel of MAD's lattice of 4 mm
 COMPONENTS = 8  # of the 32 features
 # Steps along MAD's matches, and for how many of the best poses: from many starts, and from a search's candidates.
@@ -87,7 +98,7 @@ class EdgeStrength(Correlation):
 
 def two_levels(kind: type[Correlation], fixed: Volume, moving: Volume, rotations: int) -> list[np.ndarray]:
     """All rotations on a coarse lattice, the most likely ones again on a finer one, as in the shipped search."""
-    coarse, correlation = (kind(fixed, moving, spacing, LEAST_OVERLAP) for spacing in (COARSER * SPACING, SPACING))
+    coarse, correlation = (kind(fixed, moving, spacing, MIN_OVERLAP) for spacing in (COARSER * SPACING, SPACING))
     first = coarse.best(super_fibonacci(rotations), lambda share: None)
     likely = sorted(first, key=lambda one: -one.score)[:LIKELY]
     found = correlation.best(np.array([one.matrix[:3, :3] for one in likely]), lambda share: None)
@@ -96,7 +107,7 @@ def two_levels(kind: type[Correlation], fixed: Volume, moving: Volume, rotations
 
 def one_level(kind: type[Correlation], fixed: Volume, moving: Volume, rotations: int) -> list[np.ndarray]:
     """A grid of rotations on one lattice of 10 mm, without a coarser pass and without neighbours."""
-    correlation = kind(fixed, moving, SPACING, LEAST_OVERLAP)
+    correlation = kind(fixed, moving, SPACING, MIN_OVERLAP)
     found = correlation.best(super_fibonacci(rotations), lambda share: None)
     return [one.matrix for one in distinct(found, correlation.fixed_center)[:COUNT]]
 
@@ -109,7 +120,7 @@ class LearnedFeatures(Correlation):
     """
 
     def __init__(self, fixed: Volume, moving: Volume, mad: MAD) -> None:
-        super().__init__(fixed, moving, FEATURE_SPACING, LEAST_OVERLAP)
+        super().__init__(fixed, moving, FEATURE_SPACING, MIN_OVERLAP)
         self.mad, self.moving = mad, moving.resampled(FEATURE_SPACING / 2)
         turn = torch.eye(3, device=self.device)
         encoded, content, mask = self._encoded(fixed.resampled(FEATURE_SPACING / 2), self.fixed_center, turn,
@@ -206,12 +217,6 @@ DESIGNS = {
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------
-
-
-def is_part(moving: Volume, fixed: Volume) -> bool:
-    """Whether the moving scan shows so little of what the fixed one shows that the pipeline draws points in it."""
-    moving_content, fixed_content = (float(one.resampled(SINGLE_SPACING).content.sum()) for one in (moving, fixed))
-    return moving_content < PART * fixed_content
 
 
 def values(plan: Refinement, fixed: Volume, moving: Volume, poses: np.ndarray) -> np.ndarray:

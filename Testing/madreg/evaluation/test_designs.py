@@ -17,7 +17,6 @@ from madreg.evaluation.search_designs import (
     LearnedFeatures,
     Tried,
     cube_group,
-    is_part,
     one_level,
     ordered,
     two_levels,
@@ -26,7 +25,8 @@ from madreg.evaluation.search_designs import (
 from madreg.evaluation.studies import Setting
 from madreg.geometry import Grid, about, apply, mean_displacement, rotation_angle
 from madreg.measures.mad import MAD
-from madreg.registration import CANDIDATES
+from madreg.refinement import CANDIDATES
+from madreg.registration import is_part
 from madreg.search import LIKELY
 from madreg.volume import Volume
 
