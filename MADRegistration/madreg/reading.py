@@ -2,11 +2,8 @@
 
 Everything is read by ITK, as Slicer does: where the qform and the sform of a NIfTI file differ, ITK's choice counts.
 
-**Where there is data.**  A voxel counts as data unless it is not finite, lies outside the user's mask, or is padding.
-Air is data: the black around a head is what gives the head an outline, so a zero background is never masked.  Only
-what no scanner measures is padding (see :func:`padding_threshold`): the constant far below air that CT consoles and
-resamplers write outside the field of view (-3024, -2000, -32768).  A fill of -1024 is left in: it cannot be told from
-clipped air, and differs from it by 1 % of the range.
+**Where there is data.**  A voxel counts as data unless it is not finite, lies outside the user's mask, or is padding
+(:mod:`madreg.padding`).
 
 **How bright.**  See :func:`normalise`.
 
@@ -28,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
+from . import padding
 from .errors import InputError
 from .geometry import Grid
 from .nifti import examine
@@ -45,8 +43,6 @@ SMALLEST_SLAB = 8
 CLAMP = 1.2
 """Highest normalised intensity: metal, vessels and coil hot spots end here."""
 
-_AIR_HU = -1010.0
-_SAMPLES = 2_000_000
 
 
 def _one_line(error: Exception) -> str:
@@ -154,43 +150,13 @@ def check_image(image: sitk.Image, name: str) -> None:
             f"{name} has voxels of {spacing} mm, outside of {low:g} to {high:g} mm: correct the spacing in its header.")
 
 
-def padding_threshold(values: np.ndarray, border: np.ndarray) -> float:
-    """Value at or below which a voxel is padding; minus infinity if the image has none.
-
-    Padding is the lowest value if it (a) is below what air measures in Hounsfield units, (b) occurs exactly in at
-    least 0.1 % of the voxels, (c) touches the border of the image and (d) is separated from all but 5 % of the other
-    voxels by a quarter of their range or more.  Every modality but CT keeps all its voxels by (a); air that is
-    clipped at -1024 stays by (d).  The threshold lies midway in the gap, so that voxels that resampling has mixed
-    with padding go too.
-
-    Args:
-        values: all finite intensities.
-        border: the finite intensities on the six faces of the image.
-    """
-    lowest = values.min()
-    if lowest >= _AIR_HU or not (border == lowest).any():
-        return -np.inf
-    others = values[values > lowest]
-    if len(values) - len(others) < 0.001 * len(values) or not len(others):
-        return -np.inf
-    bottom, top = np.percentile(_thinned(others), [5, 95])
-    if bottom - lowest < 0.25 * (top - bottom):
-        return -np.inf
-    return float(0.5 * (lowest + bottom))
-
-
-def _thinned(values: np.ndarray) -> np.ndarray:
-    """Every n-th value, so that percentiles of a large image cost no more than those of a small one."""
-    return values[:: max(1, len(values) // _SAMPLES)]
-
-
 def intensity_window(values: np.ndarray) -> tuple[float, float]:
     """Intensities (background, bright) that :func:`normalise` maps to 0 and 1; see there.
 
     Args:
         values: (n,) finite intensities of the data voxels, not all the same.
     """
-    values = _thinned(values).astype(np.float64)
+    values = padding.thinned(values).astype(np.float64)
     low, top = np.percentile(values, [0.5, 99.9])
     if low == top:  # next to everything is the same: the rest is the image
         low, top = values.min(), values.max()
@@ -250,9 +216,12 @@ def _mask_array(mask: sitk.Image, image: sitk.Image, name: str) -> np.ndarray:
     return inside
 
 
-def _faces(array: np.ndarray) -> np.ndarray:
-    """All values on the six faces of an array, (n,)."""
-    return np.concatenate([np.take(array, [0, -1], axis).ravel() for axis in range(3)])
+def _filled(array: np.ndarray, data: np.ndarray) -> np.ndarray | None:
+    """Which of the data voxels are padding; None if none are."""
+    faces = padding.faces(array)
+    threshold = padding.threshold(_selected(array, data), faces[np.isfinite(faces)])
+    filled = data & (array <= threshold) if np.isfinite(threshold) else padding.wedges(array)
+    return filled if filled is None or (data & ~filled).any() else None
 
 
 @dataclass(frozen=True)
@@ -303,12 +272,10 @@ def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None
         raise InputError(f"{name} holds no finite number (only NaN or Inf): export it again, or give another image.")
     if not data.all():
         notices.append(f"{name}: {100 * (1 - data.mean()):.2g} % of the voxels are NaN or Inf and count as no data.")
-    faces = _faces(array)
-    threshold = padding_threshold(_selected(array, data), faces[np.isfinite(faces)])
-    if np.isfinite(threshold):
-        padding = data & (array <= threshold)
-        notices.append(f"{name}: {100 * padding.mean():.2g} % of the voxels are padding and count as no data.")
-        data &= ~padding
+    filled = _filled(array, data)
+    if filled is not None:
+        notices.append(f"{name}: {100 * filled.mean():.2g} % of the voxels are padding and count as no data.")
+        data &= ~filled
     values = _selected(array, data)
     if values.min() == values.max():
         raise InputError(f"{name} has the same value in every voxel: give an image that shows something.")

@@ -25,8 +25,9 @@ from .parallel import each
 from .smoothing import smooth, world_gradient
 from .volume import Volume, sample_array
 
-SPACING, SPACING_OF_SLABS = 10.0, 6.0  # mm
+SPACING, FINER_SPACING = 10.0, 6.0  # mm
 SLAB = 45.0  # mm; of slabs of 20 and 30 mm, 10 mm lose one right pose in three among all candidates, 6 mm none
+SMALL = 60.0  # mm, spread; of 12 stretched boxes of 110 mm and less out of heads, 10 mm find one pose, 6 mm ten
 MIN_OVERLAP = 0.25  # of the smaller image's content that must lie in the other's field of view
 LEAST_SHOWN = 0.05  # of the edges of the smaller image
 COARSER = 1.7  # times the spacing: the lattice on which every rotation is tried
@@ -271,7 +272,7 @@ def search(
     Args:
         fixed, moving: the pair; where they lie in the world does not matter.
         rotations: (R, 3, 3), fixed directions to moving directions; 400 super-Fibonacci rotations by default.
-        spacing: mm, of the finer correlation lattice; by default 10, or 6 if either volume is a thin slab.
+        spacing: mm, of the finer correlation lattice; by default 10, or 6 if either volume is small or a thin slab.
         likely: how many rotations are tried on the finer lattice.
         count: how many candidates to return at most; no two within 20 degrees and 20 mm of each other, and none that
             scores much below the best.
@@ -281,7 +282,8 @@ def search(
     if rotations is None:
         rotations = super_fibonacci(400)
     if spacing is None:
-        spacing = SPACING_OF_SLABS if is_slab(fixed, moving) else SPACING
+        small = min(reduced.spread for reduced in (fixed.resampled(SPACING), moving.resampled(SPACING))) < SMALL
+        spacing = FINER_SPACING if small or is_slab(fixed, moving) else SPACING
     tell = progress or (lambda share: None)
     coarse = Correlation(fixed, moving, COARSER * spacing, min_overlap)
     scores = np.array([one.score for one in coarse.best(rotations, lambda share: tell(0.4 * share))])

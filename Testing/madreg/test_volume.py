@@ -107,6 +107,15 @@ def test_content_is_the_tissue_and_its_surroundings(blob_volume, odd_grids):
     assert not volume.content.numpy()[distance > 45].any()
 
 
+def test_spread_is_the_same_along_any_axes(turn):
+    """Of a box full of tissue: the root of a twelfth of its squared edges, in mm."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn((1, 2, 3), 40) * [2.0, 3.0, 4.0]
+    grid = Grid((60, 50, 40), matrix)
+    volume = Volume("box", torch.ones(grid.shape), grid, torch.ones(grid.shape, dtype=torch.bool))
+    assert volume.spread == pytest.approx(np.sqrt((120**2 + 150**2 + 160**2) / 12), rel=1e-3)
+
+
 def test_thickness_is_the_least_extent_of_the_content_in_mm():
     """Along the volume's own axes, the 10 mm around the tissue included, and not more than there is data."""
     grid = Grid((60, 50, 40), np.diag([2.0, 3.0, 4.0, 1.0]))

@@ -49,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="training data, for a study that trains")
     parser.add_argument("--make-cases", nargs=2, type=Path, metavar=("DATA", "OUT"),
                         help="instead: assemble the validation cases from a data folder")
+    parser.add_argument("--make-trunk-cases", nargs=2, type=Path, metavar=("PACKAGES", "OUT"),
+                        help="instead: assemble cases of the trunk and the spine from two packages of PyPI")
 
 
 def _writable(folder: Path) -> None:
@@ -81,6 +83,11 @@ def run(args: argparse.Namespace) -> int:
         from ..evaluation.assemble import assemble
 
         print(f"{len(assemble(*args.make_cases))} cases in {args.make_cases[1]}")
+        return 0
+    if args.make_trunk_cases:
+        from ..evaluation.trunk import assemble_trunk
+
+        print(f"{len(assemble_trunk(*args.make_trunk_cases))} cases in {args.make_trunk_cases[1]}")
         return 0
     if args.cases is None and not args.quick:
         raise InputError("Give a folder with cases.json, or --quick for two made-up heads.")
