@@ -16,8 +16,8 @@ SAMPLES = 2_000_000  # of the values of a large image
 LEAST_ON_FACES = 0.05  # share of the voxels on the image's faces that are filled
 LEAST_SHARE = 0.02  # of all voxels
 ACROSS = 80  # voxels along each axis on which shapes are looked at
-# Share of the boundary that lies in six planes: 0.99 around resampled scans, 0.15 to 0.35 around heads on black, and 0.7
-# where a scanner itself blackens parts of the air.
+# Share of the boundary that lies in six planes: 0.99 around resampled scans, 0.15 to 0.35 around heads on black, and up
+# to 0.7 where a scanner itself blackens parts of the air.
 FLAT, SIDES = 0.8, 6
 # Share of the boundary that differs from the filling by so much of the range of intensities: 0.8 and more of boxes cut
 # out of heads, 0.65 at most of heads that just fit into their scan.
