@@ -3,7 +3,8 @@
     python tools/make_results.py CASES --data DATA [--out DIR] [--only peers,capture]
     python tools/make_results.py --quick --out DIR        small forms of all, on made-up heads
 
-CASES comes from ``madreg evaluate --make-cases DATA CASES``.  Runs that were cut off go on where they stopped.
+CASES comes from ``madreg evaluate --make-cases DATA CASES`` and ``--make-trunk-cases PACKAGES CASES/trunk``.  Runs that
+were cut off go on where they stopped.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ THREE = "--only sim_CT_T1_15,template_CT_T1,intra_T1_T2"
 RESULTS = {
     "peers": "--methods default,peer:greedy_search --trials 3 --fresh-process",
     "trials": "--methods default --trials 10",
-    "all_peers": "--methods identity,centers,peer:mattes,peer:elastix,peer:ants --fresh-process --trials 1",
-    "measures": "--methods mad,nmi,ngf --levels small,large --trials 1 --only CT_T1,T1_T2,FLAIR_T1,T1_FLAIR,PET_T1",
+    "all_peers": "--methods identity,centers,peer:mattes,peer:elastix,peer:ants --fresh-process --trials 3",
+    "measures": "--methods mad,nmi,ngf --levels small,large,any,affine,crop,anycrop --trials 1 "
+                "--only CT_T1,T1_T2,FLAIR_T1,T1_FLAIR,PET_T1",
+    "measures_given": "--methods mad:given,nmi:given,ngf:given --levels large --trials 1 --only CT_T1",
     "measures_search": "--methods default,mad:search,nmi:search,ngf:search --levels any --trials 1 "
                        "--only CT_T1,T1_T2,FLAIR_T1,T1_FLAIR,PET_T1",
     "landscapes": f"--study landscapes {THREE}",
@@ -34,21 +37,26 @@ RESULTS = {
     "sizes": "--study sizes --only sim_CT_T1_15",
     "ablations": f"--study ablations {THREE}",
     "anatomy": f"--study anatomy {THREE}",
+    "trunk": "--methods default,peer:greedy_search --trials 2 --fresh-process",
+    "trunk_predictions": "--study predictions",
+    "trunk_estimates": "--study estimates",
 }
 NEED_DATA = ("ablations", "anatomy")
+OF_THE_TRUNK = ("trunk", "trunk_predictions", "trunk_estimates")  # on cases of their own; left out of the small form
 
 
 def commands(cases: Path | None, data: Path | None, out: Path, only: list[str], quick: bool) -> dict[str, list[str]]:
     """The arguments of ``madreg`` for each folder."""
     made = {}
     for folder, told in RESULTS.items():
-        if only and folder not in only:
+        if (only and folder not in only) or (quick and folder in OF_THE_TRUNK):
             continue
+        pairs = cases / "trunk" if cases and folder in OF_THE_TRUNK else cases
         words = [word for word in told.split() if not quick or word != "--fresh-process"]
         for option in ("--only", "--trials") if quick else ():  # the made-up heads have names of their own
             if option in words:
                 del words[words.index(option) : words.index(option) + 2]
-        made[folder] = ["evaluate", *([str(cases)] if cases else []), *words, *(["--quick"] if quick else []),
+        made[folder] = ["evaluate", *([str(pairs)] if pairs else []), *words, *(["--quick"] if quick else []),
                         *(["--data", str(data)] if data and folder in NEED_DATA else []), "--out", str(out / folder)]
     return made
 

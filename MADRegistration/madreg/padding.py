@@ -93,14 +93,21 @@ def wedges(array: np.ndarray) -> np.ndarray | None:
     sides = _planes(np.argwhere(boundary)) if boundary.any() and cut_off.mean() > CUT_OFF else []
     if not sides:
         return None
-    found = np.zeros(array.shape, bool)
+    beyond = np.zeros(array.shape, bool)
     middle = np.argwhere(~filled).mean(0)
     for normal, offset in sides:
         if middle @ normal > offset:  # it shall point out of the scan
             normal, offset = -normal, -offset
-        along = [np.arange(n) / s * c for n, s, c in zip(array.shape, step, normal, strict=True)]
-        found |= along[0][:, None, None] + along[1][:, None] + along[2] > offset - 2 * OFF
-    return found & (array == constant)
+        beyond |= _beyond(array.shape, normal / step, offset - 2 * OFF)
+    return beyond & (array == constant)
+
+
+def _beyond(shape: tuple[int, int, int], normal: np.ndarray, offset: float) -> np.ndarray:
+    """Which voxels (k, j, i) have indices whose product with ``normal`` (3,) is more than ``offset``."""
+    k, j, i = (np.arange(n, dtype=np.float32) for n in shape)
+    along = normal[2] if abs(normal[2]) > 1e-9 else 1e-9
+    limit = ((offset - k[:, None] * normal[0] - j * normal[1]) / along)[..., None]  # one number a row is enough
+    return i > limit if along > 0 else i < limit
 
 
 def _grown(where: np.ndarray) -> np.ndarray:
