@@ -162,7 +162,7 @@ def _with_edges(grey: np.ndarray, edges: np.ndarray) -> np.ndarray:
     base = np.clip(grey * 0.8, 0, 1)[..., None] * np.ones(3)
     # a line of one sample is hard to see: let it bleed into its neighbours
     wide = np.maximum.reduce([edges, *(0.55 * np.roll(edges, s, a) for s in (-1, 1) for a in (0, 1))])[..., None]
-    return base * (1 - wide) + np.array(_EDGE_COLOR) * wide
+    return np.clip(base * (1 - wide) + np.array(_EDGE_COLOR) * wide, 0, 1)  # rounding goes beyond
 
 
 def _checkerboard(grey: np.ndarray, other: np.ndarray, extent: tuple[float, ...]) -> np.ndarray:

@@ -101,3 +101,10 @@ def test_far_apart_or_without_overlap_is_drawn_all_the_same(tmp_path, odd_grids,
     image = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "far.png")))
     assert image.shape[0] > 700 and image.shape[1] > 900 and image.std() > 10
     assert "far apart" in figure.get_suptitle()
+
+
+def test_no_colour_goes_beyond_what_a_screen_shows():
+    """Matplotlib would complain about it on stderr."""
+    edges = np.random.default_rng(0).random((300, 300), np.float32)
+    picture = overlay._with_edges(np.full((300, 300), 2, np.float32), edges)
+    assert picture.min() >= 0 and picture.max() == 1
