@@ -44,7 +44,6 @@ CLAMP = 1.2
 """Highest normalised intensity: metal, vessels and coil hot spots end here."""
 
 
-
 def _one_line(error: Exception) -> str:
     """The last meaningful part of an ITK error, on one line and without addresses or a full stop."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

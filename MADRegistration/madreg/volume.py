@@ -109,8 +109,8 @@ class Volume:
     @property
     def spread(self) -> float:
         """Root mean square distance of the content from its middle, in mm: 75 for a head."""
-        index = torch.nonzero(self.content).flip(1).double()
-        index = (index - index.mean(0)) @ torch.as_tensor(self.grid.matrix[:3, :3]).T.to(index)
+        index = torch.nonzero(self.content).flip(1).cpu().double()  # MPS has no float64
+        index = (index - index.mean(0)) @ torch.as_tensor(self.grid.matrix[:3, :3]).T
         return float(index.square().sum(1).mean().sqrt())
 
     @property
