@@ -41,6 +41,7 @@ SINGLE_SPACING = 4.0  # mm; the one resolution at which a measure is optimised a
 SINGLE_STEPS, SINGLE_FIRST, SINGLE_LAST = 80, 4.0, 0.05
 PART = 0.6  # of the fixed content; a moving scan that shows less is a part of it
 LEAST_OVERLAP = 0.01  # of the fixed content; less is no overlap at all
+LEAST_COMMON = 0.15  # of the content of either scan; the search asks for 0.25 of its edges, and descents may slide
 FOLLOWED = (3, 2)  # candidates that the blocks are asked about a second and a third time
 ROUGHLY = 25  # steps after which the blocks' motion is good enough for a candidate
 WIDER = 2  # times as many rotations are looked at, and candidates, when a registration is tried again
@@ -130,7 +131,7 @@ class _Run:
         tell(0.0, matrix[None])
         predicted_before, predicted_after = self._predicted(self.start), self._predicted(matrix)
         tell(1.0, matrix[None])
-        if judged is None or judged.verdict == "failed":
+        if judged is None or judged.verdict == "failed" or judged.blocks is None:
             before, after = predicted_before, predicted_after
             if judged is not None:  # blocks that do not agree may still know of a part of the error
                 after = max(judged.error_mm, predicted_after)
@@ -295,12 +296,16 @@ class _Run:
         return self.made[plan]
 
     def _best_first(self, poses: np.ndarray, plan: Refinement = MEDIUM) -> np.ndarray:
-        """Poses (B, 4, 4) in the order of what refines them last: it tells right from wrong where NMI does not."""
+        """Poses (B, 4, 4) in the order of what refines them last: it tells right from wrong where NMI does not.
+
+        Those that slid until the scans hardly overlap come last: the few samples that are left agree on anything.
+        """
         if len(poses) < 2:
             return poses
         measure = self._measure(plan)
         values = evaluate(measure, np.linalg.inv(poses) if self.backwards else poses)
-        return poses[np.argsort(values, kind="stable")]
+        slid = [self._common(pose) < LEAST_COMMON for pose in poses]
+        return poses[np.lexsort((values, slid))]
 
     def _descend(self, descent: Callable, name: str, measure: Measure, poses: np.ndarray,
                  schedule: tuple[int, float, float], share: tuple[float, float], kind: str,
@@ -409,6 +414,10 @@ class _Run:
     def _overlap(self, matrix: np.ndarray) -> float:
         """Share of the fixed content that lies where the moving volume has data."""
         return self.moving.covered(apply(matrix, self.points))
+
+    def _common(self, matrix: np.ndarray) -> float:
+        """Share of the content of either scan, the greater of both, that lies where the other has data."""
+        return max(self._overlap(matrix), self.fixed.covered(apply(np.linalg.inv(matrix), self.moving_points)))
 
     def _teller(self, stage: str, begin: float, end: float) -> Callable[[float, np.ndarray], None]:
         """A progress function for one stage that takes the share of the stage and its poses, the best first."""

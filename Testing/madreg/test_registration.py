@@ -202,6 +202,32 @@ def test_a_pose_that_its_blocks_want_elsewhere_is_put_right_unless_that_is_worse
     assert asked[0][2] <= asked[1][1] < asked[1][2] < 1
 
 
+def test_poses_at_which_the_scans_hardly_overlap_come_last(pair, monkeypatch):
+    """However well the few samples agree that are left."""
+    apart = pair.truth.copy()
+    apart[:3, 3] += 180.0 * np.array([0.6, 0.0, 0.8])
+    run = registration._Run(pair.fixed, pair.moving, Settings(), None)
+    assert run._common(apart) < registration.LEAST_COMMON < 0.9 < run._common(pair.truth)
+    order = {tuple(pair.near(12).ravel()): -1.0, tuple(pair.truth.ravel()): -1.1, tuple(apart.ravel()): -1.5}
+    monkeypatch.setattr(registration, "evaluate",
+                        lambda measure, poses: np.array([order[tuple(pose.ravel())] for pose in poses]))
+    found = run._best_first(np.stack([pair.near(12), apart, pair.truth]))
+    assert (found == np.stack([pair.truth, pair.near(12), apart])).all()
+
+
+def test_a_part_that_lies_in_the_other_scan_does_not_count_as_slid(pair):
+    for scans, truth in (((pair.fixed, slab_of(pair.moving)), pair.truth),
+                         ((slab_of(pair.moving), pair.fixed), np.linalg.inv(pair.truth))):
+        assert registration._Run(*scans, Settings(), None)._common(truth) > 0.8
+
+
+def test_where_blocks_say_nothing_the_error_is_what_mad_predicts(pair, monkeypatch):
+    silent = Estimate(pair.truth, 0.0, 0.0, 1.1, pair.truth, margin=1.0)
+    monkeypatch.setattr(registration._Run, "_judged", lambda run, pose, *_, **__: silent)
+    result = register(pair.fixed, pair.moving, Settings(init="given", start=pair.truth))
+    assert result.verdict == "check" and result.error_after_mm == result.mad_after_mm > 0
+
+
 def test_progress_rises_from_stage_to_stage(heard, found):
     shares = [progress.fraction for progress in heard]
     assert shares == sorted(shares) and shares[0] < 0.1 and shares[-1] == pytest.approx(1.0)
