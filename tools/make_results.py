@@ -21,7 +21,7 @@ RESULTS = {
     "peers": "--methods default,peer:greedy_search --trials 3 --fresh-process",
     "trials": "--methods default --trials 10",
     "all_peers": "--methods identity,centers,peer:mattes,peer:elastix,peer:ants --fresh-process --trials 3",
-    "measures": "--methods mad,nmi,ngf --levels small,large,any,affine,crop,anycrop --trials 1 "
+    "measures": "--methods mad,nmi,ngf --levels small,large,any,affine,crop,anycrop --trials 2 "
                 "--only CT_T1,T1_T2,FLAIR_T1,T1_FLAIR,PET_T1",
     "measures_given": "--methods mad:given,nmi:given,ngf:given --levels large --trials 1 --only CT_T1",
     "measures_search": "--methods default,mad:search,nmi:search,ngf:search --levels any --trials 1 "

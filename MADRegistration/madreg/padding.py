@@ -58,11 +58,12 @@ def thinned(values: np.ndarray) -> np.ndarray:
 
 
 def faces(array: np.ndarray) -> np.ndarray:
-    """All values on the six faces of an array, (n,)."""
-    return np.concatenate([np.take(array, [0, -1], axis).ravel() for axis in range(3)])
+    """All finite values on the six faces of an array, (n,)."""
+    values = np.concatenate([np.take(array, [0, -1], axis).ravel() for axis in range(3)])
+    return values[np.isfinite(values)]
 
 
-def wedges(array: np.ndarray) -> np.ndarray | None:
+def wedges(array: np.ndarray, border: np.ndarray) -> np.ndarray | None:
     """Where one constant fills what lies beyond the faces of a scan that was resampled at an angle.
 
     The constant is the commonest value on the faces of the image.  It is filling if nearly all of its boundary with the
@@ -71,13 +72,14 @@ def wedges(array: np.ndarray) -> np.ndarray | None:
 
     Args:
         array: (k, j, i) intensities.
+        border: as for :func:`threshold`.
 
     Returns:
         bool (k, j, i); None if there are no wedges.
     """
-    outside = faces(array)
-    values, counts = np.unique(outside[np.isfinite(outside)], return_counts=True)
-    if not len(values) or counts.max() < LEAST_ON_FACES * len(outside):
+    values, counts = np.unique(border, return_counts=True)
+    on_faces = 2 * sum(array.size // count for count in array.shape)
+    if not len(values) or counts.max() < LEAST_ON_FACES * on_faces:
         return None
     constant = values[counts.argmax()]
     step = np.maximum(np.array(array.shape) // ACROSS, 1)
@@ -111,7 +113,10 @@ def _beyond(shape: tuple[int, int, int], normal: np.ndarray, offset: float) -> n
 
 
 def _grown(where: np.ndarray) -> np.ndarray:
-    """With every neighbour of each voxel, along all axes and diagonals."""
+    """With every neighbour of each voxel, along all axes and diagonals.
+
+    As :func:`madreg.morphology.highest_around` does it with torch, which is not there yet when files are read.
+    """
     for axis in range(3):
         grown = where.copy()
         for here, there in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):

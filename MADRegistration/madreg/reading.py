@@ -217,9 +217,9 @@ def _mask_array(mask: sitk.Image, image: sitk.Image, name: str) -> np.ndarray:
 
 def _filled(array: np.ndarray, data: np.ndarray) -> np.ndarray | None:
     """Which of the data voxels are padding; None if none are."""
-    faces = padding.faces(array)
-    threshold = padding.threshold(_selected(array, data), faces[np.isfinite(faces)])
-    filled = data & (array <= threshold) if np.isfinite(threshold) else padding.wedges(array)
+    border = padding.faces(array)
+    threshold = padding.threshold(_selected(array, data), border)
+    filled = data & (array <= threshold) if np.isfinite(threshold) else padding.wedges(array, border)
     return filled if filled is None or (data & ~filled).any() else None
 
 

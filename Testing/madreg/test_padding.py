@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from madreg.geometry import about, apply, itk_transform, mean_displacement
-from madreg.padding import wedges
+from madreg.geometry import Grid, about, apply, itk_transform, mean_displacement
+from madreg.padding import faces, wedges
 from madreg.reading import volume_from_image
 from madreg.registration import register
 from madreg.settings import Settings
@@ -38,7 +38,7 @@ def resampled(array, linear, fill):
 def test_wedges_are_found_to_the_voxel(turn, fill, shape):
     linear = turn((1, -2, 0.7), 28) @ np.array([[1.1, 0.07, 0], [0, 0.9, -0.05], [0, 0, 1.05]])
     array, data = resampled(textured(shape), linear, fill)
-    found = wedges(array)
+    found = wedges(array, faces(array))
     assert found is not None and 0.2 < found.mean() < 0.9
     assert not (found & data).any()
     assert (found | data).mean() > 0.995
@@ -48,7 +48,7 @@ def test_dark_voxels_within_the_scan_stay(turn):
     array, data = resampled(textured((60, 70, 80)), turn((0, 1, 2), 20), 0.0)
     array[np.random.default_rng(1).random(array.shape) < 0.2] = 0  # noise of air ends at zero
     array[50:56, 50:56, 50:56] = 0  # a cyst
-    found = wedges(array)
+    found = wedges(array, faces(array))
     deep = sitk.GetArrayFromImage(sitk.BinaryErode(sitk.GetImageFromArray(data.astype(np.uint8)), [3] * 3)) > 0
     assert (array[deep] == 0).mean() > 0.01
     assert found is not None and not (found & deep).any() and (found | data).mean() > 0.99
@@ -69,7 +69,8 @@ def ball(shape=(60, 70, 80), share=0.8):
     lambda: textured((4, 70, 80)),
 ], ids=["brain", "neck", "no filling", "nothing", "NaN", "few slices"])
 def test_what_is_round_is_no_wedge(make):
-    assert wedges(make().astype(np.float32)) is None
+    array = make().astype(np.float32)
+    assert wedges(array, faces(array)) is None
 
 
 def test_filling_beside_air_passes_for_air(turn):
@@ -77,13 +78,13 @@ def test_filling_beside_air_passes_for_air(turn):
     inside = ball((80, 80, 80), 0.7)
     noise = np.random.default_rng(0).normal(5, 2, inside.shape).clip(0.5)
     array, _ = resampled(np.where(inside, textured(inside.shape), noise).astype(np.float32), turn((1, 1, 0), 25), 0.0)
-    assert wedges(array) is None
+    assert wedges(array, faces(array)) is None
 
 
 def test_reading_leaves_wedges_out_and_says_so(turn):
     array, data = resampled(textured((60, 70, 80)), turn((1, 1, 1), 25), 0.0)
     volume, notices = volume_from_image(sitk.GetImageFromArray(array), "reformatted")
-    assert (volume.mask.numpy() == ~wedges(array)).all() and not volume.mask.all()
+    assert (volume.mask.numpy() == ~wedges(array, faces(array))).all() and not volume.mask.all()
     assert len(notices) == 1 and notices[0].startswith("reformatted: ") and "padding" in notices[0]
 
 
@@ -93,15 +94,8 @@ def test_a_part_of_a_head_that_was_resampled_comes_home(head, turn):
     With the zeros taken for data it ended 89 mm off.
     """
     def scan(appearance, half, spacing):
-        size = (2 * np.array(half) / spacing).astype(int)
-        image = sitk.Image(size.tolist(), sitk.sitkFloat32)
-        image.SetSpacing(3 * [spacing])
-        image.SetOrigin((-np.array(half) + spacing / 2).tolist())
-        k, j, i = np.indices(size[::-1])
-        points = np.stack([i, j, k], -1) * spacing + np.array(image.GetOrigin())
-        filled = sitk.GetImageFromArray(100 + 900 * appearance(points).astype(np.float32))
-        filled.CopyInformation(image)
-        return filled
+        grid = Grid.covering(spacing / 2 - np.array(half), np.array(half) - spacing / 2, spacing)
+        return grid.as_image((100 + 900 * appearance(grid.points().numpy().astype(float))).astype(np.float32))
 
     half = (36, 44, 30)
     stretch = np.array([[1.12, 0.06, 0], [0, 0.89, -0.05], [0, 0, 1]])

@@ -16,6 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..geometry import Grid
 from .protocol import Case, save_cases
 
 PACKAGES = {  # both under the Apache licence 2.0
@@ -55,9 +56,7 @@ def as_mr(ct: sitk.Image) -> sitk.Image:
     body = sitk.BinaryMorphologicalOpening(body, [int(np.ceil(COUCH_MM / 2 / mm)) for mm in ct.GetSpacing()])
     largest = sitk.RelabelComponent(sitk.ConnectedComponent(body)) == 1
     values = np.interp(sitk.GetArrayFromImage(ct), *np.transpose(BRIGHTNESS)).astype(np.float32)
-    image = sitk.GetImageFromArray(np.where(sitk.GetArrayFromImage(largest), values, BRIGHTNESS[0][1]))
-    image.CopyInformation(ct)
-    return image
+    return Grid.of_image(ct).as_image(np.where(sitk.GetArrayFromImage(largest), values, BRIGHTNESS[0][1]))
 
 
 def folded(mr: sitk.Image) -> sitk.Image:
@@ -65,9 +64,7 @@ def folded(mr: sitk.Image) -> sitk.Image:
     values = sitk.GetArrayFromImage(mr)
     tissue = values[values > np.percentile(values, 99) / 10]
     middle, top = np.median(tissue), np.percentile(tissue, 99)
-    image = sitk.GetImageFromArray((np.abs(values - middle) / (top - middle)).clip(0, 1).astype(np.float32))
-    image.CopyInformation(mr)
-    return image
+    return Grid.of_image(mr).as_image((np.abs(values - middle) / (top - middle)).clip(0, 1).astype(np.float32))
 
 
 _TESTS = "totalsegmentator-2.18.0/tests/reference_files"
@@ -125,6 +122,4 @@ def _scanned(image: sitk.Image, rng: np.random.Generator) -> sitk.Image:
                               image.GetDirection(), 0.0)
     values = sitk.GetArrayFromImage(image)
     noisy = np.hypot(values + rng.normal(0, NOISE, values.shape), rng.normal(0, NOISE, values.shape))
-    scan = sitk.GetImageFromArray((1000 * noisy).astype(np.float32))
-    scan.CopyInformation(image)
-    return scan
+    return Grid.of_image(image).as_image((1000 * noisy).astype(np.float32))
