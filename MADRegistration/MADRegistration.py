@@ -40,11 +40,13 @@ class MADRegistration(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Brings two scans of any contrast together (CT, MR of any kind, PET), wherever they lie: rigid, similarity "
             "or affine. Choose the volume that stays and the volume that moves, and press Register."
-            "<p>Research software: not for clinical use.<p><a href=\"https://github.com/MADRegistration/"
-            "SlicerMADRegistration#in-3d-slicer\">Tutorial and troubleshooting</a>")
+            '<p>Research software: not for clinical use.<p><a href="https://github.com/MADRegistration/'
+            'SlicerMADRegistration#in-3d-slicer">Tutorial and troubleshooting</a>'
+        )
         self.parent.acknowledgementText = _(
-            "Implements the Modality Agnostic Distance (MAD), <a href=\"https://arxiv.org/abs/2309.02875\">"
-            "arXiv 2309.02875</a>. Demo data: pycortex (BSD-2).")
+            'Implements the Modality Agnostic Distance (MAD), <a href="https://arxiv.org/abs/2309.02875">'
+            "arXiv 2309.02875</a>. Demo data: pycortex (BSD-2)."
+        )
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
@@ -161,8 +163,11 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(self.logic.getParameterNode())
         parameters = self._parameterNode
         if not parameters.fixedVolume and not parameters.movingVolume:
-            nodes = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-                     if node.GetClassName() == "vtkMRMLScalarVolumeNode"]
+            nodes = [
+                node
+                for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+                if node.GetClassName() == "vtkMRMLScalarVolumeNode"
+            ]
             if len(nodes) > 1:
                 parameters.fixedVolume, parameters.movingVolume = nodes[:2]
 
@@ -250,9 +255,15 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.inspectCollapsibleButton.enabled = isEnabled
 
     def setBusy(self, isBusy) -> None:
-        for section in (self.ui.inputsCollapsibleButton, self.ui.outputsCollapsibleButton,
-                        self.ui.settingsCollapsibleButton, self.ui.advancedCollapsibleButton, self.ui.batchSelector,
-                        self.ui.checkerboardButton, self.ui.edgesButton):
+        for section in (
+            self.ui.inputsCollapsibleButton,
+            self.ui.outputsCollapsibleButton,
+            self.ui.settingsCollapsibleButton,
+            self.ui.advancedCollapsibleButton,
+            self.ui.batchSelector,
+            self.ui.checkerboardButton,
+            self.ui.edgesButton,
+        ):
             section.enabled = not isBusy
         if isBusy:
             self._pollTimer.start()

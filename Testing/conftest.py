@@ -6,7 +6,7 @@ import pytest
 
 def odd_grid(size, spacing, euler_degrees=(0.0, 0.0, 0.0), flip=(1, 1, 1), center=(12.0, -30.0, 45.0)):
     """Lattice whose middle is at ``center`` (LPS mm), turned by three angles, with axes reversed by ``flip``."""
-    from madreg.geometry import Grid
+    from madreg.image.geometry import Grid
 
     matrix = np.eye(4)
     turn = np.eye(3)
@@ -57,7 +57,7 @@ def blob_image():
 @pytest.fixture
 def blob_volume(blob_image):
     """Function: the same blob as a Volume."""
-    from madreg.reading import volume_from_image
+    from madreg.io.reading import volume_from_image
 
     def make(grid, center=(12.0, -30.0, 45.0), sigma_mm=8.0):
         return volume_from_image(blob_image(grid, center, sigma_mm), "blob")[0]
@@ -68,8 +68,8 @@ def blob_volume(blob_image):
 @pytest.fixture(scope="session")
 def head_images():
     """A made-up head as CT and as T1w: two SimpleITK images of the same anatomy in the same place."""
-    from madreg.evaluation.phantom import label_map
-    from madreg.evaluation.simulation import simulate_ct_t1
+    from madreg_benchmark.phantom import label_map
+    from madreg_benchmark.simulation import simulate_ct_t1
 
     return simulate_ct_t1(label_map(1), 1)
 
@@ -77,7 +77,7 @@ def head_images():
 @pytest.fixture
 def rigid_motion():
     """Function: 4x4 rotation about an axis by degrees, about a centre, then a shift; LPS mm."""
-    from madreg.geometry import about
+    from madreg.image.geometry import about
 
     def make(axis, degrees, shift=(0.0, 0.0, 0.0), center=(0.0, 0.0, 0.0)):
         axis = np.asarray(axis, float) / np.linalg.norm(axis)

@@ -44,6 +44,15 @@ def tracked(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
+def bundled() -> list[str]:
+    """Files of the module folder that are no code."""
+    return [
+        name
+        for name in tracked(MODULE)
+        if name.startswith(("Resources/", "madreg/resources/")) and not name.endswith(".py")
+    ]
+
+
 def cmake_list(text: str, name: str) -> list[str]:
     """Items of ``set(name ...)``; strings lose their quotes."""
     body = re.search(rf"set\({name}\s+(.*?)\s*\)\s*(?:#.*)?$", text, re.DOTALL | re.MULTILINE).group(1)
@@ -110,13 +119,11 @@ def test_every_resource_is_in_the_package() -> None:
     text = (MODULE / "CMakeLists.txt").read_text()
     listed = cmake_list(text, "MODULE_PYTHON_RESOURCES")
     assert len(listed) == len(set(listed))
-    assert sorted(listed) == [name for name in tracked(MODULE) if name.startswith("Resources/")], (
-        "run tools/list_files.py"
-    )
+    assert sorted(listed) == bundled(), "run tools/list_files.py"
 
 
 def test_the_module_folder_holds_nothing_that_is_not_packaged() -> None:
-    others = [name for name in tracked(MODULE) if not name.endswith(".py") and not name.startswith("Resources/")]
+    others = [name for name in tracked(MODULE) if not name.endswith(".py") and name not in bundled()]
     assert others == ["CMakeLists.txt"]
 
 
@@ -129,7 +136,7 @@ def test_every_python_package_is_in_the_wheel() -> None:
     listed = re.findall(r'"([^"]+)"', re.search(r"^packages = \[(.*?)\]", text, re.DOTALL | re.MULTILINE).group(1))
     scripts = [name for name in tracked(MODULE) if name.startswith("madreg/") and name.endswith(".py")]
     folders = {name.rpartition("/")[0].replace("/", ".") for name in scripts}
-    assert set(listed) == folders | {"madreg._resources"}, "a folder without __init__.py, or run tools/list_files.py"
+    assert set(listed) == folders, "a folder without __init__.py, or run tools/list_files.py"
 
 
 def test_the_backend_declares_what_it_imports() -> None:

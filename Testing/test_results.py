@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from madreg.commands import evaluate
-from madreg.evaluation.methods import METHODS
-from madreg.evaluation.protocol import LEVELS
-from madreg.evaluation.studies import STUDIES
+from madreg_benchmark import command as evaluate
+from madreg_benchmark.methods import METHODS
+from madreg_benchmark.protocol import LEVELS
+from madreg_benchmark.studies import STUDIES
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEC = importlib.util.spec_from_file_location("make_results", ROOT / "tools" / "make_results.py")
@@ -37,8 +37,8 @@ def test_every_command_is_understood(quick):
 def test_every_study_and_every_folder_of_results_can_be_made_again_and_is_explained():
     told = " ".join(make_results.RESULTS.values())
     assert all(f"--study {name}" in told for name in STUDIES)
-    page = (ROOT / "Resources" / "Results" / "README.md").read_text()
-    folders = [path.name for path in (ROOT / "Resources" / "Results").iterdir() if path.is_dir()]
+    page = (ROOT / "docs" / "results" / "README.md").read_text()
+    folders = [path.name for path in (ROOT / "docs" / "results").iterdir() if path.is_dir()]
     assert set(folders) <= set(make_results.RESULTS)
     assert all(f"`{folder}`" in page for folder in make_results.RESULTS)
 

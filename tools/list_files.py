@@ -1,6 +1,6 @@
 """Bring the file lists in MADRegistration/CMakeLists.txt and pyproject.toml in step with the files that git knows.
 
-    python tools/list_files.py
+python tools/list_files.py
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def replace_list(text: str, head: str, items: list[str], tail: str) -> str:
 def main() -> None:
     files = tracked()
     scripts = [name for name in files if name.endswith(".py")]
-    resources = [name for name in files if name.startswith("Resources/")]
+    resources = [name for name in files if name.startswith(("Resources/", "madreg/resources/")) and name not in scripts]
     cmake = MODULE / "CMakeLists.txt"
     text = replace_list(cmake.read_text(), "set(MODULE_PYTHON_SCRIPTS", scripts, "  )")
     cmake.write_text(replace_list(text, "set(MODULE_PYTHON_RESOURCES", resources, "  )"))
     packages = [name.removesuffix("/__init__.py").replace("/", ".") for name in scripts if name.endswith("__init__.py")]
-    wanted = [f'"{name}",' for name in packages if name.split(".")[0] == "madreg"] + ['"madreg._resources",']
+    wanted = [f'"{name}",' for name in packages if name.split(".")[0] == "madreg"]
     project = ROOT / "pyproject.toml"
     project.write_text(replace_list(project.read_text(), "packages = [", wanted, "]"))
 

@@ -1,7 +1,7 @@
 """Make the bundled demo pair from the PyPI source distribution of pycortex 1.4.0 (BSD-2-Clause).
 
     pip download --no-deps --no-binary pycortex pycortex==1.4.0
-    python tools/make_demo.py pycortex-1.4.0.tar.gz MADRegistration/Resources/Demo
+    python tools/make_demo.py pycortex-1.4.0.tar.gz MADRegistration/madreg/resources/Demo
 
 Writes ``T1w.nii.gz`` (2 mm, fixed), ``EPI.nii.gz`` (native grid, moving), ``truth.json`` and ``NOTICE.txt``.  The face
 is zeroed in both scans.  Everything is read with ITK, as Slicer does.
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from madreg import geometry
+from madreg.image import geometry
 
 ARCHIVE_ROOT = "pycortex-1.4.0"
 SUBJECT = f"{ARCHIVE_ROOT}/filestore/db/S1"

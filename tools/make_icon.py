@@ -1,6 +1,6 @@
 """Draw the icon: two slices of a head, one turned and shifted, and the distance between their centres.
 
-    python tools/make_icon.py MADRegistration/Resources/Icons/MADRegistration.png
+python tools/make_icon.py MADRegistration/Resources/Icons/MADRegistration.png
 """
 
 from __future__ import annotations

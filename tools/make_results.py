@@ -1,4 +1,4 @@
-"""Make every table and plot in Resources/Results again, or what is missing of it.
+"""Make every table and plot in docs/results again, or what is missing of it.
 
     python tools/make_results.py CASES --data DATA [--out DIR] [--only peers,capture]
     python tools/make_results.py --quick --out DIR        small forms of all, on made-up heads
@@ -22,10 +22,10 @@ RESULTS = {
     "trials": "--methods default --trials 10",
     "all_peers": "--methods identity,centers,peer:mattes,peer:elastix,peer:ants --fresh-process --trials 3",
     "measures": "--methods mad,nmi,ngf --levels small,large,any,affine,crop,anycrop --trials 2 "
-                "--only CT_T1,T1_T2,FLAIR_T1,T1_FLAIR,PET_T1",
+    "--only CT_T1,T1_T2,FLAIR_T1,T1_FLAIR,PET_T1",
     "measures_given": "--methods mad:given,nmi:given,ngf:given --levels large --trials 1 --only CT_T1",
     "measures_search": "--methods default,mad:search,nmi:search,ngf:search --levels any --trials 1 "
-                       "--only CT_T1,T1_T2,FLAIR_T1,T1_FLAIR,PET_T1",
+    "--only CT_T1,T1_T2,FLAIR_T1,T1_FLAIR,PET_T1",
     "landscapes": f"--study landscapes {THREE}",
     "bodies": "--study bodies --seed 1",
     "capture": f"--study capture {THREE}",
@@ -56,17 +56,25 @@ def commands(cases: Path | None, data: Path | None, out: Path, only: list[str], 
         for option in ("--only", "--trials") if quick else ():  # the made-up heads have names of their own
             if option in words:
                 del words[words.index(option) : words.index(option) + 2]
-        made[folder] = ["evaluate", *([str(pairs)] if pairs else []), *words, *(["--quick"] if quick else []),
-                        *(["--data", str(data)] if data and folder in NEED_DATA else []), "--out", str(out / folder)]
+        made[folder] = [
+            "evaluate",
+            *([str(pairs)] if pairs else []),
+            *words,
+            *(["--quick"] if quick else []),
+            *(["--data", str(data)] if data and folder in NEED_DATA else []),
+            "--out",
+            str(out / folder),
+        ]
     return made
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="?", type=Path, metavar="CASES")
-    parser.add_argument("--data", type=Path,
-                        help=f"folder with folders of T1w scans to train on, for {' and '.join(NEED_DATA)}")
-    parser.add_argument("--out", type=Path, default=ROOT / "Resources" / "Results")
+    parser.add_argument(
+        "--data", type=Path, help=f"folder with folders of T1w scans to train on, for {' and '.join(NEED_DATA)}"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="these folders")
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()

@@ -47,9 +47,13 @@ class TransformState:
         node.GetMatrixTransformToParent(matrix)
         names = [name for name in node.GetAttributeNames() if name.startswith(ATTRIBUTE_PREFIX)]
         roles = (node.GetFixedNodeReferenceRole(), node.GetMovingNodeReferenceRole(), *_ROLES)
-        return cls(node.GetName(), toArray(matrix), node.GetTransformNodeID(),
-                   {name: node.GetAttribute(name) for name in names},
-                   {role: node.GetNodeReferenceID(role) for role in roles})
+        return cls(
+            node.GetName(),
+            toArray(matrix),
+            node.GetTransformNodeID(),
+            {name: node.GetAttribute(name) for name in names},
+            {role: node.GetNodeReferenceID(role) for role in roles},
+        )
 
     def restore(self, node: slicer.vtkMRMLLinearTransformNode) -> None:
         for name in node.GetAttributeNames():
@@ -79,8 +83,7 @@ class Before:
     state: TransformState | None
 
     @classmethod
-    def of(cls, moving: slicer.vtkMRMLScalarVolumeNode,
-           transform: slicer.vtkMRMLLinearTransformNode | None) -> Before:
+    def of(cls, moving: slicer.vtkMRMLScalarVolumeNode, transform: slicer.vtkMRMLLinearTransformNode | None) -> Before:
         return cls(moving, moving.GetTransformNodeID(), None if transform is None else TransformState.of(transform))
 
     def restore(self, transform: slicer.vtkMRMLLinearTransformNode | None) -> None:
@@ -104,8 +107,7 @@ class Before:
         transform.SetNodeReferenceID(FORMER_PARENT, None if wasUnder else self.parentId)
         if self.state is not None:
             earlier = {name: value for name, value in self.state.attributes.items() if name != RECORD}
-            record["transform"] = {"name": self.state.name, "matrix": self.state.matrix.tolist(),
-                                   "attributes": earlier}
+            record["transform"] = {"name": self.state.name, "matrix": self.state.matrix.tolist(), "attributes": earlier}
             transform.SetNodeReferenceID(FORMER_ABOVE, self.state.parentId)
             references = self.state.references
             transform.SetNodeReferenceID(FORMER_FIXED, references[transform.GetFixedNodeReferenceRole()])
@@ -127,6 +129,11 @@ class Before:
         references = dict.fromkeys(_ROLES)
         references[transform.GetFixedNodeReferenceRole()] = transform.GetNodeReferenceID(FORMER_FIXED)
         references[transform.GetMovingNodeReferenceRole()] = transform.GetNodeReferenceID(FORMER_MOVING)
-        state = TransformState(former["name"], np.array(former["matrix"]), transform.GetNodeReferenceID(FORMER_ABOVE),
-                               former["attributes"], references)
+        state = TransformState(
+            former["name"],
+            np.array(former["matrix"]),
+            transform.GetNodeReferenceID(FORMER_ABOVE),
+            former["attributes"],
+            references,
+        )
         return cls(moving, parentId, state)

@@ -7,14 +7,15 @@ import json
 import numpy as np
 import slicer
 
-from madreg.geometry import FLIP_LPS_RAS, apply
+from madreg.image.geometry import FLIP_LPS_RAS, apply
 
 from .sampledata import DEMO_FOLDER
 from .volumes import imageOfVolume, parentToWorld
 
 
-def meanErrorMm(fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode,
-                fixedToMoving: np.ndarray) -> float:
+def meanErrorMm(
+    fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode, fixedToMoving: np.ndarray
+) -> float:
     """Mean distance in mm, over the bright voxels of the fixed volume, of where they are seen in the two volumes.
 
     Args:

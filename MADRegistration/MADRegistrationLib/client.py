@@ -14,7 +14,7 @@ import madreg
 
 from .process import Process, killGroup
 
-WORKER_PATH = Path(madreg.__file__).with_name("worker.py")
+WORKER_PATH = Path(madreg.__file__).with_name("commands") / "worker.py"
 SILENCE_SECONDS = 120.0
 """A worker that works and has not even sent a heartbeat for so long is taken for dead."""
 

@@ -37,8 +37,14 @@ class SceneComparison(SceneJob):
         node: for ``done``, the volume, on the grid of the fixed one, 0 to 255.
     """
 
-    def __init__(self, client: WorkerClient, fixed: slicer.vtkMRMLScalarVolumeNode,
-                 moving: slicer.vtkMRMLScalarVolumeNode, kind: str, **options: Any) -> None:
+    def __init__(
+        self,
+        client: WorkerClient,
+        fixed: slicer.vtkMRMLScalarVolumeNode,
+        moving: slicer.vtkMRMLScalarVolumeNode,
+        kind: str,
+        **options: Any,
+    ) -> None:
         super().__init__(client, fixed, moving, **options)
         self.kind = kind
         self.node: slicer.vtkMRMLScalarVolumeNode | None = None

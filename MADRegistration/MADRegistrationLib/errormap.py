@@ -14,7 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 import slicer
 
-from madreg.geometry import FLIP_LPS_RAS, Grid, apply
+from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
 
 from . import views, volumes
 from .before import ATTRIBUTE_PREFIX, ERROR_MAP
@@ -54,8 +54,12 @@ class ErrorMap:
         self._node: slicer.vtkMRMLScalarVolumeNode | None = None
         self._former: volumes.VoxelsBefore | None = None
 
-    def put(self, fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode,
-            transform: slicer.vtkMRMLLinearTransformNode) -> None:
+    def put(
+        self,
+        fixed: slicer.vtkMRMLScalarVolumeNode,
+        moving: slicer.vtkMRMLScalarVolumeNode,
+        transform: slicer.vtkMRMLLinearTransformNode,
+    ) -> None:
         """Write the map into the scene; the transform's former map is overwritten and renamed.  It is not shown yet."""
         scene = fixed.GetScene()
         name = f"{moving.GetName()} to {fixed.GetName()} error (MAD)"

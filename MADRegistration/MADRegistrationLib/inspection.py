@@ -31,8 +31,12 @@ class Inspection:
         self._moving: slicer.vtkMRMLScalarVolumeNode | None = None
         self._opacityBefore: float | None = None
 
-    def update(self, fixed: slicer.vtkMRMLScalarVolumeNode | None, moving: slicer.vtkMRMLScalarVolumeNode | None,
-               isRunning: bool = False) -> None:
+    def update(
+        self,
+        fixed: slicer.vtkMRMLScalarVolumeNode | None,
+        moving: slicer.vtkMRMLScalarVolumeNode | None,
+        isRunning: bool = False,
+    ) -> None:
         """Look at these two from now on; while a registration runs there is no error map."""
         self._fixed, self._moving = fixed, moving
         self._view.setInspectionEnabled(self._isPair)

@@ -24,7 +24,7 @@ _numbers = itertools.count(1)
 MESSAGE_OF_ERROR = {
     "input": "{message}",
     "memory": "The computer ran out of memory ({message}): close other programs or volumes, crop the volumes to the "
-              "region of interest (module Crop Volume), or choose the CPU. Nothing was changed. The log is {log}",
+    "region of interest (module Crop Volume), or choose the CPU. Nothing was changed. The log is {log}",
     "internal": "The registration failed ({message}): nothing was changed. The log is {log}",
 }
 
@@ -48,8 +48,13 @@ class SceneJob:
         message: for ``failed``, one sentence for the user.
     """
 
-    def __init__(self, client: WorkerClient, fixed: slicer.vtkMRMLScalarVolumeNode,
-                 moving: slicer.vtkMRMLScalarVolumeNode, onProgress: Callable[[Progress], None] | None = None) -> None:
+    def __init__(
+        self,
+        client: WorkerClient,
+        fixed: slicer.vtkMRMLScalarVolumeNode,
+        moving: slicer.vtkMRMLScalarVolumeNode,
+        onProgress: Callable[[Progress], None] | None = None,
+    ) -> None:
         self.fixed, self.moving = fixed, moving
         self.state, self.message = "new", ""
         self._client = client
@@ -102,8 +107,9 @@ class SceneJob:
         command = yield from self._command()
         self._client.send(job=self._number, **command)
 
-    def _write(self, node: slicer.vtkMRMLScalarVolumeNode, role: str,
-               mask: slicer.vtkMRMLNode | None = None) -> Iterator[None]:
+    def _write(
+        self, node: slicer.vtkMRMLScalarVolumeNode, role: str, mask: slicer.vtkMRMLNode | None = None
+    ) -> Iterator[None]:
         """Write a volume and its mask; returns their description for the worker."""
         image = volumes.imageOfVolume(node)
         description = {"name": image.name, "mask": None, **(yield from self._writeImage(image, role))}
@@ -157,8 +163,7 @@ class SceneJob:
         if latest is not None:
             if not self._isEnding:  # only the newest pose is worth drawing
                 self._follow(latest)
-            self._onProgress(Progress(latest["stage"], latest["fraction"], latest["seconds_left"],
-                                      latest["error_mm"]))
+            self._onProgress(Progress(latest["stage"], latest["fraction"], latest["seconds_left"], latest["error_mm"]))
 
     def _nodesExist(self) -> bool:
         return self.fixed.GetScene() is not None and self.moving.GetScene() is not None

@@ -18,9 +18,15 @@ def ofVolume(volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLNode | Non
         InputError: if there are several.
     """
     name = re.compile(re.escape(volume.GetName()) + r"[ _-]?mask", re.IGNORECASE)
-    found = [node for kind in ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
-             for node in slicer.util.getNodesByClass(kind) if name.fullmatch(node.GetName())]
+    found = [
+        node
+        for kind in ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
+        for node in slicer.util.getNodesByClass(kind)
+        if name.fullmatch(node.GetName())
+    ]
     if len(found) > 1:
-        raise InputError(f'"{found[0].GetName()}" and "{found[1].GetName()}" could both be the mask of '
-                         f'"{volume.GetName()}": rename one of them.')
+        raise InputError(
+            f'"{found[0].GetName()}" and "{found[1].GetName()}" could both be the mask of '
+            f'"{volume.GetName()}": rename one of them.'
+        )
     return found[0] if found else None

@@ -135,8 +135,7 @@ class Panel:
         if not number:
             return _("Choose moving volumes"), False, _("Tick the volumes to bring to the fixed one.")
         text = _("Register one volume") if number == 1 else _("Register {number} volumes").format(number=number)
-        return text, True, _(
-            "Bring each ticked volume to the fixed one; a table shows the results.")
+        return text, True, _("Bring each ticked volume to the fixed one; a table shows the results.")
 
     def _batch(self) -> list[slicer.vtkMRMLScalarVolumeNode]:
         fixed = self._parameters.fixedVolume
@@ -150,8 +149,14 @@ class Panel:
 
     def _inputs(self, moving: slicer.vtkMRMLScalarVolumeNode) -> Inputs:
         parameters = self._parameters
-        return Inputs(parameters.fixedVolume, moving, parameters.fixedMask, parameters.movingMask,
-                      parameters.outputTransform, parameters.resampledVolume)
+        return Inputs(
+            parameters.fixedVolume,
+            moving,
+            parameters.fixedMask,
+            parameters.movingMask,
+            parameters.outputTransform,
+            parameters.resampledVolume,
+        )
 
     def updateDevices(self) -> None:
         """Show the devices that the worker has found; before it has run, what every computer has."""
@@ -202,8 +207,14 @@ class Panel:
         """Start the next of the queue, or end."""
         while self._queue:
             inputs = self._queue.pop(0)
-            registration = SceneRegistration(self._client, inputs, settingsOf(self._parameters),
-                                             self._parameters.followProgress, self._showProgress, self._run)
+            registration = SceneRegistration(
+                self._client,
+                inputs,
+                settingsOf(self._parameters),
+                self._parameters.followProgress,
+                self._showProgress,
+                self._run,
+            )
             try:
                 registration.start()
             except InputError as error:
@@ -260,8 +271,9 @@ class Panel:
                 self.table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "MAD registrations")
             table.fill(self.table, self.finished)
             views.showTable(self.table)
-            self._view.setResult(_("{done} of {all} volumes registered.").format(
-                done=len(done), all=len(self.finished)))
+            self._view.setResult(
+                _("{done} of {all} volumes registered.").format(done=len(done), all=len(self.finished))
+            )
         elif done:
             self._view.setResult(verdict.resultHtml(done[-1].report))
         elif self._layers is not None:
@@ -277,8 +289,10 @@ class Panel:
         if isinstance(self._current, SceneComparison):
             return self._endComparison(self._current)
         self.finished.append(self._current)
-        self._view.setMessage(_("Cancelled: everything is as it was.") if not self._isBatch
-                              else _("Cancelled: what was finished stays."), False)
+        self._view.setMessage(
+            _("Cancelled: everything is as it was.") if not self._isBatch else _("Cancelled: what was finished stays."),
+            False,
+        )
         self._end()
 
     @property
@@ -295,8 +309,11 @@ class Panel:
         """Put everything back to what it was before the last run."""
         overwritten = []
         for registration in reversed(self._revertible()):
-            if registration.madeTransform and self._parameters is not None and (
-                    self._parameters.outputTransform is registration.transform):
+            if (
+                registration.madeTransform
+                and self._parameters is not None
+                and (self._parameters.outputTransform is registration.transform)
+            ):
                 self._parameters.outputTransform = None
             if registration.overwritten is not None:
                 overwritten.append(registration.overwritten.GetName())
@@ -305,9 +322,15 @@ class Panel:
             self._layers.restore()
             self._layers = None
         self._view.setResult("")
-        self._view.setMessage(_("Everything is as it was before the registration.") if not overwritten else _(
-            'Everything is as it was before the registration, but "{name}" stays resampled: what it showed before was '
-            "not saved.").format(name='", "'.join(overwritten)), False)
+        self._view.setMessage(
+            _("Everything is as it was before the registration.")
+            if not overwritten
+            else _(
+                "Everything is as it was before the registration, "
+                'but "{name}" stays resampled: what it showed before was not saved.'
+            ).format(name='", "'.join(overwritten)),
+            False,
+        )
         self.update()
 
     def _plottable(self) -> SceneRegistration | None:
@@ -321,8 +344,9 @@ class Panel:
             return
         if any(node.GetScene() is None for node in (self._plot.get("chart"), self._plot.get("table")) if node):
             self._plot = {}
-        views.plotConvergence(done.convergence(), _("Registration of {name}").format(name=done.moving.GetName()),
-                              self._plot)
+        views.plotConvergence(
+            done.convergence(), _("Registration of {name}").format(name=done.moving.GetName()), self._plot
+        )
 
     def _showProgress(self, progress: Progress) -> None:
         stage = progress.stage
@@ -344,8 +368,13 @@ class Panel:
         """Make and show a ``checkerboard`` or the ``edges`` of the two volumes as they lie now."""
         if self.isRunning or self._parameters is None:
             return
-        comparison = SceneComparison(self._client, self._parameters.fixedVolume, self._parameters.movingVolume, kind,
-                                     onProgress=self._showProgress)
+        comparison = SceneComparison(
+            self._client,
+            self._parameters.fixedVolume,
+            self._parameters.movingVolume,
+            kind,
+            onProgress=self._showProgress,
+        )
         try:
             self._ensureTorch()
             comparison.start()

@@ -21,9 +21,11 @@ class TransformType(Enum):
     AFFINE = "affine"
 
     def label(self) -> str:
-        return {"rigid": _("Rigid (move and turn)"),
-                "similarity": _("Similarity (and one scale)"),
-                "affine": _("Affine (and stretch and shear)")}[self.value]
+        return {
+            "rigid": _("Rigid (move and turn)"),
+            "similarity": _("Similarity (and one scale)"),
+            "affine": _("Affine (and stretch and shear)"),
+        }[self.value]
 
 
 class StartFrom(Enum):
@@ -35,10 +37,12 @@ class StartFrom(Enum):
     MASS = "mass"
 
     def label(self) -> str:
-        return {"search": _("Search from any pose"),
-                "given": _("Where the volumes are now"),
-                "geometry": _("Centers of the volumes"),
-                "mass": _("Centers of mass")}[self.value]
+        return {
+            "search": _("Search from any pose"),
+            "given": _("Where the volumes are now"),
+            "geometry": _("Centers of the volumes"),
+            "mass": _("Centers of mass"),
+        }[self.value]
 
 
 class Measure(Enum):
@@ -50,10 +54,12 @@ class Measure(Enum):
     NGF = "ngf"
 
     def label(self) -> str:
-        return {"default": _("Default (best combination)"),
-                "mad": _("MAD alone, as published"),
-                "nmi": _("Normalized mutual information alone"),
-                "ngf": _("Normalized gradient fields alone")}[self.value]
+        return {
+            "default": _("Default (best combination)"),
+            "mad": _("MAD alone, as published"),
+            "nmi": _("Normalized mutual information alone"),
+            "ngf": _("Normalized gradient fields alone"),
+        }[self.value]
 
 
 class Preset(Enum):
@@ -64,9 +70,11 @@ class Preset(Enum):
     CUSTOM = "custom"
 
     def label(self) -> str:
-        return {"thorough": _("Thorough: the volumes may lie in any pose"),
-                "fast": _("Fast: the volumes are roughly aligned already"),
-                "custom": _("Custom")}[self.value]
+        return {
+            "thorough": _("Thorough: the volumes may lie in any pose"),
+            "fast": _("Fast: the volumes are roughly aligned already"),
+            "custom": _("Custom"),
+        }[self.value]
 
 
 PRESETS = {Preset.THOROUGH: (StartFrom.SEARCH, Measure.DEFAULT), Preset.FAST: (StartFrom.GIVEN, Measure.DEFAULT)}

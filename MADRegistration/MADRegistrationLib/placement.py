@@ -16,7 +16,7 @@ import numpy as np
 import slicer
 
 from madreg.errors import InputError
-from madreg.geometry import slicer_to_parent
+from madreg.image.geometry import slicer_to_parent
 
 from .before import ATTRIBUTE_PREFIX, Before
 from .volumes import parentToWorld, toMatrix
@@ -51,8 +51,12 @@ class Placement:
             circle of transforms.
     """
 
-    def __init__(self, fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode,
-                 transform: slicer.vtkMRMLLinearTransformNode | None = None) -> None:
+    def __init__(
+        self,
+        fixed: slicer.vtkMRMLScalarVolumeNode,
+        moving: slicer.vtkMRMLScalarVolumeNode,
+        transform: slicer.vtkMRMLLinearTransformNode | None = None,
+    ) -> None:
         self.fixed, self.moving, self.transform = fixed, moving, transform
         self.scene = moving.GetScene()
         parentToWorld(fixed)
@@ -67,17 +71,22 @@ class Placement:
     def _checkOutput(self) -> None:
         transform = self.transform
         if transform in ancestors(self.fixed):
-            raise InputError(f'The fixed volume "{self.fixed.GetName()}" lies under "{transform.GetName()}" and would '
-                             "be moved with it: choose another output transform.")
+            raise InputError(
+                f'The fixed volume "{self.fixed.GetName()}" lies under "{transform.GetName()}" and would '
+                "be moved with it: choose another output transform."
+            )
         if transform in ancestors(self.moving)[1:]:
-            raise InputError(f'"{transform.GetName()}" already stands further up, above the parent of '
-                             f'"{self.moving.GetName()}": choose another output transform.')
+            raise InputError(
+                f'"{transform.GetName()}" already stands further up, above the parent of '
+                f'"{self.moving.GetName()}": choose another output transform.'
+            )
 
     def show(self, fixedToMoving: np.ndarray) -> None:
         """Put the moving volume where a 4x4 matrix (fixed LPS to moving LPS, world as it was at the start) says."""
         if self.transform is None:
-            self.transform = self.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode",
-                                                          transformName(self.fixed, self.moving))
+            self.transform = self.scene.AddNewNodeByClass(
+                "vtkMRMLLinearTransformNode", transformName(self.fixed, self.moving)
+            )
         toParent = np.linalg.inv(self._parentToWorld) @ slicer_to_parent(fixedToMoving) @ self._movingToWorld
         if self.transform.GetTransformNodeID() != self._parentId:
             self.transform.SetAndObserveTransformNodeID(self._parentId)

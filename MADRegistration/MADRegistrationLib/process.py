@@ -119,8 +119,12 @@ def killGroup(pid: int) -> None:
         pid: of the worker itself (not of a launcher before it), which leads a process group of its own.
     """
     if os.name == "nt":
-        subprocess.run(["taskkill", "/T", "/F", "/PID", str(pid)], capture_output=True, check=False,
-                       creationflags=subprocess.CREATE_NO_WINDOW)
+        subprocess.run(
+            ["taskkill", "/T", "/F", "/PID", str(pid)],
+            capture_output=True,
+            check=False,
+            creationflags=subprocess.CREATE_NO_WINDOW,
+        )
         return
     try:
         os.killpg(pid, signal.SIGKILL)

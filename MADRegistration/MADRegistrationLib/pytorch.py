@@ -8,8 +8,10 @@ from madreg.errors import InputError
 
 REQUIREMENT = ">=2.2"
 
-HOW_TO_GET = ("MADRegistration needs PyTorch: open the Extensions Manager (menu View), install the extension PyTorch, "
-              "restart Slicer, and press Register again.")
+HOW_TO_GET = (
+    "MADRegistration needs PyTorch: open the Extensions Manager (menu View), install the extension PyTorch, "
+    "restart Slicer, and press Register again."
+)
 DECLINED = "MADRegistration needs PyTorch, which was not installed: press Register again to install it."
 
 
@@ -31,10 +33,11 @@ def ensure() -> None:
     except ImportError:
         raise InputError(HOW_TO_GET) from None
     try:
-        torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
-            askConfirmation=True, torchVersionRequirement=REQUIREMENT)
+        torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True, torchVersionRequirement=REQUIREMENT)
     except Exception as error:  # pip and the network fail in many ways
-        raise InputError(f"PyTorch could not be installed ({error}): check the network connection and free disk "
-                         "space, or install it with the module PyTorch Utils.") from error
+        raise InputError(
+            f"PyTorch could not be installed ({error}): check the network connection and free disk "
+            "space, or install it with the module PyTorch Utils."
+        ) from error
     if torch is None:
         raise InputError(DECLINED)

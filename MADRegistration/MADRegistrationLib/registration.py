@@ -13,7 +13,7 @@ import numpy as np
 import slicer
 
 from madreg.errors import InputError
-from madreg.geometry import Grid, apply, mean_displacement
+from madreg.image.geometry import Grid, apply, mean_displacement
 
 from . import saved, volumes
 from .before import ERROR_MAP
@@ -45,8 +45,9 @@ class Inputs:
         if self.fixed is self.moving:
             raise InputError("The fixed and the moving volume are the same: choose two different ones.")
         if self.resampled is not None and self.resampled in (self.fixed, self.moving, self.fixedMask, self.movingMask):
-            raise InputError(f'"{self.resampled.GetName()}" is an input and would be overwritten: choose another '
-                             "resampled volume.")
+            raise InputError(
+                f'"{self.resampled.GetName()}" is an input and would be overwritten: choose another resampled volume.'
+            )
 
 
 class SceneRegistration(SceneJob):
@@ -65,8 +66,15 @@ class SceneRegistration(SceneJob):
         state: as of every job, or ``reverted``.
     """
 
-    def __init__(self, client: WorkerClient, inputs: Inputs, settings: dict[str, Any], follow: bool = True,
-                 onProgress: Callable[[Progress], None] | None = None, run: str | None = None) -> None:
+    def __init__(
+        self,
+        client: WorkerClient,
+        inputs: Inputs,
+        settings: dict[str, Any],
+        follow: bool = True,
+        onProgress: Callable[[Progress], None] | None = None,
+        run: str | None = None,
+    ) -> None:
         super().__init__(client, inputs.fixed, inputs.moving, onProgress)
         self.inputs, self.settings, self.follow, self.run = inputs, settings, follow, run or newRun()
         self.errorMap: ErrorMap | None = None
@@ -127,8 +135,12 @@ class SceneRegistration(SceneJob):
         """How the registration went: (n, 3) of percent of the run, distance in mm from the final pose (mean over the
         corners of the fixed volume), and estimated error in mm or NaN."""
         final = self.history[-1][1]
-        return np.array([(100 * fraction, mean_displacement(matrix, final, self._corners), np.nan if error is None
-                          else error) for fraction, matrix, error in self.history])
+        return np.array(
+            [
+                (100 * fraction, mean_displacement(matrix, final, self._corners), np.nan if error is None else error)
+                for fraction, matrix, error in self.history
+            ]
+        )
 
     def _undo(self) -> None:
         if self.errorMap is not None:
@@ -168,6 +180,7 @@ def newRun() -> str:
 
 def _attributes(report: dict[str, Any]) -> dict[str, str]:
     """What a saved scene tells of a registration."""
+
     def number(name: str, digits: int) -> str:
         return "unknown" if report.get(name) is None else f"{report[name]:.{digits}f}"
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from madreg import resources
+
 from .parameters import _
 
-DEMO_FOLDER = Path(__file__).parents[1] / "Resources" / "Demo"
+ICON = Path(__file__).parents[1] / "Resources" / "Icons" / "MADRegistration.png"
 
 
 def registerSampleData():
@@ -16,15 +18,15 @@ def registerSampleData():
 
     if hasattr(SampleData.SampleDataLogic, "registerCustomSampleDataCategory"):  # since Slicer 5.12
         SampleData.SampleDataLogic.registerCustomSampleDataCategory("MADRegistration", title=_("MAD Registration"))
-    hashes = json.loads((DEMO_FOLDER / "truth.json").read_text())["sha256"]
+    hashes = json.loads(resources.path("Demo", "truth.json").read_text())["sha256"]
     names = {"T1w": "T1w.nii.gz", "EPI": "EPI.nii.gz"}
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="MADRegistration",
         sampleName="MADRegistrationDemo",
-        uris=[(DEMO_FOLDER / file).as_uri() for file in names.values()],
+        uris=[resources.path("Demo", file).as_uri() for file in names.values()],
         fileNames=[f"MADRegistration-{file}" for file in names.values()],
         nodeNames=list(names),
-        thumbnailFileName=str(DEMO_FOLDER.parent / "Icons" / "MADRegistration.png"),
+        thumbnailFileName=str(ICON),
         loadFileTypes="VolumeFile",  # a file like these could be read as a segmentation as well
         checksums=[f"SHA256:{hashes[file]}" for file in names.values()],
     )

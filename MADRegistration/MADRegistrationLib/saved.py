@@ -55,7 +55,10 @@ class SavedRegistration:
 def newest() -> list[SavedRegistration]:
     """The registrations of the last run in the scene that can be reverted."""
     transforms = slicer.util.getNodesByClass("vtkMRMLLinearTransformNode")
-    found = [SavedRegistration(transform, before) for transform in transforms
-             if (before := Before.read(transform)) is not None]
+    found = [
+        SavedRegistration(transform, before)
+        for transform in transforms
+        if (before := Before.read(transform)) is not None
+    ]
     last = max((one.run for one in found), default="")
     return [one for one in found if one.run == last]

@@ -8,9 +8,15 @@ import vtk
 from .registration import SceneRegistration
 from .verdict import verdictOf
 
-NUMBERS = {"Error before (mm)": ("error_before_mm", 1), "Error after (mm)": ("error_after_mm", 1),
-           "Largest error (mm)": ("worst_mm", 1), "Overlap (%)": ("overlap", 100), "Moved (mm)": ("moved_mm", 1),
-           "Turned (degrees)": ("rotation_degrees", 1), "Time (s)": ("seconds", 1)}
+NUMBERS = {
+    "Error before (mm)": ("error_before_mm", 1),
+    "Error after (mm)": ("error_after_mm", 1),
+    "Largest error (mm)": ("worst_mm", 1),
+    "Overlap (%)": ("overlap", 100),
+    "Moved (mm)": ("moved_mm", 1),
+    "Turned (degrees)": ("rotation_degrees", 1),
+    "Time (s)": ("seconds", 1),
+}
 """Columns, with the key of the report and the factor to the unit of the column."""
 
 

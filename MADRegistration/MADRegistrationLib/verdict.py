@@ -17,7 +17,7 @@ REASONS = {
 def verdictOf(report: dict[str, Any]) -> tuple[str, str]:
     """``aligned``, ``check`` or ``failed``, and the reason in one sentence.
 
-    It is the backend's (:mod:`madreg.estimate`), but without an estimate never ``aligned``.
+    It is the backend's (:mod:`madreg.quality.estimate`), but without an estimate never ``aligned``.
     """
     verdict = report.get("verdict", "check")
     if verdict == "failed":
@@ -58,5 +58,6 @@ def resultHtml(report: dict[str, Any]) -> str:
     verdict, reason = verdictOf(report)
     rows = "".join(f"<tr><td>{name}:&nbsp;&nbsp;</td><td>{escape(value)}</td></tr>" for name, value in rowOf(report))
     notices = "".join(f"<p>{escape(notice)}</p>" for notice in report.get("notices", []))
-    return (f'<p><b style="color:{COLORS[verdict]}">{verdict.upper()}</b> &nbsp;{reason}</p>'
-            f"<table>{rows}</table>{notices}")
+    return (
+        f'<p><b style="color:{COLORS[verdict]}">{verdict.upper()}</b> &nbsp;{reason}</p><table>{rows}</table>{notices}'
+    )

@@ -22,8 +22,12 @@ class Layers:
 
     @classmethod
     def now(cls) -> Layers:
-        return cls([(node, node.GetBackgroundVolumeID(), node.GetForegroundVolumeID(), node.GetForegroundOpacity())
-                    for node in compositeNodes()])
+        return cls(
+            [
+                (node, node.GetBackgroundVolumeID(), node.GetForegroundVolumeID(), node.GetForegroundOpacity())
+                for node in compositeNodes()
+            ]
+        )
 
     def restore(self) -> None:
         """Show it again; volumes and views that are gone are left out."""
@@ -38,8 +42,9 @@ def _present(nodeId: str | None) -> str | None:
     return nodeId if nodeId and slicer.mrmlScene.GetNodeByID(nodeId) else None
 
 
-def show(fixed: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode | None, opacity: float = 0.5,
-         fit: bool = True) -> None:
+def show(
+    fixed: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode | None, opacity: float = 0.5, fit: bool = True
+) -> None:
     """The fixed volume in every slice view, the moving one half transparent over it.
 
     Args:
@@ -47,8 +52,9 @@ def show(fixed: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode | Non
     """
     hasViews = getattr(slicer, "app", None) is not None
     with slicer.util.RenderBlocker() if hasViews else nullcontext():  # drawn once, not after each step
-        slicer.util.setSliceViewerLayers(background=fixed, foreground=moving, foregroundOpacity=opacity,
-                                         fit=fit and hasViews)
+        slicer.util.setSliceViewerLayers(
+            background=fixed, foreground=moving, foregroundOpacity=opacity, fit=fit and hasViews
+        )
 
 
 def isShown(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> bool:
@@ -108,8 +114,9 @@ def clearLabelLayer(volume: slicer.vtkMRMLVolumeNode) -> None:
 
 def jumpTo(point: np.ndarray) -> None:
     """Bring a point (RAS mm, world) into the middle of every slice view."""
-    slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *map(float, point),
-                                          slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+    slicer.vtkMRMLSliceNode.JumpAllSlices(
+        slicer.mrmlScene, *map(float, point), slicer.vtkMRMLSliceNode.CenteredJumpSlice
+    )
 
 
 def plotConvergence(points: np.ndarray, title: str, nodes: dict) -> slicer.vtkMRMLPlotChartNode:
@@ -121,8 +128,14 @@ def plotConvergence(points: np.ndarray, title: str, nodes: dict) -> slicer.vtkMR
     """
     names = ["Percent of the run", "Distance to the result", "Estimated error"]
     columns = 2 if np.isnan(points[:, 2]).all() else 3
-    chart = slicer.util.plot(points[:, :columns], xColumnIndex=0, columnNames=names[:columns], title=title,
-                             show=getattr(slicer, "app", None) is not None, nodes=nodes)
+    chart = slicer.util.plot(
+        points[:, :columns],
+        xColumnIndex=0,
+        columnNames=names[:columns],
+        title=title,
+        show=getattr(slicer, "app", None) is not None,
+        nodes=nodes,
+    )
     chart.SetXAxisTitle(names[0])
     chart.SetYAxisTitle("mm")
     for series, name in zip(nodes["series"], names[1:], strict=False):

@@ -1,7 +1,7 @@
 """Volume nodes and masks to plain arrays in the world, for the worker process.
 
 The world is Slicer's after all parent transforms of the node: ``parent @ IJKToRAS``.  The backend's world is LPS, so
-every matrix that leaves here maps an index (i, j, k) to LPS mm; see :mod:`madreg.geometry`.
+every matrix that leaves here maps an index (i, j, k) to LPS mm; see :mod:`madreg.image.geometry`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from madreg.errors import InputError
-from madreg.geometry import FLIP_LPS_RAS
+from madreg.image.geometry import FLIP_LPS_RAS
 
 CHUNK_BYTES = 16_000_000
 """Written to disk at a time, so that Slicer's interface goes on between two pieces."""
@@ -59,8 +59,10 @@ def parentToWorld(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
     if parent is None:
         return np.eye(4)
     if not parent.IsTransformToWorldLinear():
-        raise InputError(f'"{node.GetName()}" lies under the non-linear transform "{parent.GetName()}": '
-                         "harden that transform, or take the volume out of it.")
+        raise InputError(
+            f'"{node.GetName()}" lies under the non-linear transform "{parent.GetName()}": '
+            "harden that transform, or take the volume out of it."
+        )
     matrix = vtk.vtkMatrix4x4()
     parent.GetMatrixTransformToWorld(matrix)
     return toArray(matrix)
@@ -78,10 +80,15 @@ def whyNotVolume(node: slicer.vtkMRMLNode | None) -> str | None:
     image = node.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None or 0 in image.GetDimensions():
         return f"{name} has no voxels: load it again, or choose another volume."
-    if node.IsA("vtkMRMLTensorVolumeNode") or node.IsA("vtkMRMLDiffusionImageVolumeNode") or (
-            image.GetNumberOfScalarComponents() != 1):
-        return (f"{name} is a vector volume with {image.GetNumberOfScalarComponents()} numbers per voxel: convert it "
-                "to a scalar volume first (module Vector to Scalar Volume).")
+    if (
+        node.IsA("vtkMRMLTensorVolumeNode")
+        or node.IsA("vtkMRMLDiffusionImageVolumeNode")
+        or (image.GetNumberOfScalarComponents() != 1)
+    ):
+        return (
+            f"{name} is a vector volume with {image.GetNumberOfScalarComponents()} numbers per voxel: convert it "
+            "to a scalar volume first (module Vector to Scalar Volume)."
+        )
     try:
         parentToWorld(node)
     except InputError as error:
@@ -97,8 +104,9 @@ def imageOfVolume(node: slicer.vtkMRMLScalarVolumeNode) -> Image:
     """
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
-    return Image(node.GetName(), slicer.util.arrayFromVolume(node),
-                 FLIP_LPS_RAS @ parentToWorld(node) @ toArray(matrix))
+    return Image(
+        node.GetName(), slicer.util.arrayFromVolume(node), FLIP_LPS_RAS @ parentToWorld(node) @ toArray(matrix)
+    )
 
 
 def imageOfMask(node: slicer.vtkMRMLNode) -> Image:
@@ -130,7 +138,8 @@ def _imageOfSegmentation(node: slicer.vtkMRMLSegmentationNode) -> Image:
         source.GetSegmentation().DeepCopy(node.GetSegmentation())
         source.GetSegmentation().CreateRepresentation(labelmap)
     filled = source.GenerateMergedLabelmapForAllSegments(
-        voxels, slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS)
+        voxels, slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS
+    )
     if not filled or voxels.GetPointData().GetScalars() is None or 0 in voxels.GetDimensions():
         return Image(node.GetName(), np.zeros((0, 0, 0), np.uint8), np.eye(4))
     matrix = vtk.vtkMatrix4x4()
@@ -151,12 +160,16 @@ def write(image: Image, path: Path) -> Iterator[None]:
         flat = array.reshape(-1)
         step = max(1, CHUNK_BYTES // array.itemsize)
         for first in range(0, flat.size, step):
-            file.write(flat[first:first + step].data)
+            file.write(flat[first : first + step].data)
             yield
 
 
-def setVoxels(node: slicer.vtkMRMLScalarVolumeNode, array: np.ndarray, like: slicer.vtkMRMLScalarVolumeNode,
-              ijkToRas: np.ndarray | None = None) -> None:
+def setVoxels(
+    node: slicer.vtkMRMLScalarVolumeNode,
+    array: np.ndarray,
+    like: slicer.vtkMRMLScalarVolumeNode,
+    ijkToRas: np.ndarray | None = None,
+) -> None:
     """Give a volume node new voxels (k, j, i) that lie where those of ``like`` do, parent transforms included.
 
     Args:

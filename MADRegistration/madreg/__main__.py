@@ -1,6 +1,6 @@
 """``python -m madreg`` is ``madreg``."""
 
-from .cli import command
+from .commands.main import command
 
 if __name__ == "__main__":
     command()

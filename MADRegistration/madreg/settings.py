@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .descent.parameters import DEGREES_OF_FREEDOM
 from .errors import InputError
 from .measures import MEASURES
-from .transforms import DEGREES_OF_FREEDOM
 
 INITS = ("given", "geometry", "mass", "search")
 

@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "MADRegistration"))
 import numpy as np  # noqa: E402
 import SimpleITK as sitk  # noqa: E402
 
-from madreg import worker  # noqa: E402
+from madreg.commands import worker  # noqa: E402
 from madreg.errors import InputError  # noqa: E402
-from madreg.geometry import Grid, apply  # noqa: E402
+from madreg.image.geometry import Grid, apply  # noqa: E402
 
 QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK = range(9)
 
@@ -40,16 +40,32 @@ def perform(command, say):
     elif kind in (SLOW, CHILD):
         if kind == CHILD:
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-            say("progress", job=command["job"], stage=f"child {child.pid}", fraction=0.6, matrix=SHIFT.tolist(),
-                error_mm=None, seconds_left=None)
+            say(
+                "progress",
+                job=command["job"],
+                stage=f"child {child.pid}",
+                fraction=0.6,
+                matrix=SHIFT.tolist(),
+                error_mm=None,
+                seconds_left=None,
+            )
         time.sleep(600)
     fixed, moving = (worker._image(command[role]) for role in ("fixed", "moving"))
     if command["resampled"]:
         worker._write_resampled(fixed, moving, SHIFT, Path(command["resampled"]))
     worst = write_error_map(command) if command["settings"]["measure"] == "nmi" else {}
-    return {**worst, "matrix_fixed_to_moving_lps": SHIFT.tolist(), "madreg": "0", "settings": command["settings"],
-            "error_before_mm": 37.4, "error_after_mm": None, "overlap": 0.9, "seconds": 0.1, "device": "CPU",
-            "notices": []}
+    return {
+        **worst,
+        "matrix_fixed_to_moving_lps": SHIFT.tolist(),
+        "madreg": "0",
+        "settings": command["settings"],
+        "error_before_mm": 37.4,
+        "error_after_mm": None,
+        "overlap": 0.9,
+        "seconds": 0.1,
+        "device": "CPU",
+        "notices": [],
+    }
 
 
 WORST_MM, WORST_INDEX = 17.5, (4, 3, 2)

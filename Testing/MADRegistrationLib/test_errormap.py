@@ -3,7 +3,7 @@ import pytest
 import SimpleITK as sitk
 import slicer
 
-from madreg.geometry import FLIP_LPS_RAS, Grid, about, apply
+from madreg.image.geometry import FLIP_LPS_RAS, Grid, about, apply
 from MADRegistrationLib import errormap, volumes
 from MADRegistrationLib.errormap import ErrorMap
 from MADRegistrationLib.placement import Placement
@@ -41,6 +41,7 @@ def registered(scene, addVolume, addTransform):
 @pytest.fixture
 def write(tmp_path):
     """Function that writes a map over a volume: a ramp from 0 to 4 along an axis of the world, and one voxel of 9.5."""
+
     def to(fixed, name="map.nrrd"):
         world = volumes.imageOfVolume(fixed).matrix
         low, high = apply(world, np.array([[0, 0, 0], [9, 8, 7]]))
@@ -50,6 +51,7 @@ def write(tmp_path):
         voxels[index[::-1]] = 9.5
         sitk.WriteImage(grid.as_image(voxels), str(tmp_path / name))
         return tmp_path / name, apply(grid.matrix, np.array(index)), voxels
+
     return to
 
 

@@ -31,10 +31,23 @@ class FakeView:
 
 
 def makeParameters(**values):
-    return SimpleNamespace(**{
-        "fixedVolume": None, "movingVolume": None, "fixedMask": None, "movingMask": None, "outputTransform": None,
-        "resampledVolume": None, "transformType": p.TransformType.RIGID, "startFrom": p.StartFrom.SEARCH,
-        "measure": p.Measure.DEFAULT, "device": "auto", "seed": QUICK, "followProgress": True} | values)
+    return SimpleNamespace(
+        **{
+            "fixedVolume": None,
+            "movingVolume": None,
+            "fixedMask": None,
+            "movingMask": None,
+            "outputTransform": None,
+            "resampledVolume": None,
+            "transformType": p.TransformType.RIGID,
+            "startFrom": p.StartFrom.SEARCH,
+            "measure": p.Measure.DEFAULT,
+            "device": "auto",
+            "seed": QUICK,
+            "followProgress": True,
+        }
+        | values
+    )
 
 
 @pytest.fixture
@@ -60,8 +73,10 @@ def panel(view, client, scene):
 
 @pytest.fixture
 def volumes(addVolume):
-    return [addVolume(np.random.default_rng(n).integers(0, 9, (9, 10, 11)).astype(np.int16), name=name)
-            for n, name in enumerate(("MR", "CT", "PET"))]
+    return [
+        addVolume(np.random.default_rng(n).integers(0, 9, (9, 10, 11)).astype(np.int16), name=name)
+        for n, name in enumerate(("MR", "CT", "PET"))
+    ]
 
 
 def run(panel, until=lambda: False, seconds=120):
@@ -73,8 +88,10 @@ def run(panel, until=lambda: False, seconds=120):
 
 
 def layers():
-    return [(n.GetBackgroundVolumeID(), n.GetForegroundVolumeID(), n.GetForegroundOpacity())
-            for n in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")]
+    return [
+        (n.GetBackgroundVolumeID(), n.GetForegroundVolumeID(), n.GetForegroundOpacity())
+        for n in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    ]
 
 
 def test_the_button_names_what_is_missing(panel, view, volumes, addVolume, scene):
@@ -87,8 +104,12 @@ def test_the_button_names_what_is_missing(panel, view, volumes, addVolume, scene
         (makeParameters(fixedVolume=fixed, movingVolume=fixed), "Choose two different volumes", False, "the same"),
         (makeParameters(fixedVolume=labels, movingVolume=moving), "Fixed volume cannot be used", False, "label map"),
         (makeParameters(fixedVolume=fixed, movingVolume=labels), "Moving volume cannot be used", False, "label map"),
-        (makeParameters(fixedVolume=fixed, movingVolume=moving, resampledVolume=fixed),
-         "Choose another resampled volume", False, "overwritten"),
+        (
+            makeParameters(fixedVolume=fixed, movingVolume=moving, resampledVolume=fixed),
+            "Choose another resampled volume",
+            False,
+            "overwritten",
+        ),
         (makeParameters(fixedVolume=fixed, movingVolume=moving), "Register", True, "moving volume"),
     ]
     for parameters, text, isEnabled, words in expected:
@@ -330,8 +351,7 @@ def test_revert_after_saving_and_loading_the_scene(panel, view, volumes, scene, 
     assert view.shown["RevertEnabled"] is False
     loaded = saveAndLoad()
     fixed, moving = (loaded.GetFirstNodeByName(name) for name in ("MR", "CT"))
-    parameters = makeParameters(fixedVolume=fixed, movingVolume=moving,
-                                outputTransform=moving.GetParentTransformNode())
+    parameters = makeParameters(fixedVolume=fixed, movingVolume=moving, outputTransform=moving.GetParentTransformNode())
     panel.setParameters(parameters)
     assert view.shown["RevertEnabled"] is True and view.shown["PlotEnabled"] is False
     assert view.shown["ErrorMap"][0] is True

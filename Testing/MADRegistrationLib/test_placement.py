@@ -3,7 +3,7 @@ import pytest
 import slicer
 
 from madreg.errors import InputError
-from madreg.geometry import FLIP_LPS_RAS, about, apply
+from madreg.image.geometry import FLIP_LPS_RAS, about, apply
 from MADRegistrationLib.before import Before
 from MADRegistrationLib.placement import Placement, ancestors, transformName
 from MADRegistrationLib.volumes import imageOfVolume, parentToWorld
@@ -39,10 +39,16 @@ def chain(scene, node):
     """All that a registration may change above a node, for comparing before and after."""
     state = []
     while node is not None:
-        state.append((node.GetID(), node.GetName(), node.GetTransformNodeID(), parentToWorld(node).tolist(),
-                      sorted(node.GetAttributeNames()),
-                      [node.GetNodeReferenceID(role) for role in ("spatialRegistrationFixed",
-                                                                  "spatialRegistrationMoving")]))
+        state.append(
+            (
+                node.GetID(),
+                node.GetName(),
+                node.GetTransformNodeID(),
+                parentToWorld(node).tolist(),
+                sorted(node.GetAttributeNames()),
+                [node.GetNodeReferenceID(role) for role in ("spatialRegistrationFixed", "spatialRegistrationMoving")],
+            )
+        )
         node = node.GetParentTransformNode()
     return state, scene.GetNumberOfNodes()
 

@@ -12,8 +12,13 @@ class FakeLogic:
 
     result, calls = object(), []
 
-    def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None,
-                     torchvisionVersionRequirement=None):
+    def installTorch(
+        self,
+        askConfirmation=False,
+        forceComputationBackend=None,
+        torchVersionRequirement=None,
+        torchvisionVersionRequirement=None,
+    ):
         self.calls.append((askConfirmation, forceComputationBackend, torchVersionRequirement))
         if isinstance(self.result, Exception):
             raise self.result

@@ -12,7 +12,7 @@ import slicer
 
 pytest.importorskip("torch", reason="needs torch")
 
-from madreg.geometry import FLIP_LPS_RAS, about, apply
+from madreg.image.geometry import FLIP_LPS_RAS, about, apply
 from MADRegistrationLib import errormap
 from MADRegistrationLib.check import meanErrorMm
 from MADRegistrationLib.client import WorkerClient
@@ -20,7 +20,7 @@ from MADRegistrationLib.process import SubprocessProcess
 from MADRegistrationLib.registration import Inputs, SceneRegistration
 from MADRegistrationLib.volumes import imageOfVolume, toMatrix
 
-DEMO = Path(__file__).resolve().parents[2] / "MADRegistration" / "Resources" / "Demo"
+DEMO = Path(__file__).resolve().parents[2] / "MADRegistration" / "madreg" / "resources" / "Demo"
 TRUTH = np.array(json.loads((DEMO / "truth.json").read_text())["fixed_to_moving_lps_mm"])
 LIMIT_MM = 5.0
 """What counts as registered in the benchmark; the truth of this pair is itself only good to 2 to 3 mm (truth.json)."""
@@ -74,7 +74,8 @@ def test_far_apart_with_parents_on_both(client, pair, addTransform):
     """Oblique parents above both volumes, the moving one turned by 60 degrees: it ends right, and comes back."""
     fixed, moving = pair
     fixed.SetAndObserveTransformNodeID(
-        addTransform(about(np.array([5.0, 9, -3]), turn([3, 1, 2], 25), np.array([-30.0, 12, 8]))).GetID())
+        addTransform(about(np.array([5.0, 9, -3]), turn([3, 1, 2], 25), np.array([-30.0, 12, 8]))).GetID()
+    )
     parent = addTransform(about(np.zeros(3), turn([1, 2, 3], 60), np.array([40.0, -30, 20])))
     moving.SetAndObserveTransformNodeID(parent.GetID())
     before = meanErrorMm(fixed, moving, TRUTH)

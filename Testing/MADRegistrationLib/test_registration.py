@@ -10,7 +10,7 @@ import pytest
 import slicer
 
 from madreg.errors import InputError
-from madreg.geometry import FLIP_LPS_RAS, about, apply
+from madreg.image.geometry import FLIP_LPS_RAS, about, apply
 from MADRegistrationLib import client as clientModule
 from MADRegistrationLib import errormap, saved, volumes
 from MADRegistrationLib.client import WorkerClient
@@ -20,8 +20,9 @@ from MADRegistrationLib.registration import Inputs, SceneRegistration, newRun
 FAKES = Path(__file__).with_name("fakes.py")
 QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD = range(8)  # as in fakes.py
 
-SHIFT_AND_TURN = about(np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]),
-                       np.array([5.0, 40, -9]))
+SHIFT_AND_TURN = about(
+    np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]), np.array([5.0, 40, -9])
+)
 
 
 @pytest.fixture
@@ -81,8 +82,10 @@ def exists(pid):
 
 
 def isAsBefore(scene, pair):
-    return (all(node.GetTransformNodeID() is None for node in pair)
-            and scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0)
+    return (
+        all(node.GetTransformNodeID() is None for node in pair)
+        and scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0
+    )
 
 
 def test_a_registration_ends_on_the_transform(client, pair, scene):
@@ -118,7 +121,8 @@ def test_the_moving_volume_follows_and_cancel_puts_it_back(client, pair, scene, 
     registration = register(client, pair, SLOW)
     run(registration, until=lambda r: r.history)
     np.testing.assert_allclose(
-        slicer.util.arrayFromTransformMatrix(pair[1].GetParentTransformNode())[:3, 3], [5, -10, -15], atol=1e-9)
+        slicer.util.arrayFromTransformMatrix(pair[1].GetParentTransformNode())[:3, 3], [5, -10, -15], atol=1e-9
+    )
     pid, began = client._pid, time.perf_counter()
     registration.cancel()
     assert time.perf_counter() - began < 1.0
@@ -188,12 +192,15 @@ def test_an_idle_worker_is_silent_and_that_is_no_fault(client, pair, monkeypatch
     assert again.state == "done", again.message
 
 
-@pytest.mark.parametrize("seed, words", [
-    (CRASH, ["stopped unexpectedly", "memory", "MADRegistration-worker.log"]),
-    (BAD_INPUT, ["CT has the same value in every voxel"]),
-    (NO_MEMORY, ["ran out of memory", "crop the volumes", "MADRegistration-worker.log"]),
-    (BUG, ["KeyError", "nothing was changed", "MADRegistration-worker.log"]),
-])
+@pytest.mark.parametrize(
+    "seed, words",
+    [
+        (CRASH, ["stopped unexpectedly", "memory", "MADRegistration-worker.log"]),
+        (BAD_INPUT, ["CT has the same value in every voxel"]),
+        (NO_MEMORY, ["ran out of memory", "crop the volumes", "MADRegistration-worker.log"]),
+        (BUG, ["KeyError", "nothing was changed", "MADRegistration-worker.log"]),
+    ],
+)
 def test_failures_are_readable_and_change_nothing(client, pair, scene, tempFolder, seed, words):
     registration = register(client, pair, seed)
     run(registration)
@@ -238,8 +245,10 @@ def test_a_python_that_is_not_there(pair, scene, tempFolder):
 def test_the_worker_dies_with_its_parent_and_cleans_up(tmp_path):
     folder = tmp_path / "files"
     (folder / "1").mkdir(parents=True)
-    code = f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, {str(FAKES)!r}, {str(folder)!r}], " \
-           "stdin=subprocess.PIPE, stdout=subprocess.DEVNULL); print(p.pid, flush=True); time.sleep(600)"
+    code = (
+        f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, {str(FAKES)!r}, {str(folder)!r}], "
+        "stdin=subprocess.PIPE, stdout=subprocess.DEVNULL); print(p.pid, flush=True); time.sleep(600)"
+    )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     worker = int(parent.stdout.readline())
     time.sleep(1)
@@ -344,11 +353,14 @@ def test_closing_the_scene_ends_the_registration(client, pair, scene):
     assert registration.state == "cancelled" and not client.isStarted
 
 
-@pytest.mark.parametrize("change, words", [
-    (lambda fixed, moving: (fixed, fixed), "are the same"),
-    (lambda fixed, moving: (None, moving), "Choose a fixed volume"),
-    (lambda fixed, moving: (fixed, None), "Choose a moving volume"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda fixed, moving: (fixed, fixed), "are the same"),
+        (lambda fixed, moving: (None, moving), "Choose a fixed volume"),
+        (lambda fixed, moving: (fixed, None), "Choose a moving volume"),
+    ],
+)
 def test_wrong_inputs_are_refused_before_anything_starts(client, pair, change, words):
     with pytest.raises(InputError, match=words):
         register(client, change(*pair))

@@ -14,8 +14,15 @@ CODE = (MODULE / "MADRegistration.py").read_text()
 UI = ElementTree.parse(MODULE / "Resources" / "UI" / "MADRegistration.ui").getroot()
 WIDGETS = {widget.get("name"): widget for widget in UI.iter("widget")}
 
-CONTROLS = ("qMRMLNodeComboBox", "qMRMLCheckableNodeComboBox", "QComboBox", "QSpinBox", "QCheckBox", "QPushButton",
-            "ctkSliderWidget")
+CONTROLS = (
+    "qMRMLNodeComboBox",
+    "qMRMLCheckableNodeComboBox",
+    "QComboBox",
+    "QSpinBox",
+    "QCheckBox",
+    "QPushButton",
+    "ctkSliderWidget",
+)
 """Classes of what the user can touch."""
 
 
@@ -53,8 +60,12 @@ def test_every_control_does_something():
 
 
 def test_bound_controls_fit_their_parameter():
-    kinds = {"QCheckBox": "bool", "QSpinBox": "int", "QComboBox": "(TransformType|StartFrom|Measure)",
-             "qMRMLNodeComboBox": "vtkMRML"}
+    kinds = {
+        "QCheckBox": "bool",
+        "QSpinBox": "int",
+        "QComboBox": "(TransformType|StartFrom|Measure)",
+        "qMRMLNodeComboBox": "vtkMRML",
+    }
     known, bound = parameters(), []
     for widget in WIDGETS.values():
         name = property_of(widget, "SlicerParameterName")
@@ -96,16 +107,27 @@ def test_what_slicer_imports_when_it_starts_is_light():
             roots |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             roots.add(node.module if node.module.startswith("MADRegistrationLib") else node.module.split(".")[0])
-    assert roots <= {"json", "time", "typing", "unittest", "qt", "slicer", "vtk",
-                     "MADRegistrationLib.parameters", "MADRegistrationLib.sampledata"}
+    assert roots <= {
+        "json",
+        "time",
+        "typing",
+        "unittest",
+        "qt",
+        "slicer",
+        "vtk",
+        "MADRegistrationLib.parameters",
+        "MADRegistrationLib.sampledata",
+    }
     code = "import sys, MADRegistrationLib.sampledata; sys.exit('numpy' in sys.modules and 'slicer' not in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=MODULE).returncode == 0
 
 
 def test_opening_the_module_imports_no_torch():
     pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
-    code = ("import sys, MADRegistrationLib.panel, MADRegistrationLib.pytorch, MADRegistrationLib.check; "
-            "sys.exit('torch' in sys.modules)")
+    code = (
+        "import sys, MADRegistrationLib.panel, MADRegistrationLib.pytorch, MADRegistrationLib.check; "
+        "sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=MODULE).returncode == 0
 
 
@@ -115,8 +137,10 @@ def methods(code, name):
     return {n.name: [a.arg for a in n.args.args] for n in node.body if isinstance(n, ast.FunctionDef)}
 
 
-@pytest.mark.parametrize("file, protocol, name, prefix", [
-    ("panel.py", "View", "Panel", "panel"), ("inspection.py", "InspectionView", "Inspection", "inspection")])
+@pytest.mark.parametrize(
+    "file, protocol, name, prefix",
+    [("panel.py", "View", "Panel", "panel"), ("inspection.py", "InspectionView", "Inspection", "inspection")],
+)
 def test_the_widget_shows_all_that_the_panel_says(file, protocol, name, prefix):
     source = (MODULE / "MADRegistrationLib" / file).read_text()
     view, widget = methods(source, protocol), methods(CODE, "MADRegistrationWidget")

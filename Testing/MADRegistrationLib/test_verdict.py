@@ -6,33 +6,46 @@ import pytest
 from MADRegistrationLib.verdict import COLORS, REASONS, millimetres, resultHtml, verdictOf
 
 
-@pytest.mark.parametrize("said, error, verdict", [
-    ("aligned", 0.4, "aligned"), ("check", 3.4, "check"), ("failed", 13.1, "failed"), ("aligned", None, "check"),
-    ("failed", None, "failed"),
-])
+@pytest.mark.parametrize(
+    "said, error, verdict",
+    [
+        ("aligned", 0.4, "aligned"),
+        ("check", 3.4, "check"),
+        ("failed", 13.1, "failed"),
+        ("aligned", None, "check"),
+        ("failed", None, "failed"),
+    ],
+)
 def test_verdict_is_the_backends_unless_nothing_supports_it(said, error, verdict):
     found, reason = verdictOf({"verdict": said, "error_after_mm": error, "little_overlap": False})
     assert found == verdict and reason.endswith(".") and "little in common" not in reason
 
 
-@pytest.mark.parametrize("overlap, error, verdict, isSaid", [
-    (0.15, 0.4, "check", True), (0.15, 14.0, "failed", False), (0.9, 0.4, "aligned", False), (0.9, 4.0, "check", False),
-])
+@pytest.mark.parametrize(
+    "overlap, error, verdict, isSaid",
+    [
+        (0.15, 0.4, "check", True),
+        (0.15, 14.0, "failed", False),
+        (0.9, 0.4, "aligned", False),
+        (0.9, 4.0, "check", False),
+    ],
+)
 def test_little_overlap_is_the_backends_and_is_said(overlap, error, verdict, isSaid):
     pytest.importorskip("torch")
-    from madreg.estimate import Estimate
-    from madreg.result import Result
+    from madreg.pipeline.result import Result
+    from madreg.quality.estimate import Estimate
     from madreg.settings import Settings
 
     judged = Estimate(np.eye(4), error, 0.5, 2.0, np.eye(4), overlap)
-    report = Result(np.eye(4), np.eye(4), Settings(), [], 1.0, "CPU", error, error, overlap, verdict=judged.verdict,
-                    judged=judged).report()
+    report = Result(
+        np.eye(4), np.eye(4), Settings(), [], 1.0, "CPU", error, error, overlap, verdict=judged.verdict, judged=judged
+    ).report()
     found, reason = verdictOf(report)
     assert found == verdict and ("little in common" in reason) == isSaid
 
 
 def test_every_verdict_of_the_backend_has_words():
-    estimate = pytest.importorskip("madreg.estimate", reason="needs torch")
+    estimate = pytest.importorskip("madreg.quality.estimate", reason="needs torch")
     source = Path(estimate.__file__).read_text()
     assert set(REASONS) == set(COLORS)
     for verdict in REASONS:
@@ -40,11 +53,32 @@ def test_every_verdict_of_the_backend_has_words():
 
 
 def test_the_result_in_words():
-    html = resultHtml({
-        "verdict": "aligned", "error_before_mm": 87.65, "error_after_mm": 1.23, "worst_mm": 4.56, "overlap": 0.876,
-        "moved_mm": 60.04, "rotation_degrees": 12.34, "volume_scale": 1.331, "seconds": 9.8, "device": "CPU <8>",
-        "notices": ["Padding & air."]})
-    for words in ("ALIGNED", "87.7 mm", "1.2 mm", "4.6 mm", "88 %", "60.0 mm", "12.3°", "1.100",
-                  "9.8 s on CPU &lt;8&gt;", "Padding &amp; air."):
+    html = resultHtml(
+        {
+            "verdict": "aligned",
+            "error_before_mm": 87.65,
+            "error_after_mm": 1.23,
+            "worst_mm": 4.56,
+            "overlap": 0.876,
+            "moved_mm": 60.04,
+            "rotation_degrees": 12.34,
+            "volume_scale": 1.331,
+            "seconds": 9.8,
+            "device": "CPU <8>",
+            "notices": ["Padding & air."],
+        }
+    )
+    for words in (
+        "ALIGNED",
+        "87.7 mm",
+        "1.2 mm",
+        "4.6 mm",
+        "88 %",
+        "60.0 mm",
+        "12.3°",
+        "1.100",
+        "9.8 s on CPU &lt;8&gt;",
+        "Padding &amp; air.",
+    ):
         assert words in html
     assert millimetres(None) == "unknown"

@@ -5,7 +5,7 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from madreg.errors import InputError
-from madreg.geometry import FLIP_LPS_RAS, Grid, apply
+from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
 from MADRegistrationLib import volumes
 from MADRegistrationLib.volumes import Image, imageOfMask, imageOfVolume, toMatrix, whyNotVolume
 
@@ -93,7 +93,8 @@ def test_what_is_not_a_scalar_volume_is_refused_with_the_reason(scene, addVolume
     assert whyNotVolume(addVolume(array)) is None
     assert "label map" in whyNotVolume(addVolume(array, nodeClass="vtkMRMLLabelMapVolumeNode"))
     assert "3 numbers per voxel" in whyNotVolume(
-        addVolume(np.zeros((4, 5, 6, 3), np.uint8), nodeClass="vtkMRMLVectorVolumeNode"))
+        addVolume(np.zeros((4, 5, 6, 3), np.uint8), nodeClass="vtkMRMLVectorVolumeNode")
+    )
     assert "2 numbers per voxel" in whyNotVolume(addVolume(np.zeros((4, 5, 6, 2), np.uint8)))
     assert "no voxels" in whyNotVolume(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode"))
     assert "not a volume" in whyNotVolume(scene.AddNewNodeByClass("vtkMRMLModelNode"))
@@ -113,7 +114,8 @@ def addSegmentation(scene, array, ijkToRas):
         segment = slicer.vtkSegment()
         segment.SetName(f"Part {label}")
         segment.AddRepresentation(
-            slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName(), image)
+            slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName(), image
+        )
         node.GetSegmentation().AddSegment(segment)
     return node
 

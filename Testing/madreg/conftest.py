@@ -2,6 +2,7 @@
 
 Since the head can be evaluated at any point, the scans made of it have an exact truth on any lattice and in any pose.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ def rotation(axis: np.ndarray, degrees: float) -> np.ndarray:
 
 def lattice(directions: np.ndarray, spacing: tuple[float, float, float], center: tuple[float, float, float]):
     """Grid with the given axes (columns of ``directions``) and spacing that covers :data:`REACH_MM` about a point."""
-    from madreg.geometry import Grid
+    from madreg.image.geometry import Grid
 
     size = np.ceil(2 * REACH_MM / np.array(spacing)).astype(int) + 1
     matrix = np.eye(4)
@@ -35,8 +36,11 @@ AWKWARD = {
     "straight": (np.eye(3), (4.0, 4.0, 4.0), (0.0, 0.0, 0.0)),
     "oblique": (rotation((1, 2, 3), 37), (3.5, 4.0, 4.5), (20.0, -30.0, 140.0)),
     "left-handed": (np.diag([-1.0, 1.0, 1.0]) @ rotation((0, 1, 1), 25), (4.0, 4.0, 4.0), (-60.0, 10.0, 5.0)),
-    "sagittal slabs": (np.array([[0, 0, 1], [1, 0, 0], [0, -1, 0]], float) @ rotation((1, 1, 0), 12),
-                       (3.0, 3.0, 6.0), (5.0, 80.0, -400.0)),
+    "sagittal slabs": (
+        np.array([[0, 0, 1], [1, 0, 0], [0, -1, 0]], float) @ rotation((1, 1, 0), 12),
+        (3.0, 3.0, 6.0),
+        (5.0, 80.0, -400.0),
+    ),
 }
 
 
@@ -73,8 +77,10 @@ class Head:
         jaw = np.linalg.norm((points - [6, -48, -44]) / [26, 34, 30], axis=-1)
         head = 1 / (1 + np.exp(np.clip((np.minimum(radius, jaw) - 1) * 22, -50, 50)))
         skull = np.exp(-(((radius - 0.86) / 0.05) ** 2))
-        lumps = sum(s * np.exp(-np.square((points - p) / w).sum(-1) / 2)
-                    for s, p, w in zip(self.strengths, self.places, self.widths, strict=True))
+        lumps = sum(
+            s * np.exp(-np.square((points - p) / w).sum(-1) / 2)
+            for s, p, w in zip(self.strengths, self.places, self.widths, strict=True)
+        )
         return head, skull, lumps
 
     def ct(self, points: np.ndarray) -> np.ndarray:
@@ -98,8 +104,8 @@ def make_volume() -> Callable:
     """Function (appearance, grid, pose): the Volume of a formula that lies where the 4x4 ``pose`` puts it."""
     import torch
 
-    from madreg.geometry import apply
-    from madreg.volume import Volume
+    from madreg.image.geometry import apply
+    from madreg.image.volume import Volume
 
     def make(appearance: Callable, grid, pose: np.ndarray | None = None, name: str = "scan") -> Volume:
         points = grid.points().numpy().astype(float)

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from madreg import geometry, resources
+from madreg import resources
 from madreg.errors import InputError
+from madreg.image import geometry
 
 ROOT = Path(__file__).resolve().parents[2]
+BUNDLED = ROOT / "MADRegistration" / "madreg" / "resources"
 
 
 def test_missing_file_is_named() -> None:
@@ -44,7 +46,7 @@ def test_wheel_carries_the_bundled_files(tmp_path: Path) -> None:
     site = tmp_path / "site"
     with zipfile.ZipFile(next(tmp_path.glob("madreg-*.whl"))) as wheel:
         wheel.extractall(site)
-    bundled = [path for name in ("Demo", "Models") for path in (ROOT / "MADRegistration/Resources" / name).glob("*")]
+    bundled = [path for name in ("Demo", "Models") for path in (BUNDLED / name).glob("*")]
     assert bundled
     code = "import sys; from madreg import resources; print(resources.path(*sys.argv[1:]))"
     environment = {**os.environ, "PYTHONPATH": str(site)}

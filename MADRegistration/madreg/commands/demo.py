@@ -20,10 +20,20 @@ LARGEST_ERROR_MM = 6.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--out", type=Path, default=Path("output"), metavar="DIR",
-                        help="folder for the results, made if it is not there (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N",
-                        help="of the directions in which the moving scan is turned and shifted (%(default)s)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("output"),
+        metavar="DIR",
+        help="folder for the results, made if it is not there (%(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the directions in which the moving scan is turned and shifted (%(default)s)",
+    )
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where to compute (%(default)s)")
 
 
@@ -35,9 +45,10 @@ def run(args: argparse.Namespace) -> int:
     """
     import numpy as np
 
+    from madreg_benchmark.protocol import displace_header, head_points, image_center
+
     from .. import resources
-    from ..evaluation.protocol import displace_header, head_points, image_center
-    from ..geometry import mean_displacement
+    from ..image.geometry import mean_displacement
 
     fixed_path = resources.path("Demo", "T1w.nii.gz")
     fixed, moving, truth = _load(fixed_path)
@@ -49,15 +60,22 @@ def run(args: argparse.Namespace) -> int:
     points = head_points(fixed)
     before = mean_displacement(np.eye(4), truth, points)
     print(f"Fixed scan:  {fixed_path} (T1-weighted)")
-    print(f"Moving scan: {moving_path} (EPI, turned by {ROTATION_DEGREES:.0f} degrees and shifted by "
-          f"{TRANSLATION_MM:.0f} mm)")
+    print(
+        f"Moving scan: {moving_path} (EPI, turned by {ROTATION_DEGREES:.0f} degrees and shifted by "
+        f"{TRANSLATION_MM:.0f} mm)"
+    )
     print(f"Error before registration: {before:.1f} mm. Registering ...", flush=True)
     after = mean_displacement(_register(fixed_path, moving_path, args), truth, points)
-    print(f"Error before {before:.1f} mm, after {after:.1f} mm: mean over {len(points)} points of the head, against "
-          "an alignment known to 2 to 3 mm.")
+    print(
+        f"Error before {before:.1f} mm, after {after:.1f} mm: mean over {len(points)} points of the head, against "
+        "an alignment known to 2 to 3 mm."
+    )
     if after > LARGEST_ERROR_MM:
-        print(f"The demo failed: {after:.1f} mm is more than {LARGEST_ERROR_MM:.0f} mm; look at "
-              f"{args.out / 'overlay.png'}.", file=sys.stderr)
+        print(
+            f"The demo failed: {after:.1f} mm is more than {LARGEST_ERROR_MM:.0f} mm; look at "
+            f"{args.out / 'overlay.png'}.",
+            file=sys.stderr,
+        )
         return 1
     return 0
 
@@ -67,7 +85,7 @@ def displacement(seed: int, center: np.ndarray) -> np.ndarray:
     import numpy as np
     import SimpleITK as sitk
 
-    from ..geometry import about
+    from ..image.geometry import about
 
     axis, direction = np.random.default_rng(seed).normal(size=(2, 3))
     turn = sitk.VersorTransform((axis / np.linalg.norm(axis)).tolist(), np.deg2rad(ROTATION_DEGREES))
@@ -80,7 +98,7 @@ def _load(fixed_path: Path) -> tuple[sitk.Image, sitk.Image, np.ndarray]:
     import numpy as np
 
     from .. import resources
-    from ..reading import read_image
+    from ..io.reading import read_image
 
     record = json.loads(resources.path("Demo", "truth.json").read_text(encoding="utf-8"))
     moving = read_image(resources.path("Demo", "EPI.nii.gz"))
@@ -109,9 +127,22 @@ def _register(fixed: Path, moving: Path, args: argparse.Namespace) -> np.ndarray
     parser = argparse.ArgumentParser()
     register.add_arguments(parser)
     report = args.out / "report.json"
-    register.run(parser.parse_args([
-        str(fixed), str(moving), "--transform", str(args.out / "transform.tfm"),
-        "--resampled", str(args.out / "EPI_on_T1w.nii.gz"), "--report", str(report),
-        "--overlay", str(args.out / "overlay.png"), "--device", args.device,
-    ]))
+    register.run(
+        parser.parse_args(
+            [
+                str(fixed),
+                str(moving),
+                "--transform",
+                str(args.out / "transform.tfm"),
+                "--resampled",
+                str(args.out / "EPI_on_T1w.nii.gz"),
+                "--report",
+                str(report),
+                "--overlay",
+                str(args.out / "overlay.png"),
+                "--device",
+                args.device,
+            ]
+        )
+    )
     return np.array(json.loads(report.read_text(encoding="utf-8"))["matrix_fixed_to_moving_lps"])

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..progress import Progress
-    from ..result import Result
-    from ..volume import Volume
+    from ..image.volume import Volume
+    from ..pipeline.progress import Progress
+    from ..pipeline.result import Result
 
 DESCRIPTION = """The transform maps fixed points to moving points (LPS, mm): what ITK resamples with, and what puts the
 moving volume in place when 3D Slicer loads and applies it."""
-REASONS = {"aligned": "only your eyes can confirm it", "check": "look at the overlay before you rely on it",
-           "failed": "try another --init, or masks around the common anatomy"}
+REASONS = {
+    "aligned": "only your eyes can confirm it",
+    "check": "look at the overlay before you rely on it",
+    "failed": "try another --init, or masks around the common anatomy",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,16 +34,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transform", metavar="OUT", required=True, help="transform to write: .tfm, .txt, .h5 or .mat")
     parser.add_argument("--resampled", metavar="OUT", help="moving image on the fixed grid: .nii.gz, .nii, .nrrd, .mha")
     parser.add_argument("--report", metavar="OUT", help="matrix, stages, estimated error and settings: .json")
-    parser.add_argument("--error-map", metavar="OUT", help="estimated local error in mm over the fixed image, 0 where "
-                        "nothing can be said: .nii.gz, .nii, .nrrd, .mha")
+    parser.add_argument(
+        "--error-map",
+        metavar="OUT",
+        help="estimated local error in mm over the fixed image, 0 where "
+        "nothing can be said: .nii.gz, .nii, .nrrd, .mha",
+    )
     parser.add_argument("--overlay", metavar="OUT", help="picture of before, after and a checkerboard: .png, .pdf")
     parser.add_argument("--type", choices=["rigid", "similarity", "affine"], default="rigid", help="(default: rigid)")
     parser.add_argument("--weights", metavar="FILE", help="MAD's network, from `madreg train` (the bundled one)")
-    parser.add_argument("--measure", choices=["default", "mad", "nmi", "ngf"], default="default",
-                        help="default: the whole pipeline; or one measure alone, at one resolution")
-    parser.add_argument("--init", choices=["given", "geometry", "mass", "search"],
-                        help="begin where the images lie, with their centres of geometry or of mass aligned, or search "
-                             "every pose (default: search; given with --start)")
+    parser.add_argument(
+        "--measure",
+        choices=["default", "mad", "nmi", "ngf"],
+        default="default",
+        help="default: the whole pipeline; or one measure alone, at one resolution",
+    )
+    parser.add_argument(
+        "--init",
+        choices=["given", "geometry", "mass", "search"],
+        help="begin where the images lie, with their centres of geometry or of mass aligned, or search "
+        "every pose (default: search; given with --start)",
+    )
     parser.add_argument("--start", metavar="IN", help="ITK transform to begin from")
     parser.add_argument("--fixed-mask", metavar="MASK", help="image on the fixed grid: what is 0 does not count")
     parser.add_argument("--moving-mask", metavar="MASK", help="image on the moving grid: what is 0 does not count")
@@ -56,20 +70,30 @@ def run(args: argparse.Namespace) -> int:
         InputError: if an input or an output cannot be used; then nothing is written.
     """
     outputs = _check_outputs(args)  # before torch is loaded and anything is read
-    from ..reading import reading
+    from ..io.reading import reading
 
     with reading((args.fixed, args.fixed_mask), (args.moving, args.moving_mask)) as reads:
-        from .. import device, output, overlay, weights
         from ..errors import InputError
-        from ..estimate import error_map
-        from ..registration import register
+        from ..io import writing as output
+        from ..network import weights
+        from ..pictures import overlay
+        from ..pipeline.registration import register
+        from ..quality.estimate import error_map
         from ..settings import Settings
+        from ..system import device
 
     weights.load(args.weights, device.choose(args.device))  # what is missing or damaged is found before the work
     start = None if args.start is None else output.read_transform(args.start)
     init = args.init or ("search" if start is None else "given")
-    settings = Settings(type=args.type, measure=args.measure, init=init, device=args.device, seed=args.seed,
-                        start=start, weights=args.weights)
+    settings = Settings(
+        type=args.type,
+        measure=args.measure,
+        init=init,
+        device=args.device,
+        seed=args.seed,
+        start=start,
+        weights=args.weights,
+    )
 
     fixed, moving = (read.result() for read in reads)
     volumes = [scan.volume() for scan in (fixed, moving)]
@@ -85,8 +109,10 @@ def run(args: argparse.Namespace) -> int:
     worst = {}
     if "error_map" in outputs:
         if result.judged is None:
-            raise InputError(f"{args.fixed} and {args.moving} have no common view after the registration, so there is "
-                             "no error map: leave out --error-map.")
+            raise InputError(
+                f"{args.fixed} and {args.moving} have no common view after the registration, so there is "
+                "no error map: leave out --error-map."
+            )
         errors = error_map(volumes[0], result.judged)
         worst = errors.report()
         jobs[outputs["error_map"]] = errors.write
@@ -94,9 +120,14 @@ def run(args: argparse.Namespace) -> int:
         report = {"fixed": str(args.fixed), "moving": str(args.moving), **result.report(), **worst, "notices": notices}
         jobs[outputs["report"]] = partial(output.write_report, report)
     if "overlay" in outputs:
-        figure = overlay.draw(*volumes, result.start, result.matrix,
-                              f"{_short(args.moving)} registered to {_short(args.fixed)}",
-                              _millimetres(result.error_before_mm), _millimetres(result.error_after_mm))
+        figure = overlay.draw(
+            *volumes,
+            result.start,
+            result.matrix,
+            f"{_short(args.moving)} registered to {_short(args.fixed)}",
+            _millimetres(result.error_before_mm),
+            _millimetres(result.error_after_mm),
+        )
         jobs[outputs["overlay"]] = partial(figure.savefig, dpi=110)
     output.write_all(jobs)
     if not args.quiet:
@@ -108,15 +139,22 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_outputs(args: argparse.Namespace) -> dict[str, Path]:
     """The paths to be written, by option, after checking that they can be."""
-    from .. import output
     from ..errors import InputError
+    from ..io import writing as output
 
-    suffixes = {"transform": output.TRANSFORM_SUFFIXES, "resampled": output.IMAGE_SUFFIXES,
-                "error_map": output.IMAGE_SUFFIXES, "report": output.REPORT_SUFFIXES,
-                "overlay": output.PICTURE_SUFFIXES}
+    suffixes = {
+        "transform": output.TRANSFORM_SUFFIXES,
+        "resampled": output.IMAGE_SUFFIXES,
+        "error_map": output.IMAGE_SUFFIXES,
+        "report": output.REPORT_SUFFIXES,
+        "overlay": output.PICTURE_SUFFIXES,
+    }
     inputs = [path for path in (args.fixed, args.moving, args.fixed_mask, args.moving_mask, args.start) if path]
-    outputs = {option: output.check_output(getattr(args, option), known, inputs)
-               for option, known in suffixes.items() if getattr(args, option) is not None}
+    outputs = {
+        option: output.check_output(getattr(args, option), known, inputs)
+        for option, known in suffixes.items()
+        if getattr(args, option) is not None
+    }
     if len({path.resolve() for path in outputs.values()}) < len(outputs):
         raise InputError("Two outputs have the same name: give each a name of its own.")
     return outputs
@@ -138,8 +176,13 @@ def _progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
         return
     from tqdm import tqdm
 
-    with tqdm(total=100, file=sys.stderr, leave=False, smoothing=0.05,
-              bar_format="{desc:<12} {percentage:3.0f} % |{bar}| {elapsed} < {remaining}{postfix}") as bar:
+    with tqdm(
+        total=100,
+        file=sys.stderr,
+        leave=False,
+        smoothing=0.05,
+        bar_format="{desc:<12} {percentage:3.0f} % |{bar}| {elapsed} < {remaining}{postfix}",
+    ) as bar:
 
         def show(progress: Progress) -> None:
             bar.set_description_str(progress.stage, refresh=False)
@@ -154,7 +197,7 @@ def summary(result: Result, fixed: Volume, files: list[Path]) -> str:
     """A few lines for a human: how far the images lay apart, how far they may still be, and what was written."""
     import numpy as np
 
-    from ..geometry import apply, rotation_angle
+    from ..image.geometry import apply, rotation_angle
 
     motion = result.matrix @ np.linalg.inv(result.start)
     center = fixed.grid.center

@@ -9,30 +9,53 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from .. import device as devices
 from ..errors import InputError
+from ..system import device as devices
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--images", nargs="+", type=Path, required=True, metavar="DIR",
-                        help="folders of 3D scans of one modality; each folder is drawn from equally often")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
-                        help="checkpoint, log.csv, plots and in the end mad.pt and mad.json; an interrupted training "
-                             "found there is continued")
+    parser.add_argument(
+        "--images",
+        nargs="+",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folders of 3D scans of one modality; each folder is drawn from equally often",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="checkpoint, log.csv, plots and in the end mad.pt and mad.json; an interrupted training "
+        "found there is continued",
+    )
     parser.add_argument("--match", default="*", metavar="PATTERN", help="only files of this pattern, such as '*T1w*'")
-    parser.add_argument("--held-out", type=int, default=2, metavar="N",
-                        help="scans of each folder, the last by name, that serve for validation alone (2)")
-    parser.add_argument("--encoder", choices=["siamese", "fused"], default="siamese",
-                        help="fused: the published two-channel network")
-    parser.add_argument("--head", choices=["distance", "uncertainty"], default="distance",
-                        help="uncertainty: predict the expected error as well")
-    parser.add_argument("--sampling", choices=["dense", "patches"], default="dense",
-                        help="patches: one label a patch, as published")
-    parser.add_argument("--layers", type=int, default=2, metavar="N",
-                        help="most random convolutions stacked (2; 0: none)")
+    parser.add_argument(
+        "--held-out",
+        type=int,
+        default=2,
+        metavar="N",
+        help="scans of each folder, the last by name, that serve for validation alone (2)",
+    )
+    parser.add_argument(
+        "--encoder", choices=["siamese", "fused"], default="siamese", help="fused: the published two-channel network"
+    )
+    parser.add_argument(
+        "--head",
+        choices=["distance", "uncertainty"],
+        default="distance",
+        help="uncertainty: predict the expected error as well",
+    )
+    parser.add_argument(
+        "--sampling", choices=["dense", "patches"], default="dense", help="patches: one label a patch, as published"
+    )
+    parser.add_argument(
+        "--layers", type=int, default=2, metavar="N", help="most random convolutions stacked (2; 0: none)"
+    )
     parser.add_argument("--size", type=int, metavar="VOXELS", help="edge of a crop (36; 24 for patches)")
     parser.add_argument("--distance", type=float, default=45.0, metavar="MM", help="largest translation (45)")
     parser.add_argument("--rotation", type=float, default=30.0, metavar="DEGREES", help="largest rotation (30)")
@@ -61,19 +84,20 @@ def scan_files(folder: Path, pattern: str = "*") -> list[Path]:
 def _commit() -> str:
     """The commit of this checkout, or nothing if it is none."""
     try:
-        return subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True,
-                              check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, validate, write weights with their model card."""
-    from .. import weights
-    from ..appearance import Appearance
-    from ..network import FusedSettings, SiameseSettings
-    from ..pairs import PairSampler, PairSettings, load_scan
-    from ..training import TrainingSettings, figures, plot, train, validate
+    from ..learn.appearance import Appearance
+    from ..learn.pairs import PairSampler, PairSettings, load_scan
+    from ..learn.training import TrainingSettings, figures, plot, train, validate
+    from ..network import weights
+    from ..network.models import FusedSettings, SiameseSettings
 
     device = devices.choose(args.device)
     files = [scan_files(folder, args.match) for folder in args.images]
@@ -87,10 +111,17 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"{args.out} cannot be written to: give another --out.") from error
     network = SiameseSettings(head=args.head) if args.encoder == "siamese" else FusedSettings(head=args.head)
     size = args.size or (24 if args.sampling == "patches" else 36)
-    pairs = PairSettings(size=size, distance=args.distance, rotation=args.rotation,
-                         appearance=Appearance(layers=args.layers))
-    settings = TrainingSettings(steps=args.steps, minutes=args.minutes, batch=args.batch, sampling=args.sampling,
-                                workers=args.workers, seed=args.seed)
+    pairs = PairSettings(
+        size=size, distance=args.distance, rotation=args.rotation, appearance=Appearance(layers=args.layers)
+    )
+    settings = TrainingSettings(
+        steps=args.steps,
+        minutes=args.minutes,
+        batch=args.batch,
+        sampling=args.sampling,
+        workers=args.workers,
+        seed=args.seed,
+    )
     cut = [len(found) - args.held_out for found in files]
     scans = [[load_scan(path) for path in found[:n]] for found, n in zip(files, cut, strict=True)]
     held_out = [[load_scan(path) for path in found[n:]] for found, n in zip(files, cut, strict=True)]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from ..volume import Volume
+from ..image.volume import Volume
 from .base import Measure
 from .mad import MAD
 from .ngf import NGF

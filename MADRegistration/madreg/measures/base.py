@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
 import torch
-
-from ..volume import Volume
 
 
 class Measure(Protocol):
@@ -19,33 +16,3 @@ class Measure(Protocol):
     name: str
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor: ...
-
-
-def map_points(matrices: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """Fixed points (N, 3) under (B, 4, 4) matrices: float32 (B, N, 3), differentiable in the matrices."""
-    # precision first, device second: MPS has no float64
-    matrices = matrices.to(points.dtype).to(points.device)
-    return points @ matrices[:, :3, :3].transpose(1, 2) + matrices[:, None, :3, 3]
-
-
-def sample_points(fixed: Volume, count: int, seed: int = 0, where: torch.Tensor | None = None) -> torch.Tensor:
-    """World points (N, 3) float32 spread over the data of the fixed volume, off the lattice.
-
-    At most ``count`` voxels are drawn, one by chance of every so many in a row, which covers the scan more evenly than
-    drawing them all alike.  Each point is jittered within its voxel, since samples that coincide with lattice points
-    make a measure jump whenever the two lattices line up (Pluim et al. 2000, "Interpolation artefacts in mutual
-    information-based image registration").
-
-    Args:
-        where: bool (k, j, i) voxels to draw from; by default the volume's content.
-    """
-    candidates = torch.nonzero((fixed.content if where is None else where).cpu().flatten())[:, 0].numpy()
-    rng = np.random.default_rng(seed)
-    if len(candidates) > count:
-        candidates = candidates[((np.arange(count) + rng.random(count)) * (len(candidates) / count)).astype(int)]
-    ni, nj, _ = fixed.grid.size
-    index = np.stack([candidates % ni, candidates // ni % nj, candidates // (ni * nj)], -1).astype(float)
-    index += rng.uniform(-0.5, 0.5, index.shape)
-    index = np.clip(index, 0, np.array(fixed.grid.size) - 1)
-    points = index @ fixed.grid.matrix[:3, :3].T + fixed.grid.matrix[:3, 3]
-    return torch.as_tensor(points, dtype=torch.float32, device=fixed.device)

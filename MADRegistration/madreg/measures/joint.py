@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from ..volume import Volume
-from .base import sample_points
+from ..image.points import sample_points
+from ..image.volume import Volume
 from .ngf import NGF
 from .nmi import NMI
 

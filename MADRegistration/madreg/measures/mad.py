@@ -6,12 +6,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .. import weights
-from ..geometry import Grid, apply
-from ..morphology import highest_around
-from ..network import STRIDE, UNIT_MM, DistanceNetwork, SiameseNetwork, folded
-from ..volume import Volume, sample_array
-from .base import map_points
+from ..image.geometry import Grid, apply
+from ..image.morphology import dilate
+from ..image.points import map_points
+from ..image.volume import Volume, sample_array
+from ..network import weights
+from ..network.models import STRIDE, UNIT_MM, DistanceNetwork, SiameseNetwork, folded
 
 MODES = ("dense", "patches")
 PATCH = 24  # voxels along the edge of a patch in the published mode
@@ -30,7 +30,7 @@ class MAD:
 
     Args:
         fixed, moving: the pair, intensities normalised (0 background, about 1 bright).
-        network: from :func:`madreg.weights.load`; the bundled one if None.
+        network: from :func:`madreg.network.weights.load`; the bundled one if None.
         seed: of the patches.
         mode: ``dense`` or ``patches``.
         patches: how many patches in that mode.
@@ -43,8 +43,16 @@ class MAD:
 
     name = "mad"
 
-    def __init__(self, fixed: Volume, moving: Volume, network: DistanceNetwork | None = None, seed: int = 0,
-                 mode: str = "dense", patches: int = 96, margin: float = -4.0) -> None:
+    def __init__(
+        self,
+        fixed: Volume,
+        moving: Volume,
+        network: DistanceNetwork | None = None,
+        seed: int = 0,
+        mode: str = "dense",
+        patches: int = 96,
+        margin: float = -4.0,
+    ) -> None:
         if mode not in MODES:
             raise ValueError(f"unknown mode {mode!r}")
         if network is None:
@@ -54,13 +62,13 @@ class MAD:
         self.quick = fixed.device.type == "cpu" and _native_bfloat16()
         spacing = network.settings.spacing
         fixed, self.moving = fixed.resampled(spacing), moving.resampled(spacing)
-        content = torch.nonzero(fixed.content).cpu().numpy()[:, ::-1]
+        content = torch.nonzero(fixed.foreground).cpu().numpy()[:, ::-1]
         inside = apply(fixed.grid.matrix, content)
         inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
         if mode == "dense":
             grid = Grid.covering(inside.min(0) - margin, inside.max(0) + margin, spacing)
             lattice = grid.points(fixed.device)
-            there = sample_array(fixed.content.float()[None], inverse, lattice, "zeros")
+            there = sample_array(fixed.foreground.float()[None], inverse, lattice, "zeros")
             share = F.avg_pool3d(there[None], STRIDE + 1, STRIDE, STRIDE // 2)[0, 0]
             self.weight = (share > 0.7).float()
             if not self.weight.any():
@@ -113,8 +121,12 @@ class MAD:
         return distances.cpu().numpy(), (self.weight * inside).cpu().numpy(), self.grid
 
     @torch.no_grad()
-    def correspondences(self, matrix: np.ndarray, sharpness: float = 1.0, farther: float = 1.0,
-                        ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def correspondences(
+        self,
+        matrix: np.ndarray,
+        sharpness: float = 1.0,
+        farther: float = 1.0,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Where the siamese network finds the fixed positions in the moving scan, starting from a 4x4 matrix.
 
         Args:
@@ -145,7 +157,7 @@ class MAD:
 
     def _keys(self, moving: torch.Tensor) -> torch.Tensor:
         """Indices of the moving features (1, k, j, i every second voxel) that lie in or next to something bright."""
-        near = highest_around(moving.detach()[0], (1, 1, 1))[::2, ::2, ::2].flatten()
+        near = dilate(moving.detach()[0], (1, 1, 1))[::2, ::2, ::2].flatten()
         keys = torch.nonzero(near > 0.1)[:, 0]
         return keys if len(keys) > 8 else torch.arange(len(near), device=near.device)
 

@@ -4,30 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from ..morphology import lowest_around
-from ..smoothing import world_gradient
-from ..volume import Volume, sample_array
-from .base import map_points, sample_points
-
-
-def edge_parameter(gradient: torch.Tensor, mask: torch.Tensor) -> float:
-    """Gradient length (per mm) below which an edge counts as noise: the mean length over the data.
-
-    Haber and Modersitzki 2006, eq. 8, with noise factor 1.
-    """
-    length = gradient.square().sum(0).sqrt()
-    return float(((length * mask).sum() / mask.sum()).clamp(min=1e-6))  # indexing by a mask takes ten times as long
-
-
-def gradient_mask(mask: torch.Tensor) -> torch.Tensor:
-    """float32 (k, j, i): 1 where every neighbour has data, since a difference with what is no data is no edge.
-
-    A mask too thin for that is taken as it is.
-    """
-    if mask.all():
-        return torch.ones(mask.shape, device=mask.device)
-    inner = lowest_around(mask.float(), (1, 1, 1))
-    return inner if inner.any() else mask.float()
+from ..image.gradients import edge_parameter, gradient_mask, world_gradient
+from ..image.points import map_points, sample_points
+from ..image.volume import Volume, sample_array
 
 
 class NGF:
@@ -42,8 +21,9 @@ class NGF:
 
     name = "ngf"
 
-    def __init__(self, fixed: Volume, moving: Volume, samples: int = 30_000, seed: int = 0,
-                 points: torch.Tensor | None = None) -> None:
+    def __init__(
+        self, fixed: Volume, moving: Volume, samples: int = 30_000, seed: int = 0, points: torch.Tensor | None = None
+    ) -> None:
         self.points = sample_points(fixed, samples, seed) if points is None else points
         gradient = world_gradient(fixed.data, fixed.grid)
         there = gradient_mask(fixed.mask)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from ..volume import Volume
-from .base import map_points, sample_points
+from ..image.points import map_points, sample_points
+from ..image.volume import Volume
 
 
 def _cubic_b_spline(x: torch.Tensor) -> torch.Tensor:
@@ -34,8 +34,15 @@ class NMI:
 
     name = "nmi"
 
-    def __init__(self, fixed: Volume, moving: Volume, samples: int = 30_000, bins: int = 32, seed: int = 0,
-                 points: torch.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        fixed: Volume,
+        moving: Volume,
+        samples: int = 30_000,
+        bins: int = 32,
+        seed: int = 0,
+        points: torch.Tensor | None = None,
+    ) -> None:
         self.moving, self.bins = moving, bins
         self.points = sample_points(fixed, samples, seed) if points is None else points
         values, _ = fixed.sample(self.points)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from madreg.cli import main
 from madreg.commands import demo
-from madreg.geometry import apply, rotation_angle
+from madreg.commands.main import main
+from madreg.image.geometry import apply, rotation_angle
 
 CENTER = np.array([10.0, -20.0, 30.0])
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from madreg import weights
-from madreg.cli import main
-from madreg.geometry import Grid
+from madreg.commands.main import main
+from madreg.image.geometry import Grid
+from madreg.network import weights
 
 QUICK = ["--steps", "3", "--batch", "1", "--size", "16", "--workers", "0", "--held-out", "1", "--device", "cpu"]
 
@@ -33,8 +33,15 @@ def test_weights_card_log_and_plots(folder, tmp_path, form, capsys):
     out = tmp_path / "out"
     command = ["train", "--images", str(folder), "--out", str(out), *QUICK, *form]
     assert main(command) == 0
-    assert {p.name for p in out.iterdir()} >= {"mad.pt", "mad.json", "log.csv", "loss.png", "predicted.png",
-                                               "checkpoint.pt", "train.log"}
+    assert {p.name for p in out.iterdir()} >= {
+        "mad.pt",
+        "mad.json",
+        "log.csv",
+        "loss.png",
+        "predicted.png",
+        "checkpoint.pt",
+        "train.log",
+    }
     network, card = weights.load(out / "mad.pt")
     assert card["network"]["encoder"] == form[1] and card["seed"] == 0
     assert [p.rsplit("/", 1)[1] for p in card["held_out"]] == ["scan2.nii.gz"] and len(card["data"]) == 3

@@ -1,0 +1,49 @@
+"""Least-squares fits of linear transforms to matched points."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .geometry import about, apply
+
+
+def fit(points: np.ndarray, targets: np.ndarray, weights: np.ndarray, kind: str = "rigid") -> np.ndarray:
+    """4x4 matrix that takes ``points`` (n, 3) to ``targets`` (n, 3) with the least weighted squares.
+
+    Rigid and similarity: Umeyama 1991, "Least-squares estimation of transformation parameters between two point
+    patterns"; affine: linear least squares.
+
+    Args:
+        weights: (n,), not negative.
+        kind: ``rigid``, ``similarity`` or ``affine``.
+    """
+    share = weights / weights.sum()
+    center, image = share @ points, share @ targets
+    here, there = points - center, targets - image
+    if kind == "affine":
+        root = np.sqrt(share)[:, None]
+        linear = np.linalg.lstsq(here * root, there * root, rcond=None)[0].T
+    else:
+        u, strength, vt = np.linalg.svd(there.T @ (here * share[:, None]))
+        sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+        linear = u @ np.diag(sign) @ vt
+        if kind == "similarity":
+            linear = linear * (strength @ sign) / (share @ (here**2).sum(1))
+    return about(center, linear, image - center)
+
+
+def robust_fit(
+    points: np.ndarray, targets: np.ndarray, spread: np.ndarray, kind: str = "rigid", rounds: int = 15
+) -> np.ndarray:
+    """:func:`fit` that loses interest in what does not agree (Geman-McClure weights about the median residual).
+
+    Args:
+        spread: (n,) mm, how uncertain each target is.
+    """
+    trust = 1 / spread**2
+    matrix = fit(points, targets, trust, "rigid")
+    for _ in range(rounds):
+        residual = np.linalg.norm(apply(matrix, points) - targets, axis=1)
+        scale = max(float(np.median(residual)), 2.0)
+        matrix = fit(points, targets, trust / (1 + (residual / scale) ** 2) ** 2, kind)
+    return matrix

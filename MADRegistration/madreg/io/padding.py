@@ -1,0 +1,156 @@
+"""What of an image no scanner measured: voxels that a console or a resampler has filled in.
+
+Air is data: the black around a head is what gives the head an outline, so a zero background is never masked.  Two kinds
+of filling are told from it: the constant far below air that CT consoles write outside the field of view
+(:func:`threshold`), and the wedges of one constant beside a scan that was resampled at an angle (:func:`wedges`).  The
+first is known by its value, the second by its shape: it ends in planes, as no anatomy does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+AIR_HU = -1010.0
+SAMPLES = 2_000_000  # of the values of a large image
+
+LEAST_ON_FACES = 0.05  # share of the voxels on the image's faces that are filled
+LEAST_SHARE = 0.02  # of all voxels
+ACROSS = 80  # voxels along each axis on which shapes are looked at
+# Share of the boundary that lies in six planes: 0.99 around resampled scans, 0.15 to 0.35 around heads on black, and up
+# to 0.7 where a scanner itself blackens parts of the air.
+FLAT, SIDES = 0.8, 6
+# Share of the boundary that differs from the filling by so much of the range of intensities: 0.8 and more of boxes cut
+# out of heads, 0.65 at most of heads that just fit into their scan.
+CUT_OFF, DISTINCT = 0.7, 0.25
+NEAR, OFF = 12.0, 0.8  # voxels: neighbourhood that shows a plane, and how far from it a voxel in it may lie
+SEEDS, POINTS = 64, 3000
+FEWEST, STRAY = 100, 0.01  # voxels of a boundary; share of them that is not worth a plane
+
+
+def threshold(values: np.ndarray, border: np.ndarray) -> float:
+    """Value at or below which a voxel is padding; minus infinity if the image has none.
+
+    Padding is the lowest value if it (a) is below what air measures in Hounsfield units, (b) occurs exactly in at
+    least 0.1 % of the voxels, (c) touches the border of the image and (d) is separated from all but 5 % of the other
+    voxels by a quarter of their range or more.  Every modality but CT keeps all its voxels by (a); air that is
+    clipped at -1024 stays by (d).  The threshold lies midway in the gap, so that voxels that resampling has mixed
+    with padding go too.
+
+    Args:
+        values: all finite intensities.
+        border: the finite intensities on the six faces of the image.
+    """
+    lowest = values.min()
+    if lowest >= AIR_HU or not (border == lowest).any():
+        return -np.inf
+    others = values[values > lowest]
+    if len(values) - len(others) < 0.001 * len(values) or not len(others):
+        return -np.inf
+    bottom, top = np.percentile(thinned(others), [5, 95])
+    if bottom - lowest < 0.25 * (top - bottom):
+        return -np.inf
+    return float(0.5 * (lowest + bottom))
+
+
+def thinned(values: np.ndarray) -> np.ndarray:
+    """Every n-th value, so that percentiles of a large image cost no more than those of a small one."""
+    return values[:: max(1, len(values) // SAMPLES)]
+
+
+def faces(array: np.ndarray) -> np.ndarray:
+    """All finite values on the six faces of an array, (n,)."""
+    values = np.concatenate([np.take(array, [0, -1], axis).ravel() for axis in range(3)])
+    return values[np.isfinite(values)]
+
+
+def wedges(array: np.ndarray, border: np.ndarray) -> np.ndarray | None:
+    """Where one constant fills what lies beyond the faces of a scan that was resampled at an angle.
+
+    The constant is the commonest value on the faces of the image.  It is filling if nearly all of its boundary with the
+    rest lies in at most six planes: a resampled scan is a box, sheared at most, and everything in the world is round.
+    Where mostly air lies in the scan beside it, it passes for air and stays data: it makes no false edges.
+
+    Args:
+        array: (k, j, i) intensities.
+        border: as for :func:`threshold`.
+
+    Returns:
+        bool (k, j, i); None if there are no wedges.
+    """
+    values, counts = np.unique(border, return_counts=True)
+    on_faces = 2 * sum(array.size // count for count in array.shape)
+    if not len(values) or counts.max() < LEAST_ON_FACES * on_faces:
+        return None
+    constant = values[counts.argmax()]
+    step = np.maximum(np.array(array.shape) // ACROSS, 1)
+    looked_at = array[:: step[0], :: step[1], :: step[2]]
+    filled = looked_at == constant
+    if not LEAST_SHARE < filled.mean() < 1 - LEAST_SHARE:
+        return None
+    # single voxels of the constant, as the noise of the air has them, have no part in it
+    solid = _grown(~_grown(~filled))
+    boundary = ~filled & _grown(solid)
+    low, high = np.nanpercentile(looked_at[~filled], [5, 95])
+    cut_off = np.abs(looked_at[boundary] - constant) > DISTINCT * (high - low)
+    sides = _planes(np.argwhere(boundary)) if boundary.any() and cut_off.mean() > CUT_OFF else []
+    if not sides:
+        return None
+    beyond = np.zeros(array.shape, bool)
+    middle = np.argwhere(~filled).mean(0)
+    for normal, offset in sides:
+        if middle @ normal > offset:  # it shall point out of the scan
+            normal, offset = -normal, -offset
+        beyond |= _beyond(array.shape, normal / step, offset - 2 * OFF)
+    return beyond & (array == constant)
+
+
+def _beyond(shape: tuple[int, int, int], normal: np.ndarray, offset: float) -> np.ndarray:
+    """Which voxels (k, j, i) have indices whose product with ``normal`` (3,) is more than ``offset``."""
+    k, j, i = (np.arange(n, dtype=np.float32) for n in shape)
+    along = normal[2] if abs(normal[2]) > 1e-9 else 1e-9
+    limit = ((offset - k[:, None] * normal[0] - j * normal[1]) / along)[..., None]  # one number a row is enough
+    return i > limit if along > 0 else i < limit
+
+
+def _grown(where: np.ndarray) -> np.ndarray:
+    """With every neighbour of each voxel, along all axes and diagonals.
+
+    As :func:`madreg.image.morphology.dilate` does it with torch, which is not there yet when files are read.
+    """
+    for axis in range(3):
+        grown = where.copy()
+        for here, there in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
+            grown[(slice(None),) * axis + (here,)] |= where[(slice(None),) * axis + (there,)]
+        where = grown
+    return where
+
+
+def _planes(points: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    """At most six planes (unit normal (3,), offset) that hold nearly all of some points (n, 3); none if they do not."""
+    if len(points) < FEWEST:
+        return []
+    rest = points[:: max(1, len(points) // POINTS)].astype(np.float32)
+    count, planes = len(rest), []
+    while len(planes) < SIDES and len(rest) > STRAY * count:
+        normal, offset, held = _best_plane(rest)
+        if held.sum() <= STRAY * count:
+            break
+        planes.append((normal, offset))
+        rest = rest[~held]
+    return planes if len(rest) <= (1 - FLAT) * count else []
+
+
+def _best_plane(points: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+    """The plane through most of some points (n, 3): unit normal, offset, and which points lie in it."""
+    seeds = points[:: max(1, len(points) // SEEDS)]
+    held = ((points[None] - seeds[:, None]) ** 2).sum(-1) < NEAR**2  # (seeds, n)
+    outer = (points[:, :, None] * points[:, None, :]).reshape(-1, 9)
+    for _ in range(4):  # fitted to the neighbourhood of a seed first, then to all that lies in the plane
+        weight = held / np.maximum(held.sum(1, keepdims=True), 1).astype(np.float32)
+        middle = weight @ points
+        spread = (weight @ outer).reshape(-1, 3, 3) - middle[:, :, None] * middle[:, None, :]
+        normal = np.linalg.eigh(spread)[1][:, :, 0]
+        offset = (normal * middle).sum(1)
+        held = np.abs(points @ normal.T - offset).T < OFF
+    best = int(held.sum(1).argmax())
+    return normal[best], float(offset[best]), held[best]

@@ -1,0 +1,94 @@
+"""Anatomy: who learns from what, bodies that are measured on are not learned from, rows are made once."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from madreg_benchmark import trainings
+from madreg_benchmark.anatomy import (
+    BODIES,
+    BOTH,
+    HEADS,
+    HELD_OUT_BODIES,
+    HELD_OUT_HEADS,
+    LEARNED,
+    MEASURED,
+    PAGE,
+    REGISTERED,
+    VARIANTS,
+    AnatomyTrainer,
+    Supply,
+    measure_anatomy,
+)
+from madreg_benchmark.bodies import Body
+from madreg_benchmark.phantom import write_cases
+from madreg_benchmark.studies import Setting
+from madreg_benchmark.trainings import SHIPPED, Budget
+from madreg_benchmark.trainings_report import write_trainings
+
+TINY = Budget(pairs=4, size=16, validation=2, steps=1)
+FEW = Supply(1, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory):
+    out = tmp_path_factory.mktemp("anatomy")
+    return Setting(write_cases(out / "cases")[:1], out, True, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def trainer(setting):
+    return AnatomyTrainer(setting, TINY, FEW)
+
+
+def test_variants_differ_in_what_they_learn_from_alone(trainer):
+    assert len({(variant.network, variant.appearance, variant.seed) for variant in VARIANTS}) == 1
+    heads, both, bodies = (trainer.groups(variant) for variant in (HEADS, BOTH, BODIES))
+    assert heads == trainer.scans[0] and bodies == [trainer.bodies]
+    # each group is drawn equally often
+    assert [group is trainer.bodies for group in both].count(True) * 2 == len(both)
+    assert [group for group in both if group is not trainer.bodies] == heads
+
+
+def test_no_body_serves_two_purposes(trainer):
+    seeds = [trainer.seed(purpose, number) for purpose in (LEARNED, MEASURED, REGISTERED) for number in range(40)]
+    seeds += [*range(24), *range(1000, 1024)]  # of the study of bodies
+    outlines = {tuple(Body(np.random.default_rng(seed)).outline) for seed in seeds}
+    assert len(outlines) == len(seeds)
+
+
+def test_rows_are_made_once_and_written(setting, trainer, monkeypatch):
+    monkeypatch.setattr(trainings, "made_up_heads", lambda: trainer.scans)
+    done = []
+    train = trainings.train
+    monkeypatch.setattr(trainings, "train", lambda *args, **more: done.append(args[1].name) or train(*args, **more))
+    found = measure_anatomy(setting, TINY, FEW)
+    names = [*(variant.name for variant in VARIANTS), SHIPPED.name]
+    assert [row["variant"] for row in found.trained] == names
+    assert [row["pairs"] for row in found.trained] == [4, 4, 4, None]
+    assert all(set(row["figures"]) == {HELD_OUT_HEADS, "CT-T1", HELD_OUT_BODIES} for row in found.trained)
+    on_bodies = [row["figures"][HELD_OUT_BODIES] for row in found.trained]
+    assert len({str(of) for of in on_bodies}) == 4  # different networks
+    assert len({of["mae_of_the_median"] for of in on_bodies}) == 1  # on the same pairs
+    assert [(row["by"], row["case"]) for row in found.registered] == [
+        (name, case) for case in ("phantom_CT_T1", "body 1") for name in names
+    ]
+    assert len(set(done)) == 3
+
+    done.clear()
+    assert measure_anatomy(setting, TINY, FEW) == found and not done
+
+    kept = (setting.out / "registered.jsonl").read_text().splitlines()[:-2]  # two networks' on the body are lost
+    (setting.out / "registered.jsonl").write_text("\n".join(kept) + "\n")
+    monkeypatch.setattr(AnatomyTrainer, "groups", lambda self, variant: pytest.fail("what is trained needs no scan"))
+    again = measure_anatomy(setting, TINY, FEW).registered
+    assert [row["error_mm"] for row in again] == [row["error_mm"] for row in found.registered]
+
+    text = write_trainings(PAGE, found, "Commit abc", setting.out)
+    with (setting.out / "anatomy.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["kind"] for row in rows[:3]] == [HELD_OUT_HEADS, "CT-T1", HELD_OUT_BODIES]
+    assert float(rows[2]["mae"]) == found.trained[0]["figures"][HELD_OUT_BODIES]["mae"]
+    assert "| heads and bodies |" in text and "Commit abc" in (setting.out / "anatomy.md").read_text()
+    assert (setting.out / "anatomy.png").stat().st_size > 10_000

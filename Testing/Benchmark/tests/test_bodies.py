@@ -1,0 +1,66 @@
+"""Made-up bodies: the two scans show the same parts at the pose that is said to be true."""
+
+import numpy as np
+import pytest
+import torch
+
+from madreg.descent.evaluation import evaluate
+from madreg.image.geometry import apply
+from madreg.measures.ngf import NGF
+from madreg_benchmark.bodies import OFF_MM, Body, displaced_pair, measure_bodies, pair, upright_scan, write_bodies
+from madreg_benchmark.phantom import write_cases
+from madreg_benchmark.protocol import LEVELS
+from madreg_benchmark.studies import Setting
+
+
+def test_a_body_has_parts_in_its_outline_and_air_around():
+    body = Body(np.random.default_rng(3))
+    inside = body.labels(np.random.default_rng(0).uniform(-40, 40, (4000, 3)))
+    assert len(np.unique(inside)) > 8 and (inside > 0).mean() > 0.99
+    assert body.labels(np.array([[200.0, 0, 0], [0, -150, 0]])).tolist() == [0, 0]
+
+
+def test_a_displaced_pair_is_turned_and_shifted_as_far_as_its_level_says():
+    fixed, moving, truth = displaced_pair([0, 3, 1], "large")
+    angle = np.degrees(np.arccos((np.trace(truth[:3, :3]) - 1) / 2))
+    shift = np.linalg.norm(apply(truth, fixed.grid.center) - fixed.grid.center)
+    assert LEVELS["large"].rotation / 3 <= angle <= LEVELS["large"].rotation
+    assert LEVELS["large"].translation / 3 <= shift <= LEVELS["large"].translation
+    assert torch.equal(moving.data, pair([0, 3, 1])[1].data)  # only where it lies differs
+
+
+def test_an_upright_body_lies_in_its_scan_with_air_around():
+    scan = upright_scan([0, 1, 0])
+    there = torch.nonzero(scan.data > 0.12)
+    assert there.min() > 0 and bool((there.max(0).values < torch.tensor(scan.data.shape) - 1).all())
+    assert np.allclose(scan.grid.spacing, 2.0) and 0.15 < len(there) / scan.data.numel() < 0.6
+
+
+@pytest.mark.parametrize("made", [lambda: pair(5), lambda: displaced_pair(5, "large")])
+def test_edges_agree_best_at_the_true_pose(made):
+    fixed, moving, truth = made()
+    poses = np.repeat(truth[None], 4, 0)
+    poses[1:, :3, 3] += 4 * np.eye(3)
+    values = evaluate(NGF(fixed, moving, samples=20_000), poses)
+    assert values[0] < values[1:].min() - 0.02
+    middle = apply(truth, fixed.grid.center)
+    assert np.linalg.norm(middle - moving.grid.center) < 30  # mm
+
+
+def test_contrasts_are_unrelated():
+    fixed, moving, truth = pair(5)
+    points = fixed.grid.points().double().numpy().reshape(-1, 3)[::97]
+    one = fixed.sample(torch.as_tensor(points, dtype=torch.float32))[0].numpy()
+    other = moving.sample(torch.as_tensor(apply(truth, points), dtype=torch.float32))[0].numpy()
+    tissue = (one > 0.1) & (other > 0.1)
+    assert abs(np.corrcoef(one[tissue], other[tissue])[0, 1]) < 0.7
+
+
+def test_rows_and_table(tmp_path):
+    setting = Setting(write_cases(tmp_path)[:1], tmp_path, quick=True)
+    rows = measure_bodies(setting)
+    assert len(rows) == 2 and all(row["error_mm"] < 2 for row in rows)
+    assert all(row["MAD at 40 mm"] > row["MAD at 0 mm"] + 10 for row in rows)
+    table = write_bodies(rows, "Commit abc", tmp_path)
+    assert "| under 2 mm | 2 |" in table and f"MAD {OFF_MM[-1]} mm off" in table
+    assert "Commit abc" in (tmp_path / "bodies.md").read_text() and (tmp_path / "bodies.csv").is_file()

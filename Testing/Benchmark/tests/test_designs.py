@@ -1,0 +1,224 @@
+"""Designs of the search find a known displacement, candidates are put in order, and places are counted rightly."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from madreg.descent.refinement import CANDIDATES
+from madreg.image.geometry import Grid, about, apply, mean_displacement, rotation_angle
+from madreg.image.volume import Volume
+from madreg.measures.mad import MAD
+from madreg.pipeline.registration import is_part
+from madreg.pose.search import LIKELY
+from madreg_benchmark import designs
+from madreg_benchmark.designs import HEADER, by_design, by_order, draw, measure_designs, rank, write_designs
+from madreg_benchmark.phantom import write_cases
+from madreg_benchmark.protocol import make_trial
+from madreg_benchmark.search_designs import (
+    DESIGNS,
+    ORDERS,
+    EdgeStrength,
+    LearnedFeatures,
+    Tried,
+    cube_group,
+    one_level,
+    ordered,
+    two_levels,
+    values,
+)
+from madreg_benchmark.studies import Setting
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    return write_cases(tmp_path_factory.mktemp("cases"))
+
+
+@pytest.fixture(scope="module")
+def trial(cases, tmp_path_factory):
+    """CT and T1w of a made-up head, turned by up to 180 degrees."""
+    return make_trial(cases[0], "any", 0, tmp_path_factory.mktemp("trial"))
+
+
+@pytest.fixture(scope="module")
+def pair(trial):
+    return designs._volumes(trial, "cpu")
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_a_design_finds_a_known_displacement(name, pair, trial):
+    fewer = {"learned features": 30, "ngf one level": 200}.get(name, DESIGNS[name].rotations)
+    poses = DESIGNS[name].find(*pair, fewer)
+    assert 1 <= len(poses) <= 8
+    for pose in poses:
+        np.testing.assert_allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-6)
+    errors = [mean_displacement(pose, trial.truth, trial.points) for pose in poses]
+    assert min(errors) < 30 and errors != sorted(errors)[::-1]  # half a turn is 100 mm
+
+
+@pytest.mark.parametrize("kind", ["edges", "features"])
+def test_other_features_agree_best_where_the_head_lies(kind, pair, trial):
+    fixed, moving = pair
+    if kind == "edges":
+        correlation = EdgeStrength(fixed, moving, 10.0, 0.25)
+    else:
+        correlation = LearnedFeatures(fixed, moving, MAD(fixed, moving))
+    right = trial.truth[:3, :3]
+    rotations = np.array([right, right @ np.diag([1.0, -1, -1]), right @ np.diag([-1.0, 1, -1])])
+    found = correlation.best(rotations, lambda share: None)
+    assert mean_displacement(found[0].matrix, trial.truth, trial.points) < 10
+    assert found[0].score > max(one.score for one in found[1:])
+
+
+def test_all_rotations_of_a_cube_start_with_none():
+    group = cube_group()
+    assert len(np.unique(group.round(), axis=0)) == len(group) == 24
+    np.testing.assert_array_equal(group[0], np.eye(3))
+    for one in group:
+        assert np.linalg.det(one) == pytest.approx(1)
+        assert any(rotation_angle(one) == pytest.approx(degrees) for degrees in (0, 90, 120, 180))
+
+
+def test_one_level_and_two_try_as_many_rotations_as_asked(pair, monkeypatch):
+    tried = []
+
+    class Counted(EdgeStrength):
+        def best(self, rotations, tell):
+            tried.append((self.spacing, len(rotations)))
+            return super().best(rotations, tell)
+
+    one_level(Counted, *pair, 5)
+    two_levels(Counted, *pair, 70)
+    assert tried == [(10.0, 5), (17.0, 70), (10.0, LIKELY)] and LIKELY < 70
+
+
+@pytest.mark.parametrize("name", list(ORDERS)[1:])
+def test_an_order_puts_the_right_pose_first(name, pair, trial):
+    center = trial.points.mean(0)
+    near = trial.truth @ about(center, np.eye(3), np.array([3.0, 0, 0]))
+    wrong = [trial.truth @ about(center, np.diag(signs)) for signs in ((1.0, -1, -1), (-1.0, 1, -1))]
+    order, seconds = ordered(name, *pair, [wrong[0], near, wrong[1]])
+    assert order[0] == 1 and sorted(order) == [0, 1, 2] and seconds > 0
+
+
+def test_the_search_has_its_own_order(pair):
+    assert ordered("score of the search", *pair, [np.eye(4)] * 3)[0] == [0, 1, 2]
+
+
+def test_points_are_drawn_in_a_part_of_the_other_scan(pair, trial):
+    fixed, moving = pair
+    assert not is_part(moving, fixed)
+    count = len(moving.data)
+    middle = slice(count // 4, count // 4 + count * 2 // 5)
+    matrix = moving.grid.matrix.copy()
+    matrix[:3, 3] = apply(matrix, np.array([0.0, 0, middle.start]))
+    size = (*moving.grid.size[:2], middle.stop - middle.start)
+    slab = Volume("slab", moving.data[middle], Grid(size, matrix), moving.mask[middle])
+    assert is_part(slab, fixed)
+    off = trial.truth @ about(trial.points.mean(0), np.eye(3), np.array([20.0, 0, 0]))
+    right, wrong = values(CANDIDATES, fixed, slab, np.array([trial.truth, off]))
+    assert right < wrong
+
+
+def row(level: str, design: str, errors: list[float], seconds: float = 2.0, case: str = "a", **more) -> dict:
+    return {
+        "case": case,
+        "level": level,
+        "design": design,
+        "rotations": 10,
+        "errors": errors,
+        "seconds": seconds,
+        **more,
+    }
+
+
+def test_places_are_counted_from_one():
+    assert rank(row("any", "ngf", [100, 25, 24.9, 3])) == 3
+    assert rank(row("any", "ngf", [100, 25, 24.9, 3]), 15.0) == 4
+    assert rank(row("any", "ngf", [100, 25])) is None
+    assert rank(row("any", "ngf", [])) is None
+    assert rank(row("any", "ngf", [100, 90, 3]), order=[2, 0, 1]) == 1
+
+
+def orders(**given: list[int]) -> dict:
+    return {name: [given.get(name.split()[0].rstrip(","), [0, 1, 2, 3]), 0.5] for name in ORDERS}
+
+
+ROWS = [
+    row("any", "ngf", [5, 100, 90, 80], 1.0, "a", orders=orders(NMI=[3, 2, 1, 0])),
+    row("any", "ngf", [100, 5, 90, 80], 3.0, "b", orders=orders(NMI=[1, 2, 3, 0])),
+    row("any", "ngf", [100, 90], 8.0, "c", orders=orders()),
+    row("any", "moments", [70], 0.1, "a"),
+    row("any", "moments", [60], 0.1, "b"),
+    row("affine", "ngf", [18, 100, 90, 80], 2.0, "a", orders=orders()),
+]
+
+
+def test_designs_and_orders_are_summed_up(tmp_path):
+    lines = [dict(zip(HEADER, line, strict=True)) for line in by_design(ROWS)]
+    assert [
+        (
+            line["level"],
+            line["design"],
+            line["pairs"],
+            line["right pose first"],
+            line["among the first 8"],
+            line["under 15 mm first"],
+            line["median s"],
+            line["longest s"],
+        )
+        for line in lines
+    ] == [
+        ("any", "ngf", "3", "1", "2", "1", "3.0", "8.0"),
+        ("any", "moments", "2", "0", "0", "0", "0.1", "0.1"),
+        ("affine", "ngf", "1", "1", "1", "0", "2.0", "2.0"),
+        ("all", "ngf", "4", "2", "3", "1", "2.5", "8.0"),
+        ("all", "moments", "2", "0", "0", "0", "0.1", "0.1"),
+    ]
+    told = {(line[0], line[1]): line[2:] for line in by_order(ROWS)}
+    assert told["any", "score of the search"] == ["2", "1", "2", "2", "0.5"]  # the third pair has no right pose
+    assert told["any", "NMI, 6 mm"] == ["2", "1", "1", "4", "0.5"]
+    assert told["all", "score of the search"] == ["3", "2", "3", "2", "0.5"]
+
+    text = write_designs(ROWS, "Commit abc", tmp_path)
+    page = (tmp_path / "designs.md").read_text()
+    assert all(line in page for line in text.splitlines() if line) and page.count("Commit abc") == 2
+    with (tmp_path / "designs.csv").open() as file:
+        assert [line["design"] for line in csv.DictReader(file)] == [line["design"] for line in lines]
+    assert (tmp_path / "orders.csv").read_text().count("\n") == 1 + len(told)
+    assert (tmp_path / "designs.png").stat().st_size > 10_000 and "</svg>" in (tmp_path / "designs.svg").read_text()
+
+
+def test_the_plot_shows_shares_and_seconds():
+    first, second = draw(ROWS).axes
+    assert [bar.get_width() for bar in first.patches] == pytest.approx([2 / 3, 1 / 3, 0, 0])
+    assert [text.get_text() for text in first.texts] == ["3.0 s", "0.1 s"]
+    assert [bar.get_width() for bar in second.patches] == [1, 1]
+
+
+def test_a_study_that_was_cut_off_goes_on(cases, tmp_path, monkeypatch):
+    asked = []
+
+    def find(fixed, moving, rotations):
+        asked.append(rotations)
+        return [np.eye(4)]
+
+    monkeypatch.setattr(designs, "DESIGNS", {"ngf": Tried(find, 9, 3), "other": Tried(find, 8, 2)})
+    monkeypatch.setattr(designs, "ORDERS", {"score of the search": None})
+    setting = Setting(cases, tmp_path, quick=True, device="cpu")
+    rows = measure_designs(setting)
+    assert [(one["case"], one["design"]) for one in rows] == [
+        (case.name, design) for case in cases for design in ("ngf", "other")
+    ]
+    assert asked == [3, 2, 3, 2] and all(one["errors"][0] > 20 for one in rows)
+    assert rows[0]["orders"]["score of the search"][0] == [0] and "orders" not in rows[1]
+    kept = (tmp_path / "designs.jsonl").read_text().splitlines()
+    (tmp_path / "designs.jsonl").write_text("\n".join(kept[:3]) + '\n{"case": "phan')
+    again = measure_designs(setting)
+    assert asked == [3, 2, 3, 2, 2] and [one["errors"] for one in again] == [one["errors"] for one in rows]
+    assert [json.loads(line)["design"] for line in (tmp_path / "designs.jsonl").read_text().splitlines()] == [
+        "ngf",
+        "other",
+    ] * 2

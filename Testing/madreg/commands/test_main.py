@@ -1,0 +1,533 @@
+"""The real command line: in this process where that is enough, in one of its own where signals and pipes matter."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from madreg import resources
+from madreg.commands import main as cli
+from madreg.image.geometry import Grid, matrix_of_itk, mean_displacement
+from madreg.io.reading import read_volume
+from madreg.network import weights
+from madreg.pipeline import registration
+from madreg.pipeline.progress import Progress
+from madreg.pipeline.result import Result
+
+SOURCES = Path(cli.__file__).resolve().parents[1]
+
+
+def run_process(*arguments, code=None):
+    """Start ``python -m madreg ARGUMENTS``, or the given code, and return the process."""
+    words = ["-m", "madreg"] if code is None else ["-c", code]
+    return subprocess.Popen(
+        [sys.executable, *words, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        preexec_fn=None if os.name == "nt" else _heed_interrupts,
+    )
+
+
+def _heed_interrupts():
+    """A shell's background job, as CI may be, has SIGINT ignored, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def assert_one_sentence(text):
+    assert text.endswith(".\n") and text.count("\n") == 1, text
+    assert "Traceback" not in text and 20 < len(text) < 500
+
+
+@pytest.fixture(scope="module")
+def head_folder(tmp_path_factory, head_images):
+    """A CT of a made-up head, its T1w displaced by a known motion, and that motion as 4x4 (fixed to moving, LPS)."""
+    folder = tmp_path_factory.mktemp("head")
+    ct, t1 = head_images
+    turn = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.12, -0.1, 0.15, (7.0, -6.0, 8.0))
+    motion = matrix_of_itk(turn)
+    grid = Grid.of_image(t1)
+    moved = Grid(grid.size, motion @ grid.matrix).as_image(sitk.GetArrayFromImage(t1))
+    sitk.WriteImage(ct, str(folder / "ct.nii.gz"))
+    sitk.WriteImage(moved, str(folder / "t1.nii.gz"))
+    return folder, motion
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Folder with two small images of noise and a mask, and an empty folder ``out``."""
+    rng = np.random.default_rng(0)
+    for name in ("fixed", "moving"):
+        image = sitk.GetImageFromArray(rng.random((20, 24, 28)).astype(np.float32))
+        image.SetSpacing((4.0, 4.0, 4.0))
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
+    sitk.WriteImage(image > 0.5, str(tmp_path / "mask.nii.gz"))
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def fake_register(monkeypatch):
+    """Replace the registration by one that answers at once; returns what it was called with."""
+    calls = []
+
+    def register(fixed, moving, settings, progress=None):
+        calls.append((fixed, moving, settings, progress))
+        start = np.eye(4) if settings.start is None else settings.start
+        for fraction in (0.1, 0.6, 1.0):
+            if progress:
+                time.sleep(0.15)  # the bar is drawn ten times a second at most
+                progress(Progress("searching", fraction, start, 20.0 * (1 - fraction)))
+        matrix = np.eye(4)
+        matrix[:3, 3] = (3.0, 4.0, 12.0)
+        return Result(matrix, start, settings, [], 1.25, "CPU", 20.0, 0.7, 0.93, ["Something to know."])
+
+    monkeypatch.setattr(registration, "register", register)
+    monkeypatch.setattr(weights, "load", lambda *args, **options: None)
+    return calls
+
+
+def register_arguments(folder, *more):
+    return [
+        "register",
+        str(folder / "fixed.nii.gz"),
+        str(folder / "moving.nii.gz"),
+        "--transform",
+        str(folder / "out" / "t.tfm"),
+        *map(str, more),
+    ]
+
+
+# --- the real thing -------------------------------------------------------------------------------------------------
+
+
+def test_a_ct_and_a_t1w_are_aligned_to_the_millimetre(head_folder, tmp_path):
+    folder, motion = head_folder
+    process = run_process(
+        "register",
+        folder / "ct.nii.gz",
+        folder / "t1.nii.gz",
+        "--init",
+        "mass",
+        "--transform",
+        tmp_path / "t.tfm",
+        "--resampled",
+        tmp_path / "r.nii.gz",
+        "--report",
+        tmp_path / "r.json",
+        "--overlay",
+        tmp_path / "o.png",
+        "--error-map",
+        tmp_path / "e.nrrd",
+        "--device",
+        "cpu",
+    )
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert err == ""  # no progress bar in a pipe, no warnings
+    matrix = matrix_of_itk(sitk.ReadTransform(str(tmp_path / "t.tfm")))
+    fixed, _ = read_volume(folder / "ct.nii.gz")
+    head = fixed.grid.points()[(fixed.data > 0.2)].double().numpy()
+    assert mean_displacement(np.eye(4), motion, head) > 10
+    assert mean_displacement(matrix, motion, head) < 1.5  # mm; half a voxel
+
+    report = json.loads((tmp_path / "r.json").read_text())
+    errors = sitk.ReadImage(str(tmp_path / "e.nrrd"))
+    worst = errors.TransformPhysicalPointToIndex(report["worst_point_lps"])
+    assert errors[worst] == pytest.approx(report["worst_mm"]) and report["verdict"] in ("aligned", "check", "failed")
+    assert np.allclose(report["matrix_fixed_to_moving_lps"], matrix) and report["settings"]["type"] == "rigid"
+    assert report["fixed"].endswith("ct.nii.gz") and report["device"].startswith("CPU")
+    resampled = sitk.ReadImage(str(tmp_path / "r.nii.gz"))
+    assert np.allclose(Grid.of_image(resampled).matrix, fixed.grid.matrix, atol=1e-4)
+    assert sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "o.png"))).std() > 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.nrrd", "o.png", "r.json", "r.nii.gz", "t.tfm"]
+    for word in ("rotation", "translation", "overlap", "time", "t.tfm"):
+        assert word in out
+
+
+def test_the_written_transform_is_a_start(head_folder, tmp_path, capsys):
+    """What one run found is where the next begins, also for another type of transform."""
+    folder, motion = head_folder
+    start = tmp_path / "start.tfm"
+    from madreg.io.writing import write_transform
+
+    write_transform(motion, start)
+    status = cli.main(
+        [
+            "register",
+            str(folder / "ct.nii.gz"),
+            str(folder / "t1.nii.gz"),
+            "--start",
+            str(start),
+            "--type",
+            "affine",
+            "--measure",
+            "nmi",
+            "--transform",
+            str(tmp_path / "t.h5"),
+            "--device",
+            "cpu",
+            "--quiet",
+        ]
+    )
+    assert status == 0 and capsys.readouterr() == ("", "")
+    matrix = matrix_of_itk(sitk.ReadTransform(str(tmp_path / "t.h5")))
+    fixed, _ = read_volume(folder / "ct.nii.gz")
+    head = fixed.grid.points()[(fixed.data > 0.2)].double().numpy()
+    assert mean_displacement(matrix, motion, head) < 2.0  # mm
+
+
+# --- plumbing -------------------------------------------------------------------------------------------------------
+
+
+def test_options_become_settings(scans, fake_register, capsys):
+    from madreg.io.writing import write_transform
+
+    start = np.eye(4)
+    start[:3, 3] = (5.0, 6.0, 7.0)
+    write_transform(start, scans / "start.tfm")
+    assert cli.main(register_arguments(scans)) == 0
+    assert (
+        cli.main(
+            register_arguments(
+                scans,
+                "--start",
+                scans / "start.tfm",
+                "--type",
+                "affine",
+                "--measure",
+                "ngf",
+                "--seed",
+                7,
+                "--device",
+                "cpu",
+                "--fixed-mask",
+                scans / "mask.nii.gz",
+            )
+        )
+        == 0
+    )
+    assert (
+        cli.main(
+            register_arguments(
+                scans, "--start", scans / "start.tfm", "--init", "mass", "--moving-mask", scans / "mask.nii.gz"
+            )
+        )
+        == 0
+    )
+    (_, _, first, _), (fixed, moving, second, _), (fixed3, moving3, third, _) = fake_register
+    assert (first.type, first.measure, first.init, first.seed, first.start) == ("rigid", "default", "search", 0, None)
+    assert (second.type, second.measure, second.init) == ("affine", "ngf", "given")
+    assert (second.seed, second.device) == (7, "cpu")
+    assert np.allclose(second.start, start) and third.init == "mass"
+    assert not fixed.mask.all() and moving.mask.all() and fixed3.mask.all() and not moving3.mask.all()
+
+
+def test_the_summary_and_the_notices(scans, fake_register, capsys):
+    assert cli.main(register_arguments(scans, "--report", scans / "out" / "r.json")) == 0
+    out, err = capsys.readouterr()
+    for text in ("20.0 mm before, 0.7 mm after", "0.0 degrees", "13.0 mm", "93 %", "1.2 s on CPU", "t.tfm", "r.json"):
+        assert text in out
+    assert err == "Note: Something to know.\n"
+    assert json.loads((scans / "out" / "r.json").read_text())["notices"] == ["Something to know."]
+    assert cli.main(register_arguments(scans, "--quiet")) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("options, shown", [([], True), (["--quiet"], False)])
+def test_progress_is_drawn_on_a_terminal(scans, fake_register, monkeypatch, options, shown):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert cli.main(register_arguments(scans, *options)) == 0
+    assert ("searching" in screen.getvalue() and "100 %" in screen.getvalue()) == shown
+    assert (fake_register[0][3] is not None) == shown
+
+
+def test_no_progress_in_a_pipe(scans, fake_register, capsys):
+    assert cli.main(register_arguments(scans)) == 0
+    assert "searching" not in capsys.readouterr().err and fake_register[0][3] is None
+
+
+def test_help_is_there_without_torch():
+    code = (
+        "import sys; from madreg.commands.main import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "assert not {'torch', 'SimpleITK', 'matplotlib', 'numpy'} & set(sys.modules), 'heavy import'"
+    )
+    process = run_process("--help", code=code)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "register" in out and "evaluate" in out and "demo" in out
+    process = run_process("register", "--help", code=code)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "--overlay" in out, err
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0 and "madreg 0" in capsys.readouterr().out
+
+
+# --- bad input ------------------------------------------------------------------------------------------------------
+
+
+def write_bad(folder):
+    """Images that cannot be registered."""
+    scan = sitk.GetImageFromArray(np.random.default_rng(0).random((20, 24, 28)).astype(np.float32))
+    scan.SetSpacing((4.0, 4.0, 4.0))
+    for name, image in {
+        "slice.nii.gz": scan[:, :, 3],
+        "one.mha": scan[:, :, 3:4],
+        "inf.mha": scan / 0,
+        "series.nii.gz": sitk.JoinSeries([scan, scan]),
+        "vector.nrrd": sitk.Compose(scan, scan),
+        "constant.mha": scan * 0 + 3,
+        "nan.mha": scan * float("nan"),
+        "empty.nii.gz": (scan > 2),
+        "smaller.nii.gz": (scan > 0.5)[:, :, 2:],
+    }.items():
+        sitk.WriteImage(image, str(folder / name))
+    header = (folder / "constant.mha").read_bytes()
+    (folder / "zero.mha").write_bytes(header.replace(b"ElementSpacing = 4 4 4", b"ElementSpacing = 4 0 4"))
+    scan.SetSpacing((1.0, 1.0, 900.0))
+    sitk.WriteImage(scan, str(folder / "absurd.mha"))
+    (folder / "text.nii.gz").write_text("hello")
+    (folder / "text.tfm").write_text("hello")
+    content = (folder / "moving.nii.gz").read_bytes()
+    (folder / "half.nii.gz").write_bytes(content[: len(content) // 2])
+
+
+BAD = {
+    "missing": (["missing.nii.gz"], [], "missing.nii.gz does not exist"),
+    "unreadable": (["text.nii.gz"], [], "text.nii.gz is damaged"),
+    "truncated": (["half.nii.gz"], [], "half.nii.gz is damaged or incomplete"),
+    "2D": (["slice.nii.gz"], [], "slice.nii.gz is a single slice"),
+    "one slice": (["one.mha"], [], "one.mha is a single slice"),
+    "all infinite": (["inf.mha"], [], "inf.mha holds no finite number"),
+    "zero spacing": (["zero.mha"], [], "zero.mha"),
+    "4D": (["series.nii.gz"], [], "series.nii.gz is a 4D series"),
+    "vector": (["vector.nrrd"], [], "vector.nrrd has more than one number per voxel"),
+    "constant": (["constant.mha"], [], "constant.mha has the same value"),
+    "all NaN": (["nan.mha"], [], "nan.mha holds no finite number"),
+    "absurd spacing": (["absurd.mha"], [], "absurd.mha has voxels of 1 x 1 x 900 mm"),
+    "empty mask": ([], ["--moving-mask", "{}/empty.nii.gz"], "moving.nii.gz is empty"),
+    "mask on another grid": ([], ["--fixed-mask", "{}/smaller.nii.gz"], "28x24x18 voxels"),
+    "missing mask": ([], ["--fixed-mask", "{}/none.nii.gz"], "none.nii.gz does not exist"),
+    "unreadable start": ([], ["--start", "{}/text.tfm"], "text.tfm cannot be read as a transform"),
+    "no folder": ([], ["--transform", "{}/none/t.tfm"], "none does not exist"),
+    "unknown ending": ([], ["--transform", "{}/out/t.doc"], "t.doc has an unknown ending"),
+    "unknown image ending": ([], ["--resampled", "{}/out/t.jpeg"], "t.jpeg has an unknown ending"),
+    "over an input": ([], ["--resampled", "{}/fixed.nii.gz"], "fixed.nii.gz is an input"),
+    "unknown device": ([], ["--device", "abacus"], 'no device "abacus"'),
+}
+
+
+@pytest.mark.parametrize(
+    "name, place", [(name, place) for name, (files, *_) in BAD.items() for place in ((1, 2) if files else (None,))]
+)
+def test_bad_input_is_one_sentence_and_no_file(scans, fake_register, capfd, name, place):
+    files, options, reason = BAD[name]
+    write_bad(scans)
+    before = {path: path.read_bytes() for path in scans.rglob("*") if path.is_file()}
+    arguments = register_arguments(scans, "--overlay", scans / "out" / "o.png", *[o.format(scans) for o in options])
+    if files:
+        arguments[place] = str(scans / files[0])  # as FIXED, as MOVING
+    status = cli.main(arguments)
+    out, err = capfd.readouterr()
+    assert status == 1 and out == ""
+    assert_one_sentence(err)
+    assert reason in err
+    assert {path: path.read_bytes() for path in scans.rglob("*") if path.is_file()} == before
+    assert fake_register == []  # refused before the work
+
+
+@pytest.mark.parametrize(
+    "kind, reason",
+    [
+        ("missing", "mad.pt is missing"),
+        ("damaged", "not those of their model card"),
+        ("foreign", "holds no weights"),
+    ],
+)
+def test_unusable_weights_are_refused_before_the_work(scans, monkeypatch, capfd, kind, reason):
+    monkeypatch.setattr(resources, "FOLDERS", (scans / "bundle",))
+    monkeypatch.setattr(registration, "register", lambda *_: pytest.fail("the work began"))
+    models = scans / "bundle" / "Models"
+    models.mkdir(parents=True)
+    if kind != "missing":
+        torch.save({"weight": torch.zeros(3)}, models / "mad.pt")
+        digest = weights.sha256(models / "mad.pt") if kind == "foreign" else "0" * 64
+        (models / "mad.json").write_text(json.dumps({"sha256": digest}))
+    assert cli.main(register_arguments(scans)) == 1
+    out, err = capfd.readouterr()
+    assert out == "" and reason in err
+    assert_one_sentence(err)
+    assert list((scans / "out").iterdir()) == []
+
+
+def test_some_voxels_that_are_no_numbers_are_a_notice(scans, fake_register, capsys):
+    array = np.random.default_rng(0).random((20, 24, 28)).astype(np.float32)
+    array[:4] = np.nan
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(scans / "holes.nrrd"))  # ITK reads NaN in NIfTI files as 0
+    arguments = register_arguments(scans, "--resampled", scans / "out" / "r.nii.gz")
+    arguments[2] = str(scans / "holes.nrrd")
+    assert cli.main(arguments) == 0
+    assert "holes.nrrd: 20 % of the voxels are NaN or Inf" in capsys.readouterr().err
+    mask = fake_register[0][1].mask
+    assert not mask[:4].any() and mask[4:].all()
+
+
+def test_earlier_results_stay_when_a_run_fails(scans, monkeypatch, capsys):
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(weights, "load", lambda *args, **options: None)
+    monkeypatch.setattr(registration, "register", fail)
+    (scans / "out" / "t.tfm").write_text("of yesterday")
+    assert cli.main(register_arguments(scans)) == 130
+    assert_one_sentence(capsys.readouterr().err)
+    assert [path.read_text() for path in (scans / "out").iterdir()] == ["of yesterday"]
+
+
+def test_one_name_for_two_outputs_is_refused(scans, fake_register, capsys, monkeypatch):
+    from madreg.io import writing as output
+
+    monkeypatch.setattr(output, "REPORT_SUFFIXES", (".json", ".txt"))  # no two kinds share an ending so far
+    assert (
+        cli.main(
+            register_arguments(
+                scans, "--transform", scans / "out" / "x.txt", "--report", scans / "out" / ".." / "out" / "x.txt"
+            )
+        )
+        == 1
+    )
+    err = capsys.readouterr().err
+    assert_one_sentence(err)
+    assert "same name" in err and fake_register == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that nobody may write to")
+def test_a_folder_that_takes_no_files_is_refused_at_once(scans, fake_register, capsys):
+    assert cli.main(register_arguments(scans, "--report", "/proc/r.json")) == 1
+    err = capsys.readouterr().err
+    assert_one_sentence(err)
+    assert "/proc/r.json cannot be written" in err and fake_register == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this computer has a CUDA device")
+def test_a_device_that_is_not_there_is_refused(scans, fake_register, capsys):
+    assert cli.main(register_arguments(scans, "--device", "cuda")) == 1
+    err = capsys.readouterr().err
+    assert_one_sentence(err)
+    assert '"cuda"' in err and fake_register == [] and list((scans / "out").iterdir()) == []
+
+
+def test_images_without_common_view_are_refused(head_folder, tmp_path, capfd):
+    from madreg.io.writing import write_transform
+
+    folder, _ = head_folder
+    far = np.eye(4)
+    far[:3, 3] = 2000.0
+    write_transform(far, tmp_path / "far.tfm")
+    status = cli.main(
+        [
+            "register",
+            str(folder / "ct.nii.gz"),
+            str(folder / "t1.nii.gz"),
+            "--start",
+            str(tmp_path / "far.tfm"),
+            "--transform",
+            str(tmp_path / "t.tfm"),
+            "--device",
+            "cpu",
+        ]
+    )
+    err = capfd.readouterr().err
+    assert status == 1
+    assert_one_sentence(err)
+    assert "ct.nii.gz" in err and "t1.nii.gz" in err and "no field of view in common" in err
+    assert not (tmp_path / "t.tfm").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, reason",
+    [
+        ([], "COMMAND"),
+        (["dance"], "dance"),
+        (["register"], "FIXED"),
+        (["register", "a", "b"], "--transform"),
+        (["register", "a", "b", "--transform", "t.tfm", "--type", "elastic"], "elastic"),
+        (["register", "a", "b", "--transform", "t.tfm", "--seed", "x"], "seed"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_one_line(arguments, reason, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    err = capsys.readouterr().err
+    assert caught.value.code == 2 and reason in err
+    assert_one_sentence(err)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_too_little_memory_is_one_sentence(scans, monkeypatch, capsys, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(weights, "load", lambda *args, **options: None)
+    monkeypatch.setattr(registration, "register", fail)
+    assert cli.main(register_arguments(scans)) == 1
+    err = capsys.readouterr().err
+    assert_one_sentence(err)
+    assert "memory" in err and list((scans / "out").iterdir()) == []
+
+
+def test_a_disk_that_fills_up_leaves_no_file(scans, fake_register, monkeypatch, capsys):
+    from madreg.io import writing as output
+
+    def fail(image, path):
+        path.write_text("hal")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(output, "write_image", fail)
+    assert cli.main(register_arguments(scans, "--resampled", scans / "out" / "r.nii.gz")) == 1
+    assert_one_sentence(capsys.readouterr().err)
+    assert list((scans / "out").iterdir()) == []
+
+
+SLOW = """
+import sys, time
+from madreg import cli, registration, weights
+weights.load = lambda *args, **options: None
+def register(*_):
+    print("ready", flush=True)
+    time.sleep(60)
+registration.register = register
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_is_one_sentence_and_no_file(scans, number):
+    process = run_process(*register_arguments(scans), code=SLOW)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert_one_sentence(err)
+    assert list((scans / "out").iterdir()) == []

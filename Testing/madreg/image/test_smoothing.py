@@ -1,0 +1,44 @@
+"""Gaussian smoothing and gradients, against scipy and against known slopes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from madreg.image.gradients import world_gradient
+from madreg.image.smoothing import along_axes, interpolation_matrix, smooth
+
+
+def test_smoothing_is_a_gaussian_along_each_axis():
+    array = np.random.default_rng(0).normal(size=(24, 28, 32)).astype(np.float32)
+    ours = smooth(torch.from_numpy(array), [2.0, 1.0, 0.0]).numpy()
+    scipys = ndimage.gaussian_filter(array, (0.0, 1.0, 2.0), truncate=3.0, mode="nearest")
+    assert np.abs(ours - scipys).max() < 0.01 * scipys.std()
+
+
+def test_smoothing_keeps_constants_and_small_arrays():
+    assert smooth(torch.full((3, 2, 5), 7.0), [4.0, 4.0, 4.0]).numpy() == pytest.approx(7.0)
+    assert smooth(torch.ones(1, 4, 4), [1.0, 1.0, 3.0]).shape == (1, 4, 4)
+
+
+def test_gradient_is_per_mm_along_the_world(awkward_grid):
+    slope = torch.tensor([0.02, -0.05, 0.03])
+    ramp = (awkward_grid.points() * slope).sum(-1)
+    gradient = world_gradient(ramp, awkward_grid)
+    assert gradient.shape == (3, *awkward_grid.shape)
+    for axis in range(3):
+        assert gradient[axis].numpy() == pytest.approx(float(slope[axis]), abs=1e-4)
+
+
+def test_interpolation_meets_the_samples_and_repeats_the_ends():
+    samples = np.array([1.0, 4.0, -2.0, 3.0])
+    found = interpolation_matrix(4, np.array([-3.0, 0.0, 0.25, 2.0, 2.5, 9.0])) @ samples
+    assert found == pytest.approx([1.0, 1.0, 1.75, -2.0, 0.5, 3.0])
+
+
+def test_matrices_act_along_i_j_and_k():
+    array = torch.arange(24.0).reshape(2, 3, 4)  # k, j, i
+    first, middle, last = np.eye(4)[[3]], np.eye(3)[[1, 2]], np.eye(2)
+    assert along_axes(array, [first, middle, last]).equal(array[:, 1:, 3:])

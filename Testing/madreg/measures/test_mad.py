@@ -1,0 +1,105 @@
+"""The MAD measure: its interface, and that the shipped network's distance follows the true one."""
+
+import numpy as np
+import pytest
+import torch
+
+from madreg import resources
+from madreg.image.geometry import about, apply
+from madreg.measures.mad import MAD
+from madreg.network import weights
+from madreg.network.models import FusedSettings, SiameseSettings, build
+
+
+def bundled():
+    """The bundled network."""
+    return weights.load()[0]
+
+
+@pytest.fixture(scope="module")
+def pair(grid_of, make_volume, head):
+    grid = grid_of("straight")
+    return make_volume(head.mr, grid), make_volume(head.ct, grid)
+
+
+@pytest.fixture(scope="module", params=["siamese", "fused"])
+def network(request):
+    torch.manual_seed(0)
+    settings = SiameseSettings(4, 1, 8) if request.param == "siamese" else FusedSettings((4, 4, 8), (1, 1))
+    return build(settings).eval().requires_grad_(False)
+
+
+def shifted(x: float) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[0, 3] = x
+    return matrix
+
+
+@pytest.mark.parametrize("mode", ["dense", "patches"])
+def test_values_are_per_matrix_and_differentiable(pair, network, mode):
+    measure = MAD(*pair, network, mode=mode, patches=4)
+    matrices = torch.tensor(np.stack([np.eye(4), shifted(20.0)]), requires_grad=True)
+    values = measure(matrices)
+    assert values.shape == (2,) and bool((values > 0).all())
+    assert float(values[0].detach()) == pytest.approx(float(measure(matrices[:1].detach())[0]), abs=1e-3)
+    values.sum().backward()
+    assert float(matrices.grad[:, :3].abs().min()) >= 0 and float(matrices.grad[:, :3].abs().max()) > 0
+
+
+def test_the_map_has_a_distance_for_every_point_of_the_fixed_head(pair, network):
+    measure = MAD(*pair, network)
+    distances, seen = measure.map(shifted(10.0))
+    assert distances.shape == seen.shape == (len(measure.points),) and seen.dtype == bool
+    assert seen.mean() > 0.9
+    points = measure.points.numpy()
+    assert np.abs(points.mean(0)).max() < 10  # the head of the fixture lies about the origin
+    assert np.ptp(points, axis=0).min() > 80
+    far, unseen = measure.map(shifted(1000.0))
+    assert not unseen.any() and np.isfinite(far).all()
+
+
+def test_the_error_map_lies_on_its_lattice(pair, network):
+    measure = MAD(*pair, network)
+    distances, weight, grid = measure.error_map(np.eye(4))
+    assert distances.shape == weight.shape == grid.shape and np.allclose(grid.spacing, 16)
+    k, j, i = np.nonzero(weight > 0.5)
+    points = apply(grid.matrix, np.stack([i, j, k], -1))
+    assert {tuple(p) for p in points.round(2)} <= {tuple(p) for p in measure.points.numpy().round(2)}
+    with pytest.raises(ValueError):
+        MAD(*pair, network, mode="patches", patches=2).error_map(np.eye(4))
+
+
+def test_no_other_mode_exists(pair, network):
+    with pytest.raises(ValueError):
+        MAD(*pair, network, mode="sparse")
+
+
+def predictions(measure: MAD, distances: list[float]) -> list[float]:
+    """Mean predicted distance at shifts along a slanted direction."""
+    direction = np.array([2.0, -1.0, 2.0]) / 3
+    with torch.no_grad():
+        return [float(measure(torch.tensor(about(np.zeros(3), np.eye(3), d * direction))[None])[0]) for d in distances]
+
+
+def test_the_shipped_distance_grows_with_the_displacement_of_a_real_scan():
+    from madreg.io.reading import read_volume
+
+    network = bundled()
+    fixed, _ = read_volume(resources.path("Demo", "T1w.nii.gz"))
+    measure = MAD(fixed, fixed, network)
+    near, middle, far = predictions(measure, [0.0, 12.0, 36.0])
+    assert near < 6 and near + 2 < middle < far
+    assert abs(far - 36) < 15
+
+
+def test_the_shipped_network_finds_the_moving_points():
+    from madreg.io.reading import read_volume
+
+    network = bundled()
+    fixed, _ = read_volume(resources.path("Demo", "T1w.nii.gz"))
+    measure = MAD(fixed, fixed, network)
+    start = shifted(20.0)
+    points, found, spread = measure.correspondences(start)
+    error = np.linalg.norm(found - points, axis=1)
+    assert len(points) == len(found) == len(spread) > 100 and (spread > 0).all()
+    assert np.median(error) < 10

@@ -1,0 +1,387 @@
+"""Registration from end to end: a head and the same head with its contrast turned round, errors in mm."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from madreg import measures
+from madreg.errors import InputError
+from madreg.image.geometry import Grid, about, apply, mean_displacement
+from madreg.image.volume import Volume
+from madreg.measures import NMI
+from madreg.network import weights
+from madreg.network.models import FusedSettings, build
+from madreg.pipeline import registration
+from madreg.pipeline.progress import Cancelled, Progress
+from madreg.pipeline.registration import register
+from madreg.pose.correlation import Candidate
+from madreg.quality.estimate import CLEAR_MARGIN, SURE_MARGIN, Estimate, estimate, turned
+from madreg.settings import Settings
+from madreg.system import device
+
+LINEAR = {
+    "rigid": np.eye(3),
+    "similarity": 0.9 * np.eye(3),
+    "affine": np.array([[1.08, 0.06, 0], [0, 0.93, 0], [-0.04, 0, 1.03]]),
+}
+
+
+class Pair:
+    """A fixed and a moving head on awkward lattices, 120 degrees and some hundred mm apart, and the truth."""
+
+    def __init__(self, grid_of, make_volume, head, turn, spots, kind: str = "rigid") -> None:
+        fixed_grid, moving_grid = grid_of("oblique"), grid_of("left-handed")
+        placed, pose = np.eye(4), about(np.zeros(3), turn((1, -2, 0.5), 120) @ LINEAR[kind])
+        placed[:3, 3] = fixed_grid.center
+        pose[:3, 3] = moving_grid.center + [6.0, -9.0, 4.0]
+        self.truth = pose @ np.linalg.inv(placed)
+        self.fixed = make_volume(head.ct, fixed_grid, placed, "CT")
+        self.moving = make_volume(head.mr, moving_grid, pose, "MR")
+        self.points = apply(placed, spots)
+
+    def error(self, matrix: np.ndarray) -> float:
+        """Mean distance in mm over the head."""
+        return mean_displacement(matrix, self.truth, self.points)
+
+    def near(self, mm: float = 12.0) -> np.ndarray:
+        """The truth, off by some mm and degrees."""
+        shift = np.eye(4)
+        shift[:3, 3] = [mm, -mm / 2, mm / 3]
+        return shift @ self.truth
+
+
+@pytest.fixture(scope="module")
+def make_pair(grid_of, make_volume, head, turn, spots):
+    return lambda kind="rigid": Pair(grid_of, make_volume, head, turn, spots, kind)
+
+
+@pytest.fixture(scope="module")
+def pair(make_pair) -> Pair:
+    return make_pair()
+
+
+@pytest.fixture(scope="module")
+def heard() -> list[Progress]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def found(pair, heard):
+    """The default registration of the rigid pair, from anywhere."""
+    return register(pair.fixed, pair.moving, Settings(seed=1), heard.append)
+
+
+@pytest.fixture(scope="module")
+def refined(pair):
+    """The default registration of the rigid pair from 13 mm away."""
+    return register(pair.fixed, pair.moving, Settings(init="given", start=pair.near(), seed=1))
+
+
+def test_a_rigid_pose_from_anywhere(pair, found):
+    assert pair.error(np.eye(4)) > 100
+    assert pair.error(found.matrix) < 0.5
+    assert np.abs(found.matrix[:3, :3].T @ found.matrix[:3, :3] - np.eye(3)).max() < 1e-9
+
+
+def test_an_affine_pose_from_anywhere(make_pair):
+    pair = make_pair("affine")
+    result = register(pair.fixed, pair.moving, Settings(type="affine"))
+    assert pair.error(result.matrix) < 1.0
+    assert result.report()["volume_scale"] == pytest.approx(np.linalg.det(pair.truth[:3, :3]), rel=0.02)
+
+
+def test_a_similarity_finds_the_scale(make_pair, pair):
+    """From the right place, but ten per cent too large."""
+    smaller = make_pair("similarity")
+    start = pair.truth
+    result = register(smaller.fixed, smaller.moving, Settings(type="similarity", init="given", start=start))
+    assert smaller.error(start) > 3 and smaller.error(result.matrix) < 0.5
+    assert np.linalg.det(result.matrix[:3, :3]) == pytest.approx(0.9**3, rel=0.01)
+
+
+def slab_of(volume: Volume) -> Volume:
+    """24 mm of a volume."""
+    layers = torch.arange(volume.grid.size[2])[:, None, None] - volume.grid.size[2] // 2
+    there = layers.abs() * volume.grid.spacing[2] < 12.0
+    return replace(volume, data=torch.where(there, volume.data, torch.zeros(())), mask=volume.mask & there)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_slab_from_anywhere(pair, swapped):
+    """A slab of one head against all of the other, either way round."""
+    whole, slab = (pair.moving, slab_of(pair.fixed)) if swapped else (pair.fixed, slab_of(pair.moving))
+    heard = []
+    fixed, moving, truth = (slab, whole, pair.truth) if swapped else (whole, slab, pair.truth)
+    result = register(fixed, moving, progress=heard.append)
+    assert slab.thickness < 40 < whole.thickness and result.judged.margin > CLEAR_MARGIN
+    assert mean_displacement(result.matrix, truth, pair.points) < 2.0
+    assert mean_displacement(heard[-1].matrix, truth, pair.points) < 2.0
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_slab_whose_blocks_do_not_lead_is_held_against_its_half_turns(pair, monkeypatch, swapped):
+    """A right pose is worth a look then; a half turn of it is not, and leads back to the right one."""
+    monkeypatch.setattr(registration, "estimate", lambda matching, pose, *_, **__: Estimate(pose, 1.0, 0.5, 1.1, pose))
+    scans = (slab_of(pair.moving), pair.fixed) if swapped else (pair.fixed, slab_of(pair.moving))
+    truth = np.linalg.inv(pair.truth) if swapped else pair.truth
+    run = registration._Run(*scans, Settings(), None)
+    assert run.backwards != swapped
+    right = run._judged(truth)
+    assert right.margin > CLEAR_MARGIN and right.verdict == "check"
+    middle = run.points.mean(0) if swapped else apply(np.linalg.inv(truth), run.moving_points).mean(0)
+    for half_turn in turned(truth, middle):
+        judged = run._judged(half_turn)
+        assert judged.margin < 0 and judged.verdict == "failed"
+        assert mean_displacement(judged.rival, truth, run.points) < 5 < mean_displacement(half_turn, truth, run.points)
+
+
+@pytest.mark.parametrize(("lead", "verdict"), [(2.0, "aligned"), (1.1, "check")])
+def test_a_whole_head_is_held_against_its_half_turns_when_in_doubt(pair, monkeypatch, lead, verdict):
+    monkeypatch.setattr(registration, "estimate", lambda matching, pose, *_, **__: Estimate(pose, 1.0, 0.5, lead, pose))
+    wrong = turned(pair.truth, pair.points.mean(0))
+    right, *others = registration.judge(pair.fixed, pair.moving, [pair.truth, *wrong])
+    assert right.verdict == verdict and (right.margin is None) == (lead > 1.5)
+    assert lead > 1.5 or (right.margin > SURE_MARGIN and all(other.verdict == "failed" for other in others))
+
+
+def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume, head):
+    """Its blocks agree with nothing; those of the moving head know nothing of it."""
+
+    def on_a_couch(points: np.ndarray) -> np.ndarray:
+        apart = np.hypot(points[..., 0], points[..., 1] + 30) - 112
+        return head.ct(points) + 0.8 * np.exp(-((apart / 2.5) ** 2)) * (points[..., 1] > 20)
+
+    placed = np.eye(4)
+    placed[:3, 3] = pair.fixed.grid.center
+    fixed = make_volume(on_a_couch, pair.fixed.grid, placed, "CT")
+    run = registration._Run(fixed, pair.moving, Settings(), None)
+    assert estimate(run.matching, pair.truth, run.points).verdict == "failed"  # as far as the fixed blocks know
+    result = register(fixed, pair.moving, Settings(init="given", start=pair.near(6.0)))
+    assert pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
+    wrong = registration.judge(fixed, pair.moving, turned(pair.truth, pair.points.mean(0)))
+    assert [judged.verdict for judged in wrong] == ["failed"] * 3
+
+
+def test_a_failure_is_tried_again_with_a_wider_search(pair, monkeypatch, turn):
+    """The first search finds nothing but a wrong pose, and no half turn of it is tried, which may come home too."""
+    really, asked = registration.search, []
+    wrong = about(pair.moving.grid.center, turn((0.3, 1, 0.2), 100), np.array([25.0, 0, 0])) @ pair.truth
+
+    def search(fixed, moving, **options):
+        asked.append((options["likely"], options["count"]))
+        return really(fixed, moving, **options) if len(asked) > 1 else [Candidate(wrong, 0.5)]
+
+    monkeypatch.setattr(registration, "search", search)
+    monkeypatch.setattr(registration._Run, "_half_turn", lambda run, judged: None)
+    heard = []
+    result = register(pair.fixed, pair.moving, progress=heard.append)
+    assert pair.error(wrong) > 50 and pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
+    assert len(asked) == 2 and all(more > less for less, more in zip(*asked, strict=True))
+    shares = [progress.fraction for progress in heard]
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("first", "second"), [("near", "found"), ("found", "near")])
+def test_a_pose_that_its_blocks_want_elsewhere_is_put_right_unless_that_is_worse(pair, monkeypatch, first, second):
+    """The descents end in a dent 9 mm off, and come home from where the blocks point; or the other way round."""
+    near = pair.near(8.0)
+    ends = {"near": near, "found": pair.near(0.1)}
+    asked, order = [], iter((first, second))
+
+    def refined(run, poses, begin, end):
+        asked.append((poses, begin, end))
+        return ends[next(order)]
+
+    monkeypatch.setattr(registration._Run, "_refined", refined)
+    monkeypatch.setattr(registration, "ALIGNED_MM", 3.0 if first == "near" else 0.0)  # as if the good one were doubtful
+    result = register(pair.fixed, pair.moving, Settings(init="given", start=near))
+    assert pair.error(near) > 8 and pair.error(result.matrix) < 0.2 and result.verdict == "aligned"
+    assert len(asked) == 2 and asked[1][0].shape == (1, 4, 4) and pair.error(asked[1][0][0]) < 2
+    assert asked[0][2] <= asked[1][1] < asked[1][2] < 1
+
+
+def test_poses_at_which_the_scans_hardly_overlap_come_last(pair, monkeypatch):
+    """However well the few samples agree that are left."""
+    apart = pair.truth.copy()
+    apart[:3, 3] += 180.0 * np.array([0.6, 0.0, 0.8])
+    run = registration._Run(pair.fixed, pair.moving, Settings(), None)
+    assert run._common(apart) < registration.LEAST_COMMON < 0.9 < run._common(pair.truth)
+    order = {tuple(pair.near(12).ravel()): -1.0, tuple(pair.truth.ravel()): -1.1, tuple(apart.ravel()): -1.5}
+    monkeypatch.setattr(
+        registration, "evaluate", lambda measure, poses: np.array([order[tuple(pose.ravel())] for pose in poses])
+    )
+    found = run._best_first(np.stack([pair.near(12), apart, pair.truth]))
+    assert (found == np.stack([pair.truth, pair.near(12), apart])).all()
+
+
+def test_a_part_that_lies_in_the_other_scan_does_not_count_as_slid(pair):
+    for scans, truth in (
+        ((pair.fixed, slab_of(pair.moving)), pair.truth),
+        ((slab_of(pair.moving), pair.fixed), np.linalg.inv(pair.truth)),
+    ):
+        assert registration._Run(*scans, Settings(), None)._common(truth) > 0.8
+
+
+def test_where_blocks_say_nothing_the_error_is_what_mad_predicts(pair, monkeypatch):
+    silent = Estimate(pair.truth, 0.0, 0.0, 1.1, pair.truth, margin=1.0)
+    monkeypatch.setattr(registration._Run, "_judged", lambda run, pose, *_, **__: silent)
+    result = register(pair.fixed, pair.moving, Settings(init="given", start=pair.truth))
+    assert result.verdict == "check" and result.error_after_mm == result.mad_after_mm > 0
+
+
+def test_progress_rises_from_stage_to_stage(heard, found):
+    shares = [progress.fraction for progress in heard]
+    assert shares == sorted(shares) and shares[0] < 0.1 and shares[-1] == pytest.approx(1.0)
+    names = list(dict.fromkeys(progress.stage for progress in heard))
+    assert names == [*(stage.name for stage in found.stages), "estimate"] and len(names) >= 4
+    assert all(progress.matrix.shape == (4, 4) and np.isfinite(progress.matrix).all() for progress in heard)
+
+
+def test_no_stage_makes_it_worse(found):
+    assert all(stage.after <= stage.before and stage.seconds > 0 for stage in found.stages)
+
+
+def test_report_is_json_and_says_where_things_went(pair, found):
+    report = json.loads(json.dumps(found.report(), allow_nan=False))
+    assert np.array(report["matrix_fixed_to_moving_lps"]) == pytest.approx(found.matrix)
+    ras = np.array(report["matrix_fixed_to_moving_ras"])
+    flip = np.array([-1, -1, 1])
+    assert apply(ras, pair.points * flip) == pytest.approx(apply(found.matrix, pair.points) * flip)
+    assert report["rotation_degrees"] == pytest.approx(120, abs=1)
+    assert report["overlap"] > 0.95 and report["settings"]["seed"] == 1
+    assert report["seconds"] >= sum(stage["seconds"] for stage in report["stages"]) * 0.9
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
+def test_cancel_stops_at_once(pair, share):
+    calls = []
+
+    def stop(progress: Progress) -> None:
+        calls.append(progress.fraction)
+        if progress.fraction >= share:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        register(pair.fixed, pair.moving, Settings(init="search" if share < 0.5 else "given", start=pair.near()), stop)
+    assert sum(fraction >= share for fraction in calls) == 1
+
+
+def test_a_start_is_kept_and_refined(pair, refined):
+    start = pair.near()
+    assert pair.error(start) > 10 and pair.error(refined.matrix) < 0.5
+    assert (refined.start == start).all()
+    assert refined.report()["rotation_degrees"] < 2
+
+
+def test_same_seed_same_transform(pair, refined):
+    again = register(pair.fixed, pair.moving, Settings(init="given", start=pair.near(), seed=1))
+    assert mean_displacement(refined.matrix, again.matrix, pair.points) < 1e-3
+
+
+@pytest.mark.parametrize("init", ["geometry", "mass"])
+def test_centres_bring_scans_together_that_lie_apart(pair, turn, init):
+    """A copy turned by 10 degrees and 300 mm away: its centre is in place after the first step."""
+    away = about(pair.fixed.grid.center, turn((0, 0, 1), 10), np.array([300.0, 20.0, -100.0]))
+    moved = Grid(pair.fixed.grid.size, away @ pair.fixed.grid.matrix)
+    copy = Volume("copy", pair.fixed.data, moved, pair.fixed.mask)
+    first: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        first.append(progress)
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        register(pair.fixed, copy, Settings(init=init), stop)
+    center = pair.fixed.grid.center
+    assert np.linalg.norm(apply(first[0].matrix, center) - apply(away, center)) < 5
+
+
+@pytest.mark.parametrize("measure", ["nmi", "ngf"])
+def test_one_measure_alone(pair, measure):
+    result = register(pair.fixed, pair.moving, Settings(measure=measure, init="given", start=pair.near(6.0)))
+    assert [stage.measure for stage in result.stages] == [measure]
+    assert pair.error(result.matrix) < 1.0
+
+
+def test_mad_before_and_after_is_the_mean_prediction(pair, refined):
+    for matrix, value in ((pair.near(), refined.mad_before_mm), (refined.matrix, refined.mad_after_mm)):
+        assert value == pytest.approx(measures.distance("mad", pair.fixed, pair.moving, matrix), rel=0.02)
+
+
+def test_the_estimate_falls_with_the_error(refined):
+    assert refined.error_after_mm < refined.error_before_mm
+
+
+def test_what_masks_exclude_does_not_vote(pair):
+    """Bright blocks across a side of either head, not the same one: they spoil the result unless they are masked."""
+    spoilt, masked = [], []
+    for volume, center, axis in (
+        (pair.fixed, pair.fixed.grid.center, 0),
+        (pair.moving, apply(pair.truth, pair.fixed.grid.center), 2),
+    ):
+        along = volume.grid.points()[..., axis] - center[axis]
+        block = (along > 25) & (along < 90)
+        data = torch.where(block, torch.tensor(1.2), volume.data)
+        spoilt.append(Volume(volume.name, data, volume.grid, volume.mask))
+        masked.append(Volume(volume.name, data, volume.grid, ~block))
+    settings = Settings(init="given", start=pair.near())
+    assert pair.error(register(*spoilt, settings).matrix) > 3.0
+    assert pair.error(register(*masked, settings).matrix) < 1.0
+
+
+def test_scans_without_a_common_view_are_refused_by_name(pair):
+    far = pair.truth.copy()
+    far[:3, 3] += 2000.0
+    for measure in ("default", "nmi"):
+        with pytest.raises(InputError, match='CT and MR have no field of view in common.*"search"'):
+            register(pair.fixed, pair.moving, Settings(measure=measure, init="given", start=far))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"type": "spline"}, 'no transform type "spline": choose one of rigid, similarity, affine'),
+        ({"measure": "ssd"}, 'no measure "ssd"'),
+        ({"init": "luck"}, 'no initialisation "luck"'),
+        ({"device": "tpu"}, 'no device "tpu"'),
+    ],
+)
+def test_unknown_settings_are_refused(pair, change, words):
+    with pytest.raises(InputError, match=words):
+        register(pair.fixed, pair.moving, Settings(**change))
+
+
+def test_a_gpu_whose_memory_runs_out_is_replaced_by_the_cpu_with_a_notice(pair, monkeypatch):
+    """A device that is none, whose first measure fails as CUDA's do."""
+    calls = []
+
+    def first_fails(*args, **options):
+        calls.append(args)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return NMI(*args, **options)
+
+    monkeypatch.setattr(device, "choose", lambda name: torch.device("meta"))
+    monkeypatch.setattr(Volume, "to", lambda self, where: self)
+    monkeypatch.setattr(registration, "CANDIDATES", replace(registration.CANDIDATES, measure=first_fails))
+    result = register(pair.fixed, pair.moving, Settings(init="given", start=pair.near(6.0)))
+    assert "ran out of memory: the registration was done on the CPU" in result.notices[0]
+    assert result.device.startswith("CPU") and result.settings.device == "cpu"
+    assert pair.error(result.matrix) < 0.5
+
+
+def test_a_network_of_the_users_own_is_used(pair, tmp_path):
+    """The published form, untrained: its word differs from the bundled network's, and foreign weights are refused."""
+    path = tmp_path / "own.pt"
+    weights.save(build(FusedSettings()), path, {})
+    given = Settings(measure="nmi", init="given", start=pair.near(6.0), weights=str(path))
+    own, bundled = (register(pair.fixed, pair.moving, replace(given, weights=w)) for w in (str(path), None))
+    assert own.mad_after_mm != bundled.mad_after_mm and own.error_after_mm == bundled.error_after_mm
+    path.write_bytes(b"no weights")
+    with pytest.raises(InputError, match="own.pt"):
+        register(pair.fixed, pair.moving, given)

@@ -1,0 +1,125 @@
+"""Block matching about a pose: it finds known motions, on awkward lattices and through turned-round contrast, in mm."""
+
+import numpy as np
+import pytest
+import torch
+
+from madreg.image.geometry import Grid, about, apply, mean_displacement
+from madreg.quality.blocks import BlockMatching, Blocks
+
+
+@pytest.fixture(scope="module")
+def scans(grid_of, make_volume, head, turn):
+    """A CT and an MR on oblique and left-handed lattices, and the true pose."""
+    fixed_grid, moving_grid = grid_of("oblique"), grid_of("left-handed")
+    placed, pose = np.eye(4), about(np.zeros(3), turn((1, -2, 0.5), 50))
+    placed[:3, 3], pose[:3, 3] = fixed_grid.center, moving_grid.center
+    fixed, moving = make_volume(head.ct, fixed_grid, placed, "CT"), make_volume(head.mr, moving_grid, pose, "MR")
+    return fixed, moving, pose @ np.linalg.inv(placed), fixed_grid.center
+
+
+def motion(turn, center, degrees: float, shift: tuple[float, float, float]) -> np.ndarray:
+    return about(center, turn((2, 1, -1), degrees), np.array(shift))
+
+
+@pytest.mark.parametrize(("degrees", "shift"), [(0, (0, 0, 0)), (0, (2, -1.5, 1)), (4, (3, 0, -5)), (8, (-6, 4, 2))])
+def test_blocks_agree_on_the_motion_that_is_missing(scans, spots, turn, degrees, shift):
+    fixed, moving, truth, center = scans
+    points = spots + center
+    error = motion(turn, center, degrees, shift)
+    pose = truth @ error
+    found = BlockMatching(fixed, moving).about(pose).motion()
+    before = mean_displacement(pose, truth, points)
+    assert mean_displacement(pose @ found.matrix, truth, points) < max(1.2, 0.25 * before)
+    assert found.consensus > 0.5
+
+
+def test_an_affine_motion_is_seen_as_one(scans, spots):
+    fixed, moving, truth, center = scans
+    stretched = truth @ about(center, np.diag([1.08, 0.94, 1.0]))
+    found = {kind: BlockMatching(fixed, moving).about(stretched).motion(kind) for kind in ("rigid", "affine")}
+    left = {kind: mean_displacement(stretched @ one.matrix, truth, spots + center) for kind, one in found.items()}
+    assert left["affine"] < left["rigid"]
+    assert left["affine"] < 0.6 * mean_displacement(stretched, truth, spots + center)
+
+
+def test_a_head_that_lies_the_wrong_way_round_finds_no_consensus(scans):
+    fixed, moving, truth, center = scans
+    matching = BlockMatching(fixed, moving)
+    right = matching.about(truth).motion().consensus
+    for signs in ((1, -1, -1), (-1, 1, -1), (-1, -1, 1)):
+        assert matching.about(truth @ about(center, np.diag(signs))).motion().consensus < 0.75 * right
+
+
+def test_a_rigid_motion_does_not_squeeze_a_slab():
+    """Every block of a thin slab would rather lie in its middle, as blocks do that are cut off at its faces."""
+    grid = Grid((12, 12, 5), np.diag([16.0, 16.0, 4.0, 1.0]))
+    centers = grid.points().reshape(-1, 3) - torch.as_tensor(grid.center, dtype=torch.float32)
+    axis = torch.arange(-4, 5) * 4.0
+    z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
+    wished = -centers[:, 2]  # mm along z
+    apart = (z - wished[:, None, None, None]).square() + y.square() + x.square()
+    blocks = Blocks(
+        4,
+        grid,
+        torch.arange(len(centers)),
+        centers,
+        torch.full((len(centers),), 1 / len(centers)),
+        torch.exp(-apart / 100),
+    )
+    found = {kind: blocks.motion(kind).matrix for kind in ("rigid", "affine")}
+    assert abs(found["rigid"][2, 2] - 1) < 0.05
+    assert found["affine"][2, 2] < found["rigid"][2, 2]  # which is what was asked for
+
+
+def test_scores_at_a_displacement_are_smooth_and_meet_the_samples(scans):
+    """The spline is not interpolating, but it lies within the samples' range and its gradient is the true one."""
+    fixed, moving, truth, _ = scans
+    blocks = BlockMatching(fixed, moving).about(truth)
+    low, high = blocks.scores.flatten(1).amin(1), blocks.scores.flatten(1).amax(1)
+    at = torch.tensor(np.random.default_rng(0).uniform(-14, 14, (1, len(low), 3)), dtype=torch.float32)
+    at.requires_grad_()
+    values = blocks.at(at)
+    assert ((values >= low - 1e-5) & (values <= high + 1e-5)).all()
+    values.sum().backward()
+    step = torch.tensor([0.05, 0.0, 0.0])
+    with torch.no_grad():
+        slope = (blocks.at(at + step) - blocks.at(at - step))[0] / 0.1
+    assert torch.allclose(slope, at.grad[0, :, 0], atol=2e-3)
+
+
+def test_what_lies_outside_either_scan_has_no_blocks(scans, make_volume, head, grid_of):
+    """Half of the moving scan is gone: the blocks that are left lie in the other half."""
+    fixed, moving, truth, center = scans
+    from dataclasses import replace
+
+    beyond = (moving.grid.points()[..., 2] - moving.grid.center[2]) > 0
+    half = replace(moving, data=torch.where(beyond, torch.zeros(()), moving.data), mask=moving.mask & ~beyond)
+    centers = BlockMatching(fixed, half).about(truth).centers.double().numpy()
+    heights = apply(truth, centers)[:, 2] - moving.grid.center[2]
+    assert len(heights) > 20 and heights.max() < 16.0
+
+
+def test_a_local_displacement_is_seen_where_it_is(scans, grid_of, make_volume, head):
+    """The moving head's left half is shifted by 6 mm, which the local displacements meet better than one motion."""
+    fixed, _, _, center = scans
+    grid = grid_of("left-handed")
+
+    def shifted(points: np.ndarray) -> np.ndarray:
+        share = 1 / (1 + np.exp(-points[..., :1] / 4))
+        return head.mr(points - share * np.array([0.0, 0.0, 6.0]))
+
+    pose = np.eye(4)
+    pose[:3, 3] = grid.center
+    moving = make_volume(shifted, grid, pose, "MR")
+    placed = np.eye(4)
+    placed[:3, 3] = center
+    truth = pose @ np.linalg.inv(placed)
+    blocks = BlockMatching(fixed, moving).about(truth)
+    common = blocks.motion()
+    centers, weight = blocks.centers.double().numpy(), blocks.weight.numpy()
+    true = np.zeros_like(centers)
+    true[:, 2] = 6 / (1 + np.exp(-(centers[:, 0] - center[0]) / 4))
+    moved = {"common": apply(common.matrix, centers) - centers, "local": blocks.local(common).double().numpy()}
+    missed = {name: np.average(np.linalg.norm(one - true, axis=1), weights=weight) for name, one in moved.items()}
+    assert missed["local"] < 0.9 * missed["common"] < 3.0

@@ -1,0 +1,61 @@
+"""Work in several threads: order, progress, stopping, and torch's threads as they were."""
+
+import threading
+
+import pytest
+import torch
+
+from madreg.system.parallel import parallel_map
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def test_results_come_in_order_with_progress(threads):
+    told = []
+    assert parallel_map(lambda n: n * n, range(7), CPU, told.append) == [n * n for n in range(7)]
+    assert told == [n / 7 for n in range(1, 8)]
+    assert torch.get_num_threads() == threads
+    assert parallel_map(lambda n: n, [], CPU) == []
+
+
+def test_threads_work_at_once_with_one_torch_thread_each():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        met = threading.Barrier(2, timeout=20)  # passes only if two are there at the same time
+
+        def work(_: int) -> int:
+            met.wait()
+            return torch.get_num_threads()
+
+        assert parallel_map(work, range(2), CPU) == [1, 1]
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("fails", ["work", "consumer"])
+def test_a_failure_stops_the_rest(threads, fails):
+    done = []
+
+    def work(n: int) -> int:
+        done.append(n)
+        if fails == "work" and n == 2:
+            raise KeyError("no")
+        return n
+
+    def tell(share: float) -> None:
+        if fails == "consumer" and share > 0.002:
+            raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        parallel_map(work, range(1000), CPU, tell)
+    assert len(done) < 1000
+    assert torch.get_num_threads() == threads

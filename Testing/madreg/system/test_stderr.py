@@ -1,0 +1,33 @@
+"""What libraries print on stderr is kept from it, and it comes back."""
+
+import os
+import threading
+
+from madreg.system.stderr import silenced
+
+
+def test_stderr_is_silent_below_python_and_comes_back(capfd):
+    with silenced():
+        os.write(2, b"from a library")
+    os.write(2, b"from us")
+    assert capfd.readouterr().err == "from us"
+
+
+def test_threads_may_overlap(capfd):
+    """The first to begin is the first to end: what it puts back must not be what the second one found."""
+    began, ended = threading.Event(), threading.Event()
+
+    def second():
+        with silenced():
+            began.set()
+            ended.wait(10)
+            os.write(2, b"from a library")
+
+    thread = threading.Thread(target=second)
+    with silenced():
+        thread.start()
+        assert began.wait(10)
+    ended.set()
+    thread.join()
+    os.write(2, b"from us")
+    assert capfd.readouterr().err == "from us"
