@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     """
     import numpy as np
 
-    from madreg_benchmark.protocol import displace_header, head_points, image_center
+    from madreg_benchmark.cases.displacement import displace_header, image_center
+    from madreg_benchmark.cases.trial import head_points
 
     from .. import resources
     from ..image.geometry import mean_displacement

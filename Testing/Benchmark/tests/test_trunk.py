@@ -9,8 +9,8 @@ import pytest
 import SimpleITK as sitk
 
 from madreg.errors import InputError
-from madreg_benchmark.protocol import load_cases
-from madreg_benchmark.trunk import PACKAGES, SLICE_MM, SOURCES, as_mr, assemble_trunk, folded
+from madreg_benchmark.cases.case import load_cases
+from madreg_benchmark.cases.trunk import PACKAGES, SLICE_MM, SOURCES, as_mr, assemble_trunk, folded
 
 
 def body_ct() -> sitk.Image:

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from madreg.learn.appearance import Appearance, random_appearance, random_convolutions, random_kernel
-from madreg_benchmark import edges
-from madreg_benchmark.edges import EDGE, edge_position, two_halves
+from madreg_benchmark.studies import edges
+from madreg_benchmark.studies.edges import EDGE, edge_position, two_halves
 
 MANY = 150
 
