@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2] / "MADRegistration"
+ROOT = Path(__file__).resolve().parents[3] / "MADRegistration"
 AFTER = {
-    "cli": "try:\n    cli.main(['--version'])\nexcept SystemExit:\n    pass",
-    "courtesy": "courtesy.let_others_work()",
+    "madreg.commands.main": "try:\n    module.main(['--version'])\nexcept SystemExit:\n    pass",
+    "madreg.system.priority": "module.let_others_work()",
 }
 
 
@@ -21,7 +21,7 @@ def test_the_policy_is_set_before_torch_is_there(module, given, said):
     if given:
         environment["GOMP_SPINCOUNT"] = given
     code = (
-        f"import os, sys\nfrom madreg import {module}\n{AFTER[module]}\n"
+        f"import os, sys\nimport {module} as module\n{AFTER[module]}\n"
         "print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
