@@ -389,7 +389,9 @@ def test_masks_of_many_go_by_name(panel, view, volumes, scene, addVolume):
     assert [one.inputs.movingMask for one in panel.finished] == [own, None]
 
 
-@pytest.mark.parametrize("kind, name", [("checkerboard", "Checkerboard of CT and MR"), ("edges", "Edges of CT on MR")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("checkerboard", "Checkerboard of CT and MR"), ("edges", "Edges of CT on MR")]
+)
 def test_comparisons_become_a_volume_in_the_views(panel, view, volumes, scene, kind, name):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
     for _ in range(2):  # the second overwrites the first

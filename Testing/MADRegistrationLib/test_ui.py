@@ -150,7 +150,7 @@ def methods(tree, name):
 
 
 @pytest.mark.parametrize(
-    "file, protocol, name, prefix",
+    ("file", "protocol", "name", "prefix"),
     [("panel.py", "View", "Panel", "panel"), ("inspection.py", "InspectionView", "Inspection", "inspection")],
 )
 def test_the_widget_shows_all_that_the_panel_says(file, protocol, name, prefix):

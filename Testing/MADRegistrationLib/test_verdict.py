@@ -5,7 +5,7 @@ from MADRegistrationLib.verdict import COLORS, REASONS, millimetres, resultHtml,
 
 
 @pytest.mark.parametrize(
-    "said, error, verdict",
+    ("said", "error", "verdict"),
     [
         ("aligned", 0.4, "aligned"),
         ("check", 3.4, "check"),
@@ -20,7 +20,7 @@ def test_verdict_is_the_backends_unless_nothing_supports_it(said, error, verdict
 
 
 @pytest.mark.parametrize(
-    "overlap, error, verdict, isSaid",
+    ("overlap", "error", "verdict", "isSaid"),
     [
         (0.15, 0.4, "check", True),
         (0.15, 14.0, "failed", False),

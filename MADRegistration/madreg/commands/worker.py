@@ -32,9 +32,9 @@ from typing import IO, Any
 if __name__ == "__main__":  # started by path, without being installed
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from .. import __version__  # noqa: E402
-from ..errors import InputError  # noqa: E402
-from ..system.priority import let_others_work  # noqa: E402
+from .. import __version__
+from ..errors import InputError
+from ..system.priority import let_others_work
 
 HEARTBEAT_SECONDS = 1.0
 PROGRESS_SECONDS = 0.1

@@ -123,7 +123,7 @@ class Volume:
 
     def _reach(self, radius: float) -> list[int]:
         """``radius`` mm in voxels along k, j, i."""
-        return [int(round(radius / spacing)) for spacing in self.grid.spacing[::-1]]
+        return [round(radius / spacing) for spacing in self.grid.spacing[::-1]]
 
     def center_of_mass(self) -> np.ndarray:
         """World position (3,), LPS mm, of the intensity-weighted mean of the data."""

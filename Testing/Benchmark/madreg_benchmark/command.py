@@ -163,7 +163,7 @@ def compare_methods(args: argparse.Namespace) -> int:
     plan = Plan(cases, methods, levels, trials, options, args.fresh_process, commit(), weights_hash())
     path = args.out / "results.jsonl"
     done = len(finished_rows(path, plan))
-    with _progress(len(plan.keys()), "trial") as bar:
+    with _progress(len(plan.row_keys()), "trial") as bar:
         bar.update(done)
         bar.unpause()
 

@@ -16,8 +16,8 @@ AMOUNTS = np.arange(-100, 101, 5.0)
 @pytest.mark.parametrize("bottom", [0, 5])
 def test_the_basin_ends_where_the_curve_turns_down(left, right, bottom):
     values = np.abs(AMOUNTS - bottom)
-    values[AMOUNTS < left] = -1.0
-    values[AMOUNTS > right] = -1.0
+    values[left > AMOUNTS] = -1.0
+    values[right < AMOUNTS] = -1.0
     assert basin(AMOUNTS, values) == (left, right)
 
 

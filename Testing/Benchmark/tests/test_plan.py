@@ -87,7 +87,7 @@ def test_a_cut_off_run_goes_on_without_repeating(cases, tmp_path, monkeypatch):
     assert len(read_rows(path)) == 16
     assert [running.row_key(row) for row in rows] == plan_of(
         cases, [METHODS["one"], METHODS["two"]], ["small", "large"], 2
-    ).keys()
+    ).row_keys()
     run_plan(plan_of(cases, [METHODS["one"], METHODS["two"]], ["small", "large"], 2), path)
     assert len(calls) == 16
 

@@ -65,7 +65,7 @@ class Plan:
             **run_trial(method, trial, not LEVELS[level].rigid, self.options, self.fresh_process),
         }
 
-    def keys(self) -> list[tuple]:
+    def row_keys(self) -> list[tuple]:
         """Identity of every row, in the order of running: a cut-off run has seen all cases equally often."""
         return [
             (method.name, case.name, level, number)
@@ -86,7 +86,7 @@ def finished_rows(path: Path, plan: Plan) -> list[dict]:
     Raises:
         InputError: if they were made with another clock, seed or weights: such figures must not be mixed.
     """
-    wanted = set(plan.keys())
+    wanted = set(plan.row_keys())
     rows = [row for row in read_rows(path) if row_key(row) in wanted]
     for row in rows:
         ours = METHODS[row["method"]].ours
@@ -119,4 +119,4 @@ def run_plan(plan: Plan, path: Path, on_row: Callable[[dict], None] = lambda row
                         append_row(path, row)
                         rows[keys[method]] = row
                         on_row(row)
-    return [rows[key] for key in plan.keys()]
+    return [rows[key] for key in plan.row_keys()]
