@@ -172,4 +172,5 @@ class Volume:
         matrix = self.grid.matrix.copy()
         matrix[:3, 3] = apply(self.grid.matrix, (factors - 1) / 2)
         matrix[:3, :3] = self.grid.matrix[:3, :3] * factors
-        return Volume(self.name, data, Grid(tuple(data.shape[::-1]), matrix), mask)
+        nk, nj, ni = data.shape
+        return Volume(self.name, data, Grid((ni, nj, nk), matrix), mask)
