@@ -111,6 +111,7 @@ def register_arguments(folder, *more):
 # --- the real thing -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_ct_and_a_t1w_are_aligned_to_the_millimetre(head_folder, tmp_path):
     folder, motion = head_folder
     process = run_process(
@@ -155,6 +156,7 @@ def test_a_ct_and_a_t1w_are_aligned_to_the_millimetre(head_folder, tmp_path):
         assert word in out
 
 
+@pytest.mark.slow
 def test_the_written_transform_is_a_start(head_folder, tmp_path, capsys):
     """What one run found is where the next begins, also for another type of transform."""
     folder, motion = head_folder

@@ -73,6 +73,7 @@ def test_a_pose_never_gets_worse_and_no_step_is_longer_than_asked():
     assert 3 < seen[-1] <= 15.01 and np.abs(np.diff(seen)).max() <= 1.5001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rigid", "affine"])
 def test_bfgs_meets_adam_on_a_real_measure_with_fewer_evaluations(grid_of, make_volume, head, turn, spots, kind):
     fixed_grid, moving_grid = grid_of("oblique"), grid_of("left-handed")

@@ -88,6 +88,7 @@ def test_a_rigid_pose_from_anywhere(pair, found):
     assert np.abs(found.matrix[:3, :3].T @ found.matrix[:3, :3] - np.eye(3)).max() < 1e-9
 
 
+@pytest.mark.slow
 def test_an_affine_pose_from_anywhere(make_pair):
     pair = make_pair("affine")
     result = register(pair.fixed, pair.moving, Settings(type="affine"))
@@ -95,6 +96,7 @@ def test_an_affine_pose_from_anywhere(make_pair):
     assert result.report()["volume_scale"] == pytest.approx(np.linalg.det(pair.truth[:3, :3]), rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_similarity_finds_the_scale(make_pair, pair):
     """From the right place, but ten per cent too large."""
     smaller = make_pair("similarity")
@@ -111,6 +113,7 @@ def slab_of(volume: Volume) -> Volume:
     return replace(volume, data=torch.where(there, volume.data, torch.zeros(())), mask=volume.mask & there)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_slab_from_anywhere(pair, swapped):
     """A slab of one head against all of the other, either way round."""
@@ -123,6 +126,7 @@ def test_a_slab_from_anywhere(pair, swapped):
     assert mean_displacement(heard[-1].matrix, truth, pair.points) < 2.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_slab_whose_blocks_do_not_lead_is_held_against_its_half_turns(pair, monkeypatch, swapped):
     """A right pose is worth a look then; a half turn of it is not, and leads back to the right one."""
@@ -140,6 +144,7 @@ def test_a_slab_whose_blocks_do_not_lead_is_held_against_its_half_turns(pair, mo
         assert mean_displacement(judged.rival, truth, run.points) < 5 < mean_displacement(half_turn, truth, run.points)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lead", "verdict"), [(2.0, "aligned"), (1.1, "check")])
 def test_a_whole_head_is_held_against_its_half_turns_when_in_doubt(pair, monkeypatch, lead, verdict):
     monkeypatch.setattr(registration, "estimate", lambda matching, pose, *_, **__: Estimate(pose, 1.0, 0.5, lead, pose))
@@ -149,6 +154,7 @@ def test_a_whole_head_is_held_against_its_half_turns_when_in_doubt(pair, monkeyp
     assert lead > 1.5 or (right.margin > SURE_MARGIN and all(other.verdict == "failed" for other in others))
 
 
+@pytest.mark.slow
 def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume, head):
     """Its blocks agree with nothing; those of the moving head know nothing of it."""
 
@@ -167,6 +173,7 @@ def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume
     assert [judged.verdict for judged in wrong] == ["failed"] * 3
 
 
+@pytest.mark.slow
 def test_a_failure_is_tried_again_with_a_wider_search(pair, monkeypatch, turn):
     """The first search finds nothing but a wrong pose, and no half turn of it is tried, which may come home too."""
     really, asked = registration.search, []
@@ -186,6 +193,7 @@ def test_a_failure_is_tried_again_with_a_wider_search(pair, monkeypatch, turn):
     assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second"), [("near", "found"), ("found", "near")])
 def test_a_pose_that_its_blocks_want_elsewhere_is_put_right_unless_that_is_worse(pair, monkeypatch, first, second):
     """The descents end in a dent 9 mm off, and come home from where the blocks point; or the other way round."""
@@ -227,6 +235,7 @@ def test_a_part_that_lies_in_the_other_scan_does_not_count_as_slid(pair):
         assert registration._Run(*scans, Settings(), None)._common(truth) > 0.8
 
 
+@pytest.mark.slow
 def test_where_blocks_say_nothing_the_error_is_what_mad_predicts(pair, monkeypatch):
     silent = Estimate(pair.truth, 0.0, 0.0, 1.1, pair.truth, margin=1.0)
     monkeypatch.setattr(registration._Run, "_judged", lambda run, pose, *_, **__: silent)
@@ -257,6 +266,7 @@ def test_report_is_json_and_says_where_things_went(pair, found):
     assert report["seconds"] >= sum(stage["seconds"] for stage in report["stages"]) * 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
 def test_cancel_stops_at_once(pair, share):
     calls = []
@@ -271,6 +281,7 @@ def test_cancel_stops_at_once(pair, share):
     assert sum(fraction >= share for fraction in calls) == 1
 
 
+@pytest.mark.slow
 def test_a_start_is_kept_and_refined(pair, refined):
     start = pair.near()
     assert pair.error(start) > 10 and pair.error(refined.matrix) < 0.5
@@ -278,6 +289,7 @@ def test_a_start_is_kept_and_refined(pair, refined):
     assert refined.report()["rotation_degrees"] < 2
 
 
+@pytest.mark.slow
 def test_same_seed_same_transform(pair, refined):
     again = register(pair.fixed, pair.moving, Settings(init="given", start=pair.near(), seed=1))
     assert mean_displacement(refined.matrix, again.matrix, pair.points) < 1e-3
@@ -301,6 +313,7 @@ def test_centres_bring_scans_together_that_lie_apart(pair, turn, init):
     assert np.linalg.norm(apply(first[0].matrix, center) - apply(away, center)) < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", ["nmi", "ngf"])
 def test_one_measure_alone(pair, measure):
     result = register(pair.fixed, pair.moving, Settings(measure=measure, init="given", start=pair.near(6.0)))
@@ -308,15 +321,18 @@ def test_one_measure_alone(pair, measure):
     assert pair.error(result.matrix) < 1.0
 
 
+@pytest.mark.slow
 def test_mad_before_and_after_is_the_mean_prediction(pair, refined):
     for matrix, value in ((pair.near(), refined.mad_before_mm), (refined.matrix, refined.mad_after_mm)):
         assert value == pytest.approx(measures.distance("mad", pair.fixed, pair.moving, matrix), rel=0.02)
 
 
+@pytest.mark.slow
 def test_the_estimate_falls_with_the_error(refined):
     assert refined.error_after_mm < refined.error_before_mm
 
 
+@pytest.mark.slow
 def test_what_masks_exclude_does_not_vote(pair):
     """Bright blocks across a side of either head, not the same one: they spoil the result unless they are masked."""
     spoilt, masked = [], []
@@ -356,6 +372,7 @@ def test_unknown_settings_are_refused(pair, change, words):
         register(pair.fixed, pair.moving, Settings(**change))
 
 
+@pytest.mark.slow
 def test_a_gpu_whose_memory_runs_out_is_replaced_by_the_cpu_with_a_notice(pair, monkeypatch):
     """A device that is none, whose first measure fails as CUDA's do."""
     calls = []
@@ -375,6 +392,7 @@ def test_a_gpu_whose_memory_runs_out_is_replaced_by_the_cpu_with_a_notice(pair, 
     assert pair.error(result.matrix) < 0.5
 
 
+@pytest.mark.slow
 def test_a_network_of_the_users_own_is_used(pair, tmp_path):
     """The published form, untrained: its word differs from the bundled network's, and foreign weights are refused."""
     path = tmp_path / "own.pt"

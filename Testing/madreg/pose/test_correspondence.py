@@ -47,6 +47,7 @@ def test_weights_decide_and_outliers_do_not(points, turn):
     assert mean_displacement(robust_fit(points, targets, np.full(200, 5.0)), truth, points) < 0.5
 
 
+@pytest.mark.slow
 def test_the_shipped_network_comes_home_from_far_off(turn):
     from madreg.io.reading import read_volume
 

@@ -27,6 +27,7 @@ def off(truth: np.ndarray, points: np.ndarray, turn, degrees: float, mm: float) 
     return truth @ about(points.mean(0), turn((1, -1, 2), degrees), mm * np.array([0.6, 0.64, -0.48]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("degrees", "mm"), [(0, 0), (0, 2), (3, 3), (5, 8), (10, 14)])
 def test_the_estimate_follows_the_truth(scans, turn, degrees, mm):
     fixed, moving, truth, points = scans
