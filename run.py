@@ -107,6 +107,19 @@ def make_venv() -> None:
         )
 
 
+def installed_from_indexes(target: str) -> bool:
+    """Whether pip could install the requirements and ``target``.
+
+    An index that is named in ``MADREG_TORCH_INDEX`` is asked for torch and for nothing else, so that it cannot offer
+    another package under a name that is wanted from PyPI.
+    """
+    pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    index = os.environ.get("MADREG_TORCH_INDEX")
+    if index and follow([*pip, "--no-deps", "--index-url", index, "-r", "requirements.txt"], LOG):
+        return False
+    return follow([*pip, "-r", "requirements.txt", "-e", target], LOG) == 0
+
+
 def set_up(extras: str) -> None:
     """Have ``.venv`` with madreg and its requirements; does nothing when that is so already."""
     wanted, present = fingerprint(extras), installed()
@@ -116,11 +129,8 @@ def set_up(extras: str) -> None:
     works = PYTHON.exists() and subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True)
     if not works or works.returncode or not present:
         make_venv()
-    target = f".[{extras}]" if extras else "."
-    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    command += ["-r", "requirements.txt", "-e", target]
     start = time.monotonic()
-    if follow(command, LOG):
+    if not installed_from_indexes(f".[{extras}]" if extras else "."):
         tail = LOG.read_text(encoding="utf-8").splitlines()[-12:]
         raise SetupError(
             "pip could not install the requirements; check the network and the free disk and run this again.\n"

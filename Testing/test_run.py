@@ -37,6 +37,7 @@ def report(tmp_path: Path, tests: int, skipped: int) -> Path:
 
 def test_set_up_once_until_the_requirements_change(runner, monkeypatch: pytest.MonkeyPatch) -> None:
     installs = []
+    monkeypatch.delenv("MADREG_TORCH_INDEX", raising=False)
     monkeypatch.setattr(runner, "make_venv", lambda: None)
     monkeypatch.setattr(runner, "follow", lambda command, log: installs.append(command[-1]) or 0)
     runner.set_up("")
@@ -64,6 +65,17 @@ def test_failed_set_up_says_why_and_is_tried_again(runner, monkeypatch: pytest.M
     with pytest.raises(runner.SetupError, match="No matching distribution"):
         runner.set_up("")
     assert not runner.STAMP.exists()
+
+
+def test_another_index_is_asked_for_torch_alone(runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    monkeypatch.setattr(runner, "make_venv", lambda: None)
+    monkeypatch.setattr(runner, "follow", lambda command, log: started.append(command) or 0)
+    monkeypatch.setenv("MADREG_TORCH_INDEX", "https://torch.example")
+    runner.set_up("")
+    first, second = started
+    assert "--no-deps" in first and first[-2:] == ["-r", "requirements.txt"] and "https://torch.example" in first
+    assert second[-2:] == ["-e", "."] and not any("index" in word for word in second)
 
 
 def test_output_of_a_command_is_kept_and_its_status_returned(runner, capsys: pytest.CaptureFixture) -> None:

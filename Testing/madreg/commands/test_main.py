@@ -51,7 +51,7 @@ def assert_one_sentence(text):
 
 @pytest.fixture(scope="module")
 def head_folder(tmp_path_factory, head_images):
-    """A CT of a made-up head, its T1w displaced by a known motion, and that motion as 4x4 (fixed to moving, LPS)."""
+    """A CT of a synthetic head, its T1w displaced by a known motion, and that motion as 4x4 (fixed to moving, LPS)."""
     folder = tmp_path_factory.mktemp("head")
     ct, t1 = head_images
     turn = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.12, -0.1, 0.15, (7.0, -6.0, 8.0))

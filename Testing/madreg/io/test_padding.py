@@ -95,7 +95,7 @@ def test_reading_leaves_wedges_out_and_says_so(turn):
 
 
 @pytest.mark.slow
-def test_a_part_of_a_head_that_was_resampled_comes_home(head, turn):
+def test_a_part_of_a_head_that_was_resampled_converges(head, turn):
     """The scans show tissue up to their ends, and the moving one is stretched and filled up with zeros around it.
 
     With the zeros taken for data it ended 89 mm off.

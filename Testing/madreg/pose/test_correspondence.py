@@ -1,4 +1,4 @@
-"""Matched points to a pose: fits against known transforms in mm, and the shipped network coming home from far off."""
+"""Matched points to a pose: fits against known transforms in mm, and the shipped network converging from far off."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_weights_decide_and_outliers_do_not(points, turn):
 
 
 @pytest.mark.slow
-def test_the_shipped_network_comes_home_from_far_off(turn):
+def test_the_shipped_network_converges_from_far_off(turn):
     from madreg.io.reading import read_volume
 
     try:
