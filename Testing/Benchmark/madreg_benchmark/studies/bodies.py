@@ -18,7 +18,8 @@ from madreg.pipeline.registration import register
 from madreg.quality.estimate import mean_prediction
 from madreg.settings import Settings
 from madreg_benchmark.cases.synthetic_body import pair
-from madreg_benchmark.report.tables import markdown, write_csv, write_page
+from madreg_benchmark.report.page import write_page
+from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.study import Setting, Study, collect
 
 OFF_MM = (0, 5, 10, 20, 40)  # at which MAD's prediction is asked for

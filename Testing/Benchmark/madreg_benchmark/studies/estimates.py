@@ -14,8 +14,9 @@ from madreg.image.points import sample_points
 from madreg.quality.estimate import error_map, turned
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.levels import trial_generator
-from madreg_benchmark.report.plots import new_figure, save
-from madreg_benchmark.report.tables import markdown, write_csv, write_page
+from madreg_benchmark.report.page import write_illustrated
+from madreg_benchmark.report.plots import new_figure
+from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.predictions import misalignment
 from madreg_benchmark.studies.study import Setting, Study
 
@@ -170,12 +171,7 @@ def write_estimates(assessments: Sequence[Assessment], made_from: str, out: Path
     ]
     write_csv(out / "estimates.csv", fields, rows)
     table = markdown(HEADER, by_contrast(assessments))
-    save(draw(assessments), made_from, out / "estimates")
-    write_page(
-        out / "estimates.md",
-        f"# Estimated against true error\n\n{table}\n{made_from}\n\n"
-        f"![Estimated against true error](estimates.png)\n\n{made_from}\n",
-    )
+    write_illustrated(out / "estimates", "Estimated against true error", table, draw(assessments), made_from)
     return table
 
 
