@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..image.volume import Volume
-    from ..pipeline.progress import Progress
     from ..pipeline.result import Result
+    from ..progress import Progress
 
 DESCRIPTION = """The transform maps fixed points to moving points (LPS, mm): what ITK resamples with, and what puts the
 moving volume in place when 3D Slicer loads and applies it."""
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         from ..network import weights
         from ..pictures import overlay
         from ..pipeline.registration import register
-        from ..quality.estimate import error_map
+        from ..quality.error_map import error_map
         from ..settings import Settings
         from ..system import device
 
@@ -108,12 +108,12 @@ def run(args: argparse.Namespace) -> int:
         jobs[outputs["resampled"]] = partial(output.write_image, resampled)
     worst = {}
     if "error_map" in outputs:
-        if result.judged is None:
+        if result.quality is None:
             raise InputError(
                 f"{args.fixed} and {args.moving} have no common view after the registration, so there is "
                 "no error map: leave out --error-map."
             )
-        errors = error_map(volumes[0], result.judged)
+        errors = error_map(volumes[0], result.quality)
         worst = errors.report()
         jobs[outputs["error_map"]] = errors.write
     if "report" in outputs:

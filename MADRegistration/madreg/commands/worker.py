@@ -52,7 +52,7 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
         InputError: if an image or a setting cannot be used.
     """
     from ..pipeline.registration import register
-    from ..quality.estimate import error_map
+    from ..quality.error_map import error_map
     from ..settings import Settings
 
     fixed_image, fixed, fixed_notices = _load(command["fixed"])
@@ -61,8 +61,8 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     if command.get("resampled"):
         _write_resampled(fixed_image, moving_image, result.matrix, Path(command["resampled"]))
     report = result.report()
-    if command.get("error_map") and result.judged:
-        errors = error_map(fixed, result.judged)
+    if command.get("error_map") and result.quality:
+        errors = error_map(fixed, result.quality)
         errors.write(Path(command["error_map"]))
         report |= errors.report()
     report["notices"] = [*fixed_notices, *moving_notices, *report.get("notices", [])]
@@ -144,7 +144,7 @@ def _teller(say: Say, job: int) -> Callable[[Any], None]:
             job=job,
             stage=progress.stage,
             fraction=fraction,
-            matrix=progress.matrix.tolist(),
+            matrix=progress.transform.matrix.tolist(),
             error_mm=progress.error_mm,
             seconds_left=left,
         )
