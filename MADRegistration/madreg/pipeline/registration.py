@@ -229,7 +229,7 @@ class _Run:
         matrix = self.start.copy()
         if self.settings.init == "geometry":
             matrix[:3, 3] = self.moving.grid.center - matrix[:3, :3] @ self.fixed.grid.center
-        elif self.settings.init == "mass":
+        elif self.settings.init == "center_of_mass":
             matrix[:3, 3] = self.moving.center_of_mass() - matrix[:3, :3] @ self.fixed.center_of_mass()
         if self._overlap(matrix) < LEAST_OVERLAP:
             raise InputError(
