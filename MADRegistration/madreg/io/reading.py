@@ -13,11 +13,7 @@ can be read meanwhile.
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -308,22 +304,6 @@ def read_scan(path: str | Path, mask_path: str | Path | None = None) -> Loaded:
     mask = None if mask_path is None else read_image(mask_path, notices)
     scan = scan_from_image(image, str(path), mask)
     return replace(scan, notices=notices + scan.notices)
-
-
-@contextmanager
-def reading(*sources: Sequence[str | Path | None]) -> Iterator[list[Future[Loaded]]]:
-    """Read images in threads while the block loads torch: of each, the path and perhaps that of a mask.
-
-    Nobody collects garbage meanwhile, which spares torch a tenth of its time.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        with ThreadPoolExecutor(len(sources)) as pool:
-            yield [pool.submit(read_scan, *source) for source in sources]
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def volume_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None) -> tuple[Volume, list[str]]:

@@ -52,7 +52,7 @@ class Start:
     """The transform that is given, or with the centres of both volumes brought together.
 
     Attributes:
-        init: ``given``, ``geometry`` or ``mass``.
+        init: ``none``, ``geometry`` or ``center_of_mass``.
     """
 
     init: str
@@ -66,12 +66,12 @@ class Start:
         matrix = transforms[0].matrix.copy()
         if self.init == "geometry":
             matrix[:3, 3] = pair.moving.grid.center - matrix[:3, :3] @ pair.fixed.grid.center
-        elif self.init == "mass":
+        elif self.init == "center_of_mass":
             matrix[:3, 3] = pair.moving.center_of_mass() - matrix[:3, :3] @ pair.fixed.center_of_mass()
         if pair.overlap(matrix) < LEAST_OVERLAP:
             raise InputError(
                 f"{pair.fixed.name} and {pair.moving.name} have no field of view in common at the start: "
-                'let the registration search for the pose (initialisation "search").'
+                'let the registration search for the pose (initialization "search").'
             )
         return [Transform(matrix)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -13,7 +12,6 @@ import torch.nn.functional as F
 from ..image.geometry import Grid, apply
 from ..image.morphology import erode
 from ..image.volume import Volume, sample_array
-from ..io.writing import write_image
 from .quality import Quality
 
 MAP_SPACING = 4.0  # mm
@@ -38,10 +36,6 @@ class ErrorMap:
     def image(self) -> sitk.Image:
         """The values as an image."""
         return self.grid.as_image(self.values)
-
-    def write(self, path: Path) -> None:
-        """Write :meth:`image` to a file."""
-        write_image(self.image(), path)
 
     def report(self) -> dict:
         """The worst place, as plain types."""

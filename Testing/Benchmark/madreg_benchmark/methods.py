@@ -75,16 +75,13 @@ def stage_seconds(stages: list[Stage]) -> dict[str, float]:
 
 def _registered(measure: str, init: str) -> Callable[[Path, Path, bool, Options], Outcome]:
     def run(fixed: Path, moving: Path, affine: bool, options: Options) -> Outcome:
-        from madreg.io.reading import reading
-
-        with reading([fixed], [moving]) as reads:  # as the command does
-            from madreg.pipeline.registration import register
-            from madreg.settings import Settings
+        from madreg.pipeline.job import Job, ScanFile, run_job
+        from madreg.settings import Settings
 
         settings = Settings(
             type="affine" if affine else "rigid", measure=measure, init=init, seed=options.seed, device=options.device
         )
-        result = register(*(read.result().volume() for read in reads), settings)
+        result = run_job(Job(ScanFile(fixed), ScanFile(moving), settings)).result
         details = {
             "estimate_before_mm": result.error_before_mm,
             "estimate_mm": result.error_after_mm,
@@ -119,7 +116,7 @@ METHODS = {
         ),
         # alone, and from where the scans lie
         *(
-            Method(f"{name}:given", True, _registered(name, "given"), "madreg.pipeline.registration")
+            Method(f"{name}:given", True, _registered(name, "none"), "madreg.pipeline.registration")
             for name in ("mad", "nmi", "ngf")
         ),
         Method("identity", False, _peer(peers.identity)),
