@@ -123,7 +123,7 @@ class Volume:
 
     def _reach(self, radius: float) -> list[int]:
         """``radius`` mm in voxels along k, j, i."""
-        return [int(round(radius / spacing)) for spacing in self.grid.spacing[::-1]]
+        return [round(radius / spacing) for spacing in self.grid.spacing[::-1]]
 
     def center_of_mass(self) -> np.ndarray:
         """World position (3,), LPS mm, of the intensity-weighted mean of the data."""
@@ -181,4 +181,5 @@ class Volume:
         matrix = self.grid.matrix.copy()
         matrix[:3, 3] = apply(self.grid.matrix, (factors - 1) / 2)
         matrix[:3, :3] = self.grid.matrix[:3, :3] * factors
-        return Volume(self.name, data, Grid(tuple(data.shape[::-1]), matrix), mask)
+        nk, nj, ni = data.shape
+        return Volume(self.name, data, Grid((ni, nj, nk), matrix), mask)

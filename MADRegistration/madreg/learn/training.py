@@ -184,7 +184,7 @@ def figures(truth: np.ndarray, predicted: np.ndarray) -> dict:
         "mae_of_the_median": round(float(np.abs(truth - np.median(truth)).mean()), 2),
         "pearson": round(float(np.corrcoef(truth, predicted)[0, 1]), 3),
         "spearman": round(float(stats.spearmanr(truth, predicted)[0]), 3),
-        "count": int(len(truth)),
+        "count": len(truth),
         "bins": bins(truth, predicted),
     }
 

@@ -88,7 +88,7 @@ def test_filling_beside_air_passes_for_air(turn):
 
 
 def test_reading_leaves_wedges_out_and_says_so(turn):
-    array, data = resampled(textured((60, 70, 80)), turn((1, 1, 1), 25), 0.0)
+    array, _data = resampled(textured((60, 70, 80)), turn((1, 1, 1), 25), 0.0)
     volume, notices = volume_from_image(sitk.GetImageFromArray(array), "reformatted")
     assert (volume.mask.numpy() == ~wedges(array, faces(array))).all() and not volume.mask.all()
     assert len(notices) == 1 and notices[0].startswith("reformatted: ") and "padding" in notices[0]

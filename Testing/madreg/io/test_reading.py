@@ -199,7 +199,7 @@ def test_a_mask_says_where_the_data_is(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change, reason",
+    ("change", "reason"),
     [
         (lambda mask: mask * 0, "is empty"),
         (lambda mask: mask[:, :, :-1], "24x20x11 voxels"),
@@ -271,7 +271,7 @@ def test_numbers_beyond_float32_are_no_data():
 
 @pytest.mark.parametrize("padding", [-2000.0, -3024.0, -32768.0])
 def test_padding_below_air_is_no_data(padding):
-    array, parts = head_ct()
+    array, _parts = head_ct()
     outside = np.hypot(*np.meshgrid(np.arange(-32, 32), np.arange(-32, 32))) > 31
     array[:, outside] = padding
     array[:, outside & (np.hypot(*np.meshgrid(np.arange(-32, 32), np.arange(-32, 32))) < 31.5)] = padding + 300
@@ -312,7 +312,7 @@ def test_ct_keeps_soft_tissue_between_air_and_bone(metal):
     assert found["air"] < 0.02 and 0.4 < found["soft"] < 0.6 and 0.9 < found["bone"] < 1.1
 
 
-@pytest.mark.parametrize("factor, offset", [(1.0, 0.0), (1e-4, 0.0), (30.0, -70_000.0), (1.0, 5000.0)])
+@pytest.mark.parametrize(("factor", "offset"), [(1.0, 0.0), (1e-4, 0.0), (30.0, -70_000.0), (1.0, 5000.0)])
 def test_neither_scale_nor_offset_matters(factor, offset):
     array, parts = head_ct(metal=False)
     expected = levels(array, parts)
