@@ -42,7 +42,7 @@ class VolumeSlices:
 
 def volumes_of(slices: Iterable[Slice]) -> list[VolumeSlices]:
     """Divide the slices of one series into volumes, in their order in time."""
-    unique = list({one.identity if all(one.identity) else id(one): one for one in slices}.values())
+    unique = list({one.identity if one.identity and one.identity[0] else id(one): one for one in slices}.values())
     volumes = []
     planes = _by_plane(unique)
     for plane in planes:
