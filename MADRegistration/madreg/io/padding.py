@@ -2,7 +2,7 @@
 
 Air is data: the black around a head is what gives the head an outline, so a zero background is never masked.  Two kinds
 of filling are told from it: the constant far below air that CT consoles write outside the field of view
-(:func:`threshold`), and the wedges of one constant beside a scan that was resampled at an angle (:func:`wedges`).  The
+(:func:`threshold`), and the constant beside a scan that was resampled at an angle (:func:`resampling_padding`).  The
 first is known by its value, the second by its shape: it ends in planes, as no anatomy does.
 """
 
@@ -63,7 +63,7 @@ def faces(array: np.ndarray) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
-def wedges(array: np.ndarray, border: np.ndarray) -> np.ndarray | None:
+def resampling_padding(array: np.ndarray, border: np.ndarray) -> np.ndarray | None:
     """Where one constant fills what lies beyond the faces of a scan that was resampled at an angle.
 
     The constant is the commonest value on the faces of the image.  It is filling if nearly all of its boundary with the
@@ -75,7 +75,7 @@ def wedges(array: np.ndarray, border: np.ndarray) -> np.ndarray | None:
         border: as for :func:`threshold`.
 
     Returns:
-        bool (k, j, i); None if there are no wedges.
+        bool (k, j, i); None if there is no padding.
     """
     values, counts = np.unique(border, return_counts=True)
     on_faces = 2 * sum(array.size // count for count in array.shape)
