@@ -436,6 +436,6 @@ def test_the_choices_are_the_backends():
 
 def test_every_stage_of_the_pipeline_has_words():
     backend = Path(panelModule.__file__).parents[1] / "madreg"
-    source = "".join((backend / name).read_text() for name in ("registration.py", "refinement.py"))
+    source = "".join(path.read_text() for room in ("pipeline", "descent") for path in (backend / room).glob("*.py"))
     for stage in panelModule.STAGES:
         assert stage in ("preparing", "starting") or f'"{stage}"' in source
