@@ -21,7 +21,7 @@ from slicer.util import VTKObservationMixin
 
 # all else of MADRegistrationLib is imported when it is needed: Slicer imports this file whenever it starts
 from MADRegistrationLib.parameters import Measure, Preset, StartFrom, TransformType, applyPreset
-from MADRegistrationLib.sampledata import DEMO_FOLDER, registerSampleData
+from MADRegistrationLib.sampledata import registerSampleData
 
 if TYPE_CHECKING:
     from MADRegistrationLib.registration import Inputs, SceneRegistration
@@ -347,7 +347,10 @@ class MADRegistrationTest(ScriptedLoadableModuleTest):
 
     def loadDisplacedPair(self):
         """The bundled pair with the moving volume turned by 60 degrees and shifted by about 54 mm."""
-        fixed, moving = (slicer.util.loadVolume(str(DEMO_FOLDER / file)) for file in ("T1w.nii.gz", "EPI.nii.gz"))
+        from madreg import resources
+
+        files = ("T1w.nii.gz", "EPI.nii.gz")
+        fixed, moving = (slicer.util.loadVolume(str(resources.path("Demo", file))) for file in files)
         turn = vtk.vtkTransform()
         turn.Translate(40, -30, 20)
         turn.RotateWXYZ(60, 1, 2, 3)
