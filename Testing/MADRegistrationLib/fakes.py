@@ -12,14 +12,14 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "MADRegistration"))
 
-import numpy as np  # noqa: E402
-import SimpleITK as sitk  # noqa: E402
+import numpy as np
+import SimpleITK as sitk
 
-from madreg.commands import worker  # noqa: E402
-from madreg.errors import InputError  # noqa: E402
-from madreg.image.geometry import Grid, apply  # noqa: E402
-from madreg.image.transform import Transform  # noqa: E402
-from madreg.io.writing import resample  # noqa: E402
+from madreg.commands import worker
+from madreg.errors import InputError
+from madreg.image.geometry import Grid, apply
+from madreg.image.transform import Transform
+from madreg.io.writing import resample
 
 QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK = range(9)
 

@@ -34,10 +34,10 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, NoReturn
 if __name__ == "__main__":  # started by path, without being installed
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from madreg import __version__  # noqa: E402
-from madreg.errors import InputError, is_memory_error  # noqa: E402
-from madreg.settings import Settings  # noqa: E402
-from madreg.system import process  # noqa: E402
+from madreg import __version__
+from madreg.errors import InputError, is_memory_error
+from madreg.settings import Settings
+from madreg.system import process
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

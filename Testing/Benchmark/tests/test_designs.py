@@ -8,9 +8,9 @@ import pytest
 
 from madreg.descent.refinement import CANDIDATES
 from madreg.image.geometry import Grid, about, apply, mean_displacement, rotation_angle
+from madreg.image.pair import Pair
 from madreg.image.volume import Volume
 from madreg.measures.mad import MAD
-from madreg.image.pair import Pair
 from madreg.pose.search import LIKELY
 from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.cases.trial import make_trial

@@ -58,7 +58,9 @@ def test_a_method_that_raises_or_returns_nonsense_is_a_failed_row(cases, tmp_pat
 
 
 def test_a_stage_that_ran_twice_counts_with_both():
-    stages = [StageRecord(name, "nmi", 1.0, 0.5, seconds) for name, seconds in (("coarse", 1.5), ("fine", 2), ("coarse", 4))]
+    stages = [
+        StageRecord(name, "nmi", 1.0, 0.5, seconds) for name, seconds in (("coarse", 1.5), ("fine", 2), ("coarse", 4))
+    ]
     assert stage_seconds(stages) == {"coarse": 5.5, "fine": 2.0}
 
 

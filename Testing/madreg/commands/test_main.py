@@ -21,8 +21,8 @@ from madreg.image.transform import Transform
 from madreg.io.reading import read_volume
 from madreg.network import weights
 from madreg.pipeline import registration
-from madreg.progress import Progress
 from madreg.pipeline.result import Result
+from madreg.progress import Progress
 
 SOURCES = Path(cli.__file__).resolve().parents[2]
 

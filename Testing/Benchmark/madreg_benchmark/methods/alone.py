@@ -8,10 +8,10 @@ import numpy as np
 
 from madreg.descent.adam import adam
 from madreg.descent.parameters import LinearTransform
+from madreg.image.pair import SPACING
 from madreg.image.points import sample_points
 from madreg.image.volume import Volume
 from madreg.measures.base import Measure
-from madreg.image.pair import SPACING
 from madreg.pipeline.single_measure import SCHEDULE
 
 
@@ -27,5 +27,7 @@ def register_alone(
     start[:3, 3] = moving.grid.center - fixed.grid.center
     points = sample_points(fixed.resampled(SPACING), 2000, seed).cpu().double().numpy()
     transform = LinearTransform.over(points, start)
-    poses, _ = adam(make(fixed, moving), transform, steps=steps, first_step=SCHEDULE.first_step, last_step=SCHEDULE.last_step)
+    poses, _ = adam(
+        make(fixed, moving), transform, steps=steps, first_step=SCHEDULE.first_step, last_step=SCHEDULE.last_step
+    )
     return poses[0]

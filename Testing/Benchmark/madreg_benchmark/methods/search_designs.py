@@ -22,16 +22,15 @@ from madreg.descent.evaluation import evaluate
 from madreg.descent.refinement import CANDIDATES, MEDIUM, Refinement
 from madreg.image.geometry import Grid, apply
 from madreg.image.gradients import world_gradient
+from madreg.image.pair import Pair
 from madreg.image.smoothing import smooth
 from madreg.image.volume import Volume, sample_array
-from madreg.measures.mad import MAD
-from madreg.image.pair import Pair
+from madreg.measures.mad import MAD, mean_prediction
 from madreg.pose.correlation import Candidate, Correlation
 from madreg.pose.matches import align
 from madreg.pose.rotations import super_fibonacci
 from madreg.pose.search import COARSER, COUNT, LIKELY, MIN_OVERLAP, SPACING, distinct, search
 from madreg.quality.blocks import BlockMatching
-from madreg.measures.mad import mean_prediction
 
 FEATURE_SPACING = 8.0  # mm: every second voxel of MAD's lattice of 4 mm
 COMPONENTS = 8  # of the 32 features

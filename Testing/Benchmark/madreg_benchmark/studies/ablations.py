@@ -15,11 +15,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from madreg.image.pair import SPACING
 from madreg.learn.appearance import Appearance
 from madreg.measures import MEASURES
 from madreg.measures.mad import MAD
 from madreg.network.models import FusedSettings, SiameseSettings
-from madreg.image.pair import SPACING
 from madreg_benchmark.methods.matched_ssd import MatchedSSD
 from madreg_benchmark.studies.study import Setting, Study, collect
 from madreg_benchmark.studies.trainings import (

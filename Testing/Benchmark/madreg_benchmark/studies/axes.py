@@ -9,12 +9,12 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from madreg.image.geometry import about, mean_displacement
+from madreg.image.pair import SPACING
 from madreg.image.points import sample_points
 from madreg.image.volume import Volume
 from madreg.io.reading import read_volume
 from madreg.measures import MEASURES
 from madreg.measures.base import Measure
-from madreg.image.pair import SPACING
 from madreg.system import device as devices
 from madreg_benchmark.cases.case import Case
 
