@@ -115,6 +115,7 @@ def test_reading_leaves_resampling_padding_out_and_says_so(turn):
     assert len(notices) == 1 and notices[0].startswith("reformatted: ") and "padding" in notices[0]
 
 
+@pytest.mark.slow
 def test_a_part_of_a_head_that_was_resampled_converges(head, turn):
     """The scans show tissue up to their ends, and the moving one is stretched and filled up with zeros around it.
 
