@@ -19,7 +19,7 @@ from madreg.commands import worker  # noqa: E402
 from madreg.errors import InputError  # noqa: E402
 from madreg.image.geometry import Grid, apply  # noqa: E402
 
-QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK = range(9)
+QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAILED, WAITING = range(11)
 
 SHIFT = np.array([[1.0, 0, 0, 10], [0, 1, 0, -20], [0, 0, 1, 30], [0, 0, 0, 1]])
 
@@ -50,12 +50,15 @@ def perform(command, say):
                 seconds_left=None,
             )
         time.sleep(600)
+    elif kind == WAITING:  # so that the test can do something meanwhile
+        time.sleep(1.0)
     fixed, moving = (worker._image(command[role]) for role in ("fixed", "moving"))
     if command["resampled"]:
         worker._write_resampled(fixed, moving, SHIFT, Path(command["resampled"]))
     worst = write_error_map(command) if command["settings"]["measure"] == "nmi" else {}
     return {
         **worst,
+        "verdict": "failed" if kind == FAILED else "check",
         "matrix_fixed_to_moving_lps": SHIFT.tolist(),
         "madreg": "0",
         "settings": command["settings"],
