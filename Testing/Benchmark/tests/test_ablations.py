@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from madreg.image.geometry import apply
+from madreg.image.pair import SPACING
 from madreg.learn.appearance import Appearance
 from madreg.measures import MEASURES
 from madreg.network.models import FusedSettings, SiameseSettings
-from madreg.pipeline.registration import SINGLE_SPACING, register
+from madreg.pipeline.registration import register
 from madreg.settings import Settings
 from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.methods.alone import register_alone
@@ -104,7 +105,7 @@ def test_alone_is_what_registration_does_with_a_measure(head, make_volume, grid_
     moving = make_volume(head.mr, grid_of("oblique"), pose)
 
     def nmi(a, b):
-        return MEASURES["nmi"](a.resampled(SINGLE_SPACING), b.resampled(SINGLE_SPACING))
+        return MEASURES["nmi"](a.resampled(SPACING), b.resampled(SPACING))
 
     known = register(fixed, moving, Settings(measure="nmi", init="geometry", device="cpu")).matrix
     assert np.allclose(register_alone(fixed, moving, nmi), known, atol=1e-6)

@@ -8,9 +8,9 @@ import pytest
 
 from madreg.descent.refinement import CANDIDATES
 from madreg.image.geometry import Grid, about, apply, mean_displacement, rotation_angle
+from madreg.image.pair import Pair
 from madreg.image.volume import Volume
 from madreg.measures.mad import MAD
-from madreg.pipeline.registration import is_part
 from madreg.pose.search import LIKELY
 from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.cases.trial import make_trial
@@ -88,9 +88,9 @@ def test_one_level_and_two_try_as_many_rotations_as_asked(pair, monkeypatch):
     tried = []
 
     class Counted(EdgeStrength):
-        def best(self, rotations, tell):
+        def best(self, rotations, report_progress):
             tried.append((self.spacing, len(rotations)))
-            return super().best(rotations, tell)
+            return super().best(rotations, report_progress)
 
     one_level(Counted, *pair, 5)
     two_levels(Counted, *pair, 70)
@@ -114,14 +114,14 @@ def test_the_search_has_its_own_order(pair):
 @pytest.mark.slow
 def test_points_are_drawn_in_a_part_of_the_other_scan(pair, trial):
     fixed, moving = pair
-    assert not is_part(moving, fixed)
+    assert not Pair(fixed, moving).moving_is_part
     count = len(moving.data)
     middle = slice(count // 4, count // 4 + count * 2 // 5)
     matrix = moving.grid.matrix.copy()
     matrix[:3, 3] = apply(matrix, np.array([0.0, 0, middle.start]))
     size = (*moving.grid.size[:2], middle.stop - middle.start)
     slab = Volume("slab", moving.data[middle], Grid(size, matrix), moving.mask[middle])
-    assert is_part(slab, fixed)
+    assert Pair(fixed, slab).moving_is_part
     off = trial.truth @ about(trial.points.mean(0), np.eye(3), np.array([20.0, 0, 0]))
     right, wrong = values(CANDIDATES, fixed, slab, np.array([trial.truth, off]))
     assert right < wrong

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from madreg.errors import InputError
-from madreg.pipeline.result import Stage
+from madreg.progress import StageRecord
 from madreg_benchmark.cases.case import load_cases
 from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.cases.trial import make_trial
@@ -58,7 +58,9 @@ def test_a_method_that_raises_or_returns_nonsense_is_a_failed_row(cases, tmp_pat
 
 
 def test_a_stage_that_ran_twice_counts_with_both():
-    stages = [Stage(name, "nmi", 1.0, 0.5, seconds) for name, seconds in (("coarse", 1.5), ("fine", 2), ("coarse", 4))]
+    stages = [
+        StageRecord(name, "nmi", 1.0, 0.5, seconds) for name, seconds in (("coarse", 1.5), ("fine", 2), ("coarse", 4))
+    ]
     assert stage_seconds(stages) == {"coarse": 5.5, "fine": 2.0}
 
 

@@ -22,16 +22,15 @@ from madreg.descent.evaluation import evaluate
 from madreg.descent.refinement import CANDIDATES, MEDIUM, Refinement
 from madreg.image.geometry import Grid, apply
 from madreg.image.gradients import world_gradient
+from madreg.image.pair import Pair
 from madreg.image.smoothing import smooth
 from madreg.image.volume import Volume, sample_array
-from madreg.measures.mad import MAD
-from madreg.pipeline.registration import is_part
+from madreg.measures.mad import MAD, mean_prediction
 from madreg.pose.correlation import Candidate, Correlation
 from madreg.pose.matches import align
 from madreg.pose.rotations import super_fibonacci
 from madreg.pose.search import COARSER, COUNT, LIKELY, MIN_OVERLAP, SPACING, distinct, search
 from madreg.quality.blocks import BlockMatching
-from madreg.quality.estimate import mean_prediction
 
 FEATURE_SPACING = 8.0  # mm: every second voxel of MAD's lattice of 4 mm
 COMPONENTS = 8  # of the 32 features
@@ -218,7 +217,7 @@ DESIGNS = {
 def values(plan: Refinement, fixed: Volume, moving: Volume, poses: np.ndarray) -> np.ndarray:
     """The measure (n,) of a stage of the pipeline, as it is used there, of poses (n, 4, 4); lower is better."""
     pair = fixed.resampled(plan.spacing), moving.resampled(plan.spacing)
-    if is_part(moving, fixed):
+    if Pair(fixed, moving).moving_is_part:
         pair, poses = pair[::-1], np.linalg.inv(poses)
     return evaluate(plan.measure(*pair, samples=plan.samples), poses)
 

@@ -15,11 +15,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from madreg.image.pair import SPACING
 from madreg.learn.appearance import Appearance
 from madreg.measures import MEASURES
 from madreg.measures.mad import MAD
 from madreg.network.models import FusedSettings, SiameseSettings
-from madreg.pipeline.registration import SINGLE_SPACING
 from madreg_benchmark.methods.matched_ssd import MatchedSSD
 from madreg_benchmark.studies.study import Setting, Study, collect
 from madreg_benchmark.studies.trainings import (
@@ -120,7 +120,7 @@ def measure_ablations(setting: Setting, variants: Sequence[Variant] = VARIANTS, 
         if name in CLASSICAL:
 
             def make(fixed, moving):
-                return CLASSICAL[name](fixed.resampled(SINGLE_SPACING), moving.resampled(SINGLE_SPACING), seed=seed)
+                return CLASSICAL[name](fixed.resampled(SPACING), moving.resampled(SPACING), seed=seed)
         else:
             network = trainer.network(by_name[name], steps[name])
 

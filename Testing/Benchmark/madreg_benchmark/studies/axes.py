@@ -10,12 +10,12 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from madreg.image.geometry import about, mean_displacement
+from madreg.image.pair import SPACING
 from madreg.image.points import sample_points
 from madreg.image.volume import Volume
 from madreg.io.reading import read_volume
 from madreg.measures import MEASURES
 from madreg.measures.base import Measure
-from madreg.pipeline.registration import SINGLE_SPACING
 from madreg.system import device as devices
 from madreg_benchmark.cases.case import Case
 
@@ -45,7 +45,7 @@ class Pair:
     @cached_property
     def coarse(self) -> tuple[Volume, Volume]:
         """Both at the spacing of a measure alone."""
-        return tuple(volume.resampled(SINGLE_SPACING) for volume in self.scans)
+        return tuple(volume.resampled(SPACING) for volume in self.scans)
 
     @cached_property
     def points(self) -> np.ndarray:

@@ -13,9 +13,8 @@ import numpy as np
 
 from madreg.image.geometry import mean_displacement
 from madreg.image.points import sample_points
-from madreg.measures.mad import MAD
+from madreg.measures.mad import MAD, mean_prediction
 from madreg.pipeline.registration import register
-from madreg.quality.estimate import mean_prediction
 from madreg.settings import Settings
 from madreg_benchmark.cases.synthetic_body import pair
 from madreg_benchmark.report.page import write_page

@@ -15,7 +15,7 @@ import numpy as np
 from madreg.descent.adam import adam
 from madreg.descent.parameters import LinearTransform
 from madreg.measures import MEASURES
-from madreg.pipeline.registration import SINGLE_LAST, SINGLE_STEPS
+from madreg.pipeline.single_measure import SCHEDULE
 from madreg_benchmark.report.page import write_illustrated
 from madreg_benchmark.report.plots import new_figure, style
 from madreg_benchmark.report.tables import markdown, write_csv
@@ -54,10 +54,10 @@ def reached(converges, ladder: Sequence[float], first: int = FIRST_RUNG) -> floa
     return next((ladder[n] for n in range(rung - 1, -1, -1) if converges(ladder[n])), 0)
 
 
-def descend(pair: Pair, measure: str, start: np.ndarray, steps: int = SINGLE_STEPS) -> float:
+def descend(pair: Pair, measure: str, start: np.ndarray, steps: int = SCHEDULE.steps) -> float:
     """Error in mm after minimising one measure from a 4x4 matrix."""
     transform = LinearTransform.over(pair.points, start)
-    found, _ = adam(pair.measures[measure], transform, steps=steps, first_step=FIRST_STEP, last_step=SINGLE_LAST)
+    found, _ = adam(pair.measures[measure], transform, steps=steps, first_step=FIRST_STEP, last_step=SCHEDULE.last_step)
     return pair.error(found[0])
 
 
@@ -85,7 +85,9 @@ def measure_capture(setting: Setting) -> list[dict]:
 
         def converges(amount: float) -> bool:
             start = pair.along(key["kind"], axis, float(f"{sign}{amount}"))
-            errors[str(amount)] = round(descend(pair, key["measure"], start, 20 if setting.quick else SINGLE_STEPS), 3)
+            errors[str(amount)] = round(
+                descend(pair, key["measure"], start, 20 if setting.quick else SCHEDULE.steps), 3
+            )
             return errors[str(amount)] < CONVERGED_MM
 
         ladder = LADDERS[key["kind"]][:1] if setting.quick else LADDERS[key["kind"]]

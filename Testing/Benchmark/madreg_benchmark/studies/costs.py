@@ -13,7 +13,7 @@ import torch
 from madreg.descent.evaluation import evaluate
 from madreg.measures import MEASURES
 from madreg.measures.base import Measure
-from madreg.pipeline.registration import SINGLE_STEPS
+from madreg.pipeline.single_measure import SCHEDULE
 from madreg_benchmark.report.page import write_page
 from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.axes import Pair
@@ -61,7 +61,7 @@ HEADER = [
     "measure",
     *(f"{what}, s" for what in WHAT),
     "value and gradient, least to most, s",
-    f"{SINGLE_STEPS} steps, s",
+    f"{SCHEDULE.steps} steps, s",
 ]
 
 
@@ -76,7 +76,7 @@ def write_costs(rows: Sequence[dict], made_from: str, out: Path) -> str:
                 measure,
                 *(f"{np.median(seconds[what]):.3f}" for what in WHAT),
                 f"{min(steps):.3f} to {max(steps):.3f}",
-                f"{SINGLE_STEPS * np.median(steps):.1f}",
+                f"{SCHEDULE.steps * np.median(steps):.1f}",
             ]
         )
     write_csv(out / "costs.csv", HEADER, lines)

@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from madreg.image.geometry import mean_displacement
+from madreg.image.pair import reduced
 from madreg.image.volume import Volume
 from madreg.io.reading import read_volume
-from madreg.pipeline.registration import reduced
 from madreg.pose.search import COUNT, LIKELY, TURNED
 from madreg.system import device as devices
 from madreg_benchmark.cases.trial import Trial, make_trial

@@ -11,7 +11,9 @@ from scipy import stats
 
 from madreg.image.geometry import apply, mean_displacement
 from madreg.image.points import sample_points
-from madreg.quality.estimate import error_map, turned
+from madreg.image.transform import Transform
+from madreg.quality.error_map import error_map
+from madreg.quality.flips import flipped_poses
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.levels import trial_generator
 from madreg_benchmark.report.page import write_illustrated
@@ -53,7 +55,7 @@ def measure_estimates(
         InputError: if a case cannot be used.
     """
     from madreg.io.reading import read_volume
-    from madreg.pipeline.registration import judge
+    from madreg.pipeline.registration import assess_all
     from madreg.settings import Settings
 
     found = []
@@ -65,10 +67,11 @@ def measure_estimates(
             case.truth @ misalignment(LARGEST_MM * number / (poses - 1), points, rng) if number else case.truth
             for number in range(poses)
         ]
-        poses_of_case = [*wrong, *turned(case.truth, points.mean(0))]
-        assessments = judge(fixed, moving, poses_of_case, Settings(seed=seed, device=device))
-        for pose, judged in zip(poses_of_case, assessments, strict=True):
-            local = error_map(fixed, judged)
+        poses_of_case = [*wrong, *flipped_poses(case.truth, points.mean(0))]
+        transforms = [Transform(pose) for pose in poses_of_case]
+        assessments = assess_all(fixed, moving, transforms, Settings(seed=seed, device=device))
+        for pose, quality in zip(poses_of_case, assessments, strict=True):
+            local = error_map(fixed, quality)
             at = np.argwhere(local.values > 0)
             there = apply(local.grid.matrix, at[:, ::-1])
             true = np.linalg.norm(apply(pose, there) - apply(case.truth, there), axis=1)
@@ -79,9 +82,9 @@ def measure_estimates(
                     case.name,
                     case.contrast,
                     mean_displacement(pose, case.truth, points),
-                    judged.error_mm,
-                    judged.lead,
-                    judged.verdict,
+                    np.nan if quality.error_mm is None else quality.error_mm,
+                    quality.flip_ratio,
+                    quality.verdict,
                     rank,
                 )
             )

@@ -26,7 +26,7 @@ from madreg.learn.training import TrainingSettings, figures, train, validate
 from madreg.measures.base import Measure
 from madreg.network import weights
 from madreg.network.models import DistanceNetwork, NetworkSettings, SiameseSettings
-from madreg.pipeline.registration import SINGLE_STEPS
+from madreg.pipeline.single_measure import SCHEDULE
 from madreg.system import device as devices
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.simulation import T1, simulate
@@ -79,7 +79,7 @@ class Budget:
     size: int = 32
     validation: int = 32
     levels: tuple[str, ...] = ("large",)
-    steps: int = SINGLE_STEPS
+    steps: int = SCHEDULE.steps
 
 
 FULL = Budget()

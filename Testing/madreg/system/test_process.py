@@ -7,21 +7,18 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3] / "MADRegistration"
-AFTER = {
-    "madreg.commands.main": "try:\n    module.main(['--version'])\nexcept SystemExit:\n    pass",
-    "madreg.system.priority": "module.let_others_work()",
-}
+ROOT = Path(__file__).parents[3] / "MADRegistration"
+STEPS = ["limit_spinning", "prepare"]
 
 
-@pytest.mark.parametrize("module", AFTER)
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize(("given", "said"), [(None, "2000"), ("77", "77")])
-def test_the_policy_is_set_before_torch_is_there(module, given, said):
+def test_the_policy_is_set_before_torch_is_there(step, given, said):
     environment = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"} | {"PYTHONPATH": str(ROOT)}
     if given:
         environment["GOMP_SPINCOUNT"] = given
     code = (
-        f"import os, sys\nimport {module} as module\n{AFTER[module]}\n"
+        f"import os, sys\nfrom madreg.system import process\nprocess.{step}()\n"
         "print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
@@ -30,7 +27,7 @@ def test_the_policy_is_set_before_torch_is_there(module, given, said):
 
 def test_leaving_keeps_what_was_printed_and_the_status():
     code = (
-        "import atexit, sys\nfrom madreg.system.priority import leave\natexit.register(print, 'taken apart')\n"
+        "import atexit, sys\nfrom madreg.system.process import leave\natexit.register(print, 'taken apart')\n"
         "print('all said', end='')\nprint('a warning', file=sys.stderr, end='')\nleave(3)"
     )
     done = subprocess.run(
