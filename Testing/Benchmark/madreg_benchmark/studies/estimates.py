@@ -33,7 +33,7 @@ class Assessment:
     """What is said of one misaligned pair.
 
     Attributes:
-        true_mm, estimate_mm: mean error over the fixed foreground.
+        true_mm, estimate_mm: mean error over the fixed foreground; the estimate is NaN where it is unknown.
         map_correlation: Spearman's between the error map and the true local error; NaN where that hardly varies.
     """
 
@@ -92,9 +92,14 @@ def measure_estimates(
     return found
 
 
+def _suspicion(one: Assessment) -> float:
+    """What sorts assessments from good to bad: by the estimate, an unknown one last, and failed ones after all others."""
+    return (one.verdict == "failed") * 1000 + (500.0 if np.isnan(one.estimate_mm) else one.estimate_mm)
+
+
 def area_under_curve(assessments: Sequence[Assessment]) -> float:
     """How well failures (over 5 mm) are distinguished from successes: 1 perfectly, 0.5 by chance."""
-    score = [(one.verdict == "failed") * 1000 + one.estimate_mm for one in assessments]
+    score = [_suspicion(one) for one in assessments]
     failed = np.array([s for s, one in zip(score, assessments, strict=True) if one.true_mm > FAILED_MM])
     right = np.array([s for s, one in zip(score, assessments, strict=True) if one.true_mm <= FAILED_MM])
     if not len(failed) or not len(right):
@@ -110,6 +115,7 @@ HEADER = [
     "map, median Spearman",
     "area under the curve",
     *(f"{verdict}: poses, worst mm" for verdict in VERDICTS),
+    "error unknown: poses",
 ]
 
 
@@ -118,7 +124,8 @@ def by_contrast(assessments: Sequence[Assessment]) -> list[list[str]]:
     lines = []
     for contrast in ["all", *sorted({one.contrast for one in assessments})]:
         some = [one for one in assessments if contrast in ("all", one.contrast)]
-        near = [one for one in some if one.true_mm <= LARGEST_MM + 1]
+        unknown = sum(np.isnan(one.estimate_mm) for one in some)
+        near = [one for one in some if one.true_mm <= LARGEST_MM + 1 and not np.isnan(one.estimate_mm)]
         close = [abs(one.estimate_mm - one.true_mm) for one in near if one.true_mm <= COMPARED_MM + 1e-6]
         maps = [one.map_correlation for one in near if np.isfinite(one.map_correlation)]
         counts = []
@@ -134,6 +141,7 @@ def by_contrast(assessments: Sequence[Assessment]) -> list[list[str]]:
                 f"{np.median(maps):.3f}" if maps else "",
                 f"{area_under_curve(some):.3f}",
                 *counts,
+                str(unknown),
             ]
         )
     return lines
