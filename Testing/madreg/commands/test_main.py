@@ -23,6 +23,7 @@ from madreg.network import weights
 from madreg.pipeline import registration
 from madreg.pipeline.result import Result
 from madreg.progress import Progress
+from madreg.quality.quality import Quality
 
 SOURCES = Path(cli.__file__).resolve().parents[2]
 
@@ -48,6 +49,9 @@ def _heed_interrupts():
 def assert_one_sentence(text):
     assert text.endswith(".\n") and text.count("\n") == 1, text
     assert "Traceback" not in text and 20 < len(text) < 500
+
+
+CHECK = Quality(Transform.identity(), 0.7, 0.5, 1.3, Transform.identity())
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +88,27 @@ def fake_register(monkeypatch):
 
     def register(fixed, moving, settings, progress=None):
         calls.append((fixed, moving, settings, progress))
-        start = np.eye(4) if settings.start is None else settings.start
+        start = Transform.identity() if settings.start is None else Transform(settings.start)
         for fraction in (0.1, 0.6, 1.0):
             if progress:
                 time.sleep(0.15)  # the bar is drawn ten times a second at most
                 progress(Progress("searching", fraction, start, 20.0 * (1 - fraction)))
         matrix = np.eye(4)
         matrix[:3, 3] = (3.0, 4.0, 12.0)
-        return Result(matrix, start, settings, [], 1.25, "CPU", 20.0, 0.7, 0.93, ["Something to know."])
+        return Result(
+            Transform(matrix),
+            start,
+            settings,
+            [],
+            1.25,
+            "CPU",
+            20.0,
+            0.7,
+            "blocks",
+            0.93,
+            CHECK,
+            ["Something to know."],
+        )
 
     monkeypatch.setattr(registration, "register", register)
     monkeypatch.setattr(weights, "load", lambda *args, **options: (None, {"sha256": "0" * 64}))

@@ -352,7 +352,7 @@ def test_scans_without_a_common_view_are_refused_by_name(pair):
     [
         ({"type": "spline"}, 'no transform type "spline": choose one of rigid, similarity, affine'),
         ({"measure": "ssd"}, 'no measure "ssd"'),
-        ({"init": "luck"}, 'no initialisation "luck"'),
+        ({"init": "luck"}, 'no initialization "luck"'),
         ({"device": "tpu"}, 'no device "tpu"'),
     ],
 )

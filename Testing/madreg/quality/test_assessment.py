@@ -34,6 +34,7 @@ def off(truth: np.ndarray, points: np.ndarray, turn, degrees: float, mm: float) 
     return truth @ about(points.mean(0), turn((1, -1, 2), degrees), mm * np.array([0.6, 0.64, -0.48]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("degrees", "mm"), [(0, 0), (0, 2), (3, 3), (5, 8), (10, 14)])
 def test_the_estimate_follows_the_truth(scans, turn, degrees, mm):
     fixed, moving, truth, points = scans
@@ -121,6 +122,7 @@ def slab_of(volume):
     return replace(volume, data=torch.where(there, volume.data, torch.zeros(())), mask=volume.mask & there)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_slab_whose_blocks_leave_a_doubt_is_compared_with_its_flips(straight, spots, swapped, monkeypatch):
     """A right pose is worth a look then; a flip of it is not, and is refined to the right one."""
@@ -138,6 +140,7 @@ def test_a_slab_whose_blocks_leave_a_doubt_is_compared_with_its_flips(straight, 
         assert mean_displacement(quality.flipped.matrix, np.eye(4), pair.points) < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ratio", "verdict"), [(2.0, "aligned"), (1.1, "check")])
 def test_a_whole_head_is_compared_with_its_flips_only_when_in_doubt(straight, spots, monkeypatch, ratio, verdict):
     monkeypatch.setattr(assessment, "flip_ratio", lambda *_: (ratio, None))

@@ -93,7 +93,7 @@ def measure_estimates(
 
 
 def _suspicion(one: Assessment) -> float:
-    """What sorts assessments from good to bad: by the estimate, an unknown one last, and failed ones after all others."""
+    """What sorts assessments from good to bad: the estimate, an unknown one last, and failed ones after all others."""
     return (one.verdict == "failed") * 1000 + (500.0 if np.isnan(one.estimate_mm) else one.estimate_mm)
 
 
