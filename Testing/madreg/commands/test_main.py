@@ -273,7 +273,7 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("options, shown", [([], True), (["--quiet"], False)])
+@pytest.mark.parametrize(("options", "shown"), [([], True), (["--quiet"], False)])
 def test_progress_is_drawn_on_a_terminal(scans, fake_register, monkeypatch, options, shown):
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
@@ -371,7 +371,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(
-    "name, place", [(name, place) for name, (files, *_) in BAD.items() for place in ((1, 2) if files else (None,))]
+    ("name", "place"), [(name, place) for name, (files, *_) in BAD.items() for place in ((1, 2) if files else (None,))]
 )
 def test_bad_input_is_one_sentence_and_no_file(scans, fake_register, capfd, name, place):
     files, options, reason = BAD[name]
@@ -390,7 +390,7 @@ def test_bad_input_is_one_sentence_and_no_file(scans, fake_register, capfd, name
 
 
 @pytest.mark.parametrize(
-    "kind, reason",
+    ("kind", "reason"),
     [
         ("missing", "mad.pt is missing"),
         ("damaged", "not those of their model card"),
@@ -498,7 +498,7 @@ def test_images_without_common_view_are_refused(head_folder, tmp_path, capfd):
 
 
 @pytest.mark.parametrize(
-    "arguments, reason",
+    ("arguments", "reason"),
     [
         ([], "COMMAND"),
         (["dance"], "dance"),

@@ -107,7 +107,7 @@ def test_the_written_slice_spacing_does_not_count(tmp_path, dicom, straight, val
 
 
 @pytest.mark.parametrize(
-    "keyword, words",
+    ("keyword", "words"),
     [
         ("PixelSpacing", "how large its pixels are"),
         ("ImagePositionPatient", "where its slices lie"),
