@@ -29,13 +29,7 @@ WORDS = {
 
 LISTS = {"Testing/test_words.py"}  # which name the words
 GENERATED = re.compile(r"docs/results/[^/]+/")  # written by the benchmark when it was last run
-NOT_YET_CLEAN = {
-    "MADRegistration/madreg/measures/joint.py",
-    "MADRegistration/madreg/pictures/comparison.py",
-    "MADRegistration/madreg/pose/matches.py",
-    "MADRegistration/madreg/pose/search.py",
-    "README.md",
-}
+NOT_YET_CLEAN = {"README.md"}
 """Files that still hold such words; the list only becomes shorter."""
 
 

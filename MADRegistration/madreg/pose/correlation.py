@@ -152,8 +152,8 @@ class Correlation:
         score = agreement / shown.sqrt() * common.sqrt()
         return torch.where(self.usable & (common >= self.min_overlap), score, -torch.inf).flatten(1)
 
-    def best(self, rotations: np.ndarray, tell: Callable[[float], None]) -> list[Candidate]:
-        """The best translation of each rotation (R, 3, 3), in their order; ``tell`` takes the share done."""
+    def best(self, rotations: np.ndarray, report_progress: Callable[[float], None]) -> list[Candidate]:
+        """The best translation of each rotation (R, 3, 3), in their order; ``report_progress`` takes the share done."""
         batch = max(1, AT_ONCE[self.device.type == "cpu"] // self.length**3)
         batches = [rotations[begin : begin + batch] for begin in range(0, len(rotations), batch)]
 
@@ -161,7 +161,9 @@ class Correlation:
             return self.scores(torch.as_tensor(some, dtype=torch.float32, device=self.device)).max(1)
 
         n, found = self.length, []
-        for some, (value, index) in zip(batches, parallel_map(highest, batches, self.device, tell), strict=True):
+        for some, (value, index) in zip(
+            batches, parallel_map(highest, batches, self.device, report_progress), strict=True
+        ):
             shift = self.shifts[torch.stack([index % n, index // n % n, index // n**2], -1)].cpu().numpy()
             for rotation, moved, score in zip(some, shift * self.spacing, value.tolist(), strict=True):
                 matrix = np.eye(4)
