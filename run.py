@@ -29,8 +29,8 @@ BINARIES = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BINARIES / ("python.exe" if os.name == "nt" else "python")
 MADREG = BINARIES / ("madreg.exe" if os.name == "nt" else "madreg")
 OLDEST_PYTHON = (3, 10)
-SILENCE = 10  # seconds without a line from pip after which a sign of life is printed
-TOLD = ("Collecting", "Downloading", "Obtaining", "Building", "Installing", "Successfully", "ERROR")
+QUIET_S = 10  # seconds without a line from pip after which a line says that it still runs
+SHOWN = ("Collecting", "Downloading", "Obtaining", "Building", "Installing", "Successfully", "ERROR")
 
 
 class SetupError(Exception):
@@ -57,7 +57,7 @@ def installed() -> set[str]:
 
 
 def follow(command: list[str], log: Path) -> int:
-    """Run a command, write its output to ``log``, show its main lines and a sign of life; return its exit status."""
+    """Run a command, write its output to ``log``, show its main lines; return its exit status."""
     lines: queue.Queue[str | None] = queue.Queue()
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -74,14 +74,14 @@ def follow(command: list[str], log: Path) -> int:
         with log.open("a", encoding="utf-8") as file:
             while True:
                 try:
-                    line = lines.get(timeout=SILENCE)
+                    line = lines.get(timeout=QUIET_S)
                 except queue.Empty:
                     print(f"    ... still at work, {time.monotonic() - start:.0f} s", flush=True)
                     continue
                 if line is None:
                     break
                 file.write(line)
-                if line.strip().startswith(TOLD):
+                if line.strip().startswith(SHOWN):
                     print(f"    {line.strip()[:110]}", flush=True)
         return process.wait()
     except BaseException:

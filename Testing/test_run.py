@@ -71,8 +71,8 @@ def test_output_of_a_command_is_kept_and_its_status_returned(runner, capsys: pyt
     assert capsys.readouterr().out.strip() == "Collecting torch"
 
 
-def test_silence_is_broken_by_a_sign_of_life(runner, capsys: pytest.CaptureFixture) -> None:
-    runner.SILENCE = 0.05
+def test_a_quiet_command_is_reported_to_be_running(runner, capsys: pytest.CaptureFixture) -> None:
+    runner.QUIET_S = 0.05
     assert runner.follow([sys.executable, "-c", "import time; time.sleep(0.5)"], runner.LOG) == 0
     assert "still at work" in capsys.readouterr().out
 

@@ -19,7 +19,7 @@ REASONS = {
 def verdictOf(report: dict[str, Any]) -> tuple[str, str]:
     """``aligned``, ``check`` or ``failed``, and the reason in one sentence.
 
-    It is the backend's (:mod:`madreg.quality.estimate`), but without an estimate never ``aligned``.
+    It is the backend's (:mod:`madreg.quality.quality`), but without an estimate never ``aligned``.
     """
     verdict = report.get("verdict", "check")
     if verdict == "failed":

@@ -9,7 +9,9 @@ import slicer
 from MADRegistrationLib import parameters as p
 
 FAKES = Path(__file__).with_name("fakes.py")
-QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAILED, WAITING = range(11)  # as in fakes.py
+QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAILED, WAITING = range(
+    11
+)  # as in fakes.py
 
 
 class FakeView:

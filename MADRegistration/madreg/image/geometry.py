@@ -94,7 +94,8 @@ class Grid:
         size = np.maximum(np.ceil((high - low) / spacing - 1e-6).astype(int) + 1, 2)
         matrix = np.diag([spacing, spacing, spacing, 1.0])
         matrix[:3, 3] = (low + high) / 2 - spacing * (size - 1) / 2
-        return cls(tuple(int(n) for n in size), matrix)
+        ni, nj, nk = size.tolist()
+        return cls((ni, nj, nk), matrix)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -129,13 +130,15 @@ class Grid:
         matrix = self.matrix.copy()
         matrix[:3, :3] = self.matrix[:3, :3] / self.spacing * spacing
         matrix[:3, 3] = self.center - matrix[:3, :3] @ ((size - 1) / 2)
-        return Grid(tuple(int(n) for n in size), matrix)
+        ni, nj, nk = size.tolist()
+        return Grid((ni, nj, nk), matrix)
 
     def widened(self, samples: int) -> Grid:
         """Lattice with so many more samples on every side."""
         matrix = self.matrix.copy()
         matrix[:3, 3] = apply(self.matrix, np.full(3, -float(samples)))
-        return Grid(tuple(n + 2 * samples for n in self.size), matrix)
+        ni, nj, nk = self.size
+        return Grid((ni + 2 * samples, nj + 2 * samples, nk + 2 * samples), matrix)
 
     def points(self, device: torch.device | str = "cpu") -> torch.Tensor:
         """World positions of all samples: float32 tensor (k, j, i, 3), LPS mm."""

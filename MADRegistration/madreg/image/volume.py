@@ -102,7 +102,7 @@ class Volume:
         content = near & self.mask
         return content if content.float().mean() > 0.01 * self.mask.float().mean() else self.mask
 
-    @property
+    @cached_property
     def thickness(self) -> float:
         """Least extent of the content along the volume's own axes, in mm."""
         filled = (int(self.foreground.any(first).any(second).sum()) for first, second in ((1, 0), (2, 0), (2, 1)))
@@ -123,7 +123,7 @@ class Volume:
 
     def _reach(self, radius: float) -> list[int]:
         """``radius`` mm in voxels along k, j, i."""
-        return [int(round(radius / spacing)) for spacing in self.grid.spacing[::-1]]
+        return [round(radius / spacing) for spacing in self.grid.spacing[::-1]]
 
     def center_of_mass(self) -> np.ndarray:
         """World position (3,), LPS mm, of the intensity-weighted mean of the data."""
@@ -136,12 +136,21 @@ class Volume:
         return apply(self.grid.matrix, np.array([float(n) for n in index]))
 
     def resampled(self, spacing: float) -> Volume:
-        """The volume on an isotropic lattice along its own axes, smoothed first so that nothing aliases.
+        """The volume on an isotropic lattice along its own axes, smoothed first so that nothing aliases; made once.
 
         Axes that are already coarser than ``spacing`` are interpolated, not sharpened.
         """
         if np.abs(self.grid.spacing - spacing).max() < 1e-6:
             return self
+        if spacing not in self._levels:
+            self._levels[spacing] = self._resampled(spacing)
+        return self._levels[spacing]
+
+    @cached_property
+    def _levels(self) -> dict[float, Volume]:
+        return {}
+
+    def _resampled(self, spacing: float) -> Volume:
         # what is far too fine is averaged first, for speed; not down to the new spacing, as interpolation between two
         # lattices of nearly the same spacing blurs in waves that look like edges
         source = self._binned(np.maximum(np.floor(spacing / (2 * self.grid.spacing) + 1e-3).astype(int), 1))
@@ -172,4 +181,5 @@ class Volume:
         matrix = self.grid.matrix.copy()
         matrix[:3, 3] = apply(self.grid.matrix, (factors - 1) / 2)
         matrix[:3, :3] = self.grid.matrix[:3, :3] * factors
-        return Volume(self.name, data, Grid(tuple(data.shape[::-1]), matrix), mask)
+        nk, nj, ni = data.shape
+        return Volume(self.name, data, Grid((ni, nj, nk), matrix), mask)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import io
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from ..network.models import (
     build,
     plain,
 )
+from ..system.files import bytes_content, write_file
 from .pairs import PairSampler, PairSettings, Scan, crop_points, displacements
 
 FARTHEST = 80.0  # mm; a label beyond this is as far as a crop of this size can tell
@@ -182,7 +184,7 @@ def figures(truth: np.ndarray, predicted: np.ndarray) -> dict:
         "mae_of_the_median": round(float(np.abs(truth - np.median(truth)).mean()), 2),
         "pearson": round(float(np.corrcoef(truth, predicted)[0, 1]), 3),
         "spearman": round(float(stats.spearmanr(truth, predicted)[0]), 3),
-        "count": int(len(truth)),
+        "count": len(truth),
         "bins": bins(truth, predicted),
     }
 
@@ -252,9 +254,9 @@ def plot(out: Path, validation: dict[str, tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def _save(path: Path, state: dict) -> None:
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    write_file(path, bytes_content(stream.getvalue()))
 
 
 def train(

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from ..image.geometry import Grid, apply
 from ..image.morphology import dilate
+from ..image.pair import Pair
 from ..image.points import map_points
 from ..image.volume import Volume, sample_array
 from ..network import weights
@@ -104,7 +105,7 @@ class MAD:
     @torch.no_grad()
     def map(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """At a 4x4 matrix: distances (n,) in mm at :attr:`points`, and which of them (n,) lie in both scans."""
-        distances, inside = self._predict(torch.as_tensor(matrix, dtype=torch.float64))
+        distances, inside = self._predict(torch.tensor(matrix, dtype=torch.float64))
         chosen = self.weight > 0
         return distances[chosen].cpu().numpy(), (inside[chosen] > 0.5).cpu().numpy()
 
@@ -117,7 +118,7 @@ class MAD:
         """
         if self.mode != "dense":
             raise ValueError("an error map needs the dense mode")
-        distances, inside = self._predict(torch.as_tensor(matrix, dtype=torch.float64))
+        distances, inside = self._predict(torch.tensor(matrix, dtype=torch.float64))
         return distances.cpu().numpy(), (self.weight * inside).cpu().numpy(), self.grid
 
     @torch.no_grad()
@@ -141,7 +142,7 @@ class MAD:
         """
         if self.encoded is None or self.mode != "dense":
             raise ValueError("correspondences need a siamese network and the dense mode")
-        moving, inside = self._moved(torch.as_tensor(matrix, dtype=torch.float64))
+        moving, inside = self._moved(torch.tensor(matrix, dtype=torch.float64))
         features = self._encoded(moving[:, None])[0]
         chosen = torch.nonzero(((self.weight > 0) & (inside[0] > 0.5)).flatten())[:, 0]
         keys = self._keys(moving)
@@ -187,3 +188,26 @@ class MAD:
         if self.mode == "patches":
             return distances.mean((1, 2, 3)), inside[:, 0, 0, 0]
         return distances[0], inside[0]
+
+
+def mad_of(pair: Pair, weights_path: str | None = None) -> MAD:
+    """MAD of a pair, on the lattice that its network was trained for; made once.
+
+    Args:
+        weights_path: ``.pt`` file of the network; the bundled one if None.
+
+    Raises:
+        InputError: if the weights are missing, damaged or foreign.
+    """
+
+    def make() -> MAD:
+        network = weights.load(weights_path, pair.fixed.device)[0]
+        return MAD(pair.fixed, pair.moving, network, pair.seed)
+
+    return pair.once(("mad", weights_path), make)
+
+
+def mean_prediction(mad: MAD, pose: np.ndarray) -> float:
+    """Mean predicted distance in mm at a 4x4 pose, fixed LPS to moving LPS, over what lies in both scans."""
+    predicted, seen = mad.map(pose)
+    return float(predicted[seen].mean()) if seen.any() else float(predicted.mean())

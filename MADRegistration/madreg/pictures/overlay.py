@@ -100,7 +100,7 @@ def draw(
                 _label_row(axes, *rows[row])
     _add_scale_bar(figure.axes[-1], extent)
     if title:
-        figure.suptitle(title, color="white", fontsize=13, y=1 - 0.22 / height, va="center")
+        figure.suptitle(title, color="white", fontsize=13, y=1 - 0.22 / height, va="center", parse_math=False)
     y = 0.25 / height
     figure.text(left / width, y, "grey: fixed", color="0.8", fontsize=10, va="center")
     figure.text(

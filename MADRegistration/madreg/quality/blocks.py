@@ -124,7 +124,7 @@ class BlockMatching:
             few: whether a third of the blocks will do, evenly spread, where there are many: on tuning pairs their
                 consensus is the same to 0.02.
         """
-        moved = map_points(torch.as_tensor(pose)[None], self.wide_points.reshape(-1, 3))[0]
+        moved = map_points(torch.tensor(pose)[None], self.wide_points.reshape(-1, 3))[0]
         values, mask = self.moving.sample(moved.reshape(self.wide_points.shape))
         there = mask > 0.5
         core = slice(self.reach, -self.reach)

@@ -1,4 +1,4 @@
-"""Made-up bodies: the two scans show the same parts at the pose that is said to be true."""
+"""Synthetic bodies: the two scans show the same parts at the pose that is said to be true."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,11 @@ import torch
 from madreg.descent.evaluation import evaluate
 from madreg.image.geometry import apply
 from madreg.measures.ngf import NGF
-from madreg_benchmark.bodies import OFF_MM, Body, displaced_pair, measure_bodies, pair, upright_scan, write_bodies
-from madreg_benchmark.phantom import write_cases
-from madreg_benchmark.protocol import LEVELS
-from madreg_benchmark.studies import Setting
+from madreg_benchmark.cases.levels import LEVELS
+from madreg_benchmark.cases.synthetic_body import Body, displaced_pair, pair, upright_scan
+from madreg_benchmark.cases.synthetic_head import write_cases
+from madreg_benchmark.studies.bodies import OFF_MM, measure_bodies, write_bodies
+from madreg_benchmark.studies.study import Setting
 
 
 def test_a_body_has_parts_in_its_outline_and_air_around():
@@ -63,4 +64,4 @@ def test_rows_and_table(tmp_path):
     assert all(row["MAD at 40 mm"] > row["MAD at 0 mm"] + 10 for row in rows)
     table = write_bodies(rows, "Commit abc", tmp_path)
     assert "| under 2 mm | 2 |" in table and f"MAD {OFF_MM[-1]} mm off" in table
-    assert "Commit abc" in (tmp_path / "bodies.md").read_text() and (tmp_path / "bodies.csv").is_file()
+    assert "Commit abc" in (tmp_path / "bodies.md").read_text(encoding="utf-8") and (tmp_path / "bodies.csv").is_file()

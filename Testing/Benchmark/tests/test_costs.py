@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from madreg_benchmark.costs import measure_costs, processor_seconds, write_costs
-from madreg_benchmark.phantom import write_cases
-from madreg_benchmark.studies import Setting
+from madreg_benchmark.cases.synthetic_head import write_cases
+from madreg_benchmark.studies.costs import measure_costs, processor_seconds, write_costs
+from madreg_benchmark.studies.study import Setting
 
 
 def busy(seconds: float) -> None:
@@ -20,7 +20,7 @@ def test_waiting_costs_nothing_and_work_does():
     assert processor_seconds(lambda: busy(0.2), 2) == pytest.approx(0.2, abs=0.05)
 
 
-def test_costs_of_made_up_heads(tmp_path):
+def test_costs_of_synthetic_heads(tmp_path):
     ticks = []
     setting = Setting(write_cases(tmp_path)[:1], tmp_path, quick=True, on_unit=lambda: ticks.append(1))
     rows = measure_costs(setting)
@@ -35,5 +35,5 @@ def test_medians_are_written(tmp_path):
     ]
     text = write_costs(rows, "Commit abc", tmp_path)
     assert "| mad | 1.000 | 0.200 | 0.400 | 0.200 to 1.800 | 32.0 |" in text
-    page = (tmp_path / "costs.md").read_text()
+    page = (tmp_path / "costs.md").read_text(encoding="utf-8")
     assert text in page and "Commit abc" in page and (tmp_path / "costs.csv").is_file()

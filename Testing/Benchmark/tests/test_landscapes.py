@@ -5,9 +5,9 @@ import csv
 import numpy as np
 import pytest
 
-from madreg_benchmark.landscapes import CUT, basin, half_width, measure_landscapes, widths, write_landscapes
-from madreg_benchmark.phantom import write_cases
-from madreg_benchmark.studies import Setting
+from madreg_benchmark.cases.synthetic_head import write_cases
+from madreg_benchmark.studies.landscapes import CUT, basin, half_width, measure_landscapes, widths, write_landscapes
+from madreg_benchmark.studies.study import Setting
 
 AMOUNTS = np.arange(-100, 101, 5.0)
 
@@ -16,8 +16,8 @@ AMOUNTS = np.arange(-100, 101, 5.0)
 @pytest.mark.parametrize("bottom", [0, 5])
 def test_the_basin_ends_where_the_curve_turns_down(left, right, bottom):
     values = np.abs(AMOUNTS - bottom)
-    values[AMOUNTS < left] = -1.0
-    values[AMOUNTS > right] = -1.0
+    values[left > AMOUNTS] = -1.0
+    values[right < AMOUNTS] = -1.0
     assert basin(AMOUNTS, values) == (left, right)
 
 
@@ -34,7 +34,7 @@ def test_the_width_at_half_height():
     assert half_width(AMOUNTS, np.where(AMOUNTS > 0, AMOUNTS, 0)) == pytest.approx(150)
 
 
-def test_made_up_heads_have_their_minimum_at_the_true_pose(tmp_path):
+def test_synthetic_heads_have_their_minimum_at_the_true_pose(tmp_path):
     cases = write_cases(tmp_path)[:1]
     ticks = []
     setting = Setting(cases, tmp_path, quick=True, device="cpu", on_unit=lambda: ticks.append(1))
@@ -48,8 +48,10 @@ def test_made_up_heads_have_their_minimum_at_the_true_pose(tmp_path):
     assert [line[:2] for line in lines] == [["phantom_CT_T1", name] for name in ("mad", "nmi", "ngf")]
     assert all(float(cell) >= 50 for line in lines for cell in line[2:])
     text = write_landscapes(rows, "Commit abc", tmp_path)
-    with (tmp_path / "landscapes.csv").open() as file:
+    with (tmp_path / "landscapes.csv").open(encoding="utf-8") as file:
         assert [line["measure"] for line in csv.DictReader(file)] == ["mad", "nmi", "ngf"]
-    assert text in (tmp_path / "landscapes.md").read_text() and "Commit abc" in (tmp_path / "landscapes.md").read_text()
+    assert text in (tmp_path / "landscapes.md").read_text(encoding="utf-8") and "Commit abc" in (
+        tmp_path / "landscapes.md"
+    ).read_text(encoding="utf-8")
     for name in ("landscapes", "landscapes_cut"):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000 and (tmp_path / f"{name}.svg").is_file()

@@ -17,13 +17,14 @@ import torch
 from madreg import resources
 from madreg.commands import main as cli
 from madreg.image.geometry import Grid, matrix_of_itk, mean_displacement
+from madreg.image.transform import Transform
 from madreg.io.reading import read_volume
 from madreg.network import weights
 from madreg.pipeline import registration
-from madreg.pipeline.progress import Progress
 from madreg.pipeline.result import Result
+from madreg.progress import Progress
 
-SOURCES = Path(cli.__file__).resolve().parents[1]
+SOURCES = Path(cli.__file__).resolve().parents[2]
 
 
 def run_process(*arguments, code=None):
@@ -93,7 +94,7 @@ def fake_register(monkeypatch):
         return Result(matrix, start, settings, [], 1.25, "CPU", 20.0, 0.7, 0.93, ["Something to know."])
 
     monkeypatch.setattr(registration, "register", register)
-    monkeypatch.setattr(weights, "load", lambda *args, **options: None)
+    monkeypatch.setattr(weights, "load", lambda *args, **options: (None, {"sha256": "0" * 64}))
     return calls
 
 
@@ -144,9 +145,13 @@ def test_a_ct_and_a_t1w_are_aligned_to_the_millimetre(head_folder, tmp_path):
     report = json.loads((tmp_path / "r.json").read_text())
     errors = sitk.ReadImage(str(tmp_path / "e.nrrd"))
     worst = errors.TransformPhysicalPointToIndex(report["worst_point_lps"])
-    assert errors[worst] == pytest.approx(report["worst_mm"]) and report["verdict"] in ("aligned", "check", "failed")
+    assert errors[worst] == pytest.approx(report["worst_mm"]) and report["verdict"] == "aligned"
     assert np.allclose(report["matrix_fixed_to_moving_lps"], matrix) and report["settings"]["type"] == "rigid"
-    assert report["fixed"].endswith("ct.nii.gz") and report["device"].startswith("CPU")
+    assert (
+        report["fixed"]["name"].endswith("ct.nii.gz")
+        and len(report["weights_sha256"]) == 64
+        and report["device"].startswith("CPU")
+    )
     resampled = sitk.ReadImage(str(tmp_path / "r.nii.gz"))
     assert np.allclose(Grid.of_image(resampled).matrix, fixed.grid.matrix, atol=1e-4)
     assert sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "o.png"))).std() > 10
@@ -161,7 +166,7 @@ def test_the_written_transform_is_a_start(head_folder, tmp_path, capsys):
     start = tmp_path / "start.tfm"
     from madreg.io.writing import write_transform
 
-    write_transform(motion, start)
+    write_transform(Transform(motion), start)
     status = cli.main(
         [
             "register",
@@ -195,7 +200,7 @@ def test_options_become_settings(scans, fake_register, capsys):
 
     start = np.eye(4)
     start[:3, 3] = (5.0, 6.0, 7.0)
-    write_transform(start, scans / "start.tfm")
+    write_transform(Transform(start), scans / "start.tfm")
     assert cli.main(register_arguments(scans)) == 0
     assert (
         cli.main(
@@ -227,9 +232,9 @@ def test_options_become_settings(scans, fake_register, capsys):
     )
     (_, _, first, _), (fixed, moving, second, _), (fixed3, moving3, third, _) = fake_register
     assert (first.type, first.measure, first.init, first.seed, first.start) == ("rigid", "default", "search", 0, None)
-    assert (second.type, second.measure, second.init) == ("affine", "ngf", "given")
+    assert (second.type, second.measure, second.init) == ("affine", "ngf", "none")
     assert (second.seed, second.device) == (7, "cpu")
-    assert np.allclose(second.start, start) and third.init == "mass"
+    assert np.allclose(second.start, start) and third.init == "center_of_mass"
     assert not fixed.mask.all() and moving.mask.all() and fixed3.mask.all() and not moving3.mask.all()
 
 
@@ -271,7 +276,7 @@ def test_help_is_there_without_torch():
     process = run_process("--help", code=code)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert "register" in out and "evaluate" in out and "demo" in out
+    assert "register" in out and "demo" in out
     process = run_process("register", "--help", code=code)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0 and "--overlay" in out, err
@@ -306,6 +311,10 @@ def write_bad(folder):
     (folder / "zero.mha").write_bytes(header.replace(b"ElementSpacing = 4 4 4", b"ElementSpacing = 4 0 4"))
     scan.SetSpacing((1.0, 1.0, 900.0))
     sitk.WriteImage(scan, str(folder / "absurd.mha"))
+    os.mkfifo(folder / "pipe.nii.gz")
+    for name in ("loop.nii.gz", "loop.json"):
+        (folder / name).symlink_to(folder / name)
+    (folder / "full.json").symlink_to("/dev/full")
     (folder / "text.nii.gz").write_text("hello")
     (folder / "text.tfm").write_text("hello")
     content = (folder / "moving.nii.gz").read_bytes()
@@ -333,7 +342,12 @@ BAD = {
     "unknown ending": ([], ["--transform", "{}/out/t.doc"], "t.doc has an unknown ending"),
     "unknown image ending": ([], ["--resampled", "{}/out/t.jpeg"], "t.jpeg has an unknown ending"),
     "over an input": ([], ["--resampled", "{}/fixed.nii.gz"], "fixed.nii.gz is an input"),
-    "unknown device": ([], ["--device", "abacus"], 'no device "abacus"'),
+    "a pipe": (["pipe.nii.gz"], [], "pipe.nii.gz is a pipe"),
+    "a loop of links": (["loop.nii.gz"], [], "loop.nii.gz cannot be read"),
+    "an output that loops": ([], ["--report", "{}/loop.json"], "loop.json cannot be written"),
+    "a long name": ([], ["--report", "{}/" + 300 * "x" + ".json"], "cannot be written (File name too long)"),
+    "a long input": (["x" * 300], [], "cannot be read (File name too long)"),
+    "output to a device": ([], ["--report", "{}/full.json"], "full.json is a device"),
 }
 
 
@@ -365,7 +379,7 @@ def test_bad_input_is_one_sentence_and_no_file(scans, fake_register, capfd, name
     ],
 )
 def test_unusable_weights_are_refused_before_the_work(scans, monkeypatch, capfd, kind, reason):
-    monkeypatch.setattr(resources, "FOLDERS", (scans / "bundle",))
+    monkeypatch.setattr(resources, "files", lambda _: scans / "bundle")
     monkeypatch.setattr(registration, "register", lambda *_: pytest.fail("the work began"))
     models = scans / "bundle" / "Models"
     models.mkdir(parents=True)
@@ -396,7 +410,7 @@ def test_earlier_results_stay_when_a_run_fails(scans, monkeypatch, capsys):
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(weights, "load", lambda *args, **options: None)
+    monkeypatch.setattr(weights, "load", lambda *args, **options: (None, {"sha256": "0" * 64}))
     monkeypatch.setattr(registration, "register", fail)
     (scans / "out" / "t.tfm").write_text("of yesterday")
     assert cli.main(register_arguments(scans)) == 130
@@ -443,7 +457,7 @@ def test_images_without_common_view_are_refused(head_folder, tmp_path, capfd):
     folder, _ = head_folder
     far = np.eye(4)
     far[:3, 3] = 2000.0
-    write_transform(far, tmp_path / "far.tfm")
+    write_transform(Transform(far), tmp_path / "far.tfm")
     status = cli.main(
         [
             "register",
@@ -472,7 +486,11 @@ def test_images_without_common_view_are_refused(head_folder, tmp_path, capfd):
         (["register"], "FIXED"),
         (["register", "a", "b"], "--transform"),
         (["register", "a", "b", "--transform", "t.tfm", "--type", "elastic"], "elastic"),
-        (["register", "a", "b", "--transform", "t.tfm", "--seed", "x"], "seed"),
+        (["register", "a", "b", "--transform", "t.tfm", "--seed", "x"], "not a whole number"),
+        (["register", "a", "b", "--transform", "t.tfm", "--seed", "-1"], 'The random seed "-1" cannot be used'),
+        (["register", "a", "b", "--transform", "t.tfm", "--device", "cpu:"], 'There is no device "cpu:"'),
+        (["register", "a", "b", "--transform", "t.tfm", "--device", "abacus"], 'There is no device "abacus"'),
+        (["register", "a", "b", "--transform", "t.tfm", "--init", "guess"], "center_of_mass"),
     ],
 )
 def test_a_command_line_that_makes_no_sense_is_one_line(arguments, reason, capsys):
@@ -488,7 +506,7 @@ def test_too_little_memory_is_one_sentence(scans, monkeypatch, capsys, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(weights, "load", lambda *args, **options: None)
+    monkeypatch.setattr(weights, "load", lambda *args, **options: (None, {"sha256": "0" * 64}))
     monkeypatch.setattr(registration, "register", fail)
     assert cli.main(register_arguments(scans)) == 1
     err = capsys.readouterr().err
@@ -503,7 +521,7 @@ def test_a_disk_that_fills_up_leaves_no_file(scans, fake_register, monkeypatch, 
         path.write_text("hal")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(output, "write_image", fail)
+    monkeypatch.setattr(output, "_put_image", fail)
     assert cli.main(register_arguments(scans, "--resampled", scans / "out" / "r.nii.gz")) == 1
     assert_one_sentence(capsys.readouterr().err)
     assert list((scans / "out").iterdir()) == []
@@ -511,8 +529,10 @@ def test_a_disk_that_fills_up_leaves_no_file(scans, fake_register, monkeypatch, 
 
 SLOW = """
 import sys, time
-from madreg import cli, registration, weights
-weights.load = lambda *args, **options: None
+from madreg.commands import main as cli
+from madreg.network import weights
+from madreg.pipeline import registration
+weights.load = lambda *args, **options: (None, {'sha256': '0' * 64})
 def register(*_):
     print("ready", flush=True)
     time.sleep(60)

@@ -66,9 +66,9 @@ def test_weights_from_before_there_were_plain_cnns_have_skip_connections():
 
 
 def test_unknown_networks_are_refused():
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="unknown encoder 'transformer'"):
         settings_of({"encoder": "transformer"})
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="unknown head 'colour'"):
         build(SiameseSettings(head="colour"))
 
 

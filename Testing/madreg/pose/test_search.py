@@ -104,11 +104,11 @@ def test_candidates_differ_from_each_other(grid_of, make_volume, head):
 def test_progress_may_stop_the_search(grid_of, make_volume, head):
     volume = make_volume(head.ct, grid_of("straight"))
 
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def stop(share: float) -> None:
-        raise Enough
+        raise EnoughError
 
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         search(volume, volume, progress=stop)

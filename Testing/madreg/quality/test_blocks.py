@@ -90,7 +90,7 @@ def test_scores_at_a_displacement_are_smooth_and_meet_the_samples(scans):
 
 def test_what_lies_outside_either_scan_has_no_blocks(scans, make_volume, head, grid_of):
     """Half of the moving scan is gone: the blocks that are left lie in the other half."""
-    fixed, moving, truth, center = scans
+    fixed, moving, truth, _center = scans
     from dataclasses import replace
 
     beyond = (moving.grid.points()[..., 2] - moving.grid.center[2]) > 0
