@@ -24,7 +24,8 @@ from MADRegistrationLib.parameters import Measure, Preset, StartFrom, TransformT
 from MADRegistrationLib.sampledata import registerSampleData
 
 if TYPE_CHECKING:
-    from MADRegistrationLib.registration import Inputs, SceneRegistration
+    from MADRegistrationLib.inputs import Inputs
+    from MADRegistrationLib.registration import SceneRegistration
 
 POLL_MS, FLICKER_MS = 50, 400
 
@@ -368,7 +369,7 @@ class MADRegistrationTest(ScriptedLoadableModuleTest):
         self.assertLess(error, 5.0)
 
     def test_logic(self):
-        from MADRegistrationLib.registration import Inputs
+        from MADRegistrationLib.inputs import Inputs
 
         fixed, moving = self.loadDisplacedPair()
         logic = MADRegistrationLogic()

@@ -1,5 +1,10 @@
 """Small scans with known geometry for all tests: blobs on odd lattices, and a synthetic head of two contrasts."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one processor each; set before torch is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 

@@ -21,7 +21,7 @@ from madreg.image.geometry import Grid, apply
 from madreg.image.transform import Transform
 from madreg.io.writing import resample
 
-QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK = range(9)
+QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAILED, WAITING = range(11)
 
 SHIFT = np.array([[1.0, 0, 0, 10], [0, 1, 0, -20], [0, 0, 1, 30], [0, 0, 0, 1]])
 
@@ -52,6 +52,8 @@ def perform(command, say):
                 seconds_left=None,
             )
         time.sleep(600)
+    elif kind == WAITING:  # so that the test can do something meanwhile
+        time.sleep(1.0)
     fixed, moving = (worker.image_of(command[role]) for role in ("fixed", "moving"))
     if command["resampled"]:
         resampled = resample(moving, fixed, Transform(SHIFT))
@@ -59,6 +61,7 @@ def perform(command, say):
     worst = write_error_map(command) if command["settings"]["measure"] == "nmi" else {}
     return {
         **worst,
+        "verdict": "failed" if kind == FAILED else "check",
         "matrix_fixed_to_moving_lps": SHIFT.tolist(),
         "madreg": "0",
         "settings": command["settings"],

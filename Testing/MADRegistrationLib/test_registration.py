@@ -14,8 +14,9 @@ from madreg.image.geometry import FLIP_LPS_RAS, about, apply
 from MADRegistrationLib import client as clientModule
 from MADRegistrationLib import errormap, saved, volumes
 from MADRegistrationLib.client import WorkerClient
+from MADRegistrationLib.inputs import Inputs
 from MADRegistrationLib.process import SubprocessProcess
-from MADRegistrationLib.registration import Inputs, SceneRegistration, newRun
+from MADRegistrationLib.registration import SceneRegistration, newRun
 
 FAKES = Path(__file__).with_name("fakes.py")
 QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD = range(8)  # as in fakes.py
@@ -350,7 +351,7 @@ def test_closing_the_scene_ends_the_registration(client, pair, scene):
     run(registration, until=lambda r: r.history)
     scene.Clear()
     run(registration)
-    assert registration.state == "cancelled" and not client.isStarted
+    assert registration.state == "failed" and not client.isStarted
 
 
 @pytest.mark.parametrize(

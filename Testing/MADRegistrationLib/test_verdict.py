@@ -1,6 +1,6 @@
 import pytest
 
-from MADRegistrationLib.verdict import COLORS, REASONS, millimetres, resultHtml, verdictOf
+from MADRegistrationLib.verdict import COLORS, REASONS, details, headline, millimetres, verdictOf
 
 
 @pytest.mark.parametrize(
@@ -51,33 +51,41 @@ def test_every_verdict_of_the_backend_has_words():
     assert verdicts == set(REASONS) == set(COLORS)
 
 
-def test_the_result_in_words():
-    html = resultHtml(
-        {
-            "verdict": "aligned",
-            "error_before_mm": 87.65,
-            "error_after_mm": 1.23,
-            "worst_mm": 4.56,
-            "overlap": 0.876,
-            "moved_mm": 60.04,
-            "rotation_degrees": 12.34,
-            "volume_scale": 1.331,
-            "seconds": 9.8,
-            "device": "CPU <8>",
-            "notices": ["Padding & air."],
-        }
-    )
-    for words in (
-        "ALIGNED",
-        "87.7 mm",
-        "1.2 mm",
-        "4.6 mm",
-        "88 %",
-        "60.0 mm",
-        "12.3°",
-        "1.100",
-        "9.8 s on CPU &lt;8&gt;",
-        "Padding &amp; air.",
-    ):
-        assert words in html
+REPORT = {
+    "verdict": "aligned",
+    "error_before_mm": 87.65,
+    "error_after_mm": 1.23,
+    "worst_mm": 4.56,
+    "overlap": 0.876,
+    "moved_mm": 60.04,
+    "rotation_degrees": 12.34,
+    "volume_scale": 1.331,
+    "seconds": 9.8,
+    "device": "CPU <8>",
+    "notices": ["Padding & air."],
+}
+
+
+def test_the_headline_is_the_verdict_and_one_number():
+    text = headline(REPORT)
+    for words in ("ALIGNED", "1.2 mm", "Padding &amp; air."):
+        assert words in text
+    assert text.count(" mm") == 1
+    assert "mm" not in headline({**REPORT, "error_after_mm": None})
+
+
+def test_the_details_in_words():
+    text = details(REPORT)
+    expected = {
+        "Estimated error before": "87.7 mm",
+        "Estimated error after": "1.2 mm",
+        "Largest local error": "4.6 mm",
+        "Overlap": "88 %",
+        "Translation": "60.0 mm",
+        "Rotation": "12.3°",
+        "Scale": "1.100",
+        "Time": "9.8 s on CPU &lt;8&gt;",
+    }
+    for name, value in expected.items():
+        assert name in text and value in text
     assert millimetres(None) == "unknown"

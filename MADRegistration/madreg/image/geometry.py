@@ -60,6 +60,14 @@ def mean_displacement(first: np.ndarray, second: np.ndarray, points: np.ndarray)
     return float(np.linalg.norm(apply(first, points) - apply(second, points), axis=-1).mean())
 
 
+def rotation(axis: np.ndarray, degrees: float) -> np.ndarray:
+    """(3, 3) rotation about an axis (3,) of any length, by Rodrigues' formula."""
+    x, y, z = np.asarray(axis, float) / np.linalg.norm(axis)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    angle = np.deg2rad(degrees)
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
 def rotation_angle(linear: np.ndarray) -> float:
     """Angle in degrees of the rotation nearest to a 3x3 matrix (polar decomposition)."""
     u, _, vt = np.linalg.svd(linear)

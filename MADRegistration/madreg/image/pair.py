@@ -10,9 +10,8 @@ import numpy as np
 
 from .geometry import apply
 from .points import sample_points
-from .volume import Volume
+from .volume import FINEST, Volume
 
-FINEST = 2.0  # mm; nothing is computed at a finer resolution
 SPACING = 4.0  # mm, of the level from which points are drawn
 POINTS = 2000
 PART = 0.6  # of the fixed foreground; a moving volume that shows less is a part of it

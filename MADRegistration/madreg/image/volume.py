@@ -13,6 +13,7 @@ from .geometry import Grid, apply
 from .morphology import dilate, erode
 from .smoothing import COARSENING, along_axes, interpolation_matrix, smoothing_matrix
 
+FINEST = 2.0  # mm; nothing is computed at a finer resolution
 FEW = 4096  # points that are not worth dividing
 
 
@@ -54,12 +55,14 @@ class Volume:
             0 is the background, 1 about the brightest tissue (see ``reading.normalise``).
         grid: where the voxels lie.
         mask: bool tensor (k, j, i): where the scan has data (False: not finite, padding, or outside the user's mask).
+        source: the volume of which this one is a coarser level; None if it is none.
     """
 
     name: str
     data: torch.Tensor
     grid: Grid
     mask: torch.Tensor
+    source: Volume | None = None
 
     @property
     def device(self) -> torch.device:
@@ -67,7 +70,10 @@ class Volume:
 
     def to(self, device: torch.device | str) -> Volume:
         """The same volume on another torch device."""
-        return replace(self, data=self.data.to(device), mask=self.mask.to(device))
+        if torch.device(device) == self.device:
+            return self
+        source = None if self.source is None else self.source.to(device)
+        return replace(self, data=self.data.to(device), mask=self.mask.to(device), source=source)
 
     def _inverse(self, like: torch.Tensor) -> torch.Tensor:
         return torch.as_tensor(self.grid.inverse, dtype=like.dtype, device=like.device)
@@ -94,13 +100,22 @@ class Volume:
     def foreground(self) -> torch.Tensor:
         """bool (k, j, i): where there is tissue, or tissue within 10 mm; what lies further off tells nothing.
 
-        Falls back on all data where a threshold finds (next to) nothing.
+        It is looked for once a scan, at :data:`FINEST`, and taken from there to all coarser levels.  Falls back on all
+        data where a threshold finds (next to) nothing.
         """
+        if self.source is not None and self.source.grid.spacing.max() >= FINEST - 1e-6:
+            there = self.source.foreground.to(self.data.dtype)[None]
+            foreground = sample_array(there, self.source._inverse(there), self.grid.points(self.device))[0] > 0.5
+        else:
+            foreground = self._thresholded()
+        foreground = foreground & self.mask
+        return foreground if foreground.float().mean() > 0.01 * self.mask.float().mean() else self.mask
+
+    def _thresholded(self) -> torch.Tensor:
+        """bool (k, j, i): within 10 mm of what is brighter than the background."""
         near = dilate((self.data > 0.1).float(), self._reach(5.0))
         near = erode(near, self._reach(5.0))  # specks of noise are not tissue
-        near = dilate(near, self._reach(10.0)) > 0.5
-        content = near & self.mask
-        return content if content.float().mean() > 0.01 * self.mask.float().mean() else self.mask
+        return dilate(near, self._reach(10.0)) > 0.5
 
     @cached_property
     def thickness(self) -> float:
@@ -168,7 +183,7 @@ class Volume:
         values = along_axes(source.data, smoothed)
         full = bool(source.mask.all())
         mask = torch.ones_like(values) if full else along_axes(source.mask.to(values.dtype), between)
-        return Volume(self.name, values, grid, mask > 0.5)
+        return Volume(self.name, values, grid, mask > 0.5, self)
 
     def _binned(self, factors: np.ndarray) -> Volume:
         """Means of blocks of whole voxels along i, j, k; what is left over at the far end is dropped."""

@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..image.points import lattice_points
+
 STRIDE = 4
 UNIT_MM = 20.0
 
@@ -116,8 +118,7 @@ class Encoder(nn.Module):
 def _lattice(shape: torch.Size | tuple[int, ...], spacing: float, like: torch.Tensor) -> torch.Tensor:
     """Positions (k*j*i, 3) of a lattice in mm, x y z order, from its first voxel."""
     axes = [torch.arange(n, device=like.device, dtype=torch.float32) * spacing for n in shape]
-    k, j, i = torch.meshgrid(*axes, indexing="ij")
-    return torch.stack([i, j, k], -1).reshape(-1, 3)
+    return lattice_points(*axes).reshape(-1, 3)
 
 
 def _chosen(rows: torch.Tensor, which: torch.Tensor | None) -> torch.Tensor:

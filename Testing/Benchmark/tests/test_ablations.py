@@ -62,6 +62,7 @@ def setting(tmp_path, cases):
     return Setting(cases[:1], tmp_path, True, device="cpu", on_unit=lambda: ticks.append(1)), ticks
 
 
+@pytest.mark.slow
 def test_budgets_are_equal_and_what_is_done_is_not_done_again(setting, heads, monkeypatch):
     setting, ticks = setting
     monkeypatch.setattr(trainings, "synthetic_heads", lambda: heads)
@@ -96,6 +97,7 @@ def test_budgets_are_equal_and_what_is_done_is_not_done_again(setting, heads, mo
     assert (setting.out / "ablations.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_alone_is_what_registration_does_with_a_measure(head, make_volume, grid_of, turn):
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = turn((1, 0, 1), 8), [6, -4, 5]
@@ -109,6 +111,7 @@ def test_alone_is_what_registration_does_with_a_measure(head, make_volume, grid_
     assert np.allclose(register_alone(fixed, moving, nmi), known, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_matched_histograms_serve_where_intensities_keep_their_order(head, make_volume, grid_of, spots, turn):
     grid = grid_of("straight")
     pose = np.eye(4)

@@ -42,6 +42,7 @@ def trainer(setting):
     return AnatomyTrainer(setting, TINY, FEW)
 
 
+@pytest.mark.slow
 def test_variants_differ_in_what_they_learn_from_alone(trainer):
     assert len({(variant.network, variant.appearance, variant.seed) for variant in VARIANTS}) == 1
     heads, both, bodies = (trainer.groups(variant) for variant in (HEADS, BOTH, BODIES))
@@ -58,6 +59,7 @@ def test_no_body_serves_two_purposes(trainer):
     assert len(outlines) == len(seeds)
 
 
+@pytest.mark.slow
 def test_rows_are_made_once_and_written(setting, trainer, monkeypatch):
     monkeypatch.setattr(trainings, "synthetic_heads", lambda: trainer.scans)
     done = []

@@ -9,9 +9,8 @@ from madreg.image.geometry import apply
 from madreg.measures.ngf import NGF
 from madreg_benchmark.cases.levels import LEVELS
 from madreg_benchmark.cases.synthetic_body import Body, displaced_pair, pair, upright_scan
-from madreg_benchmark.cases.synthetic_head import write_cases
-from madreg_benchmark.studies.bodies import OFF_MM, measure_bodies, write_bodies
-from madreg_benchmark.studies.study import Setting
+from madreg_benchmark.running.rows import read_rows
+from madreg_benchmark.studies.bodies import OFF_MM, write_bodies
 
 
 def test_a_body_has_parts_in_its_outline_and_air_around():
@@ -57,9 +56,9 @@ def test_contrasts_are_unrelated():
     assert abs(np.corrcoef(one[tissue], other[tissue])[0, 1]) < 0.7
 
 
-def test_rows_and_table(tmp_path):
-    setting = Setting(write_cases(tmp_path)[:1], tmp_path, quick=True)
-    rows = measure_bodies(setting)
+@pytest.mark.slow
+def test_rows_and_table(quick_study, tmp_path):
+    rows = read_rows(quick_study("bodies") / "bodies.jsonl")
     assert len(rows) == 2 and all(row["error_mm"] < 2 for row in rows)
     assert all(row["MAD at 40 mm"] > row["MAD at 0 mm"] + 10 for row in rows)
     table = write_bodies(rows, "Commit abc", tmp_path)

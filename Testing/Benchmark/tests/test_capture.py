@@ -76,6 +76,7 @@ def test_descent_converges_within_a_known_basin_alone(pair):
     assert descend(known, "bowl", known.along("translation", "x", 60.0)) == pytest.approx(60)
 
 
+@pytest.mark.slow
 def test_nmi_converges_on_a_synthetic_head(phantom):
     assert descend(phantom, "nmi", phantom.along("translation", "x", 20.0)) < 2
 

@@ -47,6 +47,7 @@ def pair(trial):
     return designs._volumes(trial, "cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DESIGNS)
 def test_a_design_finds_a_known_displacement(name, pair, trial):
     fewer = {"learned features": 30, "ngf one level": 200}.get(name, DESIGNS[name].rotations)
@@ -58,6 +59,7 @@ def test_a_design_finds_a_known_displacement(name, pair, trial):
     assert min(errors) < 30 and errors != sorted(errors)[::-1]  # a 180-degree flip is 100 mm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["edges", "features"])
 def test_other_features_agree_best_where_the_head_lies(kind, pair, trial):
     fixed, moving = pair
@@ -81,6 +83,7 @@ def test_all_rotations_of_a_cube_start_with_none():
         assert any(rotation_angle(one) == pytest.approx(degrees) for degrees in (0, 90, 120, 180))
 
 
+@pytest.mark.slow
 def test_one_level_and_two_try_as_many_rotations_as_asked(pair, monkeypatch):
     tried = []
 
@@ -94,6 +97,7 @@ def test_one_level_and_two_try_as_many_rotations_as_asked(pair, monkeypatch):
     assert tried == [(10.0, 5), (17.0, 70), (10.0, LIKELY)] and LIKELY < 70
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(ORDERS)[1:])
 def test_an_order_puts_the_right_pose_first(name, pair, trial):
     center = trial.points.mean(0)
@@ -107,6 +111,7 @@ def test_the_search_has_its_own_order(pair):
     assert ordered("score of the search", *pair, [np.eye(4)] * 3)[0] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_points_are_drawn_in_a_part_of_the_other_scan(pair, trial):
     fixed, moving = pair
     assert not Pair(fixed, moving).moving_is_part

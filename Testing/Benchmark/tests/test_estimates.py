@@ -20,6 +20,7 @@ def assessment(true: float, estimate: float, verdict: str = "check", rank: float
     return Assessment("case", "CT-T1", true, estimate, 1.5, verdict, rank)
 
 
+@pytest.mark.slow
 def test_synthetic_heads_are_assessed_rightly(tmp_path):
     write_cases(tmp_path)
     cases = load_cases(tmp_path)[:1]

@@ -52,7 +52,7 @@ def assert_one_sentence(text):
 
 @pytest.fixture(scope="module")
 def head_folder(tmp_path_factory, head_images):
-    """A CT of a made-up head, its T1w displaced by a known motion, and that motion as 4x4 (fixed to moving, LPS)."""
+    """A CT of a synthetic head, its T1w displaced by a known motion, and that motion as 4x4 (fixed to moving, LPS)."""
     folder = tmp_path_factory.mktemp("head")
     ct, t1 = head_images
     turn = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.12, -0.1, 0.15, (7.0, -6.0, 8.0))
@@ -112,6 +112,7 @@ def register_arguments(folder, *more):
 # --- the real thing -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_ct_and_a_t1w_are_aligned_to_the_millimetre(head_folder, tmp_path):
     folder, motion = head_folder
     process = run_process(
@@ -160,6 +161,7 @@ def test_a_ct_and_a_t1w_are_aligned_to_the_millimetre(head_folder, tmp_path):
         assert word in out
 
 
+@pytest.mark.slow
 def test_the_written_transform_is_a_start(head_folder, tmp_path, capsys):
     """What one run found is where the next begins, also for another type of transform."""
     folder, motion = head_folder

@@ -28,6 +28,7 @@ def folder(tmp_path):
     return images
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [["--encoder", "siamese"], ["--encoder", "fused", "--sampling", "patches"]])
 def test_weights_card_log_and_plots(folder, tmp_path, form, capsys):
     out = tmp_path / "out"

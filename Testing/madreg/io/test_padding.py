@@ -68,7 +68,7 @@ def test_slabs_of_dark_tissue_with_black_air_of_their_own_are_told_from_filling(
     j, i = np.ogrid[-1 : 1 : complex(0, shape[1]), -1 : 1 : complex(0, shape[2])]
     body = (j / 0.75) ** 2 + (i / 0.9) ** 2 < 1
     array, data = resampled(textured(shape, low=20.0) * body, turn((1, -2, 0.7), 15), 0.0)
-    found = wedges(array.astype(np.float32), faces(array))
+    found = resampling_padding(array.astype(np.float32), faces(array))
     assert found is not None and not (found & (array != 0)).any()
     beyond = ~data & ~np.roll(data, 3, 0) & ~np.roll(data, -3, 0)
     assert found.mean() > 0.3 and (beyond & found).sum() > 0.5 * beyond.sum()
@@ -115,6 +115,7 @@ def test_reading_leaves_resampling_padding_out_and_says_so(turn):
     assert len(notices) == 1 and notices[0].startswith("reformatted: ") and "padding" in notices[0]
 
 
+@pytest.mark.slow
 def test_a_part_of_a_head_that_was_resampled_converges(head, turn):
     """The scans show tissue up to their ends, and the moving one is stretched and filled up with zeros around it.
 

@@ -24,6 +24,7 @@ def test_a_map_of_millimetres_with_a_voxel_for_every_four(network):
         assert bool((distances > 0).all())
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_map_moves_with_the_images(network):
     """Eight voxels (the coarsest stride) to the side, the same map lies two voxels to the side."""

@@ -93,6 +93,7 @@ def test_a_rigid_pose_from_anywhere(pair, found):
     assert np.abs(found.matrix[:3, :3].T @ found.matrix[:3, :3] - np.eye(3)).max() < 1e-9
 
 
+@pytest.mark.slow
 def test_an_affine_pose_from_anywhere(make_pair):
     pair = make_pair("affine")
     result = register(pair.fixed, pair.moving, Settings(type="affine"))
@@ -100,6 +101,7 @@ def test_an_affine_pose_from_anywhere(make_pair):
     assert result.report()["volume_scale"] == pytest.approx(np.linalg.det(pair.truth[:3, :3]), rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_similarity_finds_the_scale(make_pair, pair):
     """From the right place, but ten per cent too large."""
     smaller = make_pair("similarity")
@@ -116,6 +118,7 @@ def slab_of(volume: Volume) -> Volume:
     return replace(volume, data=torch.where(there, volume.data, torch.zeros(())), mask=volume.mask & there)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_slab_from_anywhere(pair, swapped):
     """A slab of one head against all of the other, either way round."""
@@ -128,6 +131,7 @@ def test_a_slab_from_anywhere(pair, swapped):
     assert mean_displacement(heard[-1].transform.matrix, truth, pair.points) < 2.0
 
 
+@pytest.mark.slow
 def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume, head):
     """Its blocks agree with nothing; those of the moving head know nothing of it."""
 
@@ -144,6 +148,7 @@ def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume
     assert [quality.verdict for quality in assess_all(fixed, pair.moving, flips)] == ["failed"] * 3
 
 
+@pytest.mark.slow
 def test_a_failure_is_tried_again_with_a_wider_search(pair, monkeypatch, turn):
     """The first search finds nothing but a wrong pose, and no flip of it is tried, which may converge too."""
     really, asked = initialization.search, []
@@ -163,6 +168,7 @@ def test_a_failure_is_tried_again_with_a_wider_search(pair, monkeypatch, turn):
     assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second"), [("near", "found"), ("found", "near")])
 def test_a_pose_whose_blocks_prefer_another_is_refined_again_unless_that_is_worse(pair, monkeypatch, first, second):
     """The descents end in a local minimum 9 mm off, and converge from where the blocks point; or the reverse."""
@@ -206,6 +212,7 @@ def test_a_part_that_lies_in_the_other_scan_counts_as_overlap(pair):
         assert Scans(*scans).greater_overlap(truth) > 0.8
 
 
+@pytest.mark.slow
 def test_where_blocks_show_nothing_the_error_is_what_mad_predicts(pair, monkeypatch):
     truth = Transform(pair.truth)
     monkeypatch.setattr(plan, "assess", lambda *_: Quality(truth, None, 0.0, 1.1, truth, flip_margin=1.0))
@@ -215,6 +222,7 @@ def test_where_blocks_show_nothing_the_error_is_what_mad_predicts(pair, monkeypa
     assert result.error_after_mm == pytest.approx(predicted, rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_network_is_not_loaded_where_nothing_asks_for_it(pair, monkeypatch):
     def load(*_):
         raise AssertionError("loaded")
@@ -224,6 +232,7 @@ def test_the_network_is_not_loaded_where_nothing_asks_for_it(pair, monkeypatch):
     assert result.verdict == "aligned" and result.error_source == "blocks"
 
 
+@pytest.mark.slow
 def test_an_aligned_pair_has_the_same_error_before_and_after(pair, refined):
     again = register(pair.fixed, pair.moving, Settings(init="given", start=refined.matrix, seed=1))
     assert again.error_before_mm == pytest.approx(again.error_after_mm, abs=0.2)
@@ -252,6 +261,7 @@ def test_report_is_json_and_says_where_things_went(pair, found):
     assert report["seconds"] >= sum(stage["seconds"] for stage in report["stages"]) * 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
 def test_cancel_stops_at_once(pair, share):
     calls = []
@@ -266,6 +276,7 @@ def test_cancel_stops_at_once(pair, share):
     assert sum(fraction >= share for fraction in calls) == 1
 
 
+@pytest.mark.slow
 def test_a_start_is_kept_and_refined(pair, refined):
     start = pair.near()
     assert pair.error(start) > 10 and pair.error(refined.matrix) < 0.5
@@ -273,6 +284,7 @@ def test_a_start_is_kept_and_refined(pair, refined):
     assert refined.report()["rotation_degrees"] < 2
 
 
+@pytest.mark.slow
 def test_same_seed_same_transform(pair, refined):
     again = register(pair.fixed, pair.moving, Settings(init="given", start=pair.near(), seed=1))
     assert mean_displacement(refined.matrix, again.matrix, pair.points) < 1e-3
@@ -296,6 +308,7 @@ def test_centres_bring_scans_together_that_lie_apart(pair, turn, init):
     assert np.linalg.norm(apply(first[0].transform.matrix, center) - apply(away, center)) < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", ["nmi", "ngf"])
 def test_one_measure_alone(pair, measure):
     result = register(pair.fixed, pair.moving, Settings(measure=measure, init="given", start=pair.near(6.0)))
@@ -303,10 +316,12 @@ def test_one_measure_alone(pair, measure):
     assert pair.error(result.matrix) < 1.0
 
 
+@pytest.mark.slow
 def test_the_estimate_falls_with_the_error(refined):
     assert refined.error_after_mm < refined.error_before_mm
 
 
+@pytest.mark.slow
 def test_what_masks_exclude_does_not_vote(pair):
     """Bright blocks across a side of either head, not the same one: they spoil the result unless they are masked."""
     spoilt, masked = [], []
@@ -346,6 +361,7 @@ def test_unknown_settings_are_refused(pair, change, words):
         register(pair.fixed, pair.moving, Settings(**change))
 
 
+@pytest.mark.slow
 def test_a_gpu_whose_memory_runs_out_is_replaced_by_the_cpu_with_a_notice(pair, monkeypatch):
     """A device that is none, whose first measure fails as CUDA's do."""
     calls = []
@@ -365,6 +381,7 @@ def test_a_gpu_whose_memory_runs_out_is_replaced_by_the_cpu_with_a_notice(pair, 
     assert pair.error(result.matrix) < 0.5
 
 
+@pytest.mark.slow
 def test_a_network_of_the_users_own_is_used(pair, tmp_path):
     """The published form, untrained: its word differs from the bundled network's, and foreign weights are refused."""
     path = tmp_path / "own.pt"

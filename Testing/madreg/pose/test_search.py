@@ -71,6 +71,7 @@ POSES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fixed_grid", "moving_grid", "axis", "degrees"), POSES)
 def test_finds_the_head_in_any_pose(grid_of, make_volume, head, turn, spots, fixed_grid, moving_grid, axis, degrees):
     fixed_grid, moving_grid = grid_of(fixed_grid), grid_of(moving_grid)

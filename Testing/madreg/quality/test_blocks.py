@@ -34,6 +34,7 @@ def test_blocks_agree_on_the_motion_that_is_missing(scans, spots, turn, degrees,
     assert found.consensus > 0.5
 
 
+@pytest.mark.slow
 def test_an_affine_motion_is_seen_as_one(scans, spots):
     fixed, moving, truth, center = scans
     stretched = truth @ about(center, np.diag([1.08, 0.94, 1.0]))
@@ -100,6 +101,7 @@ def test_what_lies_outside_either_scan_has_no_blocks(scans, make_volume, head, g
     assert len(heights) > 20 and heights.max() < 16.0
 
 
+@pytest.mark.slow
 def test_a_local_displacement_is_seen_where_it_is(scans, grid_of, make_volume, head):
     """The moving head's left half is shifted by 6 mm, which the local displacements meet better than one motion."""
     fixed, _, _, center = scans

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from madreg.image.geometry import rotation
+
 
 @dataclass(frozen=True)
 class Level:
@@ -61,10 +63,8 @@ def _direction(rng: np.random.Generator) -> np.ndarray:
 
 def random_motion(level: Level, rng: np.random.Generator, center: np.ndarray) -> np.ndarray:
     """A motion of a level about a world point: 4x4, from where the anatomy was to where it goes."""
-    x, y, z = _direction(rng)
-    angle = np.deg2rad(rng.uniform(level.rotation / 3, level.rotation))
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    linear = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross  # Rodrigues' formula
+    axis = _direction(rng)
+    linear = rotation(axis, rng.uniform(level.rotation / 3, level.rotation))
     if level.log_scale:
         scale = np.diag(np.exp(rng.uniform(-level.log_scale, level.log_scale, 3)))
         shear = np.eye(3)
