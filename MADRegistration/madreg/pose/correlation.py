@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 
 from ..image.geometry import Grid, apply
+from ..image.sampling import sample_array
 from ..image.tensors import rotate_tensors, structure_tensors
-from ..image.volume import Volume, sample_array
+from ..image.volume import Volume
 from ..system.parallel import parallel_map
 
 LEAST_SHOWN = 0.05  # of the edges of the smaller image

@@ -24,9 +24,10 @@ from ..image.fitting import robust_fit
 from ..image.geometry import Grid, about, apply
 from ..image.gradients import edge_parameter, gradient_mask, world_gradient
 from ..image.points import map_points
+from ..image.sampling import sample_array
 from ..image.smoothing import smooth
 from ..image.tensors import trace_free_tensors
-from ..image.volume import Volume, sample_array
+from ..image.volume import Volume
 
 SPACING = 4.0  # mm between samples, and between displacements
 REACH_MM = 16.0  # of the displacements, to either side along each axis

@@ -19,7 +19,8 @@ from madreg.image.transform import Transform
 from madreg.image.volume import Volume
 from madreg.measures import NMI
 from madreg.network import weights
-from madreg.network.models import FusedSettings, build
+from madreg.network.models import build
+from madreg.network.settings import FusedSettings
 from madreg.pipeline import initialization, plan
 from madreg.pipeline.registration import assess_all, register
 from madreg.pose.correlation import Candidate
