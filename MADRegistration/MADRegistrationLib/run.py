@@ -162,4 +162,4 @@ class Run:
         if progress.errorMm is not None:
             parts.append(_("estimated error {error}").format(error=verdict.millimetres(progress.errorMm)))
         share = progress.fraction if stage in ("preparing", "starting") else PREPARED + SPAN * progress.fraction
-        self._view.setProgress(" – ".join(parts), round(100 * share))
+        self._view.setProgress(" - ".join(parts), round(100 * share))

@@ -29,7 +29,7 @@ SHIFT = np.array([[1.0, 0, 0, 10], [0, 1, 0, -20], [0, 0, 1, 30], [0, 0, 0, 1]])
 def perform(command, say):
     kind = command["settings"]["seed"]
     report = worker.progress_reporter(say, command["job"])
-    report(SimpleNamespace(stage="search", fraction=0.5, matrix=SHIFT / 2 + np.eye(4) / 2, error_mm=12.5))
+    report(SimpleNamespace(stage="search", fraction=0.5, transform=Transform(SHIFT / 2 + np.eye(4) / 2), error_mm=12.5))
     if kind == CRASH:
         os._exit(3)
     elif kind == BAD_INPUT:

@@ -39,7 +39,7 @@ def test_the_output_transform(panel, view, volumes, scene, addTransform, isChose
     assert moving.GetParentTransformNode().GetName() == "Patient"
 
 
-@pytest.mark.parametrize("role, name", [(0, "MR"), (1, "CT")])
+@pytest.mark.parametrize(("role", "name"), [(0, "MR"), (1, "CT")])
 def test_a_volume(panel, view, client, volumes, scene, role, name):
     begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW)
     scene.RemoveNode(volumes[role])

@@ -101,4 +101,5 @@ def best_first(pair: Pair, transforms: list[Transform], refinement: Refinement =
         return transforms
     values = refinement.objective(pair).values(np.stack([transform.matrix for transform in transforms]))
     apart = [pair.greater_overlap(transform.matrix) < LEAST_OVERLAP for transform in transforms]
-    return [transforms[index] for index in np.lexsort((values, apart))]
+    order = sorted(range(len(transforms)), key=lambda index: (apart[index], values[index]))
+    return [transforms[index] for index in order]

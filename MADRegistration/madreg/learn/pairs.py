@@ -23,8 +23,9 @@ from scipy import ndimage
 from ..errors import InputError
 from ..image.geometry import Grid, apply
 from ..image.points import lattice_points
+from ..image.sampling import sample_array
 from ..image.smoothing import COARSENING, smooth
-from ..image.volume import Volume, sample_array
+from ..image.volume import Volume
 from ..io.reading import read_volume
 from .appearance import Appearance, random_appearance
 

@@ -15,16 +15,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..network.models import (
-    STRIDE,
-    UNIT_MM,
-    DistanceNetwork,
-    NetworkSettings,
-    SiameseNetwork,
-    SiameseSettings,
-    build,
-    plain,
-)
+from ..network.models import DistanceNetwork, build
+from ..network.settings import STRIDE, UNIT_MM, NetworkSettings, SiameseSettings, plain
+from ..network.siamese import SiameseNetwork
 from ..system.files import bytes_content, write_file
 from .pairs import PairSampler, PairSettings, Scan, crop_points, displacements
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..image.fitting import fit
-from ..image.geometry import apply
+from ..image.fitting import restricted
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor, StageRecord
@@ -51,5 +50,4 @@ class BlockAlignment:
     def _followed(self, pair: Pair, pose: np.ndarray) -> tuple[float, np.ndarray]:
         """The consensus of a third of the blocks about a pose (4, 4), and the pose of our type that they prefer."""
         motion = block_matching_of(pair).about(pose, few=True).motion(self.kind, STEPS)
-        preferred = apply(pose @ motion.matrix, pair.points)
-        return motion.consensus, fit(pair.points, preferred, np.ones(len(preferred)), self.kind)
+        return motion.consensus, restricted(pose @ motion.matrix, pair.points, self.kind)

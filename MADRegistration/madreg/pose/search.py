@@ -66,15 +66,15 @@ def search(
             min(reduced.radius_of_gyration for reduced in (fixed.resampled(SPACING), moving.resampled(SPACING))) < SMALL
         )
         spacing = FINER_SPACING if small or is_slab(fixed, moving) else SPACING
-    tell = progress or (lambda share: None)
+    report_progress = progress or (lambda share: None)
     coarse = Correlation(fixed, moving, COARSER * spacing, min_overlap)
-    scores = np.array([one.score for one in coarse.best(rotations, lambda share: tell(0.4 * share))])
+    scores = np.array([one.score for one in coarse.best(rotations, lambda share: report_progress(0.4 * share))])
     promising = rotations[np.argsort(-scores, kind="stable")[:likely]]
     fine = Correlation(fixed, moving, spacing, min_overlap)
-    found = distinct(fine.best(promising, lambda share: tell(0.4 + 0.3 * share)), fine.fixed_center)[:TURNED]
+    found = distinct(fine.best(promising, lambda share: report_progress(0.4 + 0.3 * share)), fine.fixed_center)[:TURNED]
     around = neighbouring_rotations(NEIGHBOUR)
     turned = [turn @ one.matrix[:3, :3] for one in found for turn in around]
-    found += fine.best(np.array(turned).reshape(-1, 3, 3), lambda share: tell(0.7 + 0.3 * share))
+    found += fine.best(np.array(turned).reshape(-1, 3, 3), lambda share: report_progress(0.7 + 0.3 * share))
     candidates = distinct(found, fine.fixed_center)[:count]
     return [one for one in candidates if one.score > candidates[0].score - PLAUSIBLE]
 

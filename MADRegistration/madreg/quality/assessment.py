@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..image.fitting import restricted
 from ..image.geometry import apply
 from ..image.pair import Pair
 from ..image.transform import Transform
@@ -38,7 +39,7 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid") -> Quality | N
             found.error_mm,
             found.motion.consensus,
             ratio,
-            Transform(found.preferred),
+            Transform(pose @ restricted(np.linalg.inv(pose) @ found.preferred, pair.points, kind)),
             overlap,
             None if flipped is None else Transform(flipped),
             blocks=found.blocks,

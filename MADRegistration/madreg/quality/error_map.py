@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from ..image.geometry import Grid, apply
 from ..image.morphology import erode
-from ..image.volume import Volume, sample_array
+from ..image.sampling import sample_array
+from ..image.volume import Volume
 from .quality import Quality
 
 MAP_SPACING = 4.0  # mm

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..descent.refinement import CANDIDATES, MEDIUM
+from ..image.fitting import restricted
 from ..image.geometry import about, apply
 from ..image.pair import Pair
 from ..system.parallel import parallel_map
@@ -50,7 +51,7 @@ def flip_ratio(
         if len(its_blocks.centers) < FEWEST_BLOCKS:
             return 0.0, None
         motion = its_blocks.motion()
-        return motion.consensus, flip @ motion.matrix
+        return motion.consensus, flip @ restricted(motion.matrix, its_blocks.centers.cpu().double().numpy(), "rigid")
 
     found = parallel_map(followed, flips, matching.moving.device)
     strongest, preferred = max(found, key=lambda one: one[0])

@@ -25,10 +25,12 @@ class Quality:
 
     Attributes:
         transform: the pose that was assessed, fixed LPS to moving LPS.
-        error_mm: the estimated mean error over the fixed foreground; None where the blocks show nothing.
+        error_mm: the estimated mean error over the fixed foreground, with the stretch that the type of transform does
+            not allow; None where the blocks show nothing.
         consensus: of the blocks, at the pose that they prefer: 1 is full, 0 is chance.
         flip_ratio: their consensus at the pose as a multiple of that at the best 180-degree flip of it.
-        preferred: the pose on which the blocks agree best.
+        preferred: the pose on which the blocks agree best, as near to it as the type of the transform allows: a rigid
+            pose stays rigid, a similarity keeps one scale.
         overlap: share of the fixed foreground that lies where the moving scan has data.
         flipped: the best 180-degree flip, refined; None if none was tried.
         flip_margin: by how much NMI and NGF together are better at the pose than at ``flipped``; None where the blocks

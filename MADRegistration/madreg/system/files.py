@@ -247,10 +247,12 @@ def _stage(folder: Path) -> Iterator[Path]:
         yield stage
     finally:
         with deferred_signals():
-            if stage is not None and not (stage / JOURNAL).exists():
-                shutil.rmtree(stage, ignore_errors=True)
-            if descriptor is not None:
-                os.close(descriptor)
+            try:
+                if stage is not None and not (stage / JOURNAL).exists():
+                    shutil.rmtree(stage, ignore_errors=True)
+            finally:
+                if descriptor is not None:
+                    os.close(descriptor)
 
 
 def _sweep(folder: Path) -> None:

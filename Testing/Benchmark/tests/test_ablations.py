@@ -10,7 +10,7 @@ from madreg.image.geometry import apply
 from madreg.image.pair import SPACING
 from madreg.learn.appearance import Appearance
 from madreg.measures import MEASURES
-from madreg.network.models import FusedSettings, SiameseSettings
+from madreg.network.settings import FusedSettings, SiameseSettings
 from madreg.pipeline.registration import register
 from madreg.settings import Settings
 from madreg_benchmark.cases.synthetic_head import write_cases

@@ -88,9 +88,9 @@ def test_one_level_and_two_try_as_many_rotations_as_asked(pair, monkeypatch):
     tried = []
 
     class Counted(EdgeStrength):
-        def best(self, rotations, tell):
+        def best(self, rotations, report_progress):
             tried.append((self.spacing, len(rotations)))
-            return super().best(rotations, tell)
+            return super().best(rotations, report_progress)
 
     one_level(Counted, *pair, 5)
     two_levels(Counted, *pair, 70)

@@ -40,6 +40,12 @@ def test_the_area_counts_failures_that_score_above_successes():
     assert np.isnan(area_under_curve(right))
 
 
+def test_an_unknown_error_is_counted_and_spoils_no_mean():
+    some = [assessment(0, 1, "aligned"), assessment(10, np.nan), assessment(10, 12), assessment(110, 5, "failed")]
+    line = by_contrast(some)[0]
+    assert line[1:4] == ["4", "1.50", "1.000"] and line[5] == "1.000" and line[-1] == "1"
+
+
 def test_lines_leave_flips_out_of_the_differences(tmp_path):
     assessments = [
         assessment(0, 1, "aligned"),
@@ -49,7 +55,7 @@ def test_lines_leave_flips_out_of_the_differences(tmp_path):
     ]
     line = by_contrast(assessments)[0]
     assert line[:5] == ["all", "4", "1.50", "1.000", "0.900"]
-    assert line[6:] == ["1, 0.0", "1, 10.0", "2, 110.0"]
+    assert line[6:] == ["1, 0.0", "1, 10.0", "2, 110.0", "0"]
     text = write_estimates(assessments, "Commit abc", tmp_path)
     with (tmp_path / "estimates.csv").open(encoding="utf-8") as file:
         assert [float(row["true_mm"]) for row in csv.DictReader(file)] == [0, 10, 30, 110]

@@ -11,7 +11,7 @@ from madreg.image.geometry import Grid
 from madreg.learn.appearance import Appearance
 from madreg.learn.pairs import PairSampler, PairSettings, Scan, crop_points
 from madreg.learn.training import FARTHEST, TrainingSettings, figures, labels_of, matching_loss, plot, train, validate
-from madreg.network.models import FusedSettings, SiameseSettings
+from madreg.network.settings import FusedSettings, SiameseSettings
 
 PAIRS = PairSettings(
     size=16,

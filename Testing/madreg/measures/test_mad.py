@@ -8,7 +8,8 @@ from madreg import resources
 from madreg.image.geometry import about, apply
 from madreg.measures.mad import MAD
 from madreg.network import weights
-from madreg.network.models import FusedSettings, SiameseSettings, build
+from madreg.network.models import build
+from madreg.network.settings import FusedSettings, SiameseSettings
 
 
 def bundled():

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from madreg.network.models import STRIDE, UNIT_MM, FusedSettings, SiameseSettings, build, folded, plain, settings_of
+from madreg.network.models import build, folded
+from madreg.network.settings import STRIDE, UNIT_MM, FusedSettings, SiameseSettings, plain, settings_of
 
 SMALL = [FusedSettings(widths=(4, 6, 8), blocks=(1, 2)), SiameseSettings(width=4, depth=1, features=8)]
 

@@ -19,7 +19,8 @@ from madreg.image.transform import Transform
 from madreg.image.volume import Volume
 from madreg.measures import NMI
 from madreg.network import weights
-from madreg.network.models import FusedSettings, build
+from madreg.network.models import build
+from madreg.network.settings import FusedSettings
 from madreg.pipeline import initialization, plan
 from madreg.pipeline.registration import assess_all, register
 from madreg.pose.correlation import Candidate
@@ -352,7 +353,7 @@ def test_scans_without_a_common_view_are_refused_by_name(pair):
     [
         ({"type": "spline"}, 'no transform type "spline": choose one of rigid, similarity, affine'),
         ({"measure": "ssd"}, 'no measure "ssd"'),
-        ({"init": "luck"}, 'no initialisation "luck"'),
+        ({"init": "luck"}, 'no initialization "luck"'),
         ({"device": "tpu"}, 'no device "tpu"'),
     ],
 )

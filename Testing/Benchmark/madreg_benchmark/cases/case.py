@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,28 +40,40 @@ def contrast_of(name: str) -> str:
 
 
 def load_cases(folder: Path) -> list[Case]:
-    """Cases listed in ``folder/cases.json``: name, fixed, moving (paths relative to the folder), truth, and
-    where known contrast and good_to_mm.
+    """Cases listed in ``folder/cases.json``.
 
     Raises:
         InputError: if there is no such list, it cannot be read, or a file it names is missing.
     """
-    path = Path(folder) / "cases.json"
+    path = folder / "cases.json"
     if not path.is_file():
         raise InputError(
             f"{path} does not exist; give a folder with cases.json, or assemble one with the command `assemble`."
         )
+    return read_cases(path)
+
+
+def read_cases(path: Path, find_contrast: Callable[[str], str] = contrast_of) -> list[Case]:
+    """Cases of a JSON list of name, fixed, moving (paths relative to the list), truth, and where they are known
+    contrast and good_to_mm.
+
+    Args:
+        find_contrast: finds the contrast in the name of a case that does not give it.
+
+    Raises:
+        InputError: if the list cannot be read, or a file it names is missing.
+    """
     try:
         cases = [
             Case(
-                c["name"],
-                folder / c["fixed"],
-                folder / c["moving"],
-                np.array(c["truth"], float).reshape(4, 4),
-                c.get("contrast") or contrast_of(c["name"]),
-                c.get("good_to_mm"),
+                listed["name"],
+                path.parent / listed["fixed"],
+                path.parent / listed["moving"],
+                np.array(listed["truth"], float).reshape(4, 4),
+                listed.get("contrast") or find_contrast(listed["name"]),
+                listed.get("good_to_mm"),
             )
-            for c in json.loads(path.read_text(encoding="utf-8"))
+            for listed in json.loads(path.read_text(encoding="utf-8"))
         ]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a list of cases with name, fixed, moving and truth ({error}).") from error

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
-import numpy as np
-
 from madreg.errors import InputError
-from madreg_benchmark.cases.case import Case, save_cases
+from madreg_benchmark.cases.case import Case, read_cases, save_cases
 
 SERIES = re.compile(r"_(?P<kind>t1|t2|pd|adc|dwi|dce)(?:tra|cor|sag)?\b")
 
@@ -36,28 +33,12 @@ def assemble_pelvis(data: Path, out: Path) -> list[Case]:
         data: folder with ``val/pelvis``.
 
     Raises:
-        InputError: if ``val/pelvis/pairs.json`` is missing or cannot be read.
+        InputError: if ``val/pelvis/pairs.json`` is missing or cannot be read, or a scan it names is missing.
     """
-    folder = data / "val" / "pelvis"
-    listed = folder / "pairs.json"
+    listed = data / "val" / "pelvis" / "pairs.json"
     if not listed.is_file():
         raise InputError(f"{listed} does not exist; give the folder that holds val.")
-    try:
-        cases = [
-            Case(
-                pair["name"],
-                folder / pair["fixed"],
-                folder / pair["moving"],
-                np.array(pair["truth"], float).reshape(4, 4),
-                pelvis_contrast(pair["name"]),
-                float(pair["good_to_mm"]),
-            )
-            for pair in json.loads(listed.read_text(encoding="utf-8"))
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{listed} is not a list of pairs with name, fixed, moving, truth and good_to_mm ({error})."
-        ) from error
+    cases = read_cases(listed, pelvis_contrast)
     out.mkdir(parents=True, exist_ok=True)
     save_cases(out, cases)
     return cases

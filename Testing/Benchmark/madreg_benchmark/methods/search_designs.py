@@ -23,8 +23,9 @@ from madreg.descent.refinement import CANDIDATES, MEDIUM, Refinement
 from madreg.image.geometry import Grid, apply
 from madreg.image.gradients import world_gradient
 from madreg.image.pair import Pair
+from madreg.image.sampling import sample_array
 from madreg.image.smoothing import smooth
-from madreg.image.volume import Volume, sample_array
+from madreg.image.volume import Volume
 from madreg.measures.mad import MAD, mean_prediction
 from madreg.pose.correlation import Candidate, Correlation
 from madreg.pose.matches import align

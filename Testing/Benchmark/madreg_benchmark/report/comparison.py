@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from madreg_benchmark.report import plots
+from madreg_benchmark.report.page import write_page
 from madreg_benchmark.report.provenance import made_from
-from madreg_benchmark.report.tables import markdown, side_by_side, table, write_csv, write_page
+from madreg_benchmark.report.tables import markdown, side_by_side, table, write_csv
 
 CLOCKS = {
     "in-process": "Time: from the two files to the matrix, reading included, imports excluded.",

@@ -64,11 +64,6 @@ def write_csv(path: Path, header: Sequence[str], lines: Sequence[Sequence[object
         csv.writer(file, lineterminator="\n").writerows([header, *lines])
 
 
-def write_page(path: Path, text: str) -> None:
-    """Write a page in Markdown."""
-    path.write_text(text, encoding="utf-8")
-
-
 def table(rows: Sequence[dict], by: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """Header and lines of the summary by some fields, sorted by all but the last, which keeps its order."""
     summaries = grouped(rows, by)

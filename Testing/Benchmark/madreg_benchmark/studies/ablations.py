@@ -19,7 +19,7 @@ from madreg.image.pair import SPACING
 from madreg.learn.appearance import Appearance
 from madreg.measures import MEASURES
 from madreg.measures.mad import MAD
-from madreg.network.models import FusedSettings, SiameseSettings
+from madreg.network.settings import FusedSettings, SiameseSettings
 from madreg_benchmark.methods.matched_ssd import MatchedSSD
 from madreg_benchmark.studies.study import Setting, Study, collect
 from madreg_benchmark.studies.trainings import (

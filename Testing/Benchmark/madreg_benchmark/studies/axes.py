@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -72,3 +73,8 @@ class Pair:
     def error(self, matrix: np.ndarray) -> float:
         """Mean distance in mm from the true pose over :attr:`points`."""
         return mean_displacement(matrix, self.case.truth, self.points)
+
+
+def pairs_of(cases: Sequence[Case], seed: int, device: str) -> dict[str, Pair]:
+    """The pairs of some cases, by the names of these."""
+    return {case.name: Pair(case, seed, device) for case in cases}

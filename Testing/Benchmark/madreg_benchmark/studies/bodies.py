@@ -17,7 +17,8 @@ from madreg.measures.mad import MAD, mean_prediction
 from madreg.pipeline.registration import register
 from madreg.settings import Settings
 from madreg_benchmark.cases.synthetic_body import pair
-from madreg_benchmark.report.tables import markdown, write_csv, write_page
+from madreg_benchmark.report.page import write_page
+from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.study import Setting, Study, collect
 
 OFF_MM = (0, 5, 10, 20, 40)  # at which MAD's prediction is asked for

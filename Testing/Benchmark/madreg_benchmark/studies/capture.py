@@ -16,9 +16,10 @@ from madreg.descent.adam import adam
 from madreg.descent.parameters import LinearTransform
 from madreg.measures import MEASURES
 from madreg.pipeline.single_measure import SCHEDULE
-from madreg_benchmark.report.plots import new_figure, save, style
-from madreg_benchmark.report.tables import markdown, write_csv, write_page
-from madreg_benchmark.studies.axes import KINDS, Pair
+from madreg_benchmark.report.page import write_illustrated
+from madreg_benchmark.report.plots import new_figure, style
+from madreg_benchmark.report.tables import markdown, write_csv
+from madreg_benchmark.studies.axes import KINDS, Pair, pairs_of
 from madreg_benchmark.studies.study import Setting, Study, collect
 
 FIRST_STEP = 12.0
@@ -75,7 +76,7 @@ def measure_capture(setting: Setting) -> list[dict]:
     Raises:
         InputError: if a case or the rows of an earlier run cannot be used.
     """
-    pairs = {case.name: Pair(case, setting.seed, setting.device) for case in setting.cases}
+    pairs = pairs_of(setting.cases, setting.seed, setting.device)
 
     def make(key: dict) -> dict:
         pair = pairs[key["case"]]
@@ -160,15 +161,13 @@ def write_capture(rows: Sequence[dict], made_from: str, out: Path) -> str:
     lines = by_case(rows)
     write_csv(out / "capture.csv", HEADER, lines)
     table = markdown(HEADER, lines)
-    save(draw(rows), made_from, out / "capture")
-    write_page(
-        out / "capture.md",
-        f"# Capture range: from how far gradient descent converges\n\n{table}\n"
-        f"Converged: a mean error under {CONVERGED_MM:g} mm at the end.  Reach: the largest displacement tried, along "
-        f"or about one axis, from which descent converges; rungs {LADDERS['translation']} mm and {LADDERS['rotation']} "
-        "degrees.  x is to the left, y to the back, z upwards.\n\n"
-        f"{made_from}\n\n![Capture range](capture.png)\n\n{made_from}\n",
+    text = (
+        f"{table}\nConverged: a mean error under {CONVERGED_MM:g} mm at the end.  Reach: the largest displacement "
+        "tried, along or about one axis, from which descent converges; rungs "
+        f"{LADDERS['translation']} mm and {LADDERS['rotation']} degrees.  x is to the left, y to the back, z upwards."
     )
+    title = "Capture range: from how far gradient descent converges"
+    write_illustrated(out / "capture", title, text, draw(rows), made_from)
     return table
 
 

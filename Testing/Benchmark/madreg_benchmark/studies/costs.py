@@ -14,7 +14,8 @@ from madreg.descent.evaluation import evaluate
 from madreg.measures import MEASURES
 from madreg.measures.base import Measure
 from madreg.pipeline.single_measure import SCHEDULE
-from madreg_benchmark.report.tables import markdown, write_csv, write_page
+from madreg_benchmark.report.page import write_page
+from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.axes import Pair
 from madreg_benchmark.studies.study import Setting, Study
 

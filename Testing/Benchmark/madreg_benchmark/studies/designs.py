@@ -22,8 +22,9 @@ from madreg.pose.search import COUNT, LIKELY, TURNED
 from madreg.system import device as devices
 from madreg_benchmark.cases.trial import Trial, make_trial
 from madreg_benchmark.methods.search_designs import DESIGNS, ORDERS, SHIPPED, ordered
+from madreg_benchmark.report.page import write_page
 from madreg_benchmark.report.plots import new_figure, save
-from madreg_benchmark.report.tables import markdown, write_csv, write_page
+from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.study import Setting, Study, collect
 
 LEVELS = ("any", "anycrop", "affine")

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from madreg.learn.appearance import Appearance, random_convolutions
-from madreg_benchmark.report.plots import new_figure, save
-from madreg_benchmark.report.tables import markdown, write_csv, write_page
+from madreg_benchmark.report.page import write_illustrated
+from madreg_benchmark.report.plots import new_figure
+from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.study import Setting, Study
 
 LAYERS = (1, 2, 3, 4, 6)
@@ -89,13 +90,11 @@ def write_edges(found: dict[int, np.ndarray], made_from: str, out: Path) -> str:
     axes.axhline(0, color="0.7", linewidth=0.8, zorder=0)
     axes.set(xlabel="random convolutions, at most", ylabel="shift of the edge, voxels (whiskers: 5 to 95 %)")
     axes.spines[["top", "right"]].set_visible(False)
-    save(figure, made_from, out / "edges")
-    write_page(
-        out / "edges.md",
-        f"# Random convolutions keep geometry\n\nAn edge between two tissues, blurred over about a voxel, seen through "
-        f"random convolutions as in training; those that no longer show it are left out.\n\n{table}\n{made_from}\n\n"
-        f"![Shift of the edge](edges.png)\n\n{made_from}\n",
+    text = (
+        "An edge between two tissues, blurred over about a voxel, seen through random convolutions as in training; "
+        f"those that no longer show it are left out.\n\n{table}"
     )
+    write_illustrated(out / "edges", "Shift of an edge by random convolutions", text, figure, made_from)
     return table
 
 

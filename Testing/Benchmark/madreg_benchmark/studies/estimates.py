@@ -16,8 +16,9 @@ from madreg.quality.error_map import error_map
 from madreg.quality.flips import flipped_poses
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.levels import trial_generator
-from madreg_benchmark.report.plots import new_figure, save
-from madreg_benchmark.report.tables import markdown, write_csv, write_page
+from madreg_benchmark.report.page import write_illustrated
+from madreg_benchmark.report.plots import new_figure
+from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.predictions import misalignment
 from madreg_benchmark.studies.study import Setting, Study
 
@@ -32,7 +33,7 @@ class Assessment:
     """What is said of one misaligned pair.
 
     Attributes:
-        true_mm, estimate_mm: mean error over the fixed foreground.
+        true_mm, estimate_mm: mean error over the fixed foreground; the estimate is NaN where it is unknown.
         map_correlation: Spearman's between the error map and the true local error; NaN where that hardly varies.
     """
 
@@ -91,9 +92,14 @@ def measure_estimates(
     return found
 
 
+def _suspicion(one: Assessment) -> float:
+    """What sorts assessments from good to bad: the estimate, an unknown one last, and failed ones after all others."""
+    return (one.verdict == "failed") * 1000 + (500.0 if np.isnan(one.estimate_mm) else one.estimate_mm)
+
+
 def area_under_curve(assessments: Sequence[Assessment]) -> float:
     """How well failures (over 5 mm) are distinguished from successes: 1 perfectly, 0.5 by chance."""
-    score = [(one.verdict == "failed") * 1000 + one.estimate_mm for one in assessments]
+    score = [_suspicion(one) for one in assessments]
     failed = np.array([s for s, one in zip(score, assessments, strict=True) if one.true_mm > FAILED_MM])
     right = np.array([s for s, one in zip(score, assessments, strict=True) if one.true_mm <= FAILED_MM])
     if not len(failed) or not len(right):
@@ -109,6 +115,7 @@ HEADER = [
     "map, median Spearman",
     "area under the curve",
     *(f"{verdict}: poses, worst mm" for verdict in VERDICTS),
+    "error unknown: poses",
 ]
 
 
@@ -117,7 +124,8 @@ def by_contrast(assessments: Sequence[Assessment]) -> list[list[str]]:
     lines = []
     for contrast in ["all", *sorted({one.contrast for one in assessments})]:
         some = [one for one in assessments if contrast in ("all", one.contrast)]
-        near = [one for one in some if one.true_mm <= LARGEST_MM + 1]
+        unknown = sum(np.isnan(one.estimate_mm) for one in some)
+        near = [one for one in some if one.true_mm <= LARGEST_MM + 1 and not np.isnan(one.estimate_mm)]
         close = [abs(one.estimate_mm - one.true_mm) for one in near if one.true_mm <= COMPARED_MM + 1e-6]
         maps = [one.map_correlation for one in near if np.isfinite(one.map_correlation)]
         counts = []
@@ -133,6 +141,7 @@ def by_contrast(assessments: Sequence[Assessment]) -> list[list[str]]:
                 f"{np.median(maps):.3f}" if maps else "",
                 f"{area_under_curve(some):.3f}",
                 *counts,
+                str(unknown),
             ]
         )
     return lines
@@ -173,12 +182,7 @@ def write_estimates(assessments: Sequence[Assessment], made_from: str, out: Path
     ]
     write_csv(out / "estimates.csv", fields, rows)
     table = markdown(HEADER, by_contrast(assessments))
-    save(draw(assessments), made_from, out / "estimates")
-    write_page(
-        out / "estimates.md",
-        f"# Estimated against true error\n\n{table}\n{made_from}\n\n"
-        f"![Estimated against true error](estimates.png)\n\n{made_from}\n",
-    )
+    write_illustrated(out / "estimates", "Estimated against true error", table, draw(assessments), made_from)
     return table
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from madreg.descent.evaluation import evaluate
 from madreg.measures import MEASURES
+from madreg_benchmark.report.page import write_page
 from madreg_benchmark.report.plots import new_figure, save, style
-from madreg_benchmark.report.tables import markdown, write_csv, write_page
-from madreg_benchmark.studies.axes import AXES, KINDS, Pair
+from madreg_benchmark.report.tables import markdown, write_csv
+from madreg_benchmark.studies.axes import AXES, KINDS, pairs_of
 from madreg_benchmark.studies.study import Setting, Study, collect
 
 FARTHEST = {"translation": 100.0, "rotation": 180.0}
@@ -73,7 +74,7 @@ def measure_landscapes(setting: Setting) -> list[dict]:
     Raises:
         InputError: if a case or the rows of an earlier run cannot be used.
     """
-    pairs = {case.name: Pair(case, setting.seed, setting.device) for case in setting.cases}
+    pairs = pairs_of(setting.cases, setting.seed, setting.device)
 
     def make(key: dict) -> dict:
         pair = pairs[key["case"]]

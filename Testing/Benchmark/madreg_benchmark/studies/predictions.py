@@ -15,8 +15,9 @@ from madreg.image.geometry import about, apply, mean_displacement
 from madreg.image.volume import Volume
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.levels import trial_generator
-from madreg_benchmark.report.plots import new_figure, save
-from madreg_benchmark.report.tables import markdown, write_csv, write_page
+from madreg_benchmark.report.page import write_illustrated
+from madreg_benchmark.report.plots import new_figure
+from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.study import Setting, Study
 
 LARGEST_MM = 60.0
@@ -236,12 +237,7 @@ def write_predictions(poses: Sequence[Pose], made_from: str, out: Path) -> str:
     write_csv(out / "predictions.csv", bin_header, bin_lines)
     write_csv(out / "predictions_by_contrast.csv", header, lines)
     tables = f"{markdown(bin_header, bin_lines)}\n{markdown(header, lines)}"
-    save(draw(poses), made_from, out / "predictions")
-    write_page(
-        out / "predictions.md",
-        f"# Predicted against true distance\n\n{tables}\n{made_from}\n\n"
-        f"![Predicted against true distance](predictions.png)\n\n{made_from}\n",
-    )
+    write_illustrated(out / "predictions", "Predicted against true distance", tables, draw(poses), made_from)
     return tables
 
 

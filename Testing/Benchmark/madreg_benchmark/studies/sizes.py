@@ -19,8 +19,9 @@ from madreg.image.smoothing import COARSENING
 from madreg_benchmark.cases.trial import Trial, make_trial
 from madreg_benchmark.methods.method import Options
 from madreg_benchmark.methods.registry import METHODS
-from madreg_benchmark.report.plots import new_figure, save
-from madreg_benchmark.report.tables import markdown, write_csv, write_page
+from madreg_benchmark.report.page import write_illustrated
+from madreg_benchmark.report.plots import new_figure
+from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.running.trial import run_trial
 from madreg_benchmark.studies.study import Setting, Study, collect
 
@@ -141,15 +142,13 @@ def write_sizes(rows: Sequence[dict], made_from: str, out: Path) -> str:
     header, lines = _lines(rows)
     write_csv(out / "sizes.csv", header, lines)
     table = markdown(header, lines)
-    save(draw(rows), made_from, out / "sizes")
-    write_page(
-        out / "sizes.md",
-        f"# Time and memory against the number of voxels\n\nBoth scans of {rows[0]['case']} over their whole field of "
-        "view, with as many voxels along each axis as the first column says, the moving one displaced by the same "
-        f"motion of level `{LEVEL}`; compressed files of 32-bit numbers; the default registration in a new process "
-        f"each time, with the highest memory of that process.\n\n{table}\n{made_from}\n\n"
-        f"![Time and memory](sizes.png)\n\n{made_from}\n",
+    text = (
+        f"Both scans of {rows[0]['case']} over their whole field of view, with as many voxels along each axis as the "
+        f"first column says, the moving one displaced by the same motion of level `{LEVEL}`; compressed files of "
+        "32-bit numbers; the default registration in a new process each time, with the highest memory of that "
+        f"process.\n\n{table}"
     )
+    write_illustrated(out / "sizes", "Time and memory against the number of voxels", text, draw(rows), made_from)
     return table
 
 

@@ -25,7 +25,8 @@ from madreg.learn.pairs import PairSampler, PairSettings, Scan, load_scan, scan_
 from madreg.learn.training import TrainingSettings, figures, train, validate
 from madreg.measures.base import Measure
 from madreg.network import weights
-from madreg.network.models import DistanceNetwork, NetworkSettings, SiameseSettings
+from madreg.network.models import DistanceNetwork
+from madreg.network.settings import NetworkSettings, SiameseSettings
 from madreg.pipeline.single_measure import SCHEDULE
 from madreg.system import device as devices
 from madreg_benchmark.cases.case import Case

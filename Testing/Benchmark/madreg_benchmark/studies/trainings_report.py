@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from madreg_benchmark.report.page import write_page
 from madreg_benchmark.report.plots import new_figure, save
-from madreg_benchmark.report.tables import markdown, write_csv, write_page
+from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.trainings import Found
 
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999"]
