@@ -88,9 +88,10 @@ def image_of(description: dict[str, Any]) -> sitk.Image:
     import numpy as np
 
     from madreg.image.geometry import Grid
+    from madreg.io.arrays import load_array
 
     try:
-        array = np.load(description["voxels"], allow_pickle=False)
+        array = load_array(description["voxels"])
         matrix = np.array(description["matrix"], float)
         if array.ndim != 3 or matrix.shape != (4, 4) or not np.isfinite(matrix).all():
             raise ValueError("no volume")

@@ -18,6 +18,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from .arrays import load_array
 from .checks import Header, check_header, without_empty_axes
 from .itk_header import image_of, one_line
 from .memory import available_bytes, check_fits
@@ -41,7 +42,7 @@ def read_isolated(path: Path, name: str) -> sitk.Image:
     """
     with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
         answer = _ask("image", [path], name, Path(folder))
-        array = np.load(Path(folder, "voxels.npy"), allow_pickle=False)
+        array = load_array(Path(folder, "voxels.npy"))
     header = Header(*(tuple(value) if isinstance(value, list) else value for value in answer["header"]))
     return image_of(array, header)
 
@@ -57,7 +58,7 @@ def decode_isolated(files: Sequence[Path], name: str) -> np.ndarray:
     """
     with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
         _ask("frames", files, name, Path(folder))
-        return np.load(Path(folder, "voxels.npy"), allow_pickle=False)
+        return load_array(Path(folder, "voxels.npy"))
 
 
 def _ask(task: str, paths: Sequence[Path], name: str, folder: Path) -> dict:

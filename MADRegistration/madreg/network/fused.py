@@ -36,8 +36,9 @@ class _DilatedBlock(nn.Module):
 class FusedNetwork(nn.Module):
     """The published form: a 3D ResNet on the two-channel image."""
 
-    def __init__(self, settings: FusedSettings = FusedSettings()) -> None:
+    def __init__(self, settings: FusedSettings | None = None) -> None:
         super().__init__()
+        settings = settings or FusedSettings()
         self.settings = settings
         stem, half, quarter = settings.widths
         block = partial(_DilatedBlock, skip=settings.skip)

@@ -34,8 +34,9 @@ def _summary(means: torch.Tensor, here: torch.Tensor) -> torch.Tensor:
 class SiameseNetwork(nn.Module):
     """Encodes both images alone, matches all with all, and reads the distance off the matches."""
 
-    def __init__(self, settings: SiameseSettings = SiameseSettings()) -> None:
+    def __init__(self, settings: SiameseSettings | None = None) -> None:
         super().__init__()
+        settings = settings or SiameseSettings()
         self.settings = settings
         self.encoder = Encoder(settings)
         # logits are scale * cosine - distance^2 / (2 reach^2): one far-sighted match and one that looks nearby

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.fft import next_fast_len
 
 from ..image.geometry import Grid, apply
+from ..image.points import lattice_points
 from ..image.sampling import sample_array
 from ..image.tensors import rotate_tensors, structure_tensors
 from ..image.volume import Volume
@@ -30,18 +32,6 @@ class Candidate:
 
     matrix: np.ndarray
     score: float
-
-
-def _fast_length(n: int) -> int:
-    """Smallest length of at least ``n`` whose prime factors are 2, 3 and 5."""
-    while True:
-        rest = n
-        for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1:
-            return n
-        n += 1
 
 
 def _content(features: torch.Tensor, grid: Grid) -> tuple[np.ndarray, float]:
@@ -73,7 +63,7 @@ class Correlation:
         self.moving_center, moving_radius = _content(moving_features, self.moving_grid)
         half_fixed, half_moving = self.halves = tuple(int(np.ceil(r / spacing)) for r in (fixed_radius, moving_radius))
         reach = max(half_fixed, half_moving)  # shifts beyond leave less than half an image in common
-        self.length = _fast_length(half_fixed + half_moving + reach + 1)
+        self.length = next_fast_len(half_fixed + half_moving + reach + 1, real=True)
 
         inverse = torch.as_tensor(fixed_grid.inverse, dtype=torch.float32, device=self.device)
         center = torch.as_tensor(self.fixed_center, dtype=torch.float32, device=self.device)
@@ -110,8 +100,7 @@ class Correlation:
     def _offsets(self, half: int) -> torch.Tensor:
         """(n, n, n, 3) mm from the middle, n = 2 half + 1."""
         axis = torch.arange(-half, half + 1, dtype=torch.float32, device=self.device) * self.spacing
-        z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
-        return torch.stack([x, y, z], -1)
+        return lattice_points(axis, axis, axis)
 
     def rotated(self, turn: torch.Tensor) -> torch.Tensor:
         """Moving features, mask and energy (B, C + 2, box, box, box) as rotations (B, 3, 3) bring them over the fixed
