@@ -1,11 +1,16 @@
-"""Small scans with known geometry for all tests: blobs on odd lattices, and a made-up head of two contrasts."""
+"""Small scans with known geometry for all tests: blobs on odd lattices, and a synthetic head of two contrasts."""
+
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one processor each; set before torch is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
 
 
 def odd_grid(size, spacing, euler_degrees=(0.0, 0.0, 0.0), flip=(1, 1, 1), center=(12.0, -30.0, 45.0)):
-    """Lattice whose middle is at ``center`` (LPS mm), turned by three angles, with axes reversed by ``flip``."""
+    """Lattice whose middle is at ``center`` (LPS mm), rotated by three angles, with axes reversed by ``flip``."""
     from madreg.image.geometry import Grid
 
     matrix = np.eye(4)
@@ -67,9 +72,9 @@ def blob_volume(blob_image):
 
 @pytest.fixture(scope="session")
 def head_images():
-    """A made-up head as CT and as T1w: two SimpleITK images of the same anatomy in the same place."""
-    from madreg_benchmark.phantom import label_map
-    from madreg_benchmark.simulation import simulate_ct_t1
+    """A synthetic head as CT and as T1w: two SimpleITK images of the same anatomy in the same place."""
+    from madreg_benchmark.cases.simulation import simulate_ct_t1
+    from madreg_benchmark.cases.synthetic_head import label_map
 
     return simulate_ct_t1(label_map(1), 1)
 

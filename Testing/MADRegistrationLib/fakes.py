@@ -12,16 +12,16 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "MADRegistration"))
 
-import numpy as np  # noqa: E402
-import SimpleITK as sitk  # noqa: E402
+import numpy as np
+import SimpleITK as sitk
 
-from madreg.commands import worker  # noqa: E402
-from madreg.errors import InputError  # noqa: E402
-from madreg.image.geometry import Grid, apply  # noqa: E402
-from madreg.image.transform import Transform  # noqa: E402
-from madreg.io.writing import resample  # noqa: E402
+from madreg.commands import worker
+from madreg.errors import InputError
+from madreg.image.geometry import Grid, apply
+from madreg.image.transform import Transform
+from madreg.io.writing import resample
 
-QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK = range(9)
+QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAILED, WAITING = range(11)
 
 SHIFT = np.array([[1.0, 0, 0, 10], [0, 1, 0, -20], [0, 0, 1, 30], [0, 0, 0, 1]])
 
@@ -29,7 +29,7 @@ SHIFT = np.array([[1.0, 0, 0, 10], [0, 1, 0, -20], [0, 0, 1, 30], [0, 0, 0, 1]])
 def perform(command, say):
     kind = command["settings"]["seed"]
     report = worker.progress_reporter(say, command["job"])
-    report(SimpleNamespace(stage="search", fraction=0.5, matrix=SHIFT / 2 + np.eye(4) / 2, error_mm=12.5))
+    report(SimpleNamespace(stage="search", fraction=0.5, transform=Transform(SHIFT / 2 + np.eye(4) / 2), error_mm=12.5))
     if kind == CRASH:
         os._exit(3)
     elif kind == BAD_INPUT:
@@ -52,6 +52,8 @@ def perform(command, say):
                 seconds_left=None,
             )
         time.sleep(600)
+    elif kind == WAITING:  # so that the test can do something meanwhile
+        time.sleep(1.0)
     fixed, moving = (worker.image_of(command[role]) for role in ("fixed", "moving"))
     if command["resampled"]:
         resampled = resample(moving, fixed, Transform(SHIFT))
@@ -59,6 +61,7 @@ def perform(command, say):
     worst = write_error_map(command) if command["settings"]["measure"] == "nmi" else {}
     return {
         **worst,
+        "verdict": "failed" if kind == FAILED else "check",
         "matrix_fixed_to_moving_lps": SHIFT.tolist(),
         "madreg": "0",
         "settings": command["settings"],

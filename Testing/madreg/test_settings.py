@@ -45,7 +45,7 @@ def test_settings_come_from_a_mapping(values):
 
 
 @pytest.mark.parametrize(
-    "values, said",
+    ("values", "said"),
     [
         (None, "not a table"),
         ([1], "not a table"),

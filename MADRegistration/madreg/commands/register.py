@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..pipeline.job import Job, JobResult
-    from ..pipeline.progress import Progress
+    from ..progress import Progress
 
 FAILED_STATUS = 3
 """The exit status if the verdict is ``failed``."""
@@ -151,18 +151,18 @@ def summary(done: JobResult) -> str:
     """A few lines for a human: verdict, estimated error, motion, and the files that were written."""
     import numpy as np
 
-    from ..image.geometry import Grid, apply, rotation_angle
+    from ..image.geometry import Grid
 
     result = done.result
-    motion = result.matrix @ np.linalg.inv(result.start)
+    motion = result.transform.after(result.start.inverse())
     center = Grid.of_image(done.fixed.image).center
-    shift = float(np.linalg.norm(apply(result.matrix, center) - apply(result.start, center)))
+    shift = float(np.linalg.norm(result.transform.apply(center) - result.start.apply(center)))
     lines = [
         ("verdict", f"{result.verdict}: {ADVICE[result.verdict]}"),
         ("estimated error", _change(result.error_before_mm, result.error_after_mm)),
-        ("rotation", f"{rotation_angle(motion[:3, :3]):.1f} degrees"),
+        ("rotation", f"{motion.rotation_degrees:.1f} degrees"),
         ("translation", f"{shift:.1f} mm (at the center of the fixed image)"),
-        ("scale", None if result.settings.type == "rigid" else _scales(motion)),
+        ("scale", None if result.settings.type == "rigid" else _scales(motion.linear)),
         ("overlap", f"{100 * result.overlap:.0f} % of the fixed foreground lies in the moving image"),
         ("time", f"{result.seconds:.1f} s on {result.device}"),
         ("written", ", ".join(str(path) for path in done.written) or "nothing"),
@@ -174,8 +174,8 @@ def _change(before: float | None, after: float | None) -> str | None:
     return None if before is None or after is None else f"{before:.1f} mm before, {after:.1f} mm after"
 
 
-def _scales(motion: np.ndarray) -> str:
+def _scales(linear: np.ndarray) -> str:
     """Stretch along the three principal directions."""
     import numpy as np
 
-    return " x ".join(f"{value:.3f}" for value in np.linalg.svd(motion[:3, :3], compute_uv=False))
+    return " x ".join(f"{value:.3f}" for value in np.linalg.svd(linear, compute_uv=False))

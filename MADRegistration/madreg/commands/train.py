@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     from ..learn.pairs import PairSampler, PairSettings, load_scan
     from ..learn.training import TrainingSettings, figures, plot, train, validate
     from ..network import weights
-    from ..network.models import FusedSettings, SiameseSettings
+    from ..network.settings import FusedSettings, SiameseSettings
 
     device = devices.choose(args.device)
     files = [scan_files(folder, args.match) for folder in args.images]

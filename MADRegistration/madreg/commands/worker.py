@@ -34,10 +34,10 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, NoReturn
 if __name__ == "__main__":  # started by path, without being installed
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from madreg import __version__  # noqa: E402
-from madreg.errors import InputError, is_memory_error  # noqa: E402
-from madreg.settings import Settings  # noqa: E402
-from madreg.system import process  # noqa: E402
+from madreg import __version__
+from madreg.errors import InputError, is_memory_error
+from madreg.settings import Settings
+from madreg.system import process
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -88,9 +88,10 @@ def image_of(description: dict[str, Any]) -> sitk.Image:
     import numpy as np
 
     from madreg.image.geometry import Grid
+    from madreg.io.arrays import load_array
 
     try:
-        array = np.load(description["voxels"], allow_pickle=False)
+        array = load_array(description["voxels"])
         matrix = np.array(description["matrix"], float)
         if array.ndim != 3 or matrix.shape != (4, 4) or not np.isfinite(matrix).all():
             raise ValueError("no volume")
@@ -164,7 +165,7 @@ def progress_reporter(say: Say, job: int) -> Callable[[Any], None]:
             job=job,
             stage=progress.stage,
             fraction=fraction,
-            matrix=progress.matrix.tolist(),
+            matrix=progress.transform.matrix.tolist(),
             error_mm=progress.error_mm,
             seconds_left=left,
         )

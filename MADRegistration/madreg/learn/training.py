@@ -15,16 +15,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..network.models import (
-    STRIDE,
-    UNIT_MM,
-    DistanceNetwork,
-    NetworkSettings,
-    SiameseNetwork,
-    SiameseSettings,
-    build,
-    plain,
-)
+from ..network.models import DistanceNetwork, build
+from ..network.settings import STRIDE, UNIT_MM, NetworkSettings, SiameseSettings, plain
+from ..network.siamese import SiameseNetwork
 from ..system.files import bytes_content, write_file
 from .pairs import PairSampler, PairSettings, Scan, crop_points, displacements
 
@@ -184,7 +177,7 @@ def figures(truth: np.ndarray, predicted: np.ndarray) -> dict:
         "mae_of_the_median": round(float(np.abs(truth - np.median(truth)).mean()), 2),
         "pearson": round(float(np.corrcoef(truth, predicted)[0, 1]), 3),
         "spearman": round(float(stats.spearmanr(truth, predicted)[0]), 3),
-        "count": int(len(truth)),
+        "count": len(truth),
         "bins": bins(truth, predicted),
     }
 

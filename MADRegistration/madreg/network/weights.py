@@ -15,7 +15,8 @@ import torch
 from .. import resources
 from ..errors import InputError
 from ..system.files import bytes_content, write_all
-from .models import DistanceNetwork, NetworkSettings, build, plain, settings_of
+from .models import DistanceNetwork, build
+from .settings import NetworkSettings, plain, settings_of
 
 FORMAT = "madreg-weights-1"
 LARGEST_FILE = 1 << 30  # bytes; the bundled weights have 6 MB

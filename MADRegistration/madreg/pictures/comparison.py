@@ -1,4 +1,4 @@
-"""Pictures for judging an alignment by eye: two images mixed into one, on the grid of the fixed one."""
+"""Pictures for assessing an alignment by eye: two images mixed into one, on the grid of the fixed one."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ from ..settings import Settings
 
 if TYPE_CHECKING:
     from ..io.reading import Loaded
-    from ..quality.estimate import ErrorMap
+    from ..progress import Progress
+    from ..quality.error_map import ErrorMap
     from ..system.files import Content
-    from .progress import Progress
     from .result import Result
 
 
@@ -164,7 +164,7 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     """Do a job.
 
     Args:
-        progress: called often, from this thread; may raise :class:`~madreg.pipeline.progress.Cancelled` to stop.
+        progress: called often, from this thread; may raise :class:`~madreg.progress.Cancelled` to stop.
 
     Raises:
         InputError: if an input, a setting or an output cannot be used; then nothing is written.
@@ -208,11 +208,11 @@ def _read(*scans: Scan) -> Iterator[list[Future[Loaded]]]:
 
 def _error_map(job: Job, fixed: Any, result: Result) -> ErrorMap | None:
     """The estimated local error, if it was asked for and there is one."""
-    if job.outputs.error_map is None or result.judged is None:
+    if job.outputs.error_map is None or result.quality is None:
         return None
-    from ..quality.estimate import error_map
+    from ..quality.error_map import error_map
 
-    return error_map(fixed, result.judged)
+    return error_map(fixed, result.quality)
 
 
 def _report(
@@ -244,13 +244,12 @@ def _content(
     name: str, fixed: Loaded, moving: Loaded, volumes: tuple, result: Result, report: dict, errors: ErrorMap | None
 ) -> Content:
     """What goes into an output."""
-    from ..image.transform import Transform
     from ..io import writing
 
     if name == "transform":
-        return writing.transform_content(Transform(result.matrix))
+        return writing.transform_content(result.transform)
     if name == "resampled":
-        return writing.image_content(writing.resample(moving.image, fixed.image, Transform(result.matrix)))
+        return writing.image_content(writing.resample(moving.image, fixed.image, result.transform))
     if name == "error_map":
         assert errors is not None
         return writing.image_content(errors.image())
@@ -260,8 +259,8 @@ def _content(
 
     figure = overlay.draw(
         *volumes,
-        result.start,
-        result.matrix,
+        result.start.matrix,
+        result.transform.matrix,
         f"{_short(moving.name)} registered to {_short(fixed.name)}",
         _millimeters(result.error_before_mm),
         _millimeters(result.error_after_mm),

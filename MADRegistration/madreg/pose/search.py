@@ -17,12 +17,12 @@ from collections.abc import Callable
 import numpy as np
 
 from ..image.geometry import apply, rotation_angle
+from ..image.pair import is_slab
 from ..image.volume import Volume
 from .correlation import Candidate, Correlation
 from .rotations import neighbouring_rotations, super_fibonacci
 
 SPACING, FINER_SPACING = 10.0, 6.0  # mm
-SLAB = 45.0  # mm; of slabs of 20 and 30 mm, 10 mm lose one right pose in three among all candidates, 6 mm none
 SMALL = 60.0  # mm, spread; of 12 stretched boxes of 110 mm and less out of heads, 10 mm find one pose, 6 mm ten
 MIN_OVERLAP = 0.25  # of the smaller image's content that must lie in the other's field of view
 COARSER = 1.7  # times the spacing: the lattice on which every rotation is tried
@@ -31,11 +31,6 @@ COUNT = 8  # candidates
 TURNED = 8  # poses of which neighbours are tried
 PLAUSIBLE = 0.08  # a candidate scores less below the best; of 128 tuning trials the right one never did by 0.02
 NEIGHBOUR = 8.0  # degrees between a pose and its neighbours; the rotations of the spiral lie 15 to 30 apart
-
-
-def is_slab(fixed: Volume, moving: Volume) -> bool:
-    """Whether either volume is a thin slab."""
-    return min(fixed.thickness, moving.thickness) <= SLAB
 
 
 def search(
@@ -71,15 +66,15 @@ def search(
             min(reduced.radius_of_gyration for reduced in (fixed.resampled(SPACING), moving.resampled(SPACING))) < SMALL
         )
         spacing = FINER_SPACING if small or is_slab(fixed, moving) else SPACING
-    tell = progress or (lambda share: None)
+    report_progress = progress or (lambda share: None)
     coarse = Correlation(fixed, moving, COARSER * spacing, min_overlap)
-    scores = np.array([one.score for one in coarse.best(rotations, lambda share: tell(0.4 * share))])
+    scores = np.array([one.score for one in coarse.best(rotations, lambda share: report_progress(0.4 * share))])
     promising = rotations[np.argsort(-scores, kind="stable")[:likely]]
     fine = Correlation(fixed, moving, spacing, min_overlap)
-    found = distinct(fine.best(promising, lambda share: tell(0.4 + 0.3 * share)), fine.fixed_center)[:TURNED]
+    found = distinct(fine.best(promising, lambda share: report_progress(0.4 + 0.3 * share)), fine.fixed_center)[:TURNED]
     around = neighbouring_rotations(NEIGHBOUR)
     turned = [turn @ one.matrix[:3, :3] for one in found for turn in around]
-    found += fine.best(np.array(turned).reshape(-1, 3, 3), lambda share: tell(0.7 + 0.3 * share))
+    found += fine.best(np.array(turned).reshape(-1, 3, 3), lambda share: report_progress(0.7 + 0.3 * share))
     candidates = distinct(found, fine.fixed_center)[:count]
     return [one for one in candidates if one.score > candidates[0].score - PLAUSIBLE]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import sys
 from contextlib import suppress
-from typing import NoReturn
+from typing import NoReturn, cast
 
 
 def prepare() -> None:
@@ -52,7 +53,7 @@ def _print_any_name() -> None:
     """Print what the terminal's encoding does not have, such as in the name of a file, as an escape."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # not a file, or closed
-            stream.reconfigure(errors="backslashreplace")
+            cast(io.TextIOWrapper, stream).reconfigure(errors="backslashreplace")
 
 
 def leave(status: int) -> NoReturn:

@@ -25,6 +25,7 @@ def test_displacement_is_as_large_as_announced(seed: int) -> None:
     assert not np.allclose(motion, demo.displacement(seed + 1, CENTER))
 
 
+@pytest.mark.slow
 def test_demo_aligns_the_bundled_pair(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "new" / "folder"
     assert main(["demo", "--out", str(out), "--device", "cpu"]) == 0

@@ -1,11 +1,11 @@
-"""Padding: wedges of one constant beside resampled scans are found to the voxel, and nothing of the world is."""
+"""Padding: the constant beside resampled scans is found to the voxel, and no anatomy is taken for it."""
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from madreg.image.geometry import Grid, about, apply, itk_transform, mean_displacement
-from madreg.io.padding import faces, wedges
+from madreg.io.padding import faces, resampling_padding
 from madreg.io.reading import volume_from_image
 from madreg.pipeline.registration import register
 from madreg.settings import Settings
@@ -37,10 +37,10 @@ def resampled(array, linear, fill):
 
 @pytest.mark.parametrize("fill", [0.0, -3000.0, 5000.0])
 @pytest.mark.parametrize("shape", [(60, 70, 80), (20, 90, 100), (170, 190, 200)])
-def test_wedges_are_found_to_the_voxel(turn, fill, shape):
+def test_resampling_padding_is_found_to_the_voxel(turn, fill, shape):
     linear = turn((1, -2, 0.7), 28) @ np.array([[1.1, 0.07, 0], [0, 0.9, -0.05], [0, 0, 1.05]])
     array, data = resampled(textured(shape), linear, fill)
-    found = wedges(array, faces(array))
+    found = resampling_padding(array, faces(array))
     assert found is not None and 0.2 < found.mean() < 0.9
     assert not (found & data).any()
     assert (found | data).mean() > 0.995
@@ -50,7 +50,7 @@ def test_dark_voxels_within_the_scan_stay(turn):
     array, data = resampled(textured((60, 70, 80)), turn((0, 1, 2), 20), 0.0)
     array[np.random.default_rng(1).random(array.shape) < 0.2] = 0  # noise of air ends at zero
     array[50:56, 50:56, 50:56] = 0  # a cyst
-    found = wedges(array, faces(array))
+    found = resampling_padding(array, faces(array))
     deep = sitk.GetArrayFromImage(sitk.BinaryErode(sitk.GetImageFromArray(data.astype(np.uint8)), [3] * 3)) > 0
     assert (array[deep] == 0).mean() > 0.01
     assert found is not None and not (found & deep).any() and (found | data).mean() > 0.99
@@ -62,21 +62,42 @@ def ball(shape=(60, 70, 80), share=0.8):
     return k**2 + j**2 + i**2 < share**2
 
 
+def test_slabs_of_dark_tissue_with_black_air_of_their_own_are_told_from_filling(turn):
+    """Thick slices through a body whose own background is zero: only two of its sides are cut off."""
+    shape = (20, 96, 96)
+    j, i = np.ogrid[-1 : 1 : complex(0, shape[1]), -1 : 1 : complex(0, shape[2])]
+    body = (j / 0.75) ** 2 + (i / 0.9) ** 2 < 1
+    array, data = resampled(textured(shape, low=20.0) * body, turn((1, -2, 0.7), 15), 0.0)
+    found = resampling_padding(array.astype(np.float32), faces(array))
+    assert found is not None and not (found & (array != 0)).any()
+    beyond = ~data & ~np.roll(data, 3, 0) & ~np.roll(data, -3, 0)
+    assert found.mean() > 0.3 and (beyond & found).sum() > 0.5 * beyond.sum()
+
+
+def cylinder(shape=(60, 70, 80), axis=(0.2, 0.3, 1.0), radius=18.0):
+    """1 within a cylinder through the middle."""
+    points = np.stack(np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in shape), indexing="ij"), -1)
+    axis = np.array(axis) / np.linalg.norm(axis)
+    return np.linalg.norm(points - (points @ axis)[..., None] * axis, axis=-1) < radius
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: textured((60, 70, 80)) * ball(),  # a brain on black
         lambda: textured((60, 70, 80)) * (ball() | ball().cumsum(0).astype(bool)),  # cut off at the neck
+        lambda: textured((60, 70, 80)) * cylinder(),
+        lambda: textured((60, 70, 80)) * cylinder(axis=(1, 0, 0), radius=25.0),
         lambda: textured((60, 70, 80)),
         lambda: np.zeros((60, 70, 80), np.float32),
         lambda: np.full((60, 70, 80), np.nan, np.float32),
         lambda: textured((4, 70, 80)),
     ],
-    ids=["brain", "neck", "no filling", "nothing", "NaN", "few slices"],
+    ids=["brain", "neck", "leg", "upright leg", "no filling", "nothing", "NaN", "few slices"],
 )
-def test_what_is_round_is_no_wedge(make):
+def test_what_is_round_is_no_padding(make):
     array = make().astype(np.float32)
-    assert wedges(array, faces(array)) is None
+    assert resampling_padding(array, faces(array)) is None
 
 
 def test_filling_beside_air_passes_for_air(turn):
@@ -84,17 +105,18 @@ def test_filling_beside_air_passes_for_air(turn):
     inside = ball((80, 80, 80), 0.7)
     noise = np.random.default_rng(0).normal(5, 2, inside.shape).clip(0.5)
     array, _ = resampled(np.where(inside, textured(inside.shape), noise).astype(np.float32), turn((1, 1, 0), 25), 0.0)
-    assert wedges(array, faces(array)) is None
+    assert resampling_padding(array, faces(array)) is None
 
 
-def test_reading_leaves_wedges_out_and_says_so(turn):
-    array, data = resampled(textured((60, 70, 80)), turn((1, 1, 1), 25), 0.0)
+def test_reading_leaves_resampling_padding_out_and_says_so(turn):
+    array, _data = resampled(textured((60, 70, 80)), turn((1, 1, 1), 25), 0.0)
     volume, notices = volume_from_image(sitk.GetImageFromArray(array), "reformatted")
-    assert (volume.mask.numpy() == ~wedges(array, faces(array))).all() and not volume.mask.all()
+    assert (volume.mask.numpy() == ~resampling_padding(array, faces(array))).all() and not volume.mask.all()
     assert len(notices) == 1 and notices[0].startswith("reformatted: ") and "padding" in notices[0]
 
 
-def test_a_part_of_a_head_that_was_resampled_comes_home(head, turn):
+@pytest.mark.slow
+def test_a_part_of_a_head_that_was_resampled_converges(head, turn):
     """The scans show tissue up to their ends, and the moving one is stretched and filled up with zeros around it.
 
     With the zeros taken for data it ended 89 mm off.

@@ -11,7 +11,7 @@ from madreg.image.geometry import Grid
 from madreg.learn.appearance import Appearance
 from madreg.learn.pairs import PairSampler, PairSettings, Scan, crop_points
 from madreg.learn.training import FARTHEST, TrainingSettings, figures, labels_of, matching_loss, plot, train, validate
-from madreg.network.models import FusedSettings, SiameseSettings
+from madreg.network.settings import FusedSettings, SiameseSettings
 
 PAIRS = PairSettings(
     size=16,
@@ -36,6 +36,7 @@ def scans():
     return [[Scan("ball", torch.stack([texture * head, head]), grid, np.zeros(3))]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [SIAMESE, FUSED], ids=["siamese", "fused"])
 def test_an_interrupted_training_ends_as_one_that_ran_through(tmp_path, scans, network):
     through = train(scans, tmp_path / "through", network, PAIRS, TINY)
@@ -47,6 +48,7 @@ def test_an_interrupted_training_ends_as_one_that_ran_through(tmp_path, scans, n
     assert not all(torch.equal(a, b) for a, b in zip(through.parameters(), other.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_a_tiny_training_learns(tmp_path, scans):
     settings = TrainingSettings(steps=125, batch=4, workers=0, rate=4e-3, growth=0.0, average=0.9)
     sampler = PairSampler(scans, PAIRS, seed=99)

@@ -1,0 +1,67 @@
+"""Sheared images, resampled onto a lattice with orthogonal axes."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..image.geometry import Grid, apply, itk_transform
+from .checks import SHEAR_TOLERANCE, shear
+from .memory import check_fits
+
+
+def straightened(array: np.ndarray, matrix: np.ndarray, name: str) -> tuple[sitk.Image, str]:
+    """A sheared image on a lattice with orthogonal axes that covers it; and a sentence that says so.
+
+    The first axis and the plane of the first two are kept, since slices are sampled more finely than they are spaced.
+
+    Args:
+        array: (k, j, i) intensities.
+        matrix: 4x4, index (i, j, k) to LPS mm.
+        name: what to call the image.
+
+    Returns:
+        float32 image with linear interpolation, NaN outside the sheared image.
+    """
+    size = np.array(array.shape[::-1])
+    axes, triangle = np.linalg.qr(matrix[:3, :3])
+    axes = axes * np.sign(np.diag(triangle))
+    spacing = np.abs(np.diag(triangle))  # of the third axis, the distance between the slices
+    corners = np.array([[(n >> axis) & 1 for axis in range(3)] for n in range(8)]) * (size - 1)
+    along = apply(matrix, corners) @ axes
+    low, high = along.min(0), along.max(0)
+    new_size = np.ceil((high - low) / spacing - 1e-6).astype(int) + 1
+    check_fits(int(np.prod(new_size)), 4)
+    straight = np.eye(4)
+    straight[:3, :3] = axes * spacing
+    straight[:3, 3] = axes @ low
+    flat = sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=np.float32))  # an index is a point
+    to_index = itk_transform(np.linalg.inv(matrix))
+    grid = Grid(tuple(int(n) for n in new_size), straight)
+    image = sitk.Resample(
+        flat,
+        grid.size,
+        to_index,
+        sitk.sitkLinear,
+        straight[:3, 3].tolist(),
+        spacing.tolist(),
+        axes.ravel().tolist(),
+        float("nan"),
+        sitk.sitkFloat32,
+    )
+    angle = np.degrees(np.arcsin(min(shear(matrix), 1)))
+    return image, f"{name}: its axes are sheared by {angle:.2g} degrees; it was resampled onto orthogonal axes."
+
+
+def with_orthogonal_axes(image: sitk.Image, name: str) -> tuple[sitk.Image, list[str]]:
+    """The image itself if its axes are orthogonal unit vectors, else one that lies in the same place and has them."""
+    grid = Grid.of_image(image)
+    lengths = np.linalg.norm(np.reshape(image.GetDirection(), (3, 3)), axis=0)
+    if shear(grid.matrix) <= SHEAR_TOLERANCE:
+        if np.abs(lengths - 1).max() > SHEAR_TOLERANCE:
+            image = sitk.Image(image)
+            image.SetSpacing(grid.spacing.tolist())
+            image.SetDirection((grid.matrix[:3, :3] / grid.spacing).ravel().tolist())
+        return image, []
+    straight, notice = straightened(sitk.GetArrayFromImage(image), grid.matrix, name)
+    return straight, [notice]

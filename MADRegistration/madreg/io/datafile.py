@@ -1,0 +1,80 @@
+"""Voxels that a text header describes: NRRD and MetaImage share these steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+
+from .inflating import LARGEST_RATIO, inflate
+from .unreadable import DAMAGED, UnreadableError
+
+LONGEST_HEADER = 1 << 22
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How voxels lie in a file.
+
+    Attributes:
+        dtype: with its byte order.
+        shape: (k, j, i).
+        compressed: gzip or zlib.
+        skip: bytes before the voxels, after inflating; -1: the voxels are the last bytes.
+    """
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    compressed: bool
+    skip: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the voxels in bytes."""
+        return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
+
+
+def check_length(content_size: int, stored: Stored) -> None:
+    """Refuse data that cannot hold the voxels, before anything is inflated.
+
+    Raises:
+        UnreadableError: if it is too short.
+    """
+    if stored.nbytes + max(stored.skip, 0) > content_size * (LARGEST_RATIO if stored.compressed else 1):
+        raise UnreadableError(DAMAGED)
+
+
+def voxels(content: bytes, stored: Stored) -> np.ndarray:
+    """The voxels (k, j, i) in the byte order of this machine.
+
+    Raises:
+        UnreadableError: if the data is damaged or too short.
+    """
+    check_length(len(content), stored)
+    if stored.compressed:
+        content = inflate(content, max(stored.skip, 0) + stored.nbytes)
+    start = len(content) - stored.nbytes if stored.skip < 0 else stored.skip
+    array = np.frombuffer(content, stored.dtype, int(np.prod(stored.shape)), start).reshape(stored.shape)
+    return array.astype(stored.dtype.newbyteorder("="), copy=False)
+
+
+def beside(header: Path, name: str) -> Path:
+    """A data file that a header names, which must lie in the header's folder or below.
+
+    Raises:
+        UnreadableError: if it lies elsewhere or does not exist.
+    """
+    folder = header.parent.resolve()
+    if not name or "\0" in name:
+        raise UnreadableError(DAMAGED)
+    if PureWindowsPath(name).is_absolute() or PureWindowsPath(name).drive:
+        inside = False
+    else:
+        inside = (folder / name).resolve().is_relative_to(folder)
+    if not inside:
+        raise UnreadableError(f"names a data file outside its folder ({name}): put both into one folder")
+    path = folder / name
+    if not path.is_file():
+        raise UnreadableError(f"names a data file that is not there ({name}): put both into one folder")
+    return path

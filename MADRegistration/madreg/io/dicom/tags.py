@@ -1,0 +1,117 @@
+"""The header of a DICOM file, read with pydicom, and its values as plain numbers and words."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ..unreadable import UnreadableError
+
+SIEMENS_B_VALUE, SIEMENS_GRADIENT = 0x0019100C, 0x0019100E
+GE_B_VALUE, PHILIPS_B_VALUE, UIH_B_VALUE = 0x00431039, 0x20011003, 0x00651009
+MOSAIC_TILES, CSA_HEADER = 0x0019100A, 0x00291010
+
+_KEYWORDS = (
+    *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality"),
+    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "ImageType", "InstanceNumber", "AcquisitionNumber"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices", "SliceThickness"),
+    *("EchoTime", "EchoNumbers", "InversionTime", "FlipAngle", "ConvolutionKernel", "TriggerTime"),
+    *("DiffusionBValue", "DiffusionGradientOrientation", "TemporalPositionIdentifier", "FrameReferenceTime"),
+    *("NominalPercentageOfCardiacPhase", "AcquisitionDateTime", "AcquisitionTime", "ContentTime", "AcquisitionDate"),
+    *("RescaleSlope", "RescaleIntercept", "DoseGridScaling", "GridFrameOffsetVector", "PixelRepresentation"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PhotometricInterpretation", "DetectorInformationSequence"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+)
+_PRIVATE = (SIEMENS_B_VALUE, SIEMENS_GRADIENT, GE_B_VALUE, PHILIPS_B_VALUE, UIH_B_VALUE, MOSAIC_TILES, CSA_HEADER)
+
+
+def read_tags(path: Path, pixels: bool = False) -> Any | None:
+    """The header of a file, a ``pydicom.Dataset``; None if it is no DICOM image.
+
+    Args:
+        pixels: read the whole file, with its pixels.
+
+    Raises:
+        UnreadableError: if pydicom is not installed.
+        OSError: if the file cannot be opened.
+    """
+    try:
+        import pydicom
+        from pydicom.errors import InvalidDicomError
+    except ImportError as error:
+        raise UnreadableError("needs the package pydicom to be read: install it (pip install pydicom)") from error
+    tags = None if pixels else [*_KEYWORDS, *_PRIVATE]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of values that bend the standard
+        try:
+            dataset = pydicom.dcmread(
+                path, stop_before_pixels=not pixels, specific_tags=tags, force=_begins_like_dicom(path)
+            )
+            if "Rows" not in dataset or "Columns" not in dataset:
+                return None
+        except InvalidDicomError:
+            return None
+        except OSError:
+            raise
+        except Exception:  # pydicom raises many kinds for damaged files
+            return None
+    return dataset
+
+
+def _begins_like_dicom(path: Path) -> bool:
+    """Whether a file without the usual preamble begins with an element of group 2 or 8."""
+    with path.open("rb") as file:
+        start = file.read(132)
+    return start[128:] != b"DICM" and start[:4] in (
+        b"\x08\x00\x00\x00", b"\x08\x00\x01\x00", b"\x08\x00\x05\x00", b"\x08\x00\x08\x00",
+        b"\x02\x00\x00\x00", b"\x02\x00\x01\x00", b"\x02\x00\x02\x00",
+    )  # fmt: skip
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """Whether a file is DICOM by its first bytes."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM" or _begins_like_dicom(path)
+
+
+def value(dataset: Any, key: str | int) -> Any:
+    """The value of an element by keyword or tag; None if it is missing, empty or damaged."""
+    try:
+        found = dataset.get(key) if isinstance(key, str) else dataset[key].value if key in dataset else None
+    except Exception:  # pydicom decodes values when they are asked for
+        return None
+    return None if found is None or found == "" or (hasattr(found, "__len__") and not len(found)) else found
+
+
+def numbers(dataset: Any, key: str | int, count: int | None = None) -> tuple[float, ...] | None:
+    """The numbers of an element; None if there are none, or not ``count`` of them, or one is no number."""
+
+    found = value(dataset, key)
+    if found is None:
+        return None
+    if isinstance(found, bytes):  # a private element of a file with implicit types
+        found = found.decode("latin-1").strip("\0 ").split("\\")
+    if isinstance(found, str) or not hasattr(found, "__iter__"):
+        found = [found]
+    try:
+        result = tuple(float(one) for one in found)
+    except (TypeError, ValueError):
+        return None
+    return result if all(map(math.isfinite, result)) and count in (None, len(result)) and result else None
+
+
+def number(dataset: Any, key: str | int) -> float | None:
+    """The first number of an element; None if there is none."""
+    found = numbers(dataset, key)
+    return found[0] if found else None
+
+
+def word(dataset: Any, key: str) -> str:
+    """The text of an element, parts joined by a backslash; empty if it is missing."""
+    found = value(dataset, key)
+    if found is None:
+        return ""
+    parts = [str(found)] if isinstance(found, (str, int, float)) or not hasattr(found, "__iter__") else map(str, found)
+    return "\\".join(parts).strip()

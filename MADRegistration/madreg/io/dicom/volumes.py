@@ -1,0 +1,152 @@
+"""From the slices of a series to its volumes: no two slices of a volume lie in one place."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .slices import ATTRIBUTES, Slice, in_words
+
+COSINE_TOLERANCE = 1e-3
+"""Difference of orientation cosines within a volume: a quarter of a millimetre at the edge of a large image."""
+
+PLACE_TOLERANCE = 0.01
+"""Slices nearer to each other than this share of the usual step lie in one place."""
+
+NOISE = 1e-4
+"""Rounding of positions, as a share of the size of a slice."""
+
+SHARE_OF_PLACES = 0.5
+"""A value that tells volumes apart belongs to slices in at least this share of all places."""
+
+
+@dataclass(frozen=True)
+class VolumeSlices:
+    """Slices that are one volume.
+
+    Attributes:
+        slices: sorted along their normal; of one size and orientation, no two in one place.
+        label: what tells this volume from others of the series, in words; empty if it is the only one.
+    """
+
+    slices: tuple[Slice, ...]
+    label: str
+
+    @property
+    def first(self) -> Slice:
+        return self.slices[0]
+
+
+def volumes_of(slices: Iterable[Slice]) -> list[VolumeSlices]:
+    """Divide the slices of one series into volumes, in their order in time."""
+    unique = list({one.identity if one.identity and one.identity[0] else id(one): one for one in slices}.values())
+    volumes = []
+    planes = _by_plane(unique)
+    for plane in planes:
+        parts = _divided(plane, list(_names(plane)))
+        for part, words in parts:
+            if len(planes) > 1 and len(parts) == 1:
+                words = (f"{len(part)} slices of {part[0].columns} x {part[0].rows}",)
+            volumes.append(VolumeSlices(tuple(_sorted(part)), ", ".join(words)))
+    return sorted(volumes, key=lambda volume: min(one.order for one in volume.slices))
+
+
+def _by_plane(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """Groups of one size, pixel spacing, orientation and stack."""
+    groups: list[list[Slice]] = []
+    for one in slices:
+        group = next((group for group in groups if _alike(group[0], one)), None)
+        if group is None:
+            groups.append([one])
+        else:
+            group.append(one)
+    return groups
+
+
+def _alike(first: Slice, other: Slice) -> bool:
+    if (first.rows, first.columns) != (other.rows, other.columns):
+        return False
+    if first.attributes.get("stack") != other.attributes.get("stack"):
+        return False
+    for mine, yours, tolerance in (
+        (first.axes, other.axes, COSINE_TOLERANCE),
+        (first.pixel_spacing, other.pixel_spacing, 1e-4 * (first.pixel_spacing or (1,))[0]),
+    ):
+        if (mine is None) != (yours is None):
+            return False
+        if mine is not None and np.abs(np.subtract(mine, yours)).max() > tolerance:
+            return False
+    return (first.position is None) == (other.position is None)
+
+
+def _names(slices: Sequence[Slice]) -> Iterable[str]:
+    """Attributes that differ among some slices, most telling first."""
+    for name in (*ATTRIBUTES, "segment"):
+        if len({_key(one, name) for one in slices}) > 1:
+            yield name
+
+
+def _key(one: Slice, name: str) -> Hashable:
+    return one.attributes.get(name)
+
+
+def places(slices: Sequence[Slice]) -> np.ndarray:
+    """Number of the place of each slice along the normal; those in one place have the same."""
+    if slices[0].position is None or slices[0].axes is None:
+        return np.zeros(len(slices), int)
+    normal = slices[0].normal
+    along = np.array([one.position @ normal for one in slices])
+    order = np.argsort(along, kind="stable")
+    steps = np.diff(along[order])
+    least = NOISE * _extent(slices[0])
+    apart = steps[steps > least]
+    usual = float(np.median(apart)) if len(apart) else 0.0
+    numbers = np.empty(len(slices), int)
+    numbers[order] = np.concatenate([[0], np.cumsum(steps > max(PLACE_TOLERANCE * usual, least))])
+    return numbers
+
+
+def _extent(one: Slice) -> float:
+    """Largest side of a slice in mm."""
+    spacing = one.pixel_spacing or (1.0, 1.0)
+    return max(one.columns * spacing[0], one.rows * spacing[1])
+
+
+def _divided(slices: list[Slice], names: list[str]) -> list[tuple[list[Slice], tuple[str, ...]]]:
+    """Slices of one plane in groups without two in one place, and what tells each group from the others."""
+    where = places(slices)
+    different = len(set(where))
+    if different == len(slices):
+        return [(slices, ())]
+    for number, name in enumerate(names):
+        groups: dict[Hashable, list[Slice]] = defaultdict(list)
+        for one in slices:
+            groups[_key(one, name)].append(one)
+        spread = [len(set(places(group))) for group in groups.values()]
+        if len(groups) > 1 and min(spread) >= max(SHARE_OF_PLACES * different, 1) and len(groups) < len(slices):
+            return [
+                (part, (in_words(name, value), *words))
+                for value, group in groups.items()
+                for part, words in _divided(group, names[number + 1 :])
+            ]
+    return _by_turn(slices, where)
+
+
+def _by_turn(slices: list[Slice], where: np.ndarray) -> list[tuple[list[Slice], tuple[str, ...]]]:
+    """The first slice of each place, the second, and so on, as they were acquired."""
+    turns: dict[int, list[Slice]] = defaultdict(list)
+    seen: dict[int, int] = defaultdict(int)
+    for number in sorted(range(len(slices)), key=lambda n: slices[n].order):
+        turns[seen[where[number]]].append(slices[number])
+        seen[where[number]] += 1
+    return [(part, (f"repetition {turn + 1} of {len(turns)}",)) for turn, part in sorted(turns.items())]
+
+
+def _sorted(slices: list[Slice]) -> list[Slice]:
+    if slices[0].position is None or slices[0].axes is None:
+        return sorted(slices, key=lambda one: one.order)
+    normal = slices[0].normal
+    return sorted(slices, key=lambda one: float(one.position @ normal))

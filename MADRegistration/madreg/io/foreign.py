@@ -1,0 +1,186 @@
+"""Formats that are read in a process of their own, by ITK or by nibabel, and what ITK passes over in some of them."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from .checks import Header, check_header
+from .inflating import GZIP_START, Inflater
+from .isolated import read_isolated
+from .itk_header import image_of
+from .memory import check_fits
+from .unreadable import DAMAGED, UnreadableError
+
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".bz2", ".tar.xz", ".xz", ".zst")
+NIBABEL = (".mgz", ".mgh", ".mgh.gz", ".par")
+_VTK_BYTES = {
+    **{"char": 1, "unsigned_char": 1, "short": 2, "unsigned_short": 2, "int": 4, "unsigned_int": 4},
+    **{"long": 8, "unsigned_long": 8, "float": 4, "double": 8},
+}
+_GIPL_BITS = {1: 1, 7: 8, 8: 8, 15: 16, 16: 16, 31: 32, 32: 32, 64: 32, 65: 64}
+
+
+def read_foreign(path: Path, name: str) -> tuple[sitk.Image, str]:
+    """Read a file that is neither NIfTI nor NRRD nor MetaImage nor DICOM.
+
+    Args:
+        name: what to call it in messages.
+
+    Returns:
+        The image, and the name of its format.
+
+    Raises:
+        UnreadableError: if it cannot be read; the message says what to do.
+        InputError: if it is not a 3D scalar image.
+    """
+    ending = path.name.lower()
+    if ending.endswith(ARCHIVES):
+        raise UnreadableError("is an archive: unpack it, and give the image or the folder of slices in it")
+    if ending.endswith(".rec"):
+        raise UnreadableError("is the data of a Philips PAR/REC pair: give the .PAR file beside it")
+    if ending.endswith(NIBABEL):
+        return _read_with_nibabel(path, name), "PAR/REC" if ending.endswith(".par") else "FreeSurfer"
+    if ending.endswith((".vtk", ".gipl", ".gipl.gz")):
+        _check_length(path)
+    image = read_isolated(path, name)
+    if ending.endswith((".mnc", ".mnc2")):
+        return _minc_in_lps(image), "MINC"
+    return image, path.suffix.lstrip(".").upper() or "unknown"
+
+
+def _minc_in_lps(image: sitk.Image) -> sitk.Image:
+    """A MINC image in LPS: up to version 5, ITK takes its RAS coordinates for LPS."""
+    if _itk_converts_minc():
+        return image
+    image = sitk.Image(image)
+    flip = np.diag([-1.0, -1.0, 1.0])
+    image.SetDirection((flip @ np.reshape(image.GetDirection(), (3, 3))).ravel().tolist())
+    image.SetOrigin((flip @ image.GetOrigin()).tolist())
+    return image
+
+
+def _itk_converts_minc() -> bool:
+    """Whether this ITK converts between LPS and MINC's RAS, which its writer tells: reader and writer agree."""
+    start = 1234.5678
+    tiny = sitk.Image([2, 2, 2], sitk.sitkUInt8)
+    tiny.SetOrigin((start, 0, 0))
+    with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
+        path = Path(folder, "tiny.mnc")
+        sitk.WriteImage(tiny, str(path))
+        return struct.pack("<d", start) not in path.read_bytes()
+
+
+def _check_length(path: Path) -> None:
+    """Refuse VTK and GIPL files that are cut off, which ITK fills up.
+
+    Raises:
+        UnreadableError: if one is shorter than its header says.
+    """
+    content = path.read_bytes()
+    if content.startswith(GZIP_START):
+        stream = Inflater(content)
+        start = stream.read(256)
+        content = start + stream.read(max(_gipl_length(start) - 256, 0))
+        stream.finish()
+        needed = _gipl_length(start)
+    elif path.name.lower().endswith(".vtk"):
+        needed = _vtk_length(content)
+    else:
+        needed = _gipl_length(content)
+    if len(content) < needed:
+        raise UnreadableError(DAMAGED)
+
+
+def _vtk_length(content: bytes) -> int:
+    """Bytes of a legacy VTK image; of a text one, at least two a voxel."""
+    head = content[:4096]
+    dimensions = re.search(rb"^DIMENSIONS\s+(\d+)\s+(\d+)\s+(\d+)", head, re.MULTILINE | re.IGNORECASE)
+    kind = re.search(rb"^(?:SCALARS\s+\S+|VECTORS\s+\S+)\s+(\w+)(?:\s+(\d+))?", head, re.MULTILINE | re.IGNORECASE)
+    table = re.search(rb"^LOOKUP_TABLE\s+\S+\s*?\n", head, re.MULTILINE | re.IGNORECASE)
+    if not (dimensions and kind and head.startswith(b"# vtk")):
+        raise UnreadableError(DAMAGED)
+    count = math.prod(int(number) for number in dimensions.groups()) * int(kind[2] or 1)
+    start = (table or kind).end()
+    if re.search(rb"^ASCII", head, re.MULTILINE | re.IGNORECASE):
+        return start + 2 * count - 1
+    return start + count * _VTK_BYTES.get(kind[1].decode().lower(), 1)
+
+
+def _gipl_length(content: bytes) -> int:
+    """Bytes of a GIPL image."""
+    if len(content) < 256:
+        raise UnreadableError(DAMAGED)
+    *size, kind = struct.unpack_from(">5H", content)
+    bits = _GIPL_BITS.get(kind)
+    if bits is None:
+        raise UnreadableError(DAMAGED)
+    return 256 + math.prod(max(n, 1) for n in size) * bits // 8
+
+
+def _read_with_nibabel(path: Path, name: str) -> sitk.Image:
+    if find_spec("nibabel") is None:
+        raise UnreadableError(
+            "is of a format that needs the package nibabel: install it (pip install 'madreg[formats]'), or convert "
+            "the image to NIfTI"
+        )
+    import nibabel
+
+    try:
+        if path.name.lower().endswith(".par"):
+            return _of_nibabel(nibabel.load(path, strict_sort=True), name)
+        content = path.read_bytes()
+        if content.startswith(GZIP_START):
+            stream = Inflater(content)
+            start = stream.read(284)
+            content = start + stream.read(_mgh_length(start) - 284)
+            stream.finish()
+        if len(content) < _mgh_length(content[:284]):
+            raise UnreadableError(DAMAGED)
+        return _of_nibabel(nibabel.MGHImage.from_bytes(content), name)
+    except (nibabel.filebasedimages.ImageFileError, OSError, ValueError, KeyError, IndexError) as error:
+        raise UnreadableError(DAMAGED) from error
+
+
+def _mgh_length(start: bytes) -> int:
+    """Bytes of a FreeSurfer volume up to the end of its voxels."""
+    if len(start) < 284:
+        raise UnreadableError(DAMAGED)
+    version, *size, kind = struct.unpack_from(">6i", start)
+    item = {0: 1, 1: 4, 3: 4, 4: 2}.get(kind)
+    if version != 1 or item is None or min(size) < 1:
+        raise UnreadableError(DAMAGED)
+    check_fits(math.prod(size), item)
+    return 284 + math.prod(size) * item
+
+
+def _of_nibabel(loaded: Any, name: str) -> sitk.Image:
+    """A nibabel image, whose affine maps an index to RAS mm, as an ITK image."""
+    matrix = np.diag([-1.0, -1.0, 1.0, 1.0]) @ loaded.affine
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    size = loaded.shape
+    direction = np.eye(len(size))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        direction[:3, :3] = matrix[:3, :3] / spacing
+    further = len(size) - 3
+    header = Header(
+        tuple(size),
+        1,
+        str(loaded.get_data_dtype()),
+        (*spacing.tolist(), *[1.0] * further),
+        (*matrix[:3, 3].tolist(), *[0.0] * further),
+        tuple(direction.ravel().tolist()),
+    )
+    check_header(header, name)
+    check_fits(math.prod(size), 8)
+    array = np.asanyarray(loaded.dataobj)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return image_of(np.ascontiguousarray(array.reshape(size[:3], order="F").T), header)

@@ -1,0 +1,165 @@
+"""ITK's readers in a process of their own: some end the process, or take all memory, for a damaged file.
+
+NIfTI, NRRD, MetaImage and plain DICOM files are not read here, since their headers are checked before ITK sees them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from .arrays import load_array
+from .checks import Header, check_header, without_empty_axes
+from .itk_header import image_of, one_line
+from .memory import available_bytes, check_fits
+from .unreadable import UnreadableError
+
+TIME_LIMIT = 600.0
+"""Seconds after which a file that is still being read is given up."""
+
+ADVICE = "give a complete NIfTI, NRRD or MHA file, or a folder of DICOM slices"
+
+
+def read_isolated(path: Path, name: str) -> sitk.Image:
+    """Read a 3D scalar image of any format that ITK knows.
+
+    Args:
+        name: what to call it in messages.
+
+    Raises:
+        UnreadableError: if ITK cannot read it, or crashes, or takes too long.
+        InputError: if it is not a 3D scalar image.
+    """
+    with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
+        answer = _ask("image", [path], name, Path(folder))
+        array = load_array(Path(folder, "voxels.npy"))
+    header = Header(*(tuple(value) if isinstance(value, list) else value for value in answer["header"]))
+    return image_of(array, header)
+
+
+def decode_isolated(files: Sequence[Path], name: str) -> np.ndarray:
+    """Decode compressed DICOM files of one size.
+
+    Returns:
+        (n, rows, columns): the frames of each file in turn, rescaled as their headers say.
+
+    Raises:
+        UnreadableError: if ITK cannot read them, or crashes, or takes too long.
+    """
+    with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
+        _ask("frames", files, name, Path(folder))
+        return load_array(Path(folder, "voxels.npy"))
+
+
+def _ask(task: str, paths: Sequence[Path], name: str, folder: Path) -> dict:
+    """Run :func:`main` in another process; its answer."""
+    links = [_plain_name(path, folder / f"{number:06d}") for number, path in enumerate(paths)]
+    request = {"task": task, "paths": [str(link) for link in links], "name": name, "output": str(folder)}
+    command = [sys.executable, "-c", "from madreg.io.isolated import main; main()"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(word for word in sys.path if word)}
+    try:
+        done = subprocess.run(
+            command,
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            env=environment,
+            timeout=TIME_LIMIT,
+            cwd=folder,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnreadableError(f"cannot be read in {TIME_LIMIT / 60:.0f} minutes: {ADVICE}") from error
+    try:
+        answer = json.loads(done.stdout.decode() or "null")
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise UnreadableError(f"cannot be read as an image (its reader crashed): {ADVICE}")
+    if "refused" in answer:
+        raise InputError(answer["refused"])
+    if "fault" in answer:
+        raise UnreadableError(answer["fault"])
+    return answer
+
+
+def _plain_name(path: Path, stem: Path) -> Path:
+    """A path that ITK can take: names that are not UTF-8 get a link with a plain one."""
+    path = path.resolve()
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        suffix = "".join(re.findall(r"\.[A-Za-z0-9]+", path.name)[-2:])
+        link = stem.with_name(stem.name + suffix)
+        link.symlink_to(path)
+        return link
+    return path
+
+
+def main() -> None:
+    """The other process: a request on stdin, an answer on stdout, voxels in a file."""
+    request = json.loads(sys.stdin.buffer.read())
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
+    _limit_memory()
+    paths, name, output = request["paths"], request["name"], Path(request["output"])
+    try:
+        answer = _image(paths[0], name, output) if request["task"] == "image" else _frames(paths, output)
+    except InputError as error:
+        answer = {"refused": str(error)}
+    except UnreadableError as error:
+        answer = {"fault": str(error)}
+    except MemoryError:
+        answer = {"fault": f"needs more memory than there is: {ADVICE}"}
+    except (RuntimeError, ValueError, OverflowError) as error:  # how SimpleITK reports everything
+        answer = {"fault": f"cannot be read as an image ({one_line(error)}): {ADVICE}"}
+    json.dump(answer, out)
+    out.close()
+
+
+def _limit_memory() -> None:
+    """An allocation beyond the memory of this computer shall fail rather than stop everything."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    available = available_bytes()
+    if available:
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") if _on_linux() else 0
+        limit, hard = used + available, resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+
+
+def _on_linux() -> bool:
+    return sys.platform.startswith("linux")
+
+
+def _image(path: str, name: str, output: Path) -> dict:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(path)
+    reader.ReadImageInformation()
+    header = Header.of_reader(reader)
+    check_header(header, name)
+    check_fits(int(np.prod(header.size, dtype=object)), 8)
+    image = without_empty_axes(reader.Execute())
+    np.save(output / "voxels.npy", sitk.GetArrayViewFromImage(image), allow_pickle=False)
+    fields = Header.of_image(image)
+    return {"header": list(vars(fields).values())}
+
+
+def _frames(paths: Sequence[str], output: Path) -> dict:
+    frames = []
+    for path in paths:
+        array = sitk.GetArrayFromImage(sitk.ReadImage(path))
+        frames.append(array if array.ndim == 3 else array[None])
+    kind = np.result_type(*frames)
+    np.save(output / "voxels.npy", np.concatenate([one.astype(kind) for one in frames]), allow_pickle=False)
+    return {}

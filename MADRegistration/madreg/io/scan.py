@@ -1,0 +1,141 @@
+"""From an image to a :class:`~madreg.image.volume.Volume`: its intensities, and where it has data.
+
+**Where there is data.**  A voxel counts as data unless it is not finite, lies outside the user's mask, or is padding
+(:mod:`madreg.io.padding`).
+
+**How bright.**  See :func:`madreg.io.intensity.normalise`.
+
+torch, which takes a second to load, is needed only for the :class:`~madreg.image.volume.Volume` at the end, so files
+can be read meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..image.geometry import Grid
+from . import padding
+from .checks import Header, check_header, without_empty_axes
+from .images import open_image, printable
+from .intensity import normalise, selected
+from .source import Source
+
+if TYPE_CHECKING:
+    from ..image.volume import Volume
+
+
+def _mask_array(mask: sitk.Image, image: sitk.Image, name: str) -> np.ndarray:
+    """The user's mask as bool (k, j, i), after checking that it lies on the image's grid."""
+    grid, mask_grid = Grid.of_image(image), Grid.of_image(mask)
+    if grid.size != mask_grid.size:
+        raise InputError(
+            f"The mask of {name} has {'x'.join(map(str, mask_grid.size))} voxels and the image "
+            f"{'x'.join(map(str, grid.size))}: resample the mask onto the grid of the image."
+        )
+    apart = np.linalg.norm(grid.corners - mask_grid.corners, axis=1).max()
+    if apart > 0.1 * grid.spacing.min():
+        raise InputError(
+            f"The mask of {name} lies up to {apart:.3g} mm off the image: resample it onto the grid of the image."
+        )
+    array = sitk.GetArrayFromImage(mask)
+    inside = np.isfinite(array) & (array != 0)
+    if not inside.any():
+        raise InputError(f"The mask of {name} is empty: paint the region to be registered, or leave the mask out.")
+    return inside
+
+
+def _filled(array: np.ndarray, data: np.ndarray) -> np.ndarray | None:
+    """Which of the data voxels are padding; None if none are."""
+    border = padding.faces(array)
+    threshold = padding.threshold(selected(array, data), border)
+    filled = data & (array <= threshold) if np.isfinite(threshold) else padding.resampling_padding(array, border)
+    return filled if filled is None or (data & ~filled).any() else None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An image ready to become a :class:`~madreg.image.volume.Volume`.
+
+    Attributes:
+        image: with its original intensities.
+        name: what to call it in messages.
+        values: float32 (k, j, i), see :func:`normalise`.
+        mask: bool (k, j, i), where it has data.
+        notices: sentences to show to the user.
+        source: what was read from where; None for an image that was in memory already.
+    """
+
+    image: sitk.Image
+    name: str
+    values: np.ndarray
+    mask: np.ndarray
+    notices: list[str]
+    source: Source | None = None
+
+    def volume(self) -> Volume:
+        """The scan as torch tensors; the voxels are not copied."""
+        import torch
+
+        from ..image.volume import Volume
+
+        return Volume(self.name, torch.from_numpy(self.values), Grid.of_image(self.image), torch.from_numpy(self.mask))
+
+
+def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None) -> Loaded:
+    """An image checked, normalised, and with a mask of where it has data.
+
+    Args:
+        image: 3D scalar image of any pixel type.
+        name: what to call it in messages: the file or the volume node.
+        mask: image on the same grid (to a tenth of a voxel); everything but 0 is inside.
+
+    Raises:
+        InputError: if the image or the mask cannot be used; the message says why and what to do.
+    """
+    notices: list[str] = []
+    image = without_empty_axes(image)
+    check_header(Header.of_image(image), name)
+    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which is no data
+        array = sitk.GetArrayFromImage(image).astype(np.float32)
+    data = np.isfinite(array)
+    if not data.any():
+        raise InputError(f"{name} holds no finite number (only NaN or Inf): export it again, or give another image.")
+    if not data.all():
+        notices.append(f"{name}: {100 * (1 - data.mean()):.2g} % of the voxels are NaN or Inf and count as no data.")
+    filled = _filled(array, data)
+    if filled is not None:
+        notices.append(f"{name}: {100 * filled.mean():.2g} % of the voxels are padding and count as no data.")
+        data &= ~filled
+    values = selected(array, data)
+    if values.min() == values.max():
+        raise InputError(f"{name} has the same value in every voxel: give an image that shows something.")
+    normalised = normalise(array, data)
+    if mask is not None:
+        mask = without_empty_axes(mask)
+        check_header(Header.of_image(mask), f"The mask of {name}")
+        inside = data & _mask_array(mask, image, name)
+        if not inside.any():
+            raise InputError(
+                f"The mask of {name} covers only voxels without data: paint it where the image shows "
+                "something, or leave the mask out."
+            )
+        data = inside
+    return Loaded(image, name, normalised, data, notices)
+
+
+def read_scan(path: str | Path, mask_path: str | Path | None = None) -> Loaded:
+    """Read an image, and a mask on its grid: :func:`madreg.io.images.open_image`, :func:`scan_from_image`."""
+    image, source = open_image(path)
+    notices = list(source.notices)
+    mask = None
+    if mask_path is not None:
+        mask, mask_source = open_image(mask_path)
+        notices += mask_source.notices
+    scan = scan_from_image(image, printable(path), mask)
+    return replace(scan, notices=notices + scan.notices, source=source)
