@@ -10,7 +10,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from .checks import check_header
-from .datafile import LONGEST_HEADER, Stored, beside, check_length, voxels
+from .datafile import LONGEST_HEADER, Stored, beside, check_length, check_listed, voxels
+from .inflating import LARGEST_RATIO
 from .isolated import read_isolated
 from .itk_header import image_of, one_line, read_header
 from .memory import check_fits
@@ -62,8 +63,8 @@ def read_nrrd(path: Path, name: str) -> sitk.Image:
     line_skip = _numbers(fields.get("line skip", fields.get("lineskip", "0")), int)
     stored = Stored(dtype, tuple(sizes[2::-1]), compressed, skip[0] if skip else 0)
     if data_file is not None and (data_file.upper().startswith("LIST") or "%" in data_file):
-        for one in _listed(data_file, content[after:]):
-            beside(path, one)
+        least = math.prod(sizes) * dtype.itemsize // (LARGEST_RATIO if compressed else 1)
+        check_listed(path, _listed(data_file, content[after:]), least)
         return read_isolated(path, name)
     data = content[after:] if data_file is None else beside(path, data_file.strip()).read_bytes()
     if encoding != "raw" and not compressed:

@@ -150,7 +150,7 @@ def _nothing(path: Path, found: Found) -> str:
     if found.unreadable:
         return (
             f"is a folder of which nothing could be read ({len(found.unreadable)} entries such as "
-            f"{found.unreadable[0]} cannot be opened): copy it again"
+            f"{found.unreadable[0]} cannot be opened or are damaged): copy it again"
         )
     return "is a folder without DICOM files: give an image file, or the folder that holds the slices"
 
@@ -188,8 +188,8 @@ def _notices(found: Found, offered: Sequence[Candidate], chosen: Candidate, name
         )
     if found.unreadable:
         notices.append(
-            f"{name}: {len(found.unreadable)} of its files, such as {found.unreadable[0]}, cannot be opened; if they "
-            "are slices, copy them again."
+            f"{name}: {len(found.unreadable)} of its files, such as {found.unreadable[0]}, cannot be opened or are "
+            "damaged; if they are slices, copy them again."
         )
     return notices
 
