@@ -64,7 +64,7 @@ def read_nrrd(path: Path, name: str) -> sitk.Image:
     stored = Stored(dtype, tuple(sizes[2::-1]), compressed, skip[0] if skip else 0)
     if data_file is not None and (data_file.upper().startswith("LIST") or "%" in data_file):
         least = math.prod(sizes) * dtype.itemsize // (LARGEST_RATIO if compressed else 1)
-        check_listed(path, _listed(data_file, content[after:]), least)
+        check_listed(path, _listed(data_file, lines), least)
         return read_isolated(path, name)
     data = content[after:] if data_file is None else beside(path, data_file.strip()).read_bytes()
     if encoding != "raw" and not compressed:
@@ -123,12 +123,13 @@ def _checked_header(lines: list[str], name: str):  # -> Header
     return header
 
 
-def _listed(data_file: str, after: bytes) -> list[str]:
+def _listed(data_file: str, lines: list[str]) -> list[str]:
     """Names of the files over which the data is spread."""
     if not data_file.upper().startswith("LIST"):
         words = data_file.split()
         return [words[0] % number for number in range(*_range(words[1:]))] if len(words) >= 4 else []
-    return [line.strip() for line in after.decode("latin-1").splitlines() if line.strip()]
+    line = next(n for n, line in enumerate(lines) if re.match(r"data ?file:", line, re.IGNORECASE))
+    return [name.strip() for name in lines[line + 1 :] if name.strip()]
 
 
 def _range(words: list[str]) -> tuple[int, int, int]:

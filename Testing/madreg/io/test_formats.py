@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +109,44 @@ def test_gzip_in_several_members_is_one_file(tmp_path):
     parts = [content[n : n + 1000] for n in range(0, len(content), 1000)]
     (tmp_path / "scan.nii.gz").write_bytes(b"".join(gzip.compress(part) for part in parts))
     assert same(read_image(tmp_path / "scan.nii.gz"), read_image(tmp_path / "plain.nii"))
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_nifti_2(tmp_path, odd_grids, suffix):
+    """Which builds of ITK do not read."""
+    nibabel = pytest.importorskip("nibabel")
+    grid = odd_grids["oblique"]
+    array = voxels(grid.shape)
+    nibabel.save(nibabel.Nifti2Image(array.T, MIRROR @ grid.matrix), tmp_path / f"scan{suffix}")
+    image = read_image(tmp_path / f"scan{suffix}")
+    assert (sitk.GetArrayFromImage(image) == array).all()
+    assert np.abs(Grid.of_image(image).corners - grid.corners).max() < 1e-3
+
+
+def test_pairs_of_header_and_voxels(tmp_path):
+    sitk.WriteImage(image_of(voxels()), str(tmp_path / "scan.hdr"))
+    assert same(read_image(tmp_path / "scan.hdr"), sitk.ReadImage(str(tmp_path / "scan.hdr")))
+    assert same(read_image(tmp_path / "scan.img"), sitk.ReadImage(str(tmp_path / "scan.hdr")))
+    content = (tmp_path / "scan.img").read_bytes()
+    (tmp_path / "scan.img").write_bytes(content[:-2])
+    assert "damaged" in refused(tmp_path / "scan.hdr")
+    (tmp_path / "scan.img").unlink()
+    assert "one of a pair" in refused(tmp_path / "scan.hdr")
+
+
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
+def test_voxels_spread_over_files(tmp_path, suffix):
+    array = voxels()
+    sitk.WriteImage(image_of(array), str(tmp_path / f"scan{suffix}"), False)
+    for k, plane in enumerate(array):
+        (tmp_path / f"{k:02d}.raw").write_bytes(plane.tobytes())
+    text = (tmp_path / f"scan{suffix}").read_text()
+    key = "ElementDataFile = " if suffix == ".mhd" else "data file: "
+    names = "\n".join(f"{k:02d}.raw" for k in range(len(array)))
+    (tmp_path / f"scan{suffix}").write_text(re.sub(rf"^{key}.*$", f"{key}LIST\n{names}", text, flags=re.MULTILINE))
+    assert (sitk.GetArrayFromImage(read_image(tmp_path / f"scan{suffix}")) == array).all()
+    (tmp_path / "05.raw").unlink()
+    assert "05.raw" in refused(tmp_path / f"scan{suffix}")
 
 
 # --- damage ---------------------------------------------------------------------------------------------------------
@@ -445,6 +484,22 @@ def test_freesurfer_volumes_that_are_damaged(tmp_path):
     assert "damaged" in refused(path)
     path.write_bytes(gzip.compress(gzip.decompress(sound)[:4] + struct.pack(">3i", 9000, 9000, 9000) + b"\0" * 300))
     assert re.search("damaged|memory", refused(path))
+
+
+def test_several_volumes_of_freesurfer_are_refused_as_such(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    nibabel.save(nibabel.MGHImage(np.zeros((12, 12, 12, 3), np.int16), np.eye(4)), tmp_path / "scan.mgz")
+    assert "4D series" in refused(tmp_path / "scan.mgz")
+
+
+def test_par_without_rec_says_so(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    sound = Path(nibabel.__file__).parent / "tests/data/T1.PAR"
+    if not sound.exists():
+        pytest.skip("nibabel without its test data")
+    (tmp_path / "scan.PAR").write_bytes(sound.read_bytes())
+    text = refused(tmp_path / "scan.PAR")
+    assert "scan.REC beside it" in text
 
 
 def test_without_nibabel_its_formats_say_so(tmp_path, monkeypatch):

@@ -37,7 +37,7 @@ def slices_of_frames(path: Path, tags: Any) -> list[Slice]:
     per_frame = value(tags, "PerFrameFunctionalGroupsSequence")
     if per_frame is not None:
         if len(per_frame) != count:
-            raise UnreadableError("declares more frames than it describes: export it again")
+            raise UnreadableError("describes other frames than it holds: export it again")
         shared = value(tags, "SharedFunctionalGroupsSequence")
         return [_enhanced(path, tags, n, per_frame[n], shared[0] if shared else None) for n in range(count)]
     return _stacked(path, tags, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def _pydicom() -> Any:
     except ImportError as error:
         raise UnreadableError("needs the package pydicom to be read: install it (pip install pydicom)") from error
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    warnings.filterwarnings("ignore", module="pydicom")
     return pydicom
 
 
