@@ -204,7 +204,7 @@ def _header(fields: _Fields, start: bytes) -> tuple[Header, np.ndarray | None]:
     """What ITK makes of the header; and the 4x4 LPS matrix of a sform that ITK does not take because it is sheared."""
     try:
         header = read_header(_version_1(fields, start) + b"\0\0\0\0", ".nii")[0]  # no extensions
-        return replace(header, size=fields.shape), None
+        return replace(header, size=fields.shape[: len(header.size)]), None
     except RuntimeError as error:
         if "orthonormal" not in str(error) or fields.sform is None:
             raise UnreadableError(f"cannot be read ({one_line(error)}): export it again") from error
