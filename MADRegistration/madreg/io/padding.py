@@ -9,6 +9,7 @@ first is known by its value, the second by its shape: it ends in planes, as no a
 from __future__ import annotations
 
 import numpy as np
+import SimpleITK as sitk
 
 AIR_HU = -1010.0
 SAMPLES = 2_000_000  # of the values of a large image
@@ -116,16 +117,9 @@ def _beyond(shape: tuple[int, int, int], normal: np.ndarray, offset: float) -> n
 
 
 def _grown(where: np.ndarray) -> np.ndarray:
-    """With every neighbour of each voxel, along all axes and diagonals.
-
-    As :func:`madreg.image.morphology.dilate` does it with torch, which is not there yet when files are read.
-    """
-    for axis in range(3):
-        grown = where.copy()
-        for here, there in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
-            grown[(slice(None),) * axis + (here,)] |= where[(slice(None),) * axis + (there,)]
-        where = grown
-    return where
+    """With every neighbour of each voxel, along all axes and diagonals."""
+    image = sitk.GetImageFromArray(where.astype(np.uint8))
+    return sitk.GetArrayFromImage(sitk.BinaryDilate(image, [1, 1, 1], sitk.sitkBox)) > 0
 
 
 def _sides(boundary: np.ndarray, filled: np.ndarray, cut_off: np.ndarray) -> list[tuple[np.ndarray, float]]:
