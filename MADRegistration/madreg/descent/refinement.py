@@ -84,7 +84,7 @@ class Refinement:
 
     def _forward(self, pair: Pair) -> Forward:
         def make() -> Forward:
-            fixed, moving = pair.level(self.spacing)
+            fixed, moving = (volume.resampled(self.spacing) for volume in pair.flattened)
             return Forward(self.measure(fixed, moving, samples=self.samples, seed=pair.seed), pair.points)
 
         return pair.once((self.measure, self.spacing, self.samples), make)

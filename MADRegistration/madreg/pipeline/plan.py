@@ -81,7 +81,7 @@ def _candidates(pair: Pair, start: Transform, settings: Settings, monitor: Monit
         found = [*found, start]  # two series of one examination lie nearly right
     elif settings.init != "search":
         found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.7, 0.77))
-    if settings.type != "rigid" and settings.init == "search":
+    if settings.init == "search":
         return BlockAlignment(settings.type).run(pair, found, monitor.part(0.77, 1.0))
     found = CANDIDATES.run(pair, found, monitor.part(0.77, 0.92))
     if settings.type != "rigid":
