@@ -14,17 +14,22 @@ def _stop_at_once(*_: object) -> NoReturn:
     os._exit(130)
 
 
-def command() -> NoReturn:
-    """What ``madreg`` runs: the command line, and the process ends with its status."""
+def stop_at_once_on_signals() -> None:
+    """Have SIGINT and SIGTERM end the process with one sentence, until the command line handles them itself."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _stop_at_once)  # until main can do better
+            signal.signal(number, _stop_at_once)
+
+
+def command() -> NoReturn:
+    """What ``madreg`` runs: the command line, and the process ends with its status."""
+    stop_at_once_on_signals()
     from .system import process
 
     process.prepare()
     from .commands.main import main
 
-    process.leave(main())
+    process.leave(main(restore=False))
 
 
 if __name__ == "__main__":

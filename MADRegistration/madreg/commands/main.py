@@ -63,9 +63,9 @@ class _Interrupts:
         raise KeyboardInterrupt
 
     @contextmanager
-    def handled(self) -> Iterator[None]:
-        """Handle them while the block runs; only the main thread can."""
-        if threading.current_thread() is not threading.main_thread():
+    def handled(self, restore: bool) -> Iterator[None]:
+        """Handle them while the block runs; afterwards restore what was before, or ignore them."""
+        if threading.current_thread() is not threading.main_thread():  # which has no say
             yield
             return
         before = {}
@@ -76,14 +76,16 @@ class _Interrupts:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, handler if restore else signal.SIG_IGN)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, restore: bool = True) -> int:
     """Run the command line.
 
     Args:
         arguments: the words after ``madreg``; those of the process if None.
+        restore: whether to restore the handlers of signals; otherwise they are ignored from then on, since the
+            process is about to end.
 
     Returns:
         The exit status.
@@ -91,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     interrupts = _Interrupts()
     try:
-        with interrupts.handled(), allow_silencing():
+        with interrupts.handled(restore), allow_silencing():
             args = _parser(next((word for word in arguments if not word.startswith("-")), None)).parse_args(arguments)
             status = args.run(args)
             sys.stdout.flush()

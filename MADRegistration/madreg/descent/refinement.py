@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from .adam import adam
 from .bfgs import bfgs
 from .objective import Forward, Objective, Reversed, Schedule
 
+KEPT = 0.5  # of its overlap that a pose keeps at least: what is left of two scans that slide apart agrees on anything
 LEAST_OVERLAP = 0.15  # of the foreground of either scan; the search asks for 0.25 of its edges, and descents may slide
 
 
@@ -26,15 +28,23 @@ def descend(
     schedule: Schedule,
     transforms: list[Transform],
     monitor: Monitor,
+    overlap: Callable[[np.ndarray], float] = lambda pose: 1.0,
 ) -> list[Transform]:
-    """Descend from each transform; they come back best first, and none is worse than it was."""
+    """Descend from each transform; they come back best first.
+
+    None is worse than it was, and one that loses half of its overlap stays where it was.
+
+    Args:
+        overlap: of a pose (4, 4): the share of the scans that they have in common.
+    """
     clock = time.perf_counter()
     start = np.stack([transform.matrix for transform in transforms])
     before = objective.values(start)
     poses, after = objective.descend(
         start, kind, schedule, lambda share, current: monitor.report(name, share, Transform(current[0]))
     )
-    worse = ~(after < before)
+    slid = [overlap(pose) < KEPT * overlap(first) for pose, first in zip(poses, start, strict=True)]
+    worse = ~(after < before) | np.array(slid)
     poses[worse], after[worse] = start[worse], before[worse]
     order = np.argsort(after, kind="stable")
     best = order[0]
@@ -81,7 +91,9 @@ class Refinement:
 
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
         """Refine each transform; they come back best first, and none is worse than it was."""
-        return descend(self.name, self.objective(pair), self.kind, self.schedule, transforms, monitor)
+        return descend(
+            self.name, self.objective(pair), self.kind, self.schedule, transforms, monitor, pair.greater_overlap
+        )
 
 
 CANDIDATES = Refinement("candidates", NMI, 6.0, 8_000, Schedule(adam, 30, 4.0, 0.3))

@@ -11,6 +11,7 @@ import math
 import os
 import stat
 import tempfile
+import warnings
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -75,16 +76,19 @@ def check_output(path: str | Path, suffixes: Iterable[str], inputs: Iterable[str
 
 
 def check_name(path: str | Path) -> None:
-    """Refuse a name that the libraries that read and write images cannot pass on.
+    """Refuse a name that the libraries that read and write images, which expect UTF-8, cannot pass on.
 
     Raises:
-        InputError: if it is not valid UTF-8, or holds a character that no name may hold.
+        InputError: if it is not UTF-8, or holds a character that no name may hold.
     """
+    name = str(path)
     try:
-        encoded = str(path).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(f"{path} has a name that is not valid UTF-8: rename it, or use a link to it.") from error
-    if b"\0" in encoded:
+        fits = name.encode("utf-8") == os.fsencode(name)
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        raise InputError(f"{path} has a name that is not UTF-8: rename it, or use a UTF-8 locale such as C.UTF-8.")
+    if "\0" in name:
         raise InputError(f"{path} has a name with a zero byte: give another one.")
 
 
@@ -227,7 +231,13 @@ def _plain(value: Any) -> Any:
 
 def picture_content(figure: Figure) -> Content:
     """A matplotlib figure as a picture."""
-    return Content(lambda path: figure.savefig(path, dpi=PICTURE_DPI), _check_picture)
+    return Content(partial(_put_picture, figure), _check_picture)
+
+
+def _put_picture(figure: Figure, path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of characters in a name that the font does not have
+        figure.savefig(path, dpi=PICTURE_DPI)
 
 
 def _check_picture(path: Path) -> None:

@@ -269,7 +269,8 @@ def _content(
 
 
 def _short(name: str) -> str:
-    return Path(name).resolve().name
+    """The last part of a path, for a title."""
+    return "".join(one if one.isprintable() else "?" for one in Path(name).resolve().name)
 
 
 def _millimeters(error: float | None) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..descent.refinement import CANDIDATES, COARSE, FINE, MEDIUM, SIZE, best_first
+from ..descent.refinement import CANDIDATES, COARSE, FINE, LEAST_OVERLAP, MEDIUM, SIZE, best_first
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
@@ -77,7 +77,9 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
 def _candidates(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> list[Transform]:
     """Transforms brought closer, the best first."""
     found = initialization(settings.init).run(pair, [start], monitor.part(0.0, 0.7))
-    if settings.init != "search":
+    if settings.init == "search" and pair.greater_overlap(start.matrix) >= LEAST_OVERLAP:
+        found = [*found, start]  # two series of one examination lie nearly right
+    elif settings.init != "search":
         found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.7, 0.77))
     if settings.type != "rigid" and settings.init == "search":
         return BlockAlignment(settings.type).run(pair, found, monitor.part(0.77, 1.0))
