@@ -63,6 +63,7 @@ class Refinement:
         schedule: Adam, whose momentum carries a pose from afar across local minima in which BFGS would stop, or BFGS,
             which is quicker from close by.
         kind: what may change: ``rigid``, ``similarity`` or ``affine``.
+        flat: whether the volumes are flattened first (:mod:`madreg.image.shading`).
     """
 
     name: str
@@ -71,6 +72,7 @@ class Refinement:
     samples: int
     schedule: Schedule
     kind: str = "rigid"
+    flat: bool = True
 
     def of_type(self, kind: str) -> Refinement:
         """The same stage for another type of transform."""
@@ -84,10 +86,11 @@ class Refinement:
 
     def _forward(self, pair: Pair) -> Forward:
         def make() -> Forward:
-            fixed, moving = (volume.resampled(self.spacing) for volume in pair.flattened)
+            volumes = pair.flattened if self.flat else (pair.fixed, pair.moving)
+            fixed, moving = (volume.resampled(self.spacing) for volume in volumes)
             return Forward(self.measure(fixed, moving, samples=self.samples, seed=pair.seed), pair.points)
 
-        return pair.once((self.measure, self.spacing, self.samples), make)
+        return pair.once((self.measure, self.spacing, self.samples, self.flat), make)
 
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
         """Refine each transform; they come back best first, and none is worse than it was."""
@@ -102,6 +105,7 @@ COARSE = Refinement("coarse", NMI, 4.0, 12_000, Schedule(adam, 40, 2.0, 0.1))
 MEDIUM = Refinement("medium", Joint, 3.0, 20_000, Schedule(bfgs, 20, 1.0, 0.05))
 # so many samples that another draw moves the result by less than 0.3 mm, slabs of T2 on T1 included
 FINE = Refinement("fine", Joint, 2.0, 100_000, Schedule(bfgs, 25, 0.5, 0.02))
+FINE_AS_READ = replace(FINE, flat=False)
 
 
 def best_first(pair: Pair, transforms: list[Transform], refinement: Refinement = MEDIUM) -> list[Transform]:

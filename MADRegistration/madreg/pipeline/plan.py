@@ -12,7 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..descent.refinement import CANDIDATES, COARSE, FINE, LEAST_OVERLAP, MEDIUM, SIZE, best_first
+from ..descent.refinement import (
+    CANDIDATES,
+    COARSE,
+    FINE,
+    FINE_AS_READ,
+    LEAST_OVERLAP,
+    MEDIUM,
+    SIZE,
+    Refinement,
+    best_first,
+)
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
@@ -22,6 +32,7 @@ from ..settings import Settings
 from .block_alignment import BlockAlignment
 from .initialization import Search, initialization
 from .match_following import MatchFollowing
+from .ordering import most_plausible_first
 from .single_measure import SingleMeasure
 
 WIDER = 2  # times as many rotations are looked at, and candidates, when a registration is tried again
@@ -87,17 +98,22 @@ def _candidates(pair: Pair, start: Transform, settings: Settings, monitor: Monit
     if settings.type != "rigid":
         # Size before shape: an affine transform set free far from its place shears what it should scale.
         found = SIZE.of_type("similarity").run(pair, found, monitor.part(0.92, 1.0))
-    return best_first(pair, found)
+    return most_plausible_first(pair, found)
 
 
 def refine(pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor) -> Transform:
     """The best of some transforms, brought to fine resolution."""
     refined = COARSE.of_type(kind).run(pair, transforms, monitor.part(0.0, 0.3))
-    best = best_first(pair, refined)[:1]
+    best = most_plausible_first(pair, refined)[:1]
     if monitor.is_watched:  # nothing depends on it
         monitor.estimated(estimated_error(pair, best[0], kind))
     best = MEDIUM.of_type(kind).run(pair, best, monitor.part(0.3, 0.6))
-    return FINE.of_type(kind).run(pair, best, monitor.part(0.6, 1.0))[0]
+    return _fine(pair, best[0]).of_type(kind).run(pair, best, monitor.part(0.6, 1.0))[0]
+
+
+def _fine(pair: Pair, transform: Transform) -> Refinement:
+    """The fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read."""
+    return min((FINE_AS_READ, FINE), key=lambda stage: float(stage.objective(pair).values(transform.matrix[None])[0]))
 
 
 def _re_refined(pair: Pair, quality: Quality, kind: str, monitor: Monitor) -> Found:
@@ -106,7 +122,7 @@ def _re_refined(pair: Pair, quality: Quality, kind: str, monitor: Monitor) -> Fo
     The histogram of a distorted slab has many local minima, in which descents end 10 to 20 mm off.
     """
     other = refine(pair, [quality.preferred], kind, monitor)
-    best = best_first(pair, [quality.transform, other], FINE)[0]
+    best = best_first(pair, [quality.transform, other], _fine(pair, other))[0]
     return (best, quality) if best is quality.transform else (best, assess(pair, best, kind))
 
 
