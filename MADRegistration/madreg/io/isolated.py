@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +43,8 @@ def read_isolated(path: Path, name: str) -> sitk.Image:
     with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
         answer = _ask("image", [path], name, Path(folder))
         array = np.load(Path(folder, "voxels.npy"), allow_pickle=False)
-    header = Header(*(tuple(value) if isinstance(value, list) else value for value in answer["header"]))
-    return image_of(array, header)
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in answer["header"].items()}
+    return image_of(array, Header(**fields))
 
 
 def decode_isolated(files: Sequence[Path], name: str) -> np.ndarray:
@@ -150,8 +151,7 @@ def _image(path: str, name: str, output: Path) -> dict:
     check_fits(int(np.prod(header.size, dtype=object)), 8)
     image = without_empty_axes(reader.Execute())
     np.save(output / "voxels.npy", sitk.GetArrayViewFromImage(image), allow_pickle=False)
-    fields = Header.of_image(image)
-    return {"header": list(vars(fields).values())}
+    return {"header": asdict(Header.of_image(image))}
 
 
 def _frames(paths: Sequence[str], output: Path) -> dict:

@@ -130,7 +130,8 @@ def _planes(points: np.ndarray) -> list[tuple[np.ndarray, float]]:
     if len(points) < FEWEST:
         return []
     rest = points[:: max(1, len(points) // POINTS)].astype(np.float32)
-    count, planes = len(rest), []
+    count = len(rest)
+    planes: list[tuple[np.ndarray, float]] = []
     while len(planes) < SIDES and len(rest) > STRAY * count:
         normal, offset, held = _best_plane(rest)
         if held.sum() <= STRAY * count:

@@ -40,7 +40,7 @@ def pixels_of(slices: Sequence[Slice], name: str) -> np.ndarray:
 
 
 def _stored(path: Path) -> np.ndarray | None:
-    """The stored values of a file (frames, rows, columns); None if they are compressed."""
+    """The stored values of a file shape; None if they are compressed."""
     try:
         tags = read_tags(path, pixels=True)
     except (DamagedDicomError, OSError):
@@ -51,23 +51,23 @@ def _stored(path: Path) -> np.ndarray | None:
     if syntax not in PLAIN_SYNTAXES:
         return None
     order = ">" if syntax == PLAIN_SYNTAXES[3] else "<"
-    frames, rows, columns = max(int(number(tags, "NumberOfFrames") or 1), 1), *shape_of(tags)
+    shape = (max(int(number(tags, "NumberOfFrames") or 1), 1), *shape_of(tags))
     if (number(tags, "SamplesPerPixel") or 1) != 1:
         raise UnreadableError("holds colour images: give a series of grey ones")
     for keyword, kind in (("FloatPixelData", "f4"), ("DoubleFloatPixelData", "f8")):
         if value(tags, keyword) is not None:
-            return _shaped(value(tags, keyword), np.dtype(order + kind), (frames, rows, columns), path)
+            return _shaped(value(tags, keyword), np.dtype(order + kind), shape, path)
     bits, kept = int(number(tags, "BitsAllocated") or 0), int(number(tags, "BitsStored") or 0)
     content = value(tags, "PixelData")
     if not isinstance(content, bytes):
         raise UnreadableError(f"has no pixels in {path.name}: copy or export it again")
     if bits == 1:
         flat = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little").tobytes()
-        return _shaped(flat, np.dtype(np.uint8), (frames, rows, columns), path)
+        return _shaped(flat, np.dtype(np.uint8), shape, path)
     if bits not in (8, 16, 32) or not 0 < kept <= bits:
         raise UnreadableError(f"has pixels of {bits} bits ({kept} of them used): convert it first")
     signed = bool(number(tags, "PixelRepresentation"))
-    array = _shaped(content, np.dtype(f"{order}{'i' if signed else 'u'}{bits // 8}"), (frames, rows, columns), path)
+    array = _shaped(content, np.dtype(f"{order}{'i' if signed else 'u'}{bits // 8}"), shape, path)
     high = int(number(tags, "HighBit") or kept - 1)
     if kept == bits or not kept <= high + 1 <= bits:
         return array
