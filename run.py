@@ -1,10 +1,13 @@
-"""Two commands that do everything from a fresh checkout (Python 3.10 or newer, nothing else):
+"""Commands that do everything from a fresh checkout (Python 3.10 or newer, nothing else):
 
-    python3 run.py demo     register the bundled pair and write the transform, the resampled scan and a picture
-    python3 run.py test     check the style and pass the tests
+    python3 run.py demo             register the bundled pair and write the transform, the resampled scan and a picture
+    python3 run.py test             check style, types and every test
+    python3 run.py test --fast      only the tests that take seconds
+    python3 run.py benchmark ...    measure registration on pairs with known alignment (benchmark --help)
 
-Both make ``.venv`` in the checkout when it is missing or out of date, install what is needed there and run.  Arguments
-after the command go on to ``madreg demo`` and to ``pytest``.  Only the standard library is used here.
+All make ``.venv`` in the checkout when it is missing or out of date, install what is needed there and run.  Arguments
+after the command go on to ``madreg demo``, ``pytest`` and ``python -m madreg_benchmark``.  Only the standard library is
+used here.
 """
 
 from __future__ import annotations
@@ -29,8 +32,10 @@ BINARIES = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BINARIES / ("python.exe" if os.name == "nt" else "python")
 MADREG = BINARIES / ("madreg.exe" if os.name == "nt" else "madreg")
 OLDEST_PYTHON = (3, 10)
-SILENCE = 10  # seconds without a line from pip after which a sign of life is printed
-TOLD = ("Collecting", "Downloading", "Obtaining", "Building", "Installing", "Successfully", "ERROR")
+MOST_WORKERS = 4  # processes of pytest, each of which takes up to 1.5 GB
+LEAST_COVERAGE = 80  # per cent of the lines of madreg and MADRegistrationLib
+QUIET_S = 10  # seconds without a line from pip after which a line says that it still runs
+SHOWN = ("Collecting", "Downloading", "Obtaining", "Building", "Installing", "Successfully", "ERROR")
 
 
 class SetupError(Exception):
@@ -57,7 +62,7 @@ def installed() -> set[str]:
 
 
 def follow(command: list[str], log: Path) -> int:
-    """Run a command, write its output to ``log``, show its main lines and a sign of life; return its exit status."""
+    """Run a command, write its output to ``log``, show its main lines; return its exit status."""
     lines: queue.Queue[str | None] = queue.Queue()
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -74,14 +79,14 @@ def follow(command: list[str], log: Path) -> int:
         with log.open("a", encoding="utf-8") as file:
             while True:
                 try:
-                    line = lines.get(timeout=SILENCE)
+                    line = lines.get(timeout=QUIET_S)
                 except queue.Empty:
                     print(f"    ... still at work, {time.monotonic() - start:.0f} s", flush=True)
                     continue
                 if line is None:
                     break
                 file.write(line)
-                if line.strip().startswith(TOLD):
+                if line.strip().startswith(SHOWN):
                     print(f"    {line.strip()[:110]}", flush=True)
         return process.wait()
     except BaseException:
@@ -102,20 +107,30 @@ def make_venv() -> None:
         )
 
 
+def installed_from_indexes(target: str) -> bool:
+    """Whether pip could install the requirements and ``target``.
+
+    An index that is named in ``MADREG_TORCH_INDEX`` is asked for torch and for nothing else, so that it cannot offer
+    another package under a name that is wanted from PyPI.
+    """
+    pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    index = os.environ.get("MADREG_TORCH_INDEX")
+    if index and follow([*pip, "--no-deps", "--index-url", index, "-r", "requirements.txt"], LOG):
+        return False
+    return follow([*pip, "-r", "requirements.txt", "-e", target], LOG) == 0
+
+
 def set_up(extras: str) -> None:
     """Have ``.venv`` with madreg and its requirements; does nothing when that is so already."""
     wanted, present = fingerprint(extras), installed()
-    if wanted in present or (not extras and fingerprint("test") in present):
+    if wanted in present or (not extras and present & {fingerprint("test"), fingerprint("benchmark")}):
         return
     say("setting up: 1 to 10 minutes, according to the network; 2 GB of disk (8 GB with a torch built for CUDA)")
     works = PYTHON.exists() and subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True)
     if not works or works.returncode or not present:
         make_venv()
-    target = f".[{extras}]" if extras else "."
-    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    command += ["-r", "requirements.txt", "-e", target]
     start = time.monotonic()
-    if follow(command, LOG):
+    if not installed_from_indexes(f".[{extras}]" if extras else "."):
         tail = LOG.read_text(encoding="utf-8").splitlines()[-12:]
         raise SetupError(
             "pip could not install the requirements; check the network and the free disk and run this again.\n"
@@ -139,24 +154,52 @@ def tests_run(report: Path) -> int:
     return sum(int(suite.get("tests", 0)) - int(suite.get("skipped", 0)) for suite in suites)
 
 
+def checks_pass() -> bool:
+    """Whether style and types are as they should be."""
+    return all(
+        _run_module(*words) == 0 for words in (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))
+    )
+
+
 def test(arguments: list[str]) -> int:
-    """Check the style, then run the tests; fails too when no test was run."""
+    """Check style and types, then run the tests; fails too when no test was run.
+
+    ``--fast`` leaves out the slow tests and the floor of coverage, as do arguments that choose some tests.
+    """
     set_up("test")
-    say("style: ruff check")
-    if subprocess.run([str(PYTHON), "-m", "ruff", "check", "."], cwd=ROOT).returncode:
+    if not checks_pass():
         return 1
-    say("tests: pytest")
+    fast = "--fast" in arguments
+    arguments = [word for word in arguments if word != "--fast"]
+    options = ["-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), "--dist", "loadfile"]
+    if not fast:
+        options += ["-m", ""]
+    if not fast and not arguments:
+        options += ["--cov", "--cov-report=term:skip-covered", f"--cov-fail-under={LEAST_COVERAGE}"]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [str(PYTHON), "-m", "pytest", f"--junitxml={report}", *arguments]
-        status = subprocess.run(command, cwd=ROOT).returncode
+        status = _run_module("pytest", f"--junitxml={report}", *options, *arguments)
         if status == 0 and not tests_run(report):
             say("no test was run: that counts as a failure")
             return 1
     return status
 
 
-COMMANDS = {"demo": demo, "test": test}
+def benchmark(arguments: list[str]) -> int:
+    """Run the benchmark, which finds the peers that pip installed."""
+    set_up("benchmark")
+    path = os.pathsep.join(filter(None, (str(ROOT / "Testing" / "Benchmark"), os.environ.get("PYTHONPATH"))))
+    command = [str(PYTHON), "-m", "madreg_benchmark", *arguments]
+    return subprocess.run(command, env={**os.environ, "PYTHONPATH": path}).returncode
+
+
+def _run_module(*words: str) -> int:
+    """Run a module of ``.venv`` in the checkout and return its exit status."""
+    say(" ".join(words))
+    return subprocess.run([str(PYTHON), "-m", *words], cwd=ROOT).returncode
+
+
+COMMANDS = {"demo": demo, "test": test, "benchmark": benchmark}
 
 
 def main(arguments: list[str]) -> int:

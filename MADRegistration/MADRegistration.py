@@ -21,10 +21,11 @@ from slicer.util import VTKObservationMixin
 
 # all else of MADRegistrationLib is imported when it is needed: Slicer imports this file whenever it starts
 from MADRegistrationLib.parameters import Measure, Preset, StartFrom, TransformType, applyPreset
-from MADRegistrationLib.sampledata import DEMO_FOLDER, registerSampleData
+from MADRegistrationLib.sampledata import registerSampleData
 
 if TYPE_CHECKING:
-    from MADRegistrationLib.registration import Inputs, SceneRegistration
+    from MADRegistrationLib.inputs import Inputs
+    from MADRegistrationLib.registration import SceneRegistration
 
 POLL_MS, FLICKER_MS = 50, 400
 
@@ -347,7 +348,10 @@ class MADRegistrationTest(ScriptedLoadableModuleTest):
 
     def loadDisplacedPair(self):
         """The bundled pair with the moving volume turned by 60 degrees and shifted by about 54 mm."""
-        fixed, moving = (slicer.util.loadVolume(str(DEMO_FOLDER / file)) for file in ("T1w.nii.gz", "EPI.nii.gz"))
+        from madreg import resources
+
+        files = ("T1w.nii.gz", "EPI.nii.gz")
+        fixed, moving = (slicer.util.loadVolume(str(resources.path("Demo", file))) for file in files)
         turn = vtk.vtkTransform()
         turn.Translate(40, -30, 20)
         turn.RotateWXYZ(60, 1, 2, 3)
@@ -365,7 +369,7 @@ class MADRegistrationTest(ScriptedLoadableModuleTest):
         self.assertLess(error, 5.0)
 
     def test_logic(self):
-        from MADRegistrationLib.registration import Inputs
+        from MADRegistrationLib.inputs import Inputs
 
         fixed, moving = self.loadDisplacedPair()
         logic = MADRegistrationLogic()

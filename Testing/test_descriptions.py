@@ -154,29 +154,6 @@ def test_the_backend_declares_what_it_imports() -> None:
                     assert module.split(".")[0] in allowed, f"{name} imports {module}"
 
 
-def test_pictures_and_files_that_the_readme_names_exist() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) + re.findall(r'<img[^>]*src="([^"]+)"', text)
-    local = [link for link in links if "://" not in link]
-    assert any(link.endswith(".png") for link in local), "the README shows no picture"
-    for link in local:
-        assert (ROOT / link).exists(), link
-
-
-def test_messages_that_the_readme_explains_are_in_the_code() -> None:
-    """The troubleshooting table quotes messages; what lies between its dots must stand in the code as it is."""
-    sources = [MODULE / name for name in tracked(MODULE) if name.endswith(".py")]
-    nodes = [node for path in sources for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
-    strings = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    table = re.search(r"\| message \|.*?\n\n", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL).group(0)
-    rows = [line.split("|")[1] for line in table.splitlines()[2:] if line]
-    assert len(rows) > 5
-    for row in rows:
-        for quoted in re.findall(r"`([^`]+)`", row):
-            for fragment in filter(None, (part.strip(" :") for part in quoted.split("…"))):
-                assert any(fragment in string for string in strings), fragment
-
-
 def test_no_template_left_overs() -> None:
     for name in ("README.md", "CMakeLists.txt", "MADRegistration.s4ext", "MADRegistration.json", "pyproject.toml"):
         text = (ROOT / name).read_text(encoding="utf-8")

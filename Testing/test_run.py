@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,6 +37,7 @@ def report(tmp_path: Path, tests: int, skipped: int) -> Path:
 
 def test_set_up_once_until_the_requirements_change(runner, monkeypatch: pytest.MonkeyPatch) -> None:
     installs = []
+    monkeypatch.delenv("MADREG_TORCH_INDEX", raising=False)
     monkeypatch.setattr(runner, "make_venv", lambda: None)
     monkeypatch.setattr(runner, "follow", lambda command, log: installs.append(command[-1]) or 0)
     runner.set_up("")
@@ -64,6 +67,17 @@ def test_failed_set_up_says_why_and_is_tried_again(runner, monkeypatch: pytest.M
     assert not runner.STAMP.exists()
 
 
+def test_another_index_is_asked_for_torch_alone(runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    monkeypatch.setattr(runner, "make_venv", lambda: None)
+    monkeypatch.setattr(runner, "follow", lambda command, log: started.append(command) or 0)
+    monkeypatch.setenv("MADREG_TORCH_INDEX", "https://torch.example")
+    runner.set_up("")
+    first, second = started
+    assert "--no-deps" in first and first[-2:] == ["-r", "requirements.txt"] and "https://torch.example" in first
+    assert second[-2:] == ["-e", "."] and not any("index" in word for word in second)
+
+
 def test_output_of_a_command_is_kept_and_its_status_returned(runner, capsys: pytest.CaptureFixture) -> None:
     code = "import sys; print('Collecting torch'); print('detail'); sys.exit(3)"
     assert runner.follow([sys.executable, "-c", code], runner.LOG) == 3
@@ -71,8 +85,8 @@ def test_output_of_a_command_is_kept_and_its_status_returned(runner, capsys: pyt
     assert capsys.readouterr().out.strip() == "Collecting torch"
 
 
-def test_silence_is_broken_by_a_sign_of_life(runner, capsys: pytest.CaptureFixture) -> None:
-    runner.SILENCE = 0.05
+def test_a_quiet_command_is_reported_to_be_running(runner, capsys: pytest.CaptureFixture) -> None:
+    runner.QUIET_S = 0.05
     assert runner.follow([sys.executable, "-c", "import time; time.sleep(0.5)"], runner.LOG) == 0
     assert "still at work" in capsys.readouterr().out
 
@@ -82,29 +96,70 @@ def test_skipped_tests_do_not_count_as_run(runner, tmp_path: Path) -> None:
     assert runner.tests_run(report(tmp_path, 4, 4)) == 0
 
 
+class Commands:
+    """Stands in for the commands that run.py starts, and keeps them."""
+
+    def __init__(self, runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = tmp_path
+        self.statuses: dict[str, int] = {}  # of the modules that do not end with 0
+        self.tests, self.skipped = 3, 0
+        self.started: list[list[str]] = []
+        self.paths: list[str] = []
+        monkeypatch.setattr(runner, "set_up", lambda extras: None)
+        monkeypatch.setattr(runner.subprocess, "run", self.run)
+
+    def run(self, command: list[str], **options) -> SimpleNamespace:
+        module = command[2]
+        self.started.append(command[2:])
+        self.paths.append(options.get("env", {}).get("PYTHONPATH", ""))
+        if module == "pytest":
+            path = next(part.partition("=")[2] for part in command if part.startswith("--junitxml="))
+            report(self.folder, self.tests, self.skipped).rename(path)
+        return SimpleNamespace(returncode=self.statuses.get(module, 0))
+
+
+@pytest.fixture
+def commands(runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    return Commands(runner, tmp_path, monkeypatch)
+
+
 @pytest.mark.parametrize(
     ("status", "tests", "skipped", "expected"), [(0, 3, 1, 0), (0, 3, 3, 1), (1, 3, 0, 1), (5, 0, 0, 5)]
 )
 def test_test_command_fails_with_pytest_and_without_tests(
-    runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, tests: int, skipped: int, expected: int
+    runner, commands: Commands, status: int, tests: int, skipped: int, expected: int
 ) -> None:
-    class Finished:
-        returncode = 0
-
-    def run(command: list[str], **_) -> Finished:
-        finished = Finished()
-        if "pytest" in command:
-            path = next(part.partition("=")[2] for part in command if part.startswith("--junitxml="))
-            report(tmp_path, tests, skipped).rename(path)
-            finished.returncode = status
-        return finished
-
-    monkeypatch.setattr(runner, "set_up", lambda extras: None)
-    monkeypatch.setattr(runner.subprocess, "run", run)
+    commands.statuses["pytest"], commands.tests, commands.skipped = status, tests, skipped
     assert runner.test([]) == expected
 
 
-def test_unknown_command_prints_the_two_there_are(runner, capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize("check", ["ruff", "mypy"])
+def test_bad_style_or_types_end_the_test_command_before_the_tests(runner, commands: Commands, check: str) -> None:
+    commands.statuses[check] = 1
+    assert runner.test([]) == 1
+    assert "pytest" not in [command[0] for command in commands.started]
+
+
+def test_fast_leaves_out_slow_tests_and_the_floor_of_coverage(runner, commands: Commands) -> None:
+    assert runner.test([]) == runner.test(["--fast"]) == runner.test(["-k", "geometry"]) == 0
+    whole, fast, some = (command for command in commands.started if command[0] == "pytest")
+    assert whole[whole.index("-m") + 1] == some[some.index("-m") + 1] == "" and "-m" not in fast
+    assert "--fast" not in fast and "-k" in some
+    assert [any("--cov-fail-under" in word for word in command) for command in (whole, fast, some)] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_the_benchmark_gets_its_arguments_and_finds_its_package(runner, commands: Commands) -> None:
+    commands.statuses["madreg_benchmark"] = 7
+    assert runner.benchmark(["study", "edges"]) == 7
+    assert commands.started == [["madreg_benchmark", "study", "edges"]]
+    assert commands.paths[0].split(os.pathsep)[0] == str(runner.ROOT / "Testing" / "Benchmark")
+
+
+def test_unknown_command_prints_those_there_are(runner, capsys: pytest.CaptureFixture) -> None:
     assert runner.main(["install"]) == 2
     shown = capsys.readouterr().err
-    assert "run.py demo" in shown and "run.py test" in shown
+    assert all(f"run.py {command}" in shown for command in runner.COMMANDS)

@@ -1,4 +1,4 @@
-"""Draw the icon: two slices of a head, one turned and shifted, and the distance between their centres.
+"""Draw the icon: two slices of a head, one rotated and shifted, and the distance between their centres.
 
 python tools/make_icon.py MADRegistration/Resources/Icons/MADRegistration.png
 """

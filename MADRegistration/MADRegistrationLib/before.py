@@ -4,12 +4,14 @@ survives saving the scene, and put back."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import slicer
 import vtk
 
+from .hierarchy import children, setParent
 from .volumes import toArray, toMatrix
 
 ATTRIBUTE_PREFIX = "MADRegistration."
@@ -22,13 +24,36 @@ FORMER_PARENT = "MADRegistrationFormerParent"
 FORMER_ABOVE = "MADRegistrationFormerAbove"
 FORMER_FIXED = "MADRegistrationFormerFixed"
 FORMER_MOVING = "MADRegistrationFormerMoving"
-"""Node references: of a transform that was there already, its parent and whom it had registered before."""
+"""Node references: of a transform that was there already, its parent and the volumes that it had registered before."""
 
 ERROR_MAP = "MADRegistrationErrorMap"
 RESAMPLED = "MADRegistrationResampled"
 """Node references: what else the registration has made, see :mod:`errormap` and :mod:`saved`."""
 
-_ROLES = (FORMER_PARENT, FORMER_ABOVE, FORMER_FIXED, FORMER_MOVING, ERROR_MAP, RESAMPLED)
+ALONG = "MADRegistrationAlong"
+AGREED = "MADRegistrationAgreed"
+LEFT_BEHIND = "MADRegistrationLeftBehind"
+"""Node references, any number: what was put under the transform together with the moving volume; what it may carry,
+because the user has agreed; what was drawn on the moving volume and did not move with it."""
+
+_ROLES = (FORMER_PARENT, FORMER_ABOVE, FORMER_FIXED, FORMER_MOVING, ERROR_MAP, RESAMPLED, ALONG, AGREED, LEFT_BEHIND)
+
+
+def references(node: slicer.vtkMRMLNode, role: str) -> list[slicer.vtkMRMLNode]:
+    """The nodes that a node refers to in a role; those that are gone are left out."""
+    nodes = (node.GetNthNodeReference(role, n) for n in range(node.GetNumberOfNodeReferences(role)))
+    return [one for one in nodes if one is not None]
+
+
+def refer(node: slicer.vtkMRMLNode, role: str, others: Sequence[slicer.vtkMRMLNode]) -> None:
+    """Replace the references of a node in a role."""
+    _setReferenceIds(node, role, [other.GetID() for other in others])
+
+
+def _setReferenceIds(node: slicer.vtkMRMLNode, role: str, ids: Sequence[str]) -> None:
+    node.RemoveNodeReferenceIDs(role)
+    for one in ids:
+        node.AddNodeReferenceID(role, one)
 
 
 @dataclass(frozen=True)
@@ -39,7 +64,7 @@ class TransformState:
     matrix: np.ndarray
     parentId: str | None
     attributes: dict[str, str]
-    references: dict[str, str | None]
+    references: dict[str, list[str]]
 
     @classmethod
     def of(cls, node: slicer.vtkMRMLLinearTransformNode) -> TransformState:
@@ -52,7 +77,7 @@ class TransformState:
             toArray(matrix),
             node.GetTransformNodeID(),
             {name: node.GetAttribute(name) for name in names},
-            {role: node.GetNodeReferenceID(role) for role in roles},
+            {role: [one.GetID() for one in references(node, role)] for role in roles},
         )
 
     def restore(self, node: slicer.vtkMRMLLinearTransformNode) -> None:
@@ -61,10 +86,10 @@ class TransformState:
                 node.RemoveAttribute(name)
         for name, value in self.attributes.items():
             node.SetAttribute(name, value)
-        for role, nodeId in self.references.items():
-            node.SetNodeReferenceID(role, nodeId)
+        for role, ids in self.references.items():
+            _setReferenceIds(node, role, [one for one in ids if node.GetScene().GetNodeByID(one) is not None])
         node.SetName(self.name)
-        node.SetAndObserveTransformNodeID(self.parentId)
+        setParent(node, self.parentId)
         node.SetMatrixTransformToParent(toMatrix(self.matrix))
 
 
@@ -86,12 +111,23 @@ class Before:
     def of(cls, moving: slicer.vtkMRMLScalarVolumeNode, transform: slicer.vtkMRMLLinearTransformNode | None) -> Before:
         return cls(moving, moving.GetTransformNodeID(), None if transform is None else TransformState.of(transform))
 
-    def restore(self, transform: slicer.vtkMRMLLinearTransformNode | None) -> None:
-        """Put it back; a transform that the registration made is removed, nodes that are gone are left alone."""
+    def restore(
+        self, transform: slicer.vtkMRMLLinearTransformNode | None, along: Sequence[slicer.vtkMRMLNode] | None = None
+    ) -> None:
+        """Put it back; a transform that the registration made is removed, nodes that are gone are left alone.
+
+        Args:
+            along: what was put under the transform with the moving volume; what is noted on the transform if None.
+        """
         if self.moving.GetScene() is not None:
-            self.moving.SetAndObserveTransformNodeID(self.parentId)
+            setParent(self.moving, self.parentId)
         if transform is None or transform.GetScene() is None:
             return
+        # what lies under a transform that goes, by whosever hand, keeps the transforms above it
+        along = references(transform, ALONG) if along is None else along
+        for node in children(transform) if self.state is None else along:
+            if node.GetScene() is not None and node.GetParentTransformNode() is transform:
+                setParent(node, self.parentId)
         if self.state is None:
             transform.GetScene().RemoveNode(transform)
         else:
@@ -109,9 +145,9 @@ class Before:
             earlier = {name: value for name, value in self.state.attributes.items() if name != RECORD}
             record["transform"] = {"name": self.state.name, "matrix": self.state.matrix.tolist(), "attributes": earlier}
             transform.SetNodeReferenceID(FORMER_ABOVE, self.state.parentId)
-            references = self.state.references
-            transform.SetNodeReferenceID(FORMER_FIXED, references[transform.GetFixedNodeReferenceRole()])
-            transform.SetNodeReferenceID(FORMER_MOVING, references[transform.GetMovingNodeReferenceRole()])
+            former = self.state.references
+            _setReferenceIds(transform, FORMER_FIXED, former[transform.GetFixedNodeReferenceRole()])
+            _setReferenceIds(transform, FORMER_MOVING, former[transform.GetMovingNodeReferenceRole()])
         transform.SetAttribute(RECORD, json.dumps(record))
 
     @classmethod
@@ -126,14 +162,15 @@ class Before:
         former = record.get("transform")
         if former is None:
             return cls(moving, parentId, None)
-        references = dict.fromkeys(_ROLES)
-        references[transform.GetFixedNodeReferenceRole()] = transform.GetNodeReferenceID(FORMER_FIXED)
-        references[transform.GetMovingNodeReferenceRole()] = transform.GetNodeReferenceID(FORMER_MOVING)
+        earlier: dict[str, list[str]] = {role: [] for role in _ROLES}
+        earlier[transform.GetFixedNodeReferenceRole()] = [one.GetID() for one in references(transform, FORMER_FIXED)]
+        earlier[transform.GetMovingNodeReferenceRole()] = [one.GetID() for one in references(transform, FORMER_MOVING)]
+        earlier[AGREED] = [one.GetID() for one in references(transform, AGREED)]
         state = TransformState(
             former["name"],
             np.array(former["matrix"]),
             transform.GetNodeReferenceID(FORMER_ABOVE),
             former["attributes"],
-            references,
+            earlier,
         )
         return cls(moving, parentId, state)

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import slicer
 
+from madreg import resources
 from madreg.image.geometry import FLIP_LPS_RAS, apply
 
-from .sampledata import DEMO_FOLDER
 from .volumes import imageOfVolume, parentToWorld
 
 
@@ -32,5 +32,5 @@ def meanErrorMm(
 
 def demoErrorMm(fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode) -> float:
     """The same for the bundled pair, ``T1w`` and ``EPI``, whose truth is itself good to 2 to 3 mm."""
-    truth = json.loads((DEMO_FOLDER / "truth.json").read_text(encoding="utf-8"))
+    truth = json.loads(resources.path("Demo", "truth.json").read_text(encoding="utf-8"))
     return meanErrorMm(fixed, moving, truth["fixed_to_moving_lps_mm"])

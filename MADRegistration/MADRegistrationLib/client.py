@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import madreg
+from madreg.system.folders import open_private, private_folder
 
 from .process import Process, killGroup
 
@@ -125,9 +126,11 @@ class WorkerClient:
 
     def keepLog(self) -> Path:
         """Copy the worker's log to where it stays; there is only ever one."""
-        kept = Path(tempfile.gettempdir()) / "MADRegistration-worker.log"
+        kept = private_folder() / "MADRegistration-worker.log"
         try:
-            shutil.copyfile(self._logPath, kept)
+            kept.unlink(missing_ok=True)  # a link, if somebody has put one there, not what it points to
+            with open(self._logPath, "rb") as log, open(kept, "xb", opener=open_private) as copy:
+                shutil.copyfileobj(log, copy)
         except OSError:
             pass
         return kept

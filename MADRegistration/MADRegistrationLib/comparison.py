@@ -10,9 +10,10 @@ import slicer
 
 from madreg.errors import InputError
 
-from . import views, volumes
+from . import made, views, volumes
 from .client import WorkerClient
 from .job import SceneJob
+from .voxels import setVoxels
 
 NAMES = {"checkerboard": "Checkerboard of {moving} and {fixed}", "edges": "Edges of {moving} on {fixed}"}
 
@@ -77,5 +78,6 @@ class SceneComparison(SceneJob):
             display.SetAutoWindowLevel(False)
             display.SetWindowLevel(255, 127.5)
             self.node.SetAndObserveDisplayNodeID(display.GetID())
+        made.mark(self.node, self.kind)
         self.node.SetNodeReferenceID(OF, self.fixed.GetID())
-        volumes.setVoxels(self.node, voxels, like=self.fixed)
+        setVoxels(self.node, voxels, like=self.fixed)

@@ -16,8 +16,9 @@ import slicer
 
 from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
 
-from . import views, volumes
+from . import made, views, volumes
 from .before import ATTRIBUTE_PREFIX, ERROR_MAP
+from .voxels import VoxelsBefore, setVoxels
 
 WORST_MM, WORST_POINT = ATTRIBUTE_PREFIX + "WorstMm", ATTRIBUTE_PREFIX + "WorstPoint"
 """Attributes of the map: the largest value, and where: x y z, RAS mm, below the parent transforms of the map."""
@@ -33,26 +34,28 @@ class ErrorMap:
     """The map of one registration, made by :meth:`put` and taken away by :meth:`remove`.
 
     Args:
-        path: image of the errors in mm, 0 where nothing is known, in the world (LPS).
+        path: image of the errors in mm, 0 where nothing is known, LPS.
         report: of the registration; ``worst_mm`` and ``worst_point_lps`` (world) say where the largest error lies.
             Without them it is the largest value of the map.
+        toWorld: 4x4, the image's LPS to that of the world.
 
     Raises:
         OSError: if the image cannot be read.
     """
 
-    def __init__(self, path: Path, report: dict[str, Any]) -> None:
+    def __init__(self, path: Path, report: dict[str, Any], toWorld: np.ndarray | None = None) -> None:
         try:
             image = sitk.ReadImage(str(path), sitk.sitkFloat32)
         except RuntimeError as error:
             raise OSError(f"{path.name} cannot be read") from error
-        self._grid, self._voxels = Grid.of_image(image), sitk.GetArrayFromImage(image)
+        self._voxels = sitk.GetArrayFromImage(image)
+        self._ijkToWorld = (np.eye(4) if toWorld is None else toWorld) @ Grid.of_image(image).matrix
         self.worstMm, self.worstPoint = report.get("worst_mm"), report.get("worst_point_lps")
         if self.worstMm is None or self.worstPoint is None:
             index = np.unravel_index(self._voxels.argmax(), self._voxels.shape)
-            self.worstMm, self.worstPoint = self._voxels[index], apply(self._grid.matrix, index[::-1])
+            self.worstMm, self.worstPoint = self._voxels[index], apply(self._ijkToWorld, index[::-1])
         self._node: slicer.vtkMRMLScalarVolumeNode | None = None
-        self._former: volumes.VoxelsBefore | None = None
+        self._former: VoxelsBefore | None = None
 
     def put(
         self,
@@ -65,15 +68,16 @@ class ErrorMap:
         name = f"{moving.GetName()} to {fixed.GetName()} error (MAD)"
         self._node = transform.GetNodeReference(ERROR_MAP)
         if self._node is not None:
-            self._former, self._formerName = volumes.VoxelsBefore(self._node), self._node.GetName()
+            self._former, self._formerName = VoxelsBefore(self._node), self._node.GetName()
             self._formerWorst = {key: self._node.GetAttribute(key) for key in (WORST_MM, WORST_POINT)}
             self._node.SetName(name)  # the former one may have been of another pair
         else:
             self._node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+            made.mark(self._node, "error map")
             self._node.SetAndObserveDisplayNodeID(_display(scene).GetID())
             transform.SetNodeReferenceID(ERROR_MAP, self._node.GetID())
         fromWorld = np.linalg.inv(volumes.parentToWorld(fixed)) @ FLIP_LPS_RAS
-        volumes.setVoxels(self._node, self._voxels, like=fixed, ijkToRas=fromWorld @ self._grid.matrix)
+        setVoxels(self._node, self._voxels, like=fixed, ijkToRas=fromWorld @ self._ijkToWorld)
         point = apply(fromWorld, self.worstPoint)
         self._node.SetAttribute(WORST_MM, f"{self.worstMm:.6f}")
         self._node.SetAttribute(WORST_POINT, " ".join(f"{value:.6f}" for value in point))

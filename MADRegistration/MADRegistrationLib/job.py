@@ -16,7 +16,7 @@ import slicer
 
 from madreg.errors import InputError
 
-from . import volumes
+from . import masks, volumes
 from .client import WorkerClient
 
 _numbers = itertools.count(1)
@@ -43,7 +43,7 @@ class SceneJob:
     """One job under way, or over.  Call :meth:`start`, then :meth:`poll` often while :attr:`state` is ``running``.
 
     Attributes:
-        fixed, moving: the volumes that it is about; when one of them is deleted, the job is cancelled.
+        fixed, moving: the volumes that it is about; when one of them is deleted, the job fails.
         state: ``new``, ``running``, ``done``, ``cancelled`` or ``failed``.
         message: for ``failed``, one sentence for the user.
     """
@@ -99,13 +99,14 @@ class SceneJob:
         except OSError as error:
             raise InputError(f"The registration process cannot be started: {error}") from error
         self._steps = self._send()
-        self._isEnding = False
+        self._isSent = self._isEnding = False
         self.state = "running"
         self._onProgress(Progress("preparing", 0.0))
 
     def _send(self) -> Iterator[None]:
         command = yield from self._command()
         self._client.send(job=self._number, **command)
+        self._isSent = True
 
     def _write(
         self, node: slicer.vtkMRMLScalarVolumeNode, role: str, mask: slicer.vtkMRMLNode | None = None
@@ -114,7 +115,10 @@ class SceneJob:
         image = volumes.imageOfVolume(node)
         description = {"name": image.name, "mask": None, **(yield from self._writeImage(image, role))}
         if mask is not None:
-            description["mask"] = yield from self._writeImage(volumes.imageOfMask(mask), f"{role}-mask")
+            maskImage = masks.imageOf(mask)
+            yield
+            masks.checkInside(maskImage, image)
+            description["mask"] = yield from self._writeImage(maskImage, f"{role}-mask")
         return description
 
     def _writeImage(self, image: volumes.Image, role: str) -> Iterator[None]:
@@ -131,18 +135,20 @@ class SceneJob:
         """Do a little of what there is to do: one piece to write, whatever the worker has said."""
         if self.state != "running":
             return
-        if not self._nodesExist():
-            return self.cancel()
+        deleted = [f'"{node.GetName()}"' for node in (self.fixed, self.moving) if node.GetScene() is None]
+        if deleted:
+            verb = "was" if len(deleted) == 1 else "were"
+            return self._giveUp(f"{' and '.join(deleted)} {verb} deleted: the registration was stopped.")
         try:
             if next(self._steps, self) is self and self._isEnding:
                 return self._end()
+            if not self._isEnding:
+                self._hear()
         except InputError as error:
-            return self._fail(str(error))
+            return self._giveUp(str(error))
         except (OSError, ValueError) as error:
             what = "result could not be read" if self._isEnding else f"volumes could not be written to {self._folder}"
-            return self._fail(f"The {what}: {error}")
-        if not self._isEnding:
-            self._hear()
+            return self._giveUp(f"The {what}: {error}")
 
     def _hear(self) -> None:
         """Take in what the worker has said."""
@@ -164,9 +170,8 @@ class SceneJob:
             if not self._isEnding:  # only the newest pose is worth drawing
                 self._follow(latest)
             self._onProgress(Progress(latest["stage"], latest["fraction"], latest["seconds_left"], latest["error_mm"]))
-
-    def _nodesExist(self) -> bool:
-        return self.fixed.GetScene() is not None and self.moving.GetScene() is not None
+        if self._isEnding:
+            self._onProgress(Progress("finishing", 1.0))
 
     def _end(self) -> None:
         self._removeFiles()
@@ -178,6 +183,12 @@ class SceneJob:
             self._client.stop()
             self._undo()
             self.state = "cancelled"
+
+    def _giveUp(self, message: str) -> None:
+        """End it from this side: the worker, if it computes, is stopped."""
+        if self._isSent and not self._isEnding:
+            self._client.stop()
+        self._fail(message)
 
     def _fail(self, message: str) -> None:
         self._undo()

@@ -1,6 +1,4 @@
-"""The rules of the panel: what the button says and when, what runs, what a closing scene does.  No Qt in here.
-
-Looking at the result is the business of :mod:`inspection`.
+"""The rules of the panel, put together: selection, what runs, its result, many at once, looking at it.  No Qt in here.
 
 The widget is a thin :class:`View`; it forwards what the user does, and calls :meth:`Panel.poll` by a timer.
 """
@@ -10,45 +8,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import slicer
-
 from madreg.errors import InputError
 
-from . import errormap, masks, saved, table, verdict, views, volumes
+from . import errormap, saved, views
+from .batch import Batch, BatchView
 from .client import WorkerClient
 from .comparison import SceneComparison
+from .inputs import Inputs
 from .inspection import Inspection, InspectionView
-from .job import Progress, SceneJob
-from .parameters import _, presetOf, settingsOf
-from .registration import Inputs, SceneRegistration, newRun
-
-STAGES = {
-    "preparing": "Preparing the volumes",
-    "starting": "Starting the registration process (a few seconds, the first time)",
-    "search": "Searching every pose",
-    "matches": "Following the network's matches",
-    "candidates": "Comparing the best poses",
-    "size": "Bringing the poses to size",
-    "coarse": "Refining, coarse",
-    "medium": "Refining, medium",
-    "fine": "Refining, fine",
-    "estimate": "Estimating the error",
-}
+from .parameters import _, settingsOf
+from .registration import SceneRegistration
+from .result import Result, ResultView
+from .run import Run, RunView
+from .selection import Selection, SelectionView
 
 
-class View(InspectionView, Protocol):
+class View(SelectionView, RunView, ResultView, BatchView, InspectionView, Protocol):
     """What the widget can show."""
 
-    def setButton(self, text: str, isEnabled: bool, toolTip: str) -> None: ...
-    def setBatchButton(self, text: str, isEnabled: bool, toolTip: str) -> None: ...
-    def setMessage(self, text: str, isError: bool) -> None: ...
-    def setProgress(self, text: str, percent: int | None) -> None: ...
-    def setResult(self, html: str) -> None: ...
     def setRevertEnabled(self, isEnabled: bool) -> None: ...
     def setPlotEnabled(self, isEnabled: bool) -> None: ...
-    def setBusy(self, isBusy: bool) -> None: ...
     def setDevices(self, choices: list[tuple[str, str]], current: str) -> None: ...
-    def setPreset(self, preset: Any) -> None: ...
 
 
 class Panel:
@@ -62,22 +42,17 @@ class Panel:
 
     def __init__(self, view: View, client: WorkerClient, ensureTorch: Callable[[], None]) -> None:
         self._view, self._client, self._ensureTorch = view, client, ensureTorch
-        self._parameters: Any = None
-        self._layers: views.Layers | None = None
-        self._queue: list[Inputs] = []
-        self._current: SceneJob | None = None
-        self.finished: list[SceneRegistration] = []
-        self.batchVolumes: list[slicer.vtkMRMLScalarVolumeNode] = []
-        self.table: slicer.vtkMRMLTableNode | None = None
-        self._isBatch = False
-        self._plot: dict[str, Any] = {}
+        self.selection = Selection(view)
+        self.batch = Batch(view, self.selection)
+        self.result = Result(view)
         self.inspection = Inspection(view)
-
-    # --- what the user sees of the inputs ------------------------------------------------------------------------
+        self.run = Run(view, client, self._onNext, self._onEnd)
+        self._layers: views.Layers | None = None
+        self._plot: dict[str, Any] = {}
 
     @property
     def isRunning(self) -> bool:
-        return self._current is not None
+        return self.run.isRunning
 
     @property
     def needsPolling(self) -> bool:
@@ -86,214 +61,118 @@ class Panel:
 
     def setParameters(self, parameters: Any) -> None:
         """Use another parameter node, or None while there is no scene."""
-        self._parameters = parameters
+        self.selection.parameters = parameters
         self.update()
 
     def update(self) -> None:
-        """Show what the parameters allow; called whenever they change."""
-        parameters = self._parameters
+        """Show what there is; called whenever something has changed."""
+        fixed, moving = self.selection.fixed, self.selection.moving
+        if self.isRunning:
+            self._view.setButton(_("Cancel"), True, "")
+        else:
+            self.selection.update()
+            self._updateDevices()
+        self.batch.update(self.isRunning)
+        self.result.update(fixed, moving, self.isRunning)
+        self.inspection.update(fixed, moving, self.isRunning)
         self._view.setRevertEnabled(self.canRevert)
         self._view.setPlotEnabled(not self.isRunning and self._plottable() is not None)
-        fixed, moving = (None, None) if parameters is None else (parameters.fixedVolume, parameters.movingVolume)
-        self.inspection.update(fixed, moving, self.isRunning)
-        if self.isRunning:
-            self._view.setButton(_("Cancel"), True, _("Stop at once and put everything back as it was."))
-            self._view.setBatchButton(_("Cancel"), True, _("Stop at once; what is finished stays."))
-            return
-        if parameters is None:
-            self._view.setButton(_("Register"), False, _("There is no scene."))
-            self._view.setBatchButton(_("Register all"), False, _("There is no scene."))
-            return
-        self._view.setButton(*self._button())
-        self._view.setBatchButton(*self._batchButton())
-        self._view.setPreset(presetOf(parameters))
-        self.updateDevices()
 
-    def _button(self) -> tuple[str, bool, str]:
-        """Text, whether enabled, and tooltip of the one button."""
-        fixed, moving = self._parameters.fixedVolume, self._parameters.movingVolume
-        if fixed is None:
-            return _("Choose a fixed volume"), False, _("The volume that stays where it is.")
-        if moving is None:
-            return _("Choose a moving volume"), False, _("The volume that is brought to the fixed one.")
-        for node, text in ((fixed, _("Fixed volume cannot be used")), (moving, _("Moving volume cannot be used"))):
-            reason = volumes.whyNotVolume(node)
-            if reason:
-                return text, False, reason
-        try:
-            self._inputs(moving).check()
-        except InputError as error:
-            text = _("Choose two different volumes") if fixed is moving else _("Choose another resampled volume")
-            return text, False, str(error)
-        return _("Register"), True, _("Bring the moving volume to the fixed one.")
-
-    def _batchButton(self) -> tuple[str, bool, str]:
-        fixed = self._parameters.fixedVolume
-        number = len(self._batch())
-        if fixed is None or volumes.whyNotVolume(fixed):
-            return _("Choose a fixed volume"), False, _("All moving volumes are brought to the one fixed volume.")
-        if not number:
-            return _("Choose moving volumes"), False, _("Tick the volumes to bring to the fixed one.")
-        text = _("Register one volume") if number == 1 else _("Register {number} volumes").format(number=number)
-        return text, True, _("Bring each ticked volume to the fixed one; a table shows the results.")
-
-    def _batch(self) -> list[slicer.vtkMRMLScalarVolumeNode]:
-        fixed = self._parameters.fixedVolume
-        return [node for node in self.batchVolumes if node.GetScene() is not None and node is not fixed]
-
-    def _batchMask(self, moving: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLNode | None:
-        """The mask chosen above belongs to the moving volume chosen above; all others go by name."""
-        if moving is self._parameters.movingVolume and self._parameters.movingMask is not None:
-            return self._parameters.movingMask
-        return masks.ofVolume(moving)
-
-    def _inputs(self, moving: slicer.vtkMRMLScalarVolumeNode) -> Inputs:
-        parameters = self._parameters
-        return Inputs(
-            parameters.fixedVolume,
-            moving,
-            parameters.fixedMask,
-            parameters.movingMask,
-            parameters.outputTransform,
-            parameters.resampledVolume,
-        )
-
-    def updateDevices(self) -> None:
+    def _updateDevices(self) -> None:
         """Show the devices that the worker has found; before it has run, what every computer has."""
+        if self.selection.parameters is None:
+            return
         found = [(device["name"], device["text"]) for device in self._client.devices] or [("cpu", "CPU")]
         choices = [("auto", _("Automatic (the fastest)")), *found]
-        current = self._parameters.device or "auto"
+        current = self.selection.parameters.device or "auto"
         if current not in [name for name, _text in choices]:
             choices.append((current, current))  # saved with the scene on another computer
         self._view.setDevices(choices, current)
 
-    # --- what the user does --------------------------------------------------------------------------------------
+    # --- registering ---------------------------------------------------------------------------------------------
 
     def onButton(self) -> None:
         """Register, or cancel what runs."""
         if self.isRunning:
             self.cancel()
-        elif self._parameters is not None and self._button()[1]:
-            self._isBatch = False
-            self._begin([self._inputs(self._parameters.movingVolume)])
+        elif self.selection.parameters is not None and not self.selection.button()[1]:
+            self._begin([self.selection.inputs()], isBatch=False)
 
     def onBatchButton(self) -> None:
-        """Register every ticked volume to the fixed one, or cancel."""
-        if self.isRunning:
-            self.cancel()
-        elif self._parameters is not None and self._batchButton()[1]:
-            self._isBatch = True
-            fixed, fixedMask = self._parameters.fixedVolume, self._parameters.fixedMask
-            try:
-                queue = [Inputs(fixed, moving, fixedMask, self._batchMask(moving)) for moving in self._batch()]
-            except InputError as error:
-                return self._view.setMessage(str(error), True)
-            self._begin(queue)
+        """Register every ticked volume to the fixed one."""
+        if self.isRunning or self.batch.whyNot():
+            return
+        try:
+            queue = self.batch.queue()
+        except InputError as error:
+            return self._view.setMessage(str(error), True)
+        self._begin(queue, isBatch=True)
 
-    def _begin(self, queue: list[Inputs]) -> None:
+    def _begin(self, queue: list[Inputs], isBatch: bool) -> None:
+        self.inspection.onFlickerToggled(False)
+        agreed = [self.selection.agreed(inputs) for inputs in queue]
+        if None in agreed:
+            return self._view.setMessage(_("Nothing was changed: choose another output transform."), False)
         try:
             self._ensureTorch()
         except InputError as error:
-            self._view.setMessage(str(error), True)
-            return
+            return self._view.setMessage(str(error), True)
         self._view.setMessage("", False)
-        self._view.setResult("")
         errormap.hideAll()
-        self.finished, self._queue, self._layers, self._run = [], queue, views.Layers.now(), newRun()
-        self._view.setBusy(True)
-        self._next()
+        self.result.keep(None)
+        self._layers = views.Layers.now()
+        parameters = self.selection.parameters
+        self.run.register(agreed, settingsOf(parameters), parameters.followProgress, isBatch)
 
-    def _next(self) -> None:
-        """Start the next of the queue, or end."""
-        while self._queue:
-            inputs = self._queue.pop(0)
-            registration = SceneRegistration(
-                self._client,
-                inputs,
-                settingsOf(self._parameters),
-                self._parameters.followProgress,
-                self._showProgress,
-                self._run,
-            )
-            try:
-                registration.start()
-            except InputError as error:
-                registration.state, registration.message = "failed", str(error)
-                self._note(registration)
-                continue
-            except Exception:
-                self._queue.clear()
-                self._end()  # the panel must stay usable whatever happens
-                raise
-            self._current = registration
-            if not views.isShown(inputs.fixed, inputs.moving):  # else the user's zoom and blend stay
-                views.show(inputs.fixed, inputs.moving)
-            self._view.setOpacity(views.opacity())
-            self.update()
-            return
-        self._end()
+    def _onNext(self, registration: SceneRegistration) -> None:
+        """A registration has begun."""
+        if not views.isShown(registration.fixed, registration.moving):  # else the user's zoom and blend stay
+            views.show(registration.fixed, registration.moving)
+        self._view.setOpacity(views.opacity())
+        self.update()
 
-    def poll(self) -> None:
-        """Let things go on; called by a timer while :attr:`needsPolling`."""
-        if self._current is None:
-            if self._client.poll() and self._parameters is not None:
-                self.updateDevices()
-            return
-        wasReady = self._client.isReady
-        self._current.poll()
-        if self._client.isReady and not wasReady and self._parameters is not None:
-            self.updateDevices()
-        if self._current.state == "running":
-            return
-        registration, self._current = self._current, None
-        if isinstance(registration, SceneComparison):
-            return self._endComparison(registration)
-        self._note(registration)
-        if registration.state == "cancelled":  # its volumes have been deleted
-            self._queue.clear()
-        self._next()
-
-    def _note(self, registration: SceneRegistration) -> None:
-        self.finished.append(registration)
-        if registration.state == "failed":
-            name = f"{registration.inputs.moving.GetName()}: " if self._isBatch else ""
-            self._view.setMessage(name + registration.message, True)
-        elif registration.state == "done" and not self._isBatch and self._parameters is not None:
-            self._parameters.outputTransform = registration.placement.transform
-
-    def _end(self) -> None:
-        self._current = None
-        self._view.setProgress("", None)
-        self._view.setBusy(False)
-        done = [registration for registration in self.finished if registration.state == "done"]
-        if self._isBatch and self.finished:
-            if self.table is None or self.table.GetScene() is None:
-                self.table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "MAD registrations")
-            table.fill(self.table, self.finished)
-            views.showTable(self.table)
-            self._view.setResult(
-                _("{done} of {all} volumes registered.").format(done=len(done), all=len(self.finished))
-            )
+    def _onEnd(self) -> None:
+        """Nothing runs any more."""
+        done, parameters = self.run.done, self.selection.parameters
+        if self.run.isBatch:
+            text = self.batch.show(self.run.registrations)
+            if all(one.state != "failed" for one in self.run.registrations):
+                self._view.setMessage(text, False)
         elif done:
-            self._view.setResult(verdict.resultHtml(done[-1].report))
-        elif self._layers is not None:
+            self.result.keep(done[-1])
+            if parameters is not None and done[-1].isApplied:
+                parameters.outputTransform = done[-1].transform
+        if not done and self._layers is not None:
             self._layers.restore()
         self.update()
 
+    def poll(self) -> None:
+        """Let things go on; called by a timer while :attr:`needsPolling`."""
+        wasReady = self._client.isReady
+        if self.isRunning:
+            self.run.poll()
+        else:
+            self._client.poll()
+        if self._client.isReady and not wasReady:
+            self._updateDevices()
+
     def cancel(self) -> None:
         """Stop what runs, at once, and put its volume back."""
-        if self._current is None:
+        if not self.isRunning:
             return
-        self._queue.clear()
-        self._current.cancel()
-        if isinstance(self._current, SceneComparison):
-            return self._endComparison(self._current)
-        self.finished.append(self._current)
-        self._view.setMessage(
-            _("Cancelled: everything is as it was.") if not self._isBatch else _("Cancelled: what was finished stays."),
-            False,
-        )
-        self._end()
+        text = _("Cancelled: what was finished stays.") if self.run.isBatch else _("Cancelled: nothing was changed.")
+        self.run.cancel()
+        self._view.setMessage(text, False)
+
+    # --- the way back --------------------------------------------------------------------------------------------
+
+    def onAttempt(self) -> None:
+        """Show a result whose verdict is failed, or put the moving volume back."""
+        try:
+            self.result.onAttempt(self.selection.fixed, self.selection.moving)
+        except InputError as error:
+            self._view.setMessage(str(error), True)
+        self.update()
 
     @property
     def canRevert(self) -> bool:
@@ -301,27 +180,23 @@ class Panel:
 
     def _revertible(self) -> list[SceneRegistration] | list[saved.SavedRegistration]:
         """What Revert goes back on: the last run, or what is left of it in a scene that was saved and loaded."""
-        if self.isRunning or self._parameters is None:
+        if self.isRunning or self.selection.parameters is None:
             return []
-        return [registration for registration in self.finished if registration.canRevert] or saved.newest()
+        return [one for one in self.run.registrations if one.canRevert] or saved.newest()
 
     def onRevert(self) -> None:
         """Put everything back to what it was before the last run."""
-        overwritten = []
+        overwritten, parameters = [], self.selection.parameters
         for registration in reversed(self._revertible()):
-            if (
-                registration.madeTransform
-                and self._parameters is not None
-                and (self._parameters.outputTransform is registration.transform)
-            ):
-                self._parameters.outputTransform = None
+            if registration.madeTransform and parameters.outputTransform is registration.transform:
+                parameters.outputTransform = None
             if registration.overwritten is not None:
                 overwritten.append(registration.overwritten.GetName())
             registration.revert()
         if self._layers is not None:
             self._layers.restore()
             self._layers = None
-        self._view.setResult("")
+        self.batch.forget(removeTable=True)
         self._view.setMessage(
             _("Everything is as it was before the registration.")
             if not overwritten
@@ -333,9 +208,11 @@ class Panel:
         )
         self.update()
 
+    # --- pictures ------------------------------------------------------------------------------------------------
+
     def _plottable(self) -> SceneRegistration | None:
         """The registration whose convergence can be shown: the last one."""
-        return next((registration for registration in reversed(self.finished) if registration.canRevert), None)
+        return next(reversed(self.run.done), None)
 
     def onPlot(self) -> None:
         """Show in a plot view how the last registration went."""
@@ -348,47 +225,21 @@ class Panel:
             done.convergence(), _("Registration of {name}").format(name=done.moving.GetName()), self._plot
         )
 
-    def _showProgress(self, progress: Progress) -> None:
-        stage = progress.stage
-        if stage == "preparing" and not self._client.isReady:
-            stage = "starting"
-        parts = [_(STAGES.get(stage, stage.capitalize()))]
-        if self._isBatch:
-            done, total = len(self.finished), len(self.finished) + len(self._queue) + 1
-            parts.insert(0, f"{done + 1}/{total}")
-        if progress.secondsLeft is not None:
-            parts.append(_("{seconds} s left").format(seconds=max(1, round(progress.secondsLeft))))
-        if progress.errorMm is not None:
-            parts.append(_("estimated error {error}").format(error=verdict.millimetres(progress.errorMm)))
-        self._view.setProgress(" – ".join(parts), round(100 * progress.fraction))
-
-    # --- comparing -----------------------------------------------------------------------------------------------
-
     def onCompare(self, kind: str) -> None:
         """Make and show a ``checkerboard`` or the ``edges`` of the two volumes as they lie now."""
-        if self.isRunning or self._parameters is None:
+        if self.isRunning or self.selection.parameters is None:
             return
-        comparison = SceneComparison(
-            self._client,
-            self._parameters.fixedVolume,
-            self._parameters.movingVolume,
-            kind,
-            onProgress=self._showProgress,
-        )
+        fixed, moving = self.selection.fixed, self.selection.moving
+        comparison = SceneComparison(self._client, fixed, moving, kind, onProgress=self.run.showProgress)
+        self._view.setMessage("", False)
         try:
             self._ensureTorch()
-            comparison.start()
+            self.run.do(comparison, lambda: self._onCompared(comparison))
         except InputError as error:
             return self._view.setMessage(str(error), True)
-        self._current = comparison
-        self._view.setBusy(True)
         self.update()
 
-    def _endComparison(self, comparison: SceneComparison) -> None:
-        self._current = None
-        self._view.setProgress("", None)
-        self._view.setBusy(False)
-        self._view.setMessage(comparison.message, bool(comparison.message))
+    def _onCompared(self, comparison: SceneComparison) -> None:
         if comparison.state == "done":
             views.show(comparison.node, None, fit=not views.isShown(comparison.fixed, comparison.moving))
         self.update()
@@ -398,11 +249,12 @@ class Panel:
     def onSceneStartClose(self) -> None:
         """Stop everything that belongs to the scene that is about to go."""
         self.cancel()
-        self.finished, self.batchVolumes, self._layers, self.table, self._plot = [], [], None, None, {}
-        self._parameters = None
-        self._view.setResult("")
+        self.run.forget()
+        self.batch.forget()
+        self.batch.volumes, self._layers, self._plot = [], None, {}
+        self.result.keep(None)
+        self.setParameters(None)
         self._view.setMessage("", False)
-        self.update()
 
     def close(self) -> None:
         """Slicer closes, or the module is reloaded: no process and no file stays."""

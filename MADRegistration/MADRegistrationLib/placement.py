@@ -12,13 +12,17 @@ the motions are composed in the same node, and the chain does not grow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import slicer
 
 from madreg.errors import InputError
-from madreg.image.geometry import slicer_to_parent
+from madreg.image.geometry import fixed_to_moving, slicer_to_parent
 
-from .before import ATTRIBUTE_PREFIX, Before
+from .before import AGREED, ALONG, ATTRIBUTE_PREFIX, LEFT_BEHIND, Before, refer, references
+from .hierarchy import ancestors, carried, namesOf, setParent
 from .volumes import parentToWorld, toMatrix
 
 
@@ -27,14 +31,47 @@ def transformName(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> str:
     return f"{moving.GetName()} to {fixed.GetName()} (MAD)"
 
 
-def ancestors(node: slicer.vtkMRMLTransformableNode) -> list[slicer.vtkMRMLTransformNode]:
-    """The transforms above a node, the nearest first."""
-    chain = []
-    parent = node.GetParentTransformNode()
-    while parent is not None:
-        chain.append(parent)
-        parent = parent.GetParentTransformNode()
-    return chain
+def isOf(transform: slicer.vtkMRMLTransformNode, fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> bool:
+    """Whether a transform is the result of a registration of these two volumes by this module."""
+    return (
+        transform.GetAttribute(ATTRIBUTE_PREFIX + "Version") is not None
+        and transform.GetNodeReference(transform.GetFixedNodeReferenceRole()) is fixed
+        and transform.GetNodeReference(transform.GetMovingNodeReferenceRole()) is moving
+    )
+
+
+def ownTransform(
+    fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLTransformableNode
+) -> slicer.vtkMRMLLinearTransformNode | None:
+    """The transform by which a former registration of the same two volumes has moved ``moving``."""
+    parent = moving.GetParentTransformNode()
+    isOwn = parent is not None and parent.IsA("vtkMRMLLinearTransformNode") and isOf(parent, fixed, moving)
+    return parent if isOwn else None
+
+
+def whyNotOutput(
+    transform: slicer.vtkMRMLTransformNode,
+    fixed: slicer.vtkMRMLTransformableNode,
+    moving: slicer.vtkMRMLTransformableNode,
+) -> str | None:
+    """One sentence that says why a result cannot be written to a transform, or None if it can."""
+    name = f'"{transform.GetName()}"'
+    if transform in ancestors(fixed):
+        return (
+            f'The fixed volume "{fixed.GetName()}" lies under {name} and would be moved with it: '
+            "choose another output transform."
+        )
+    if transform in ancestors(moving)[1:]:
+        return f'{name} already stands above the parent of "{moving.GetName()}": choose another output transform.'
+    return None
+
+
+def notAgreed(
+    transform: slicer.vtkMRMLTransformNode, moving: slicer.vtkMRMLNode, along: Sequence[slicer.vtkMRMLNode] = ()
+) -> list[slicer.vtkMRMLTransformableNode]:
+    """What a transform would move besides the moving volume, ``along`` and what the user has agreed to before."""
+    agreed = [moving, *along, *references(transform, AGREED)]
+    return [node for node in carried(transform) if node not in agreed]
 
 
 class Placement:
@@ -45,10 +82,14 @@ class Placement:
     Args:
         fixed, moving: the volumes that are registered.
         transform: the output, or None to make one at the first :meth:`show`.
+        along: nodes that move with the moving volume: those under the same transform, or already under ``transform``.
+
+    Attributes:
+        isReplaced: whether ``transform`` was deleted meanwhile, so that another one was made.
 
     Raises:
-        InputError: if a parent is not linear, or writing to ``transform`` would move the fixed volume or close a
-            circle of transforms.
+        InputError: if a parent is not linear, or writing to ``transform`` would move the fixed volume or anything
+            else but ``moving`` and ``along``, or would close a circle of transforms.
     """
 
     def __init__(
@@ -56,56 +97,97 @@ class Placement:
         fixed: slicer.vtkMRMLScalarVolumeNode,
         moving: slicer.vtkMRMLScalarVolumeNode,
         transform: slicer.vtkMRMLLinearTransformNode | None = None,
+        along: Sequence[slicer.vtkMRMLTransformableNode] = (),
     ) -> None:
-        self.fixed, self.moving, self.transform = fixed, moving, transform
-        self.scene = moving.GetScene()
-        parentToWorld(fixed)
-        self._movingToWorld = parentToWorld(moving)
+        self.fixed, self.moving, self.transform, self.along = fixed, moving, transform, list(along)
+        self.scene, self.isReplaced = moving.GetScene(), False
+        # the result belongs to the two volumes, wherever the user takes both meanwhile
+        self._fromWorld, self._movingToWorld = np.linalg.inv(parentToWorld(fixed)), parentToWorld(moving)
         self._before = Before.of(moving, transform)
-        self._parentId, self._parentToWorld = self._before.parentId, self._movingToWorld
+        self._parentId = self._before.parentId
+        self._putUnder: list[slicer.vtkMRMLTransformableNode] = []
         if transform is not None:
             self._checkOutput()
             if moving.GetParentTransformNode() is transform:
-                self._parentId, self._parentToWorld = transform.GetTransformNodeID(), parentToWorld(transform)
+                self._parentId = transform.GetTransformNodeID()
+        for node in self.along:
+            if node.GetTransformNodeID() != self._before.parentId and transform not in ancestors(node):
+                raise InputError(
+                    f'"{node.GetName()}" cannot move along with "{moving.GetName()}": put both under one transform.'
+                )
 
     def _checkOutput(self) -> None:
-        transform = self.transform
-        if transform in ancestors(self.fixed):
+        reason = whyNotOutput(self.transform, self.fixed, self.moving)
+        if reason:
+            raise InputError(reason)
+        others = notAgreed(self.transform, self.moving, self.along)
+        if others:
             raise InputError(
-                f'The fixed volume "{self.fixed.GetName()}" lies under "{transform.GetName()}" and would '
-                "be moved with it: choose another output transform."
-            )
-        if transform in ancestors(self.moving)[1:]:
-            raise InputError(
-                f'"{transform.GetName()}" already stands further up, above the parent of '
+                f'"{self.transform.GetName()}" also carries {namesOf(others)}, which would move with '
                 f'"{self.moving.GetName()}": choose another output transform.'
             )
 
+    @property
+    def madeTransform(self) -> bool:
+        """Whether the transform did not exist before."""
+        return self._before.state is None
+
     def show(self, fixedToMoving: np.ndarray) -> None:
         """Put the moving volume where a 4x4 matrix (fixed LPS to moving LPS, world as it was at the start) says."""
+        if self.transform is not None and self.transform.GetScene() is None:  # deleted meanwhile
+            wasUnder = self._before.parentId is not None and self.scene.GetNodeByID(self._before.parentId) is None
+            self._before = replace(
+                self._before, state=None, parentId=self._parentId if wasUnder else self._before.parentId
+            )
+            self.transform, self.isReplaced = None, True
         if self.transform is None:
             self.transform = self.scene.AddNewNodeByClass(
                 "vtkMRMLLinearTransformNode", transformName(self.fixed, self.moving)
             )
-        toParent = np.linalg.inv(self._parentToWorld) @ slicer_to_parent(fixedToMoving) @ self._movingToWorld
-        if self.transform.GetTransformNodeID() != self._parentId:
-            self.transform.SetAndObserveTransformNodeID(self._parentId)
-        self.transform.SetMatrixTransformToParent(toMatrix(toParent))
-        if self.moving.GetTransformNodeID() != self.transform.GetID():
-            self.moving.SetAndObserveTransformNodeID(self.transform.GetID())
+        setParent(self.transform, self._parentId)
+        toWorld = parentToWorld(self.fixed) @ self.ownPose(fixedToMoving)
+        self.transform.SetMatrixTransformToParent(toMatrix(np.linalg.inv(parentToWorld(self.transform)) @ toWorld))
+        setParent(self.moving, self.transform.GetID())
+        for node in self._alongThere:
+            if self.transform not in ancestors(node):
+                setParent(node, self.transform.GetID())
+                self._putUnder.append(node)
 
-    def sign(self, attributes: dict[str, str]) -> None:
+    def ownPose(self, fixedToMoving: np.ndarray) -> np.ndarray:
+        """A 4x4 matrix as of :meth:`show` as one that holds wherever the two are taken: RAS of the moving volume to RAS
+        of the fixed one, each below its parents."""
+        return self._fromWorld @ slicer_to_parent(fixedToMoving) @ self._movingToWorld
+
+    def fromOwnPose(self, movingToFixed: np.ndarray) -> np.ndarray:
+        """The reverse of :meth:`ownPose`."""
+        return fixed_to_moving(np.linalg.inv(self._fromWorld) @ movingToFixed @ np.linalg.inv(self._movingToWorld))
+
+    @property
+    def _alongThere(self) -> list[slicer.vtkMRMLTransformableNode]:
+        return [node for node in self.along if node.GetScene() is not None]
+
+    def sign(self, attributes: dict[str, str], drawn: Sequence[slicer.vtkMRMLNode] = ()) -> None:
         """Write on the transform how it came about: the two volumes, ``MADRegistration.<name>`` attributes, and what
-        :meth:`restore` needs, so that a saved scene can be put back too."""
+        :meth:`restore` needs, so that a saved scene can be put back too.
+
+        Args:
+            drawn: what was drawn on the moving volume; what of it stays behind is noted.
+        """
         transform = self.transform
         transform.SetNodeReferenceID(transform.GetFixedNodeReferenceRole(), self.fixed.GetID())
         transform.SetNodeReferenceID(transform.GetMovingNodeReferenceRole(), self.moving.GetID())
         for name, value in attributes.items():
             transform.SetAttribute(ATTRIBUTE_PREFIX + name, value)
         self._before.write(transform)
+        agreed = references(transform, AGREED)
+        refer(transform, AGREED, agreed + [node for node in self._alongThere if node not in agreed])
+        refer(transform, ALONG, [node for node in self._alongThere if node in self._putUnder])
+        there = [node for node in drawn if node.GetScene() is not None]
+        refer(transform, LEFT_BEHIND, [node for node in there if transform not in ancestors(node)])
 
     def restore(self) -> None:
         """Put everything back as it was before the first :meth:`show`; nodes that are gone are left alone."""
-        self._before.restore(self.transform)
+        self._before.restore(self.transform, self._putUnder)
+        self._putUnder.clear()
         if self._before.state is None:
             self.transform = None

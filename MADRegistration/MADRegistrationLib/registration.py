@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,46 +11,24 @@ from typing import Any
 import numpy as np
 import slicer
 
-from madreg.errors import InputError
-from madreg.image.geometry import Grid, apply, mean_displacement
+from madreg.image.geometry import Grid, apply, flip_world, mean_displacement
 
-from . import saved, volumes
+from . import outcome, saved, volumes
 from .before import ERROR_MAP
 from .client import WorkerClient
 from .errormap import ErrorMap
+from .frame import Frame
+from .inputs import Inputs
 from .job import Progress, SceneJob
-from .placement import Placement
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What is registered and where the result goes; nodes, of which all but the two volumes may be None."""
-
-    fixed: slicer.vtkMRMLScalarVolumeNode
-    moving: slicer.vtkMRMLScalarVolumeNode
-    fixedMask: slicer.vtkMRMLNode | None = None
-    movingMask: slicer.vtkMRMLNode | None = None
-    transform: slicer.vtkMRMLLinearTransformNode | None = None
-    resampled: slicer.vtkMRMLScalarVolumeNode | None = None
-
-    def check(self) -> None:
-        """Raise InputError, in one sentence, for what cannot be registered."""
-        for node, role in ((self.fixed, "fixed"), (self.moving, "moving")):
-            if node is None:
-                raise InputError(f"Choose a {role} volume.")
-            reason = volumes.whyNotVolume(node)
-            if reason:
-                raise InputError(reason)
-        if self.fixed is self.moving:
-            raise InputError("The fixed and the moving volume are the same: choose two different ones.")
-        if self.resampled is not None and self.resampled in (self.fixed, self.moving, self.fixedMask, self.movingMask):
-            raise InputError(
-                f'"{self.resampled.GetName()}" is an input and would be overwritten: choose another resampled volume.'
-            )
+from .placement import Placement, ownTransform
+from .verdict import verdictOf
+from .voxels import VoxelsBefore, setDisplay, setVoxels
 
 
 class SceneRegistration(SceneJob):
     """One registration under way, or over.
+
+    A result whose verdict is ``failed`` is an attempt: the scene is as it was before, until :meth:`apply`.
 
     Args:
         settings: fields of ``madreg.settings.Settings``.
@@ -59,8 +36,9 @@ class SceneRegistration(SceneJob):
         run: what the registrations that belong together have in common, see :func:`newRun`.
 
     Attributes:
-        report: for ``done``, what ``madreg register --report`` writes, and ``moved_mm``, how far the centre of the
-            moving volume went.
+        report: for ``done``, what ``madreg register --report`` writes, in the world, and ``moved_mm``, how far the
+            centre of the moving volume went.
+        isApplied: whether the moving volume lies where the result says.
         history: (fraction of the run, 4x4 pose, estimated error in mm or None) of all progress.
         errorMap: the estimated error all over the fixed volume, if the backend has sent it.
         state: as of every job, or ``reverted``.
@@ -79,16 +57,23 @@ class SceneRegistration(SceneJob):
         self.inputs, self.settings, self.follow, self.run = inputs, settings, follow, run or newRun()
         self.errorMap: ErrorMap | None = None
         self.report: dict[str, Any] = {}
+        self.isApplied = False
         self.history: list[tuple[float, np.ndarray, float | None]] = []
 
     def _prepare(self) -> None:
         self.inputs.check()
-        self.placement = Placement(self.fixed, self.moving, self.inputs.transform)
+        self.placement = self._place()
+        self._frame = Frame(self.fixed)
         moving = volumes.imageOfVolume(self.moving)
         fixed = volumes.imageOfVolume(self.fixed)
         self._corners = Grid(fixed.array.shape[::-1], fixed.matrix).corners
         self._center = apply(moving.matrix, (np.array(moving.array.shape[::-1]) - 1) / 2)
-        self._former = None if self.inputs.resampled is None else volumes.VoxelsBefore(self.inputs.resampled)
+        self._former = None if self.inputs.resampled is None else VoxelsBefore(self.inputs.resampled)
+        self._drawn = [node for node in (*self.inputs.drawn, self.inputs.movingMask) if node is not None]
+
+    def _place(self) -> Placement:
+        transform = self.inputs.transform or ownTransform(self.fixed, self.moving)
+        return Placement(self.fixed, self.moving, transform, self.inputs.along)
 
     def _command(self) -> Iterator[None]:
         return {
@@ -100,36 +85,76 @@ class SceneRegistration(SceneJob):
             "error_map": str(self._folder / "error-map.nrrd"),
         }
 
+    def _writeImage(self, image: volumes.Image, role: str) -> Iterator[None]:
+        return (yield from super()._writeImage(image.moved(self._frame.fromWorld), role))
+
     def _record(self, event: dict[str, Any]) -> None:
-        self.history.append((event["fraction"], np.array(event["matrix"]), event["error_mm"]))
+        self.history.append((event["fraction"], self._frame.inWorld(np.array(event["matrix"])), event["error_mm"]))
 
     def _follow(self, event: dict[str, Any]) -> None:
         if self.follow:
-            self.placement.show(np.array(event["matrix"]))
+            self.placement.show(self.history[-1][1])
 
     def _finish(self, event: dict[str, Any]) -> Iterator[None]:
-        report = event["report"]
-        voxels = None if self.inputs.resampled is None else np.load(self._outputPath, allow_pickle=False)
-        errorMap = ErrorMap(Path(event["error_map"]), report) if event.get("error_map") else None
+        self.report = self._inWorld(event["report"])
+        self._matrix = np.array(self.report["matrix_fixed_to_moving_lps"])
+        moved = apply(np.linalg.inv(self._matrix), self._center) - self._center
+        self.report["moved_mm"] = float(np.linalg.norm(moved))
+        self.history.append((1.0, self._matrix, self.report["error_after_mm"]))
+        if event.get("error_map"):
+            self.errorMap = ErrorMap(Path(event["error_map"]), self.report, self._frame.toWorld)
         yield
-        matrix = np.array(report["matrix_fixed_to_moving_lps"])
-        moved = apply(np.linalg.inv(matrix), self._center) - self._center
-        self.report = {**report, "moved_mm": float(np.linalg.norm(moved))}
-        self.history.append((1.0, matrix, report["error_after_mm"]))
+        if verdictOf(self.report)[0] == "failed":
+            self._keepAttempt()
+            return
+        self._apply(self._matrix)
+        yield
+        if self.inputs.resampled is not None:
+            yield from self._resample(np.load(self._outputPath, allow_pickle=False))
+            outcome.keep(self.placement.transform, self.fixed, self.moving, self.report)
+
+    def _inWorld(self, report: dict[str, Any]) -> dict[str, Any]:
+        """The report of the worker, which knows nothing of the scene, with positions of the scene's world."""
+        matrix = self._frame.inWorld(np.array(report["matrix_fixed_to_moving_lps"]))
+        converted = {
+            "matrix_fixed_to_moving_lps": matrix.tolist(),
+            "matrix_fixed_to_moving_ras": flip_world(matrix).tolist(),
+            "notices": list(report.get("notices", [])),
+        }
+        if report.get("worst_point_lps") is not None:
+            converted["worst_point_lps"] = apply(self._frame.toWorld, np.array(report["worst_point_lps"])).tolist()
+        return {**report, **converted}
+
+    def _keepAttempt(self) -> None:
+        self._attempt = self.placement.ownPose(self._matrix)
+        self.placement.restore()
+        if self.inputs.resampled is not None:
+            self._note(f'"{self.inputs.resampled.GetName()}" was not written.')
+
+    def _apply(self, matrix: np.ndarray) -> None:
+        """Put the moving volume in place (4x4, fixed LPS to moving LPS), and all that belongs to it."""
         self.placement.show(matrix)
         transform = self.placement.transform
-        self.placement.sign({**_attributes(report), saved.RUN: self.run})
+        if self.placement.isReplaced:
+            self._note(f'The output transform was deleted meanwhile: the result is in "{transform.GetName()}".')
+        self.placement.sign({**_attributes(self.report), saved.RUN: self.run}, self._drawn)
+        outcome.keep(transform, self.fixed, self.moving, self.report)
         saved.signResampled(transform, self._former)
-        if errorMap is None:
+        if self.errorMap is None:
             transform.SetNodeReferenceID(ERROR_MAP, None)  # of an earlier result
         else:
-            errorMap.put(self.fixed, self.moving, transform)
-            self.errorMap = errorMap
+            self.errorMap.put(self.fixed, self.moving, transform)
+        self.isApplied = True
+
+    def _resample(self, voxels: np.ndarray) -> Iterator[None]:
+        if self.inputs.resampled.GetScene() is None:
+            return self._note("The resampled volume was deleted meanwhile, and not written.")
+        setVoxels(self.inputs.resampled, voxels, like=self.fixed)
         yield
-        if voxels is not None and self.inputs.resampled.GetScene() is not None:
-            volumes.setVoxels(self.inputs.resampled, voxels, like=self.fixed)
-            yield
-            volumes.setDisplay(self.inputs.resampled, like=self.moving)
+        setDisplay(self.inputs.resampled, like=self.moving)
+
+    def _note(self, notice: str) -> None:
+        self.report["notices"].append(notice)
 
     def convergence(self) -> np.ndarray:
         """How the registration went: (n, 3) of percent of the run, distance in mm from the final pose (mean over the
@@ -148,22 +173,43 @@ class SceneRegistration(SceneJob):
         self.placement.restore()
         if self._former is not None:
             self._former.restore()
+        self.isApplied = False
+
+    # --- afterwards ----------------------------------------------------------------------------------------------
+
+    @property
+    def isAttempt(self) -> bool:
+        """Whether the verdict is ``failed``, so that the result is only applied when the user asks for it."""
+        return self.state == "done" and verdictOf(self.report)[0] == "failed"
+
+    def showAttempt(self) -> None:
+        """Apply a result whose verdict is ``failed``.
+
+        Raises:
+            InputError: if the scene does not allow it any more.
+        """
+        self.placement = self._place()
+        self._apply(self.placement.fromOwnPose(self._attempt))
+
+    def hideAttempt(self) -> None:
+        """Take it back."""
+        self._undo()
 
     @property
     def canRevert(self) -> bool:
-        return self.state == "done" and self.moving.GetScene() is not None
+        return self.state == "done" and self.isApplied and self.moving.GetScene() is not None
 
     overwritten = None  # :meth:`revert` gives everything back
 
     @property
     def transform(self) -> slicer.vtkMRMLLinearTransformNode | None:
-        """The result."""
+        """The result; None where it is not applied and the transform did not exist before."""
         return self.placement.transform
 
     @property
     def madeTransform(self) -> bool:
         """Whether the transform did not exist before."""
-        return self.inputs.transform is None
+        return self.placement.madeTransform
 
     def revert(self) -> None:
         """Put the scene back to what it was before this registration, the resampled volume included."""

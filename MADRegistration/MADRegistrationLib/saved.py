@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import slicer
 
-from . import errormap, volumes
+from . import errormap
 from .before import ATTRIBUTE_PREFIX, ERROR_MAP, RESAMPLED, Before
+from .voxels import VoxelsBefore
 
 RUN = "Run"
 RESAMPLED_WAS_EMPTY = ATTRIBUTE_PREFIX + "ResampledWasEmpty"
 
 
-def signResampled(transform: slicer.vtkMRMLLinearTransformNode, former: volumes.VoxelsBefore | None) -> None:
+def signResampled(transform: slicer.vtkMRMLLinearTransformNode, former: VoxelsBefore | None) -> None:
     """Note on the transform which volume was resampled, and whether it had voxels before, which are not kept."""
     transform.SetNodeReferenceID(RESAMPLED, None if former is None else former.node.GetID())
     transform.SetAttribute(RESAMPLED_WAS_EMPTY, None if former is None else str(former.voxels is None))

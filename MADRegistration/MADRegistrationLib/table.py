@@ -5,16 +5,16 @@ from __future__ import annotations
 import slicer
 import vtk
 
+from . import verdict
 from .registration import SceneRegistration
-from .verdict import verdictOf
 
 NUMBERS = {
     "Error before (mm)": ("error_before_mm", 1),
     "Error after (mm)": ("error_after_mm", 1),
-    "Largest error (mm)": ("worst_mm", 1),
+    "Largest local error (mm)": ("worst_mm", 1),
     "Overlap (%)": ("overlap", 100),
-    "Moved (mm)": ("moved_mm", 1),
-    "Turned (degrees)": ("rotation_degrees", 1),
+    "Translation (mm)": ("moved_mm", 1),
+    "Rotation (degrees)": ("rotation_degrees", 1),
     "Time (s)": ("seconds", 1),
 }
 """Columns, with the key of the report and the factor to the unit of the column."""
@@ -23,14 +23,21 @@ NUMBERS = {
 def fill(table: slicer.vtkMRMLTableNode, registrations: list[SceneRegistration]) -> None:
     """Replace the contents of a table by one row for each registration, finished or not."""
     table.RemoveAllColumns()
+    _addColumn(table, "Verdict", [verdictOf(one) for one in registrations])
     _addColumn(table, "Moving volume", [one.moving.GetName() for one in registrations])
-    _addColumn(table, "Verdict", [verdictOf(one.report)[0] if one.report else one.state for one in registrations])
     used = [one.inputs.movingMask for one in registrations]
     _addColumn(table, "Moving mask", ["" if mask is None else mask.GetName() for mask in used])
     for name, (key, factor) in NUMBERS.items():
         values = [one.report.get(key) for one in registrations]
         _addColumn(table, name, ["" if value is None else f"{factor * value:.1f}" for value in values])
     _addColumn(table, "Remark", [one.message for one in registrations])
+
+
+def verdictOf(registration: SceneRegistration) -> str:
+    """One word for a registration: its verdict, or why there is none."""
+    if registration.report:
+        return verdict.verdictOf(registration.report)[0]
+    return "not started" if registration.state == "new" else registration.state
 
 
 def _addColumn(table: slicer.vtkMRMLTableNode, name: str, values: list[str]) -> None:

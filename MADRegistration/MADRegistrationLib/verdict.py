@@ -5,19 +5,21 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from .parameters import _
+
 COLORS = {"aligned": "#2e7d32", "check": "#b26a00", "failed": "#c62828"}
 
 REASONS = {
     "aligned": "The estimated error is small. Only your eyes can confirm it.",
     "check": "The estimated error is not small, or not certain: look at the overlay before you rely on it.",
-    "failed": "The volumes do not seem to fit: try another start, or masks around the common anatomy.",
+    "failed": "The volumes do not seem to fit: try another initialization, or masks around the common anatomy.",
 }
 
 
 def verdictOf(report: dict[str, Any]) -> tuple[str, str]:
     """``aligned``, ``check`` or ``failed``, and the reason in one sentence.
 
-    It is the backend's (:mod:`madreg.quality.estimate`), but without an estimate never ``aligned``.
+    It is the backend's (:mod:`madreg.quality.quality`), but without an estimate never ``aligned``.
     """
     verdict = report.get("verdict", "check")
     if verdict == "failed":
@@ -34,30 +36,40 @@ def millimetres(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1f} mm"
 
 
-def rowOf(report: dict[str, Any]) -> list[tuple[str, str]]:
+def rowsOf(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Names and values of everything worth knowing about a result.
 
     ``moved_mm`` of the report is how far the centre of the moving volume went; ``volume_scale`` is a ratio of volumes,
     shown as the mean ratio of lengths, of moving to fixed.
     """
-    rows = [
-        ("Estimated error before", millimetres(report.get("error_before_mm"))),
-        ("Estimated error after", millimetres(report.get("error_after_mm"))),
-        ("Largest error of a region", millimetres(report.get("worst_mm"))),
-        ("Overlap of the fields of view", f"{100 * report['overlap']:.0f} %"),
-        ("Moved (at its center)", millimetres(report.get("moved_mm"))),
-        ("Turned", f"{report['rotation_degrees']:.1f}°" if "rotation_degrees" in report else "unknown"),
-        ("Scale", f"{report['volume_scale'] ** (1 / 3):.3f}" if "volume_scale" in report else "unknown"),
-        ("Time", f"{report['seconds']:.1f} s on {report['device']}"),
+    return [
+        (_("Estimated error before"), millimetres(report.get("error_before_mm"))),
+        (_("Estimated error after"), millimetres(report.get("error_after_mm"))),
+        (_("Largest local error"), millimetres(report.get("worst_mm"))),
+        (_("Overlap of the fields of view"), f"{100 * report['overlap']:.0f} %"),
+        (_("Translation (of the center)"), millimetres(report.get("moved_mm"))),
+        (_("Rotation"), f"{report['rotation_degrees']:.1f}°" if "rotation_degrees" in report else _("unknown")),
+        (_("Scale"), f"{report['volume_scale'] ** (1 / 3):.3f}" if "volume_scale" in report else _("unknown")),
+        (_("Time"), f"{report['seconds']:.1f} s on {report['device']}"),
     ]
-    return rows
 
 
-def resultHtml(report: dict[str, Any]) -> str:
-    """The result for a rich text label."""
+def headline(report: dict[str, Any]) -> str:
+    """The verdict with one number, and the reason, as rich text."""
     verdict, reason = verdictOf(report)
-    rows = "".join(f"<tr><td>{name}:&nbsp;&nbsp;</td><td>{escape(value)}</td></tr>" for name, value in rowOf(report))
-    notices = "".join(f"<p>{escape(notice)}</p>" for notice in report.get("notices", []))
-    return (
-        f'<p><b style="color:{COLORS[verdict]}">{verdict.upper()}</b> &nbsp;{reason}</p><table>{rows}</table>{notices}'
+    number = ""
+    if report.get("error_after_mm") is not None:
+        number = " &nbsp;" + _("{error} estimated error").format(
+            error=f"<b>{millimetres(report['error_after_mm'])}</b>"
+        )
+    notices = "".join(f"<p>{escape(notice, quote=False)}</p>" for notice in report.get("notices", []))
+    name = f'<b style="color:{COLORS[verdict]}">{verdict.upper()}</b>'
+    return f'<p><span style="font-size:large">{name}{number}</span><br>{reason}</p>{notices}'
+
+
+def details(report: dict[str, Any]) -> str:
+    """All numbers, as rich text."""
+    rows = "".join(
+        f"<tr><td>{name}:&nbsp;&nbsp;</td><td>{escape(value, quote=False)}</td></tr>" for name, value in rowsOf(report)
     )
+    return f"<table>{rows}</table>"

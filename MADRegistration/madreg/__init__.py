@@ -1,3 +1,68 @@
-"""MADRegistration's backend: register two scans of any contrast, from any pose, without Slicer."""
+"""Rigid and affine registration of 3D scans of any contrast, from any pose.
+
+Everything that is listed in ``__all__`` is imported when it is first used: ``import madreg`` takes no time and does
+not need torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "InputError": "errors",
+    "Job": "pipeline.job",
+    "Outputs": "pipeline.job",
+    "Result": "pipeline.result",
+    "ScanFile": "pipeline.job",
+    "Settings": "settings",
+    "Transform": "image.transform",
+    "Volume": "image.volume",
+    "read_transform": "io.writing",
+    "read_volume": "io.reading",
+    "register": "pipeline.registration",
+    "run_job": "pipeline.job",
+    "volume_from_image": "io.reading",
+    "write_transform": "io.writing",
+}
+
+__all__ = [  # the keys of _MODULES; a test compares them
+    "InputError",
+    "Job",
+    "Outputs",
+    "Result",
+    "ScanFile",
+    "Settings",
+    "Transform",
+    "Volume",
+    "__version__",
+    "read_transform",
+    "read_volume",
+    "register",
+    "run_job",
+    "volume_from_image",
+    "write_transform",
+]
+
+if TYPE_CHECKING:
+    from .errors import InputError
+    from .image.transform import Transform
+    from .image.volume import Volume
+    from .io.reading import read_volume, volume_from_image
+    from .io.writing import read_transform, write_transform
+    from .pipeline.job import Job, Outputs, ScanFile, run_job
+    from .pipeline.registration import register
+    from .pipeline.result import Result
+    from .settings import Settings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

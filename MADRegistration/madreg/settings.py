@@ -1,47 +1,233 @@
-"""What the user may choose of a registration."""
+"""What the user may choose: one table for the command line, the panel, the benchmark and the documentation.
+
+Nothing here imports torch or numpy, so that ``madreg --help`` and the panel of 3D Slicer have it at once.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .descent.parameters import DEGREES_OF_FREEDOM
 from .errors import InputError
 from .measures import MEASURES
+from .system.device_names import check_device
 
-INITS = ("given", "geometry", "mass", "search")
+if TYPE_CHECKING:
+    import numpy as np
+
+LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of an option, its label in the panel, and what it means."""
+
+    value: str
+    label: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Option:
+    """Something that the user may choose.
+
+    Attributes:
+        name: the field of :class:`Settings`, or the argument of the command.
+        flag: on the command line.
+        label: in the panel.
+        help: one line, for ``--help``, the tooltip and the documentation.
+        default: None if it is left out.
+        choices: the values; empty if it is a number, a name or a file.
+        former: earlier names of values, which are still understood, and what they are called now.
+        former_flags: earlier names on the command line, which are still understood.
+        placeholder: for the value, in ``--help``.
+    """
+
+    name: str
+    flag: str
+    label: str
+    help: str
+    default: Any = None
+    choices: tuple[Choice, ...] = ()
+    former: Mapping[str, str] = field(default_factory=dict)
+    former_flags: tuple[str, ...] = ()
+    placeholder: str | None = None
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values that may be chosen."""
+        return tuple(choice.value for choice in self.choices)
+
+    def label_of(self, value: str) -> str:
+        """The panel's label of a value."""
+        return next(choice.label for choice in self.choices if choice.value == value)
+
+    def normalized(self, value: Any) -> Any:
+        """The present name of a value."""
+        return self.former.get(value, value) if isinstance(value, str) else value
+
+
+TYPE = Option(
+    name="type",
+    flag="--type",
+    label="Transform type",
+    help="what the transform may do to the moving image",
+    default="rigid",
+    choices=(
+        Choice("rigid", "Rigid", "rotation and translation"),
+        Choice("similarity", "Similarity", "rotation, translation and one scale"),
+        Choice("affine", "Affine", "rotation, translation, scales and shear"),
+    ),
+)
+INITIALIZATION = Option(
+    name="init",
+    flag="--init",
+    label="Initialization",
+    help="where the registration starts",
+    default="search",
+    choices=(
+        Choice("search", "Search all poses", "search every rotation and translation"),
+        Choice("none", "Current positions", "where the images are, or the initial transform"),
+        Choice("geometry", "Centers of the volumes", "the centers of the images are aligned"),
+        Choice("center_of_mass", "Centers of mass", "the centers of mass are aligned"),
+    ),
+    former={"given": "none", "mass": "center_of_mass"},
+)
+MEASURE = Option(
+    name="measure",
+    flag="--measure",
+    label="Similarity measure",
+    help="what is optimized",
+    default="default",
+    choices=(
+        Choice("default", "Default", "the whole pipeline: search, NMI and NGF at several resolutions"),
+        *(Choice(name, f"{entry.label} only", f"{entry.label} only, at 4 mm") for name, entry in MEASURES.items()),
+    ),
+)
+DEVICE = Option(
+    name="device",
+    flag="--device",
+    label="Device",
+    help="where to compute",
+    default="auto",
+    choices=(
+        Choice("auto", "Automatic", "a GPU if there is one, otherwise the CPU"),
+        Choice("cpu", "CPU", "the processor"),
+        Choice("cuda", "NVIDIA GPU", "an NVIDIA GPU; cuda:1 is the second one"),
+        Choice("mps", "Apple GPU", "the GPU of an Apple computer"),
+    ),
+    placeholder="NAME",
+)
+SEED = Option(
+    name="seed", flag="--seed", label="Random seed", help="random seed, 0 or greater", default=0, placeholder="N"
+)
+INITIAL_TRANSFORM = Option(
+    name="initial_transform",
+    flag="--initial-transform",
+    label="Initial transform",
+    help="linear ITK transform to start from, fixed points to moving points",
+    former_flags=("--start",),
+    placeholder="FILE",
+)
+WEIGHTS = Option(
+    name="weights",
+    flag="--weights",
+    label="Network weights",
+    help="network of MAD, written by `madreg train` (default: the bundled one)",
+    placeholder="FILE",
+)
+FIXED_MASK = Option(
+    name="fixed_mask",
+    flag="--fixed-mask",
+    label="Fixed mask",
+    help="image on the grid of the fixed image: voxels that are 0 are ignored",
+    placeholder="FILE",
+)
+MOVING_MASK = Option(
+    name="moving_mask",
+    flag="--moving-mask",
+    label="Moving mask",
+    help="image on the grid of the moving image: voxels that are 0 are ignored",
+    placeholder="FILE",
+)
+OPTIONS = {
+    option.name: option
+    for option in (
+        TYPE,
+        INITIALIZATION,
+        INITIAL_TRANSFORM,
+        MEASURE,
+        FIXED_MASK,
+        MOVING_MASK,
+        WEIGHTS,
+        DEVICE,
+        SEED,
+    )
+}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user may choose.
+    """The settings of one registration; :data:`OPTIONS` says what each value means.
 
     Attributes:
         type: ``rigid``, ``similarity`` or ``affine``.
-        measure: ``default`` (the pipeline), or ``mad``, ``nmi``, ``ngf`` alone at one resolution.
-        init: ``given`` (where the volumes are, or ``start``), ``geometry`` or ``mass`` (centres are aligned), or
-            ``search`` (every pose).
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        seed: of everything random.
-        start: 4x4, fixed LPS to moving LPS, for ``given``; the identity if None.
+        measure: ``default`` (the whole pipeline), or the name of one measure, which is used alone at one resolution.
+        init: ``search``, ``none``, ``geometry`` or ``center_of_mass``; the former names ``given`` and ``mass`` are
+            replaced by their present ones.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        seed: random seed, 0 or greater.
+        start: (4, 4), fixed LPS to moving LPS, mm, the initial transform; the identity if None.
         weights: ``.pt`` file of the MAD network, from ``madreg train``; the bundled one if None.
     """
 
-    type: str = "rigid"
-    measure: str = "default"
-    init: str = "search"
-    device: str = "auto"
-    seed: int = 0
+    type: str = TYPE.default
+    measure: str = MEASURE.default
+    init: str = INITIALIZATION.default
+    device: str = DEVICE.default
+    seed: int = SEED.default
     start: np.ndarray | None = None
-    weights: str | None = None
+    weights: str | None = WEIGHTS.default
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "init", INITIALIZATION.normalized(self.init))
+
+    @classmethod
+    def from_mapping(cls, values: Any) -> Settings:
+        """Checked settings of a mapping from names to values, such as parsed JSON.
+
+        Raises:
+            InputError: if it is no mapping, or has an unknown name or value.
+        """
+        if not isinstance(values, Mapping):
+            raise InputError("The settings are not a table of names and values.")
+        known = [one.name for one in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise InputError(f'There is no setting "{name}": choose from {", ".join(known)}.')
+        settings = cls(**values)
+        settings.check()
+        return settings
 
     def check(self) -> None:
         """Raise InputError for a value that does not exist."""
-        for name, value, known in (
-            ("transform type", self.type, tuple(DEGREES_OF_FREEDOM)),
-            ("measure", self.measure, ("default", *MEASURES)),
-            ("initialisation", self.init, INITS),
-        ):
-            if value not in known:
-                raise InputError(f'There is no {name} "{value}": choose one of {", ".join(known)}.')
+        for what, option in (("transform type", TYPE), ("measure", MEASURE), ("initialization", INITIALIZATION)):
+            value = getattr(self, option.name)
+            if value not in option.values:
+                raise InputError(f'There is no {what} "{value}": choose one of {", ".join(option.values)}.')
+        check_device(self.device)
+        check_seed(self.seed)
+        if not (self.weights is None or isinstance(self.weights, str) or hasattr(self.weights, "__fspath__")):
+            raise InputError("The weights are not the name of a file: give a .pt file that `madreg train` wrote.")
+
+
+def check_seed(seed: Any) -> int:
+    """The random seed, if it is a whole number in range.
+
+    Raises:
+        InputError: if not.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f'The random seed "{seed}" cannot be used: give a whole number from 0 to {LARGEST_SEED}.')
+    return seed

@@ -1,13 +1,22 @@
 """Real MRML scenes for the tests, from the PyPI package slicer-core: everything of Slicer but Qt."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for doubles
 
 slicer = pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
 
 import vtk  # noqa: E402
+from doubles import FAKES, FakeView  # noqa: E402
 from vtk.util.numpy_support import numpy_to_vtk  # noqa: E402
 
+from MADRegistrationLib.client import WorkerClient  # noqa: E402
+from MADRegistrationLib.panel import Panel  # noqa: E402
+from MADRegistrationLib.process import SubprocessProcess  # noqa: E402
 from MADRegistrationLib.volumes import toMatrix  # noqa: E402
 
 
@@ -80,3 +89,33 @@ def addTransform(scene):
         return node
 
     return add
+
+
+@pytest.fixture
+def client():
+    client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
+    yield client
+    client.stop()
+
+
+@pytest.fixture
+def view():
+    return FakeView()
+
+
+@pytest.fixture
+def panel(view, client, scene):
+    for name in ("Red", "Green"):
+        node = slicer.vtkMRMLSliceCompositeNode()
+        node.SetLayoutName(name)
+        scene.AddNode(node)
+    return Panel(view, client, ensureTorch=lambda: None)
+
+
+@pytest.fixture
+def volumes(addVolume):
+    """Three scans: MR, CT and PET."""
+    return [
+        addVolume(np.random.default_rng(n).integers(0, 9, (9, 10, 11)).astype(np.int16), name=name)
+        for n, name in enumerate(("MR", "CT", "PET"))
+    ]

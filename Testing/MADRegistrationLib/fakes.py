@@ -12,22 +12,24 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "MADRegistration"))
 
-import numpy as np  # noqa: E402
-import SimpleITK as sitk  # noqa: E402
+import numpy as np
+import SimpleITK as sitk
 
-from madreg.commands import worker  # noqa: E402
-from madreg.errors import InputError  # noqa: E402
-from madreg.image.geometry import Grid, apply  # noqa: E402
+from madreg.commands import worker
+from madreg.errors import InputError
+from madreg.image.geometry import Grid, apply
+from madreg.image.transform import Transform
+from madreg.io.writing import resample
 
-QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK = range(9)
+QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAILED, WAITING = range(11)
 
 SHIFT = np.array([[1.0, 0, 0, 10], [0, 1, 0, -20], [0, 0, 1, 30], [0, 0, 0, 1]])
 
 
 def perform(command, say):
     kind = command["settings"]["seed"]
-    tell = worker._teller(say, command["job"])
-    tell(SimpleNamespace(stage="search", fraction=0.5, matrix=SHIFT / 2 + np.eye(4) / 2, error_mm=12.5))
+    report = worker.progress_reporter(say, command["job"])
+    report(SimpleNamespace(stage="search", fraction=0.5, transform=Transform(SHIFT / 2 + np.eye(4) / 2), error_mm=12.5))
     if kind == CRASH:
         os._exit(3)
     elif kind == BAD_INPUT:
@@ -50,12 +52,16 @@ def perform(command, say):
                 seconds_left=None,
             )
         time.sleep(600)
-    fixed, moving = (worker._image(command[role]) for role in ("fixed", "moving"))
+    elif kind == WAITING:  # so that the test can do something meanwhile
+        time.sleep(1.0)
+    fixed, moving = (worker.image_of(command[role]) for role in ("fixed", "moving"))
     if command["resampled"]:
-        worker._write_resampled(fixed, moving, SHIFT, Path(command["resampled"]))
+        resampled = resample(moving, fixed, Transform(SHIFT))
+        np.save(command["resampled"], sitk.GetArrayFromImage(resampled), allow_pickle=False)
     worst = write_error_map(command) if command["settings"]["measure"] == "nmi" else {}
     return {
         **worst,
+        "verdict": "failed" if kind == FAILED else "check",
         "matrix_fixed_to_moving_lps": SHIFT.tolist(),
         "madreg": "0",
         "settings": command["settings"],
@@ -73,7 +79,7 @@ WORST_MM, WORST_INDEX = 17.5, (4, 3, 2)
 
 def write_error_map(command):
     """At half the fixed image's resolution: 2 mm, 0 in the first slice, one worst voxel.  Returns what is reported."""
-    fixed = worker._image(command["fixed"])
+    fixed = worker.image_of(command["fixed"])
     grid = Grid.of_image(fixed)
     coarse = Grid(tuple((n + 1) // 2 for n in grid.size), grid.matrix @ np.diag([2.0, 2, 2, 1]))
     voxels = np.full(coarse.shape, 2.0, np.float32)

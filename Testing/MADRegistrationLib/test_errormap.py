@@ -57,7 +57,7 @@ def write(tmp_path):
 
 def test_the_map_lies_where_the_fixed_volume_lies_and_moves_with_it(registered, write, addTransform):
     fixed, moving, transform = registered
-    path, worst, voxels = write(fixed)
+    path, worst, _voxels = write(fixed)
     ErrorMap(path, {}).put(fixed, moving, transform)  # the report says nothing of a worst point: the largest value
     node = errormap.find(fixed, moving)
     assert node.GetName() == "CT to MR error (MAD)" and node.GetParentTransformNode() is fixed.GetParentTransformNode()
@@ -150,7 +150,7 @@ def test_the_map_of_an_earlier_result_is_overwritten_and_comes_back(registered, 
     ErrorMap(write(fixed)[0], {"worst_mm": 3.0, "worst_point_lps": [1, 2, 3]}).put(fixed, moving, transform)
     node = errormap.find(fixed, moving)
     before = slicer.util.arrayFromVolume(node).copy()
-    path, _, voxels = write(fixed)
+    path, _, _voxels = write(fixed)
     sitk.WriteImage(sitk.ReadImage(str(path)) * 0 + 7, str(path))
     again = ErrorMap(path, {})
     again.put(fixed, moving, transform)
@@ -165,6 +165,7 @@ def test_the_name_follows_the_pair(registered, write, addVolume):
     fixed, moving, transform = registered
     ErrorMap(write(fixed)[0], {}).put(fixed, moving, transform)
     node = errormap.find(fixed, moving)
+    moving.SetAndObserveTransformNodeID(None)  # else the transform would move both
     other = addVolume(np.zeros((8, 9, 10), np.int16), OBLIQUE, "PET")
     placement = Placement(fixed, other, transform)
     placement.show(np.eye(4))

@@ -1,121 +1,34 @@
-import sys
-import time
+import ast
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import slicer
+from doubles import CRASH, SLOW, layers, makeParameters, run
 
 from madreg.errors import InputError
-from MADRegistrationLib import panel as panelModule
 from MADRegistrationLib import parameters as p
-from MADRegistrationLib.client import WorkerClient
+from MADRegistrationLib import run as runModule
 from MADRegistrationLib.panel import Panel
-from MADRegistrationLib.process import SubprocessProcess
-
-FAKES = Path(__file__).with_name("fakes.py")
-QUICK, SLOW, CRASH = range(3)  # as in fakes.py
 
 
-class FakeView:
-    """Remembers the last of everything that was shown."""
-
-    def __init__(self):
-        self.shown = {}
-
-    def __getattr__(self, name):
-        if not name.startswith("set"):
-            raise AttributeError(name)
-        return lambda *values: self.shown.__setitem__(name[3:], values if len(values) > 1 else values[0])
-
-
-def makeParameters(**values):
-    return SimpleNamespace(
-        **{
-            "fixedVolume": None,
-            "movingVolume": None,
-            "fixedMask": None,
-            "movingMask": None,
-            "outputTransform": None,
-            "resampledVolume": None,
-            "transformType": p.TransformType.RIGID,
-            "startFrom": p.StartFrom.SEARCH,
-            "measure": p.Measure.DEFAULT,
-            "device": "auto",
-            "seed": QUICK,
-            "followProgress": True,
-        }
-        | values
-    )
-
-
-@pytest.fixture
-def client():
-    client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
-    yield client
-    client.stop()
-
-
-@pytest.fixture
-def view():
-    return FakeView()
-
-
-@pytest.fixture
-def panel(view, client, scene):
-    for name in ("Red", "Green"):
-        node = slicer.vtkMRMLSliceCompositeNode()
-        node.SetLayoutName(name)
-        scene.AddNode(node)
-    return Panel(view, client, ensureTorch=lambda: None)
-
-
-@pytest.fixture
-def volumes(addVolume):
-    return [
-        addVolume(np.random.default_rng(n).integers(0, 9, (9, 10, 11)).astype(np.int16), name=name)
-        for n, name in enumerate(("MR", "CT", "PET"))
-    ]
-
-
-def run(panel, until=lambda: False, seconds=120):
-    end = time.monotonic() + seconds
-    while panel.isRunning and not until():
-        assert time.monotonic() < end
-        panel.poll()
-        time.sleep(0.01)
-
-
-def layers():
-    return [
-        (n.GetBackgroundVolumeID(), n.GetForegroundVolumeID(), n.GetForegroundOpacity())
-        for n in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
-    ]
-
-
-def test_the_button_names_what_is_missing(panel, view, volumes, addVolume, scene):
+def test_why_the_button_is_disabled_stands_below_it(panel, view, volumes, addVolume, scene):
     fixed, moving, _ = volumes
     labels = addVolume(np.zeros((4, 5, 6), np.int16), nodeClass="vtkMRMLLabelMapVolumeNode", name="Labels")
     expected = [
-        (None, "Register", False, "no scene"),
-        (makeParameters(), "Choose a fixed volume", False, "stays"),
-        (makeParameters(fixedVolume=fixed), "Choose a moving volume", False, "brought"),
-        (makeParameters(fixedVolume=fixed, movingVolume=fixed), "Choose two different volumes", False, "the same"),
-        (makeParameters(fixedVolume=labels, movingVolume=moving), "Fixed volume cannot be used", False, "label map"),
-        (makeParameters(fixedVolume=fixed, movingVolume=labels), "Moving volume cannot be used", False, "label map"),
-        (
-            makeParameters(fixedVolume=fixed, movingVolume=moving, resampledVolume=fixed),
-            "Choose another resampled volume",
-            False,
-            "overwritten",
-        ),
-        (makeParameters(fixedVolume=fixed, movingVolume=moving), "Register", True, "moving volume"),
+        (None, False, "no scene"),
+        (makeParameters(), False, "Choose a fixed and a moving volume."),
+        (makeParameters(fixedVolume=fixed), False, "Choose a fixed and a moving volume."),
+        (makeParameters(fixedVolume=fixed, movingVolume=fixed), False, "the same"),
+        (makeParameters(fixedVolume=labels, movingVolume=moving), False, "label map"),
+        (makeParameters(fixedVolume=fixed, movingVolume=labels), False, "label map"),
+        (makeParameters(fixedVolume=fixed, movingVolume=moving, resampledVolume=fixed), False, "overwritten"),
+        (makeParameters(fixedVolume=fixed, movingVolume=moving), True, ""),
     ]
-    for parameters, text, isEnabled, words in expected:
+    for parameters, isEnabled, reason in expected:
         panel.setParameters(parameters)
-        assert view.shown["Button"][:2] == (text, isEnabled)
-        assert words in view.shown["Button"][2]
+        assert view.shown["Button"][:2] == ("Register", isEnabled)
+        assert reason in view.shown["Button"][2] and bool(reason) != isEnabled
 
 
 def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
@@ -133,7 +46,7 @@ def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
     assert view.shown["Progress"] == ("", None) and not panel.needsPolling
     assert parameters.outputTransform is volumes[1].GetParentTransformNode() is not None
     # no estimate: never "aligned"
-    assert "CHECK" in view.shown["Result"] and "37.4 mm" in view.shown["Result"]
+    assert "CHECK" in view.shown["Result"][0] and "37.4 mm" in view.shown["Result"][1]
     assert view.shown["RevertEnabled"] is True and view.shown["PlotEnabled"] is True
     for _ in range(2):  # the second uses the same nodes
         panel.onPlot()
@@ -144,7 +57,7 @@ def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 1
     panel.onRevert()
     assert volumes[1].GetParentTransformNode() is None and parameters.outputTransform is None
-    assert layers() == before and view.shown["RevertEnabled"] is False and view.shown["Result"] == ""
+    assert layers() == before and view.shown["RevertEnabled"] is False and view.shown["Result"] == ("", "")
 
 
 def test_the_device_list_tells_what_the_worker_found(panel, view, volumes):
@@ -163,10 +76,10 @@ def test_cancel(panel, view, volumes, client):
     panel.onButton()
     run(panel, until=lambda: "Searching" in view.shown["Progress"][0])
     assert "estimated error 12.5 mm" in view.shown["Progress"][0] and "s left" in view.shown["Progress"][0]
-    assert view.shown["Progress"][1] == 50
+    assert view.shown["Progress"][1] == 50  # half of what the worker does, which is neither first nor last
     panel.onButton()
     assert not panel.isRunning and not client.isStarted
-    assert view.shown["Message"] == ("Cancelled: everything is as it was.", False)
+    assert view.shown["Message"] == ("Cancelled: nothing was changed.", False)
     assert view.shown["Button"][0] == "Register" and layers() == before
     assert volumes[1].GetParentTransformNode() is None
 
@@ -196,9 +109,9 @@ def test_an_output_that_cannot_be_used_is_shown(panel, view, volumes, addTransfo
     transform = addTransform(np.eye(4), "Mine")
     volumes[0].SetAndObserveTransformNodeID(transform.GetID())
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], outputTransform=transform))
+    assert view.shown["Button"][1] is False and "choose another output transform" in view.shown["Button"][2]
     panel.onButton()
-    assert not panel.isRunning and view.shown["Busy"] is False
-    assert view.shown["Message"][1] and "choose another output transform" in view.shown["Message"][0]
+    assert not panel.isRunning
 
 
 def test_closing_the_scene_stops_and_forgets(panel, view, volumes, client, scene):
@@ -211,7 +124,7 @@ def test_closing_the_scene_stops_and_forgets(panel, view, volumes, client, scene
     assert view.shown["Button"][:2] == ("Register", False) and view.shown["InspectionEnabled"] is False
     panel.poll()
     panel.setParameters(makeParameters())
-    assert view.shown["Button"][0] == "Choose a fixed volume"
+    assert view.shown["Button"][1] is False and "Choose a fixed" in view.shown["Button"][2]
 
 
 def test_volumes_deleted_while_running(panel, view, volumes, scene, client):
@@ -229,22 +142,20 @@ def test_volumes_deleted_while_running(panel, view, volumes, scene, client):
 def test_many_volumes_one_after_the_other(panel, view, volumes, scene, addVolume):
     labels = addVolume(np.zeros((4, 5, 6), np.int16), nodeClass="vtkMRMLLabelMapVolumeNode", name="Labels")
     panel.setParameters(makeParameters(fixedVolume=volumes[0]))
-    assert view.shown["BatchButton"][:2] == ("Choose moving volumes", False)
-    panel.batchVolumes = [*volumes, labels]  # the fixed volume itself does not count
+    assert view.shown["BatchButton"] == ("Register all", False, "Tick the moving volumes.")
+    panel.batch.volumes = [*volumes, labels]  # the fixed volume itself does not count
     panel.update()
     assert view.shown["BatchButton"][:2] == ("Register 3 volumes", True)
     panel.onBatchButton()
-    assert view.shown["BatchButton"][0] == "Cancel"
+    assert view.shown["BatchButton"][1] is False and view.shown["Button"][0] == "Cancel"  # one Cancel
     run(panel)
-    assert view.shown["Result"] == "2 of 3 volumes registered."
     assert view.shown["Message"][1] and view.shown["Message"][0].startswith("Labels: ")
     for node in volumes[1:]:
         matrix = slicer.util.arrayFromTransformMatrix(node.GetParentTransformNode())
         np.testing.assert_allclose(matrix[:3, 3], [10, -20, -30], atol=1e-9)
-    table = panel.table
-    column = [table.GetCellText(row, 1) for row in range(table.GetNumberOfRows())]
-    assert [table.GetCellText(row, 0) for row in range(3)] == ["CT", "PET", "Labels"]
-    assert column == ["check", "check", "failed"]
+    table = panel.batch.table
+    assert [table.GetCellText(row, 0) for row in range(3)] == ["check", "check", "failed"]
+    assert [table.GetCellText(row, 1) for row in range(3)] == ["CT", "PET", "Labels"]
     panel.onRevert()
     assert all(node.GetParentTransformNode() is None for node in volumes)
     assert scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0
@@ -253,14 +164,14 @@ def test_many_volumes_one_after_the_other(panel, view, volumes, scene, addVolume
 def test_cancel_of_many_keeps_what_is_finished(panel, view, volumes):
     parameters = makeParameters(fixedVolume=volumes[0])
     panel.setParameters(parameters)
-    panel.batchVolumes = volumes[1:]
+    panel.batch.volumes = volumes[1:]
     panel.onBatchButton()
-    parameters.seed = SLOW  # the second one will not end by itself
-    run(panel, until=lambda: len(panel.finished) == 1 and "Searching" in view.shown["Progress"][0])
+    panel.run.registrations[1].settings = {**p.settingsOf(parameters), "seed": SLOW}  # will not end by itself
+    run(panel, until=lambda: len(panel.run.done) == 1 and "Searching" in view.shown["Progress"][0])
     assert view.shown["Progress"][0].startswith("2/2")
-    panel.onBatchButton()
+    panel.onButton()
     assert volumes[1].GetParentTransformNode() is not None and volumes[2].GetParentTransformNode() is None
-    assert view.shown["Result"] == "1 of 2 volumes registered."
+    assert view.shown["Message"] == ("Cancelled: what was finished stays.", False)
 
 
 def test_blend_swap_and_flicker(panel, view, volumes):
@@ -369,13 +280,13 @@ def test_masks_of_many_go_by_name(panel, view, volumes, scene, addVolume):
     fixed, ct, pet = volumes
     own, _tumor, chosen = mask("CT_mask"), mask("CT tumor"), mask("Something else")
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=pet, movingMask=chosen))
-    panel.batchVolumes = [ct, pet]
+    panel.batch.volumes = [ct, pet]
     panel.update()
     panel.onBatchButton()
     run(panel)
-    assert [one.inputs.movingMask for one in panel.finished] == [own, chosen]
-    columns = {panel.table.GetColumnName(n): n for n in range(panel.table.GetNumberOfColumns())}
-    assert panel.table.GetCellText(0, columns["Moving mask"]) == "CT_mask"
+    assert [one.inputs.movingMask for one in panel.run.registrations] == [own, chosen]
+    columns = {panel.batch.table.GetColumnName(n): n for n in range(panel.batch.table.GetNumberOfColumns())}
+    assert panel.batch.table.GetCellText(0, columns["Moving mask"]) == "CT_mask"
     panel.onRevert()
     panel.setParameters(makeParameters(fixedVolume=fixed))
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "ct Mask")
@@ -385,10 +296,12 @@ def test_masks_of_many_go_by_name(panel, view, volumes, scene, addVolume):
     scene.RemoveNode(segmentation)
     panel.onBatchButton()
     run(panel)
-    assert [one.inputs.movingMask for one in panel.finished] == [own, None]
+    assert [one.inputs.movingMask for one in panel.run.registrations] == [own, None]
 
 
-@pytest.mark.parametrize("kind, name", [("checkerboard", "Checkerboard of CT and MR"), ("edges", "Edges of CT on MR")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("checkerboard", "Checkerboard of CT and MR"), ("edges", "Edges of CT on MR")]
+)
 def test_comparisons_become_a_volume_in_the_views(panel, view, volumes, scene, kind, name):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
     for _ in range(2):  # the second overwrites the first
@@ -435,7 +348,9 @@ def test_the_choices_are_the_backends():
 
 
 def test_every_stage_of_the_pipeline_has_words():
-    backend = Path(panelModule.__file__).parents[1] / "madreg"
-    source = "".join((backend / name).read_text() for name in ("registration.py", "refinement.py"))
-    for stage in panelModule.STAGES:
-        assert stage in ("preparing", "starting") or f'"{stage}"' in source
+    """Every name of a stage is a string in the backend's pipeline or descent."""
+    backend = Path(runModule.__file__).parents[1] / "madreg"
+    files = [path for folder in ("pipeline", "descent") for path in (backend / folder).glob("*.py")]
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    strings = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    assert set(runModule.STAGES) - {"preparing", "starting", "finishing"} <= strings

@@ -5,7 +5,8 @@ import slicer
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, about, apply
 from MADRegistrationLib.before import Before
-from MADRegistrationLib.placement import Placement, ancestors, transformName
+from MADRegistrationLib.hierarchy import ancestors
+from MADRegistrationLib.placement import Placement, transformName
 from MADRegistrationLib.volumes import imageOfVolume, parentToWorld
 
 OBLIQUE = np.array([[0.9, -0.3, 0.6, 12.0], [0.35, 1.1, -0.5, -30.0], [-0.3, 0.4, 2.4, 55.0], [0, 0, 0, 1.0]])
@@ -137,7 +138,7 @@ def test_outputs_that_would_move_the_fixed_volume_are_refused(scene, addVolume, 
     top = addTransform(TURN, "Top")
     near = addTransform(TURN, "Near", parent=top)
     moving.SetAndObserveTransformNodeID(near.GetID())
-    with pytest.raises(InputError, match="already stands further up"):
+    with pytest.raises(InputError, match="already stands above"):
         Placement(fixed, moving, top)
     fixed.SetAndObserveTransformNodeID(near.GetID())
     with pytest.raises(InputError, match="would be moved with it"):

@@ -16,8 +16,9 @@ from madreg.image.geometry import FLIP_LPS_RAS, about, apply
 from MADRegistrationLib import errormap
 from MADRegistrationLib.check import meanErrorMm
 from MADRegistrationLib.client import WorkerClient
+from MADRegistrationLib.inputs import Inputs
 from MADRegistrationLib.process import SubprocessProcess
-from MADRegistrationLib.registration import Inputs, SceneRegistration
+from MADRegistrationLib.registration import SceneRegistration
 from MADRegistrationLib.volumes import imageOfVolume, toMatrix
 
 DEMO = Path(__file__).resolve().parents[2] / "MADRegistration" / "madreg" / "resources" / "Demo"

@@ -14,8 +14,9 @@ from madreg.image.geometry import FLIP_LPS_RAS, about, apply
 from MADRegistrationLib import client as clientModule
 from MADRegistrationLib import errormap, saved, volumes
 from MADRegistrationLib.client import WorkerClient
+from MADRegistrationLib.inputs import Inputs
 from MADRegistrationLib.process import SubprocessProcess
-from MADRegistrationLib.registration import Inputs, SceneRegistration, newRun
+from MADRegistrationLib.registration import SceneRegistration, newRun
 
 FAKES = Path(__file__).with_name("fakes.py")
 QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD = range(8)  # as in fakes.py
@@ -193,7 +194,7 @@ def test_an_idle_worker_is_silent_and_that_is_no_fault(client, pair, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "seed, words",
+    ("seed", "words"),
     [
         (CRASH, ["stopped unexpectedly", "memory", "MADRegistration-worker.log"]),
         (BAD_INPUT, ["CT has the same value in every voxel"]),
@@ -311,7 +312,7 @@ def test_a_result_without_an_error_map_has_none_not_the_former_one(client, pair,
 
 
 def test_registrations_of_a_saved_scene_can_be_reverted(client, pair, scene, saveAndLoad, addVolume):
-    fixed, moving = pair
+    fixed, _moving = pair
     resampled = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
     kept = addVolume(np.zeros((4, 4, 4)), name="Used before")
     other = addVolume(np.ones((5, 5, 5), np.int16), name="PET")
@@ -350,11 +351,11 @@ def test_closing_the_scene_ends_the_registration(client, pair, scene):
     run(registration, until=lambda r: r.history)
     scene.Clear()
     run(registration)
-    assert registration.state == "cancelled" and not client.isStarted
+    assert registration.state == "failed" and not client.isStarted
 
 
 @pytest.mark.parametrize(
-    "change, words",
+    ("change", "words"),
     [
         (lambda fixed, moving: (fixed, fixed), "are the same"),
         (lambda fixed, moving: (None, moving), "Choose a fixed volume"),

@@ -1,13 +1,10 @@
-from pathlib import Path
-
-import numpy as np
 import pytest
 
-from MADRegistrationLib.verdict import COLORS, REASONS, millimetres, resultHtml, verdictOf
+from MADRegistrationLib.verdict import COLORS, REASONS, details, headline, millimetres, verdictOf
 
 
 @pytest.mark.parametrize(
-    "said, error, verdict",
+    ("said", "error", "verdict"),
     [
         ("aligned", 0.4, "aligned"),
         ("check", 3.4, "check"),
@@ -22,7 +19,7 @@ def test_verdict_is_the_backends_unless_nothing_supports_it(said, error, verdict
 
 
 @pytest.mark.parametrize(
-    "overlap, error, verdict, isSaid",
+    ("overlap", "error", "verdict", "isSaid"),
     [
         (0.15, 0.4, "check", True),
         (0.15, 14.0, "failed", False),
@@ -32,53 +29,63 @@ def test_verdict_is_the_backends_unless_nothing_supports_it(said, error, verdict
 )
 def test_little_overlap_is_the_backends_and_is_said(overlap, error, verdict, isSaid):
     pytest.importorskip("torch")
+    from madreg.image.transform import Transform
     from madreg.pipeline.result import Result
-    from madreg.quality.estimate import Estimate
+    from madreg.quality.quality import Quality
     from madreg.settings import Settings
 
-    judged = Estimate(np.eye(4), error, 0.5, 2.0, np.eye(4), overlap)
-    report = Result(
-        np.eye(4), np.eye(4), Settings(), [], 1.0, "CPU", error, error, overlap, verdict=judged.verdict, judged=judged
-    ).report()
+    identity = Transform.identity()
+    quality = Quality(identity, error, 0.5, 2.0, identity, overlap)
+    report = Result(identity, identity, Settings(), [], 1.0, "CPU", error, error, "blocks", overlap, quality).report()
     found, reason = verdictOf(report)
     assert found == verdict and ("little in common" in reason) == isSaid
 
 
 def test_every_verdict_of_the_backend_has_words():
-    estimate = pytest.importorskip("madreg.quality.estimate", reason="needs torch")
-    source = Path(estimate.__file__).read_text()
-    assert set(REASONS) == set(COLORS)
-    for verdict in REASONS:
-        assert f'"{verdict}"' in source
+    pytest.importorskip("torch")
+    from madreg.image.transform import Transform
+    from madreg.quality.quality import Quality
+
+    identity = Transform.identity()
+    verdicts = {Quality(identity, error, 0.5, 2.0, identity).verdict for error in (1.0, 5.0, 20.0)}
+    assert verdicts == set(REASONS) == set(COLORS)
 
 
-def test_the_result_in_words():
-    html = resultHtml(
-        {
-            "verdict": "aligned",
-            "error_before_mm": 87.65,
-            "error_after_mm": 1.23,
-            "worst_mm": 4.56,
-            "overlap": 0.876,
-            "moved_mm": 60.04,
-            "rotation_degrees": 12.34,
-            "volume_scale": 1.331,
-            "seconds": 9.8,
-            "device": "CPU <8>",
-            "notices": ["Padding & air."],
-        }
-    )
-    for words in (
-        "ALIGNED",
-        "87.7 mm",
-        "1.2 mm",
-        "4.6 mm",
-        "88 %",
-        "60.0 mm",
-        "12.3°",
-        "1.100",
-        "9.8 s on CPU &lt;8&gt;",
-        "Padding &amp; air.",
-    ):
-        assert words in html
+REPORT = {
+    "verdict": "aligned",
+    "error_before_mm": 87.65,
+    "error_after_mm": 1.23,
+    "worst_mm": 4.56,
+    "overlap": 0.876,
+    "moved_mm": 60.04,
+    "rotation_degrees": 12.34,
+    "volume_scale": 1.331,
+    "seconds": 9.8,
+    "device": "CPU <8>",
+    "notices": ["Padding & air."],
+}
+
+
+def test_the_headline_is_the_verdict_and_one_number():
+    text = headline(REPORT)
+    for words in ("ALIGNED", "1.2 mm", "Padding &amp; air."):
+        assert words in text
+    assert text.count(" mm") == 1
+    assert "mm" not in headline({**REPORT, "error_after_mm": None})
+
+
+def test_the_details_in_words():
+    text = details(REPORT)
+    expected = {
+        "Estimated error before": "87.7 mm",
+        "Estimated error after": "1.2 mm",
+        "Largest local error": "4.6 mm",
+        "Overlap": "88 %",
+        "Translation": "60.0 mm",
+        "Rotation": "12.3°",
+        "Scale": "1.100",
+        "Time": "9.8 s on CPU &lt;8&gt;",
+    }
+    for name, value in expected.items():
+        assert name in text and value in text
     assert millimetres(None) == "unknown"

@@ -6,8 +6,8 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
-from MADRegistrationLib import volumes
-from MADRegistrationLib.volumes import Image, imageOfMask, imageOfVolume, toMatrix, whyNotVolume
+from MADRegistrationLib import masks, volumes, voxels
+from MADRegistrationLib.volumes import Image, imageOfVolume, toMatrix, whyNotVolume
 
 OBLIQUE = np.array([[0.9, -0.3, 0.6, 12.0], [0.35, 1.1, -0.5, -30.0], [-0.3, 0.4, 2.4, 55.0], [0, 0, 0, 1.0]])
 LEFT_HANDED = OBLIQUE @ np.diag([-1.0, 1.0, 1.0, 1.0])
@@ -131,7 +131,7 @@ def test_a_segmentation_is_all_of_its_segments_where_they_are(scene, addTransfor
     matrix[:3, :3] = q @ np.diag([0.8, 1.2, 2.5])
     node = addSegmentation(scene, array, matrix)
     node.SetAndObserveTransformNodeID(addTransform(TURN).GetID())
-    image = imageOfMask(node)
+    image = masks.imageOf(node)
     inside = np.argwhere(image.array > 0)[:, ::-1]
     assert len(inside) == (array > 0).sum()
     found = apply(image.matrix, inside)
@@ -142,9 +142,9 @@ def test_a_segmentation_is_all_of_its_segments_where_they_are(scene, addTransfor
 
 def test_empty_masks_are_refused(scene, addVolume):
     with pytest.raises(InputError, match='mask "Mask" is empty'):
-        imageOfMask(scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Mask"))
+        masks.imageOf(scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Mask"))
     with pytest.raises(InputError, match="is empty"):
-        imageOfMask(addVolume(np.zeros((4, 5, 6), np.uint8), nodeClass="vtkMRMLLabelMapVolumeNode"))
+        masks.imageOf(addVolume(np.zeros((4, 5, 6), np.uint8), nodeClass="vtkMRMLLabelMapVolumeNode"))
 
 
 def test_new_voxels_lie_on_the_fixed_grid(addVolume, addTransform, scene):
@@ -152,7 +152,7 @@ def test_new_voxels_lie_on_the_fixed_grid(addVolume, addTransform, scene):
     fixed.SetAndObserveTransformNodeID(addTransform(TURN).GetID())
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
     array = np.arange(120, dtype=np.float32).reshape(4, 5, 6)
-    volumes.setVoxels(node, array, like=fixed)
+    voxels.setVoxels(node, array, like=fixed)
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), array)
     assert np.linalg.norm(worldOfVoxel(node, [5, 4, 3]) - worldOfVoxel(fixed, [5, 4, 3])) < 1e-9
 

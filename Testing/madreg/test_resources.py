@@ -32,6 +32,7 @@ def test_folder_is_not_a_file() -> None:
         resources.path("Demo")
 
 
+@pytest.mark.slow
 def test_wheel_carries_the_bundled_files(tmp_path: Path) -> None:
     """Built from the files as they are, unpacked elsewhere, and imported from there."""
     pytest.importorskip("setuptools")
@@ -77,6 +78,7 @@ def mutual_information(first: np.ndarray, second: np.ndarray) -> float:
     return float((joint[seen] * np.log(joint[seen] / product[seen])).sum())
 
 
+@pytest.mark.slow
 def test_demo_truth_is_where_the_scans_agree_best(record: dict) -> None:
     """Mutual information, which had no part in the truth, is lower 6 mm and 6 degrees away in every direction."""
     fixed = sitk.ReadImage(str(resources.path("Demo", record["fixed"])), sitk.sitkFloat32)

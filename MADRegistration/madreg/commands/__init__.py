@@ -1,1 +1,1 @@
-"""The sub-commands of ``madreg``: each module has ``add_arguments(parser)`` and ``run(args) -> int``."""
+"""The command line of ``madreg``; the module of a command has ``add_arguments(parser)`` and ``run(args) -> int``."""

@@ -1,4 +1,4 @@
-"""``madreg demo``: the bundled pair, moved far apart, registered, and compared with the known alignment."""
+"""``madreg demo``: the bundled pair, displaced, registered, and compared with the known alignment."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..settings import Settings
+from .options import add_options
+
 if TYPE_CHECKING:  # --help does not need what takes time to load
     import numpy as np
     import SimpleITK as sitk
 
+    from ..pipeline.job import JobResult
+
 ROTATION_DEGREES = 70.0
 TRANSLATION_MM = 60.0
 LARGEST_ERROR_MM = 6.0
-"""The known alignment is good to 2 to 3 mm: an error above twice that is the registration's."""
+"""The known alignment is accurate to 2 to 3 mm; an error above twice that is the registration's."""
+
+POINTS = 2000
+"""At which the error is measured."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,16 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("output"),
         metavar="DIR",
-        help="folder for the results, made if it is not there (%(default)s)",
+        help="folder for the results, made if it is not there (default: %(default)s)",
     )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="of the directions in which the moving scan is turned and shifted (%(default)s)",
-    )
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where to compute (%(default)s)")
+    add_options(parser, "seed", "device")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,30 +46,31 @@ def run(args: argparse.Namespace) -> int:
     """
     import numpy as np
 
-    from madreg_benchmark.protocol import displace_header, head_points, image_center
-
     from .. import resources
-    from ..image.geometry import mean_displacement
+    from ..image.geometry import Grid, mean_displacement
+    from .register import summary
 
     fixed_path = resources.path("Demo", "T1w.nii.gz")
     fixed, moving, truth = _load(fixed_path)
-    motion = displacement(args.seed, image_center(moving))
+    motion = displacement(args.seed, Grid.of_image(moving).center)
     moving_path = args.out / "EPI_displaced.nii.gz"
-    _write(displace_header(moving, motion), moving_path)
+    _write(_displaced(moving, motion), moving_path)
     truth = motion @ truth
 
-    points = head_points(fixed)
+    points = _head_points(fixed)
     before = mean_displacement(np.eye(4), truth, points)
-    print(f"Fixed scan:  {fixed_path} (T1-weighted)")
+    print(f"Fixed image:  {fixed_path} (T1-weighted)")
     print(
-        f"Moving scan: {moving_path} (EPI, turned by {ROTATION_DEGREES:.0f} degrees and shifted by "
+        f"Moving image: {moving_path} (EPI, rotated by {ROTATION_DEGREES:.0f} degrees and translated by "
         f"{TRANSLATION_MM:.0f} mm)"
     )
     print(f"Error before registration: {before:.1f} mm. Registering ...", flush=True)
-    after = mean_displacement(_register(fixed_path, moving_path, args), truth, points)
+    done = _register(fixed_path, moving_path, args)
+    print(summary(done))
+    after = mean_displacement(done.result.matrix, truth, points)
     print(
         f"Error before {before:.1f} mm, after {after:.1f} mm: mean over {len(points)} points of the head, against "
-        "an alignment known to 2 to 3 mm."
+        "an alignment that is accurate to 2 to 3 mm."
     )
     if after > LARGEST_ERROR_MM:
         print(
@@ -81,16 +83,42 @@ def run(args: argparse.Namespace) -> int:
 
 
 def displacement(seed: int, center: np.ndarray) -> np.ndarray:
-    """4x4 rigid motion, LPS mm, of fixed size about ``center`` (3,), in directions drawn with ``seed``."""
+    """4x4 rigid motion, LPS mm, of fixed size about ``center`` (3,), in random directions."""
     import numpy as np
     import SimpleITK as sitk
 
     from ..image.geometry import about
 
     axis, direction = np.random.default_rng(seed).normal(size=(2, 3))
-    turn = sitk.VersorTransform((axis / np.linalg.norm(axis)).tolist(), np.deg2rad(ROTATION_DEGREES))
-    rotation = np.array(turn.GetMatrix()).reshape(3, 3)
+    versor = sitk.VersorTransform((axis / np.linalg.norm(axis)).tolist(), np.deg2rad(ROTATION_DEGREES))
+    rotation = np.array(versor.GetMatrix()).reshape(3, 3)
     return about(center, rotation, TRANSLATION_MM * direction / np.linalg.norm(direction))
+
+
+def _displaced(image: sitk.Image, motion: np.ndarray) -> sitk.Image:
+    """An image moved by a rigid 4x4 motion; the voxels stay as they are."""
+    import SimpleITK as sitk
+
+    from ..image.geometry import Grid
+
+    grid = Grid.of_image(image)
+    return Grid(grid.size, motion @ grid.matrix).as_image(sitk.GetArrayFromImage(image))
+
+
+def _head_points(fixed: sitk.Image) -> np.ndarray:
+    """World positions (n, 3), LPS mm, of random voxels inside the head, by Otsu's threshold after smoothing by 2 mm."""
+    import numpy as np
+    import SimpleITK as sitk
+
+    from ..image.geometry import Grid, apply
+
+    image = sitk.Cast(fixed, sitk.sitkFloat32)
+    low, high = np.percentile(sitk.GetArrayViewFromImage(image), [1, 99])
+    image = sitk.Clamp(image, lowerBound=float(low), upperBound=float(high))
+    mask = sitk.OtsuThreshold(sitk.SmoothingRecursiveGaussian(image, 2.0), 0, 1)
+    index = np.argwhere(sitk.GetArrayFromImage(mask).astype(bool))[:, ::-1]
+    chosen = np.random.default_rng(0).choice(len(index), min(POINTS, len(index)), replace=False)
+    return apply(Grid.of_image(fixed).matrix, index[chosen].astype(float))
 
 
 def _load(fixed_path: Path) -> tuple[sitk.Image, sitk.Image, np.ndarray]:
@@ -107,42 +135,24 @@ def _load(fixed_path: Path) -> tuple[sitk.Image, sitk.Image, np.ndarray]:
 
 def _write(image: sitk.Image, path: Path) -> None:
     """Write an image into a folder that is made if need be."""
-    import SimpleITK as sitk
-
     from ..errors import InputError
+    from ..io.writing import write_image
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sitk.WriteImage(image, str(path), useCompression=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError is how SimpleITK reports it
+        write_image(image, path)
+    except (OSError, InputError) as error:
         raise InputError(f"{path} cannot be written: choose another folder with --out.") from error
 
 
-def _register(fixed: Path, moving: Path, args: argparse.Namespace) -> np.ndarray:
-    """Do what ``madreg register`` does with every output; return the 4x4 that it found."""
-    import numpy as np
+def _register(fixed: Path, moving: Path, args: argparse.Namespace) -> JobResult:
+    """Do what ``madreg register`` does, with every output but the error map."""
+    from ..pipeline.job import Job, Outputs, ScanFile, run_job
 
-    from . import register
-
-    parser = argparse.ArgumentParser()
-    register.add_arguments(parser)
-    report = args.out / "report.json"
-    register.run(
-        parser.parse_args(
-            [
-                str(fixed),
-                str(moving),
-                "--transform",
-                str(args.out / "transform.tfm"),
-                "--resampled",
-                str(args.out / "EPI_on_T1w.nii.gz"),
-                "--report",
-                str(report),
-                "--overlay",
-                str(args.out / "overlay.png"),
-                "--device",
-                args.device,
-            ]
-        )
+    outputs = Outputs(
+        transform=args.out / "transform.tfm",
+        resampled=args.out / "EPI_on_T1w.nii.gz",
+        report=args.out / "report.json",
+        overlay=args.out / "overlay.png",
     )
-    return np.array(json.loads(report.read_text(encoding="utf-8"))["matrix_fixed_to_moving_lps"])
+    return run_job(Job(ScanFile(fixed), ScanFile(moving), Settings(device=args.device), outputs))

@@ -1,7 +1,7 @@
 """The command line: ``madreg COMMAND …``.
 
 Errors are one sentence on stderr and an exit status that is not 0: 1 for input that cannot be used, 2 for a command
-line that cannot be understood, 130 after Ctrl-C.
+line that cannot be understood, 3 for a registration that failed, 130 after an interrupt.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.util import find_spec
+from types import FrameType
 from typing import NoReturn
 
 from .. import __version__
-from ..errors import InputError
-from ..system.priority import leave, let_others_work
+from ..errors import InputError, is_memory_error
+from ..system.stderr import allow_silencing
+from .messages import STOPPED, printable
 
 COMMANDS = {
     "register": "align a moving image to a fixed one",
@@ -30,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help).\n")
+        self.exit(2, printable(f"{self.prog}: {message} (see {self.prog} --help).") + "\n")
 
 
 def _parser(chosen: str | None) -> argparse.ArgumentParser:
@@ -42,8 +44,6 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"madreg {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
-        if find_spec(f"{__package__}.{name}") is None:
-            continue
         sub = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name == chosen:
             module = import_module(f"{__package__}.{name}")
@@ -52,56 +52,85 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+class _Interrupts:
+    """SIGINT and SIGTERM as KeyboardInterrupt, and whether one has come."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def handle(self, _: int, __: FrameType | None) -> None:
+        self.came = True
+        raise KeyboardInterrupt
+
+    @contextmanager
+    def handled(self, restore: bool) -> Iterator[None]:
+        """Handle them while the block runs; afterwards restore what was before, or ignore them."""
+        if threading.current_thread() is not threading.main_thread():  # which has no say
+            yield
+            return
+        before = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as of a job in the background
+                before[number] = signal.signal(number, self.handle)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler if restore else signal.SIG_IGN)
+
+
+def main(arguments: Sequence[str] | None = None, restore: bool = True) -> int:
     """Run the command line.
 
     Args:
         arguments: the words after ``madreg``; those of the process if None.
+        restore: whether to restore the handlers of signals; otherwise they are ignored from then on, since the
+            process is about to end.
 
     Returns:
         The exit status.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    let_others_work()
-    before = _stop_on_terminate()
+    interrupts = _Interrupts()
     try:
-        args = _parser(next((word for word in arguments if not word.startswith("-")), None)).parse_args(arguments)
-        return args.run(args)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 1
+        with interrupts.handled(restore), allow_silencing():
+            args = _parser(next((word for word in arguments if not word.startswith("-")), None)).parse_args(arguments)
+            status = args.run(args)
+            sys.stdout.flush()
+            return status
     except KeyboardInterrupt:
-        print("Stopped before the end: no file was half-written.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # whoever read our output, such as head, has left
-        sys.stderr.close()
-        return 1
-    except (MemoryError, RuntimeError) as error:
-        from .worker import is_memory_error
-
-        if not is_memory_error(error):
-            raise
-        print(
-            "The memory of this computer does not suffice: close other programs, or give smaller images.",
-            file=sys.stderr,
-        )
-        return 1
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _stop_on_terminate():  # -> the former handler, or None where there is nothing to put back
-    """Let a polite kill (SIGTERM) clean up like Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        return None
-    return signal.signal(signal.SIGTERM, signal.default_int_handler)
+        return _fail(STOPPED, 130)
+    except Exception as error:
+        if interrupts.came:  # what was interrupted may have made another error of it
+            return _fail(STOPPED, 130)
+        if isinstance(error, InputError):
+            return _fail(str(error), 1)
+        if isinstance(error, BrokenPipeError):  # whoever read our output, such as head, has left
+            _discard_output()
+            return 1
+        if isinstance(error, OSError) and _is_output_error(error):
+            _discard_output()
+            return _fail(f"The results cannot be printed ({error.strerror}): the files are complete.", 1)
+        if is_memory_error(error):
+            return _fail(
+                "The memory of this computer does not suffice: close other programs, or give smaller images.", 1
+            )
+        raise
 
 
-def command() -> NoReturn:
-    """What ``madreg`` runs: :func:`main`, and the process ends with its status."""
-    leave(main())
+def _fail(message: str, status: int) -> int:
+    """Print one line on stderr, if it takes it; returns the status."""
+    with suppress(OSError, ValueError):
+        print(printable(message), file=sys.stderr, flush=True)
+    return status
 
 
-if __name__ == "__main__":
-    command()
+def _is_output_error(error: OSError) -> bool:
+    """Whether an error comes from printing rather than from a file, whose name it would have."""
+    return error.filename is None
+
+
+def _discard_output() -> None:
+    """Print nothing more on stdout: what is left there cannot be written either."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..system import device as devices
+from .options import add_options
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz")
 
@@ -63,8 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=0.0, metavar="MIN", help="end the training after this time")
     parser.add_argument("--batch", type=int, default=4, metavar="N", help="pairs a step (4)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw pairs (1)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--device", default="auto", choices=devices.DEVICES)
+    add_options(parser, "seed", "device")
 
 
 def scan_files(folder: Path, pattern: str = "*") -> list[Path]:
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     from ..learn.pairs import PairSampler, PairSettings, load_scan
     from ..learn.training import TrainingSettings, figures, plot, train, validate
     from ..network import weights
-    from ..network.models import FusedSettings, SiameseSettings
+    from ..network.settings import FusedSettings, SiameseSettings
 
     device = devices.choose(args.device)
     files = [scan_files(folder, args.match) for folder in args.images]

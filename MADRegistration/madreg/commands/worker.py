@@ -1,4 +1,4 @@
-"""A process that registers on request and stays warm in between: one JSON object a line on stdin and stdout.
+"""A process that registers on request and keeps torch loaded in between: one JSON object a line on stdin and stdout.
 
 Slicer starts it, so that neither a long computation nor its crash touches Slicer.  Commands in::
 
@@ -10,9 +10,10 @@ Slicer starts it, so that neither a long computation nor its crash touches Slice
 
 Events out: ``hello`` (pid; at once), ``ready`` (devices; torch is loaded), ``alive`` (once a second while it works),
 ``progress``, ``result`` and ``error`` (each with its job).  A ``result`` names the error map if one was written;
-its report then has ``worst_mm`` and ``worst_point_lps``.  Voxels are ``.npy`` files (k, j, i); matrices map an index
-(i, j, k) to LPS mm.  Only the main thread computes.  The process ends when stdin does, so it never outlives its
-parent; the folder that may be given as its one argument, where its parent keeps temporary files, it then removes.
+its report then has ``worst_mm`` and ``worst_point_lps``.  A line that cannot be understood gives one ``error``, whose
+job is null if it names none.  Voxels are ``.npy`` files (k, j, i); matrices map an index (i, j, k) to LPS mm.  Only the
+main thread computes.  The process ends when stdin does, so it never outlives its parent; the folder that may be given
+as its one argument, where its parent keeps temporary files, it then removes.
 """
 
 from __future__ import annotations
@@ -26,112 +27,132 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 if __name__ == "__main__":  # started by path, without being installed
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from .. import __version__  # noqa: E402
-from ..errors import InputError  # noqa: E402
-from ..system.priority import let_others_work  # noqa: E402
+from madreg import __version__
+from madreg.errors import InputError, is_memory_error
+from madreg.settings import Settings
+from madreg.system import process
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from madreg.io.reading import Loaded
 
 HEARTBEAT_SECONDS = 1.0
 PROGRESS_SECONDS = 0.1
+LONGEST_LINE = 1 << 20  # bytes
 
 Say = Callable[..., None]
+
+
+# --- the commands ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScanArray:
+    """An image that came as arrays: an IMAGE of the module's documentation."""
+
+    description: dict[str, Any]
+
+    def check(self) -> None:
+        for one in (self.description, self.description.get("mask")):
+            if one is not None:
+                _need(one, voxels=str, matrix=list)
+        _need(self.description, name=str)
+
+    def load(self) -> Loaded:
+        """The image, and its mask on its grid; a mask on any other grid is resampled, nearest neighbor."""
+        import SimpleITK as sitk
+
+        from madreg.io.reading import scan_from_image
+
+        image, mask = image_of(self.description), self.description.get("mask")
+        if mask is not None:
+            identity = sitk.Transform(3, sitk.sitkIdentity)
+            mask = sitk.Resample(image_of(mask) != 0, image, identity, sitk.sitkNearestNeighbor, 0.0)
+        return scan_from_image(image, self.description["name"], mask)
+
+
+def image_of(description: dict[str, Any]) -> sitk.Image:
+    """The voxels of an IMAGE or a MASK.
+
+    Raises:
+        InputError: if they cannot be read.
+    """
+    import numpy as np
+
+    from madreg.image.geometry import Grid
+    from madreg.io.arrays import load_array
+
+    try:
+        array = load_array(description["voxels"])
+        matrix = np.array(description["matrix"], float)
+        if array.ndim != 3 or matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+            raise ValueError("no volume")
+        return Grid(array.shape[::-1], matrix).as_image(array)
+    except (OSError, ValueError, TypeError, EOFError, RuntimeError) as error:
+        name = description.get("name", "A mask")
+        raise InputError(f"{name} was not passed on completely: check the free space on the disk.") from error
 
 
 def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     """Carry out a ``register`` command.
 
     Returns:
-        The report of the registration, as ``madreg register --report`` writes it, with the hash of the weights.
+        The report of the registration, as ``madreg register --report`` writes it.
 
     Raises:
         InputError: if an image or a setting cannot be used.
     """
-    from ..pipeline.registration import register
-    from ..quality.estimate import error_map
-    from ..settings import Settings
+    from madreg.pipeline.job import Job, Outputs, run_job
 
-    fixed_image, fixed, fixed_notices = _load(command["fixed"])
-    moving_image, moving, moving_notices = _load(command["moving"])
-    result = register(fixed, moving, Settings(**command["settings"]), _teller(say, command["job"]))
-    if command.get("resampled"):
-        _write_resampled(fixed_image, moving_image, result.matrix, Path(command["resampled"]))
-    report = result.report()
-    if command.get("error_map") and result.judged:
-        errors = error_map(fixed, result.judged)
-        errors.write(Path(command["error_map"]))
-        report |= errors.report()
-    report["notices"] = [*fixed_notices, *moving_notices, *report.get("notices", [])]
-    report.setdefault("weights_sha256", _weights_hash())
-    return report
-
-
-def _weights_hash() -> str | None:
-    """SHA-256 of the bundled network, which estimates the errors; None if there is none."""
-    from ..network import weights
-
-    try:
-        return weights.load()[1]["sha256"]
-    except InputError:
-        return None
+    _need(command, fixed=dict, moving=dict, settings=dict)
+    outputs = Outputs(
+        resampled=_path(command.get("resampled")), error_map=_path(command.get("error_map")), durable=False
+    )
+    settings = Settings.from_mapping(command["settings"])
+    # what becomes of a failed registration is for the user of the panel to say
+    job = Job(ScanArray(command["fixed"]), ScanArray(command["moving"]), settings, outputs, keep_failed=True)
+    return run_job(job, progress_reporter(say, command["job"])).report
 
 
 def compare(command: dict[str, Any]) -> None:
     """Carry out a ``compare`` command: see :mod:`madreg.pictures.comparison`."""
     import numpy as np
 
-    from ..pictures.comparison import compare
+    from madreg.pictures.comparison import compare
 
-    voxels = compare(_image(command["fixed"]), _image(command["moving"]), command["kind"])
+    _need(command, fixed=dict, moving=dict, kind=str, output=str)
+    for role in ("fixed", "moving"):
+        ScanArray(command[role]).check()
+    voxels = compare(image_of(command["fixed"]), image_of(command["moving"]), command["kind"])
     np.save(command["output"], voxels, allow_pickle=False)
 
 
-def _load(description: dict[str, Any]) -> tuple:
-    """SimpleITK image, Volume and notices of an IMAGE."""
-    from ..io.reading import volume_from_image
-
-    image = _image(description)
-    mask = description.get("mask")
-    mask = None if mask is None else _on_grid(_image(mask), image)
-    return image, *volume_from_image(image, description["name"], mask)
+def _need(values: Any, **types: type) -> None:
+    """Raise InputError unless a command or a part of it is an object with these values."""
+    for name, kind in types.items():
+        if not isinstance(values, dict) or not isinstance(values.get(name), kind):
+            raise InputError(f'A command to the registration process has no usable "{name}": update MADRegistration.')
 
 
-def _image(description: dict[str, Any]):  # -> sitk.Image
-    import numpy as np
-
-    from ..image.geometry import Grid
-
-    array = np.load(description["voxels"], allow_pickle=False)
-    return Grid(array.shape[::-1], np.array(description["matrix"])).as_image(array)
+def _path(name: Any) -> Path | None:
+    if name is not None and not isinstance(name, str):
+        raise InputError("A command to the registration process names no file to write: update MADRegistration.")
+    return Path(name) if name else None
 
 
-def _on_grid(mask, image):  # sitk.Image, sitk.Image -> sitk.Image
-    """A mask drawn on any grid, on the grid of the image, nearest neighbour."""
-    import SimpleITK as sitk
-
-    return sitk.Resample(mask != 0, image, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkNearestNeighbor, 0.0)
-
-
-def _write_resampled(fixed, moving, matrix, path: Path) -> None:  # sitk.Image, sitk.Image, 4x4
-    """The moving image on the fixed grid, as ``madreg register --resampled`` makes it, as an array (k, j, i)."""
-    import numpy as np
-    import SimpleITK as sitk
-
-    from ..io.writing import resample
-
-    image = resample(moving, fixed, matrix)  # named: the view below does not keep it alive
-    np.save(path, sitk.GetArrayViewFromImage(image), allow_pickle=False)
-
-
-def _teller(say: Say, job: int) -> Callable[[Any], None]:
+def progress_reporter(say: Say, job: int) -> Callable[[Any], None]:
     """A progress callback that says so, at most every :data:`PROGRESS_SECONDS`, with the time left in seconds."""
     began, last = time.monotonic(), -1.0
 
-    def tell(progress: Any) -> None:
+    def report(progress: Any) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last < PROGRESS_SECONDS:
@@ -144,12 +165,12 @@ def _teller(say: Say, job: int) -> Callable[[Any], None]:
             job=job,
             stage=progress.stage,
             fraction=fraction,
-            matrix=progress.matrix.tolist(),
+            matrix=progress.transform.matrix.tolist(),
             error_mm=progress.error_mm,
             seconds_left=left,
         )
 
-    return tell
+    return report
 
 
 def devices() -> list[dict[str, str]]:
@@ -157,26 +178,15 @@ def devices() -> list[dict[str, str]]:
     import torch
 
     import madreg.pipeline.registration  # noqa: F401  (loaded now, not at the first command)
-
-    from ..system.device import describe
+    from madreg.system.device import describe
 
     found = [f"cuda:{n}" for n in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     found += ["mps"] if torch.backends.mps.is_available() else []
     return [{"name": name, "text": describe(torch.device(name))} for name in [*found, "cpu"]]
 
 
-def is_memory_error(error: BaseException) -> bool:
-    """Whether an exception means that memory ran out; torch on the CPU raises a plain RuntimeError."""
-    text = str(error).lower()
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and ("alloc" in text or "out of memory" in text) and "memory" in text)
-    )
-
-
 def answer(command: dict[str, Any], say: Say) -> None:
-    """Carry out one command; whatever goes wrong is said as an ``error`` event, and the worker lives on."""
+    """Carry out one command; whatever goes wrong is said as an ``error`` event, and the worker goes on."""
     job = command["job"]
     try:
         if command["command"] == "compare":
@@ -193,7 +203,41 @@ def answer(command: dict[str, Any], say: Say) -> None:
         say("error", job=job, kind=kind, message=f"{type(error).__name__}: {error}")
 
 
-def _messenger(stream: IO[str]) -> Say:
+# --- the process ----------------------------------------------------------------------------------------------------
+
+
+class BadCommand(Exception):
+    """A line that cannot be understood; ``job`` is the one that it names, or None."""
+
+    def __init__(self, what: str, job: Any = None) -> None:
+        super().__init__(f"A command to the registration process {what}: update MADRegistration.")
+        self.job = job
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """The command of a line.
+
+    Raises:
+        BadCommand: if it is none.
+    """
+    try:
+        command = json.loads(line)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise BadCommand("is not JSON") from error
+    if not isinstance(command, dict):
+        raise BadCommand("is not an object")
+    job = command.get("job")
+    job = job if isinstance(job, (int, str)) and not isinstance(job, bool) else None
+    known = ("register", "compare", "quit")
+    if command.get("command") not in known:
+        raise BadCommand(f"is none of {', '.join(known)}", job)
+    if job is None and command["command"] != "quit":
+        raise BadCommand("has no job number")
+    return command
+
+
+def messenger(stream: IO[str]) -> Say:
+    """A function that writes an event to a stream; the process ends when nobody reads it any more."""
     lock = threading.Lock()
 
     def say(event: str, **fields: Any) -> None:
@@ -202,58 +246,67 @@ def _messenger(stream: IO[str]) -> Say:
             try:
                 stream.write(line + "\n")
                 stream.flush()
-            except OSError:  # nobody listens any more
+            except (OSError, ValueError):
                 os._exit(1)
 
     return say
 
 
-def _listen(commands: queue.Queue, folder: str | None) -> None:
-    """Queue every command; end the process, in the middle of whatever it does, when stdin ends."""
-    for line in sys.stdin:
-        if line.strip():
-            commands.put(json.loads(line))
-    if folder:
-        shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)
+def listen(stream: BinaryIO, commands: queue.Queue, say: Say, folder: str | None) -> NoReturn:
+    """Queue every command; end the process, in the middle of whatever it does, when the stream ends."""
+    try:
+        while line := stream.readline(LONGEST_LINE):
+            if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                while (rest := stream.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                    pass
+            if line.strip():
+                try:
+                    commands.put(parse(line))
+                except BadCommand as error:
+                    say("error", job=error.job, kind="input", message=str(error))
+    finally:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        os._exit(0)
 
 
-def _beat(busy: threading.Event, say: Say) -> None:
+def beat(busy: threading.Event, say: Say) -> None:
+    """Say that the process is alive while it is busy."""
     while busy.wait():
         say("alive")
         time.sleep(HEARTBEAT_SECONDS)
 
 
-def main(folder: str | None = None) -> None:
+def main(folder: str | None = None) -> NoReturn:
     """Serve until told to quit, or until stdin ends.
 
     Args:
         folder: temporary files to remove when stdin ends, because the parent may have crashed and cannot.
     """
-    let_others_work()
+    process.prepare()
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # so that the client can kill this process and whatever it started by one group
     # keep stdout for events: what libraries print goes to stderr, which is the log
-    say = _messenger(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+    say = messenger(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)
     say("hello", pid=os.getpid(), version=__version__)
     commands: queue.Queue = queue.Queue()
-    threading.Thread(target=_listen, args=(commands, folder), daemon=True).start()
+    threading.Thread(target=listen, args=(sys.stdin.buffer, commands, say, folder), daemon=True).start()
     busy = threading.Event()
     busy.set()
-    threading.Thread(target=_beat, args=(busy, say), daemon=True).start()
+    threading.Thread(target=beat, args=(busy, say), daemon=True).start()
     try:
         say("ready", devices=devices())
     except Exception as error:
         traceback.print_exc()
         say("broken", message=f"{type(error).__name__}: {error}")
-        return
+        process.leave(1)
     while True:
         busy.clear()
         command = commands.get()
         busy.set()
         if command["command"] == "quit":
-            return
+            process.leave(0)  # not by way of Python's end, which waits for the thread that reads stdin
         answer(command, say)
 
 

@@ -22,4 +22,4 @@ def value_and_gradient(measure: Measure, transform: LinearTransform) -> tuple[to
 def evaluate(measure: Measure, matrices: np.ndarray) -> np.ndarray:
     """Values (B,) of a measure at (B, 4, 4) matrices, without gradient."""
     with torch.no_grad():
-        return measure(torch.as_tensor(matrices, dtype=torch.float64)).cpu().numpy()
+        return measure(torch.tensor(matrices, dtype=torch.float64)).cpu().numpy()

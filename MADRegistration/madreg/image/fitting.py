@@ -32,6 +32,15 @@ def fit(points: np.ndarray, targets: np.ndarray, weights: np.ndarray, kind: str 
     return about(center, linear, image - center)
 
 
+def restricted(matrix: np.ndarray, points: np.ndarray, kind: str) -> np.ndarray:
+    """The 4x4 matrix of a type that moves points (n, 3) most nearly as ``matrix`` (4, 4) does.
+
+    Args:
+        kind: ``rigid``, ``similarity`` or ``affine``.
+    """
+    return fit(points, apply(matrix, points), np.ones(len(points)), kind)
+
+
 def robust_fit(
     points: np.ndarray, targets: np.ndarray, spread: np.ndarray, kind: str = "rigid", rounds: int = 15
 ) -> np.ndarray:

@@ -60,6 +60,14 @@ def mean_displacement(first: np.ndarray, second: np.ndarray, points: np.ndarray)
     return float(np.linalg.norm(apply(first, points) - apply(second, points), axis=-1).mean())
 
 
+def rotation(axis: np.ndarray, degrees: float) -> np.ndarray:
+    """(3, 3) rotation about an axis (3,) of any length, by Rodrigues' formula."""
+    x, y, z = np.asarray(axis, float) / np.linalg.norm(axis)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    angle = np.deg2rad(degrees)
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
 def rotation_angle(linear: np.ndarray) -> float:
     """Angle in degrees of the rotation nearest to a 3x3 matrix (polar decomposition)."""
     u, _, vt = np.linalg.svd(linear)
@@ -94,7 +102,8 @@ class Grid:
         size = np.maximum(np.ceil((high - low) / spacing - 1e-6).astype(int) + 1, 2)
         matrix = np.diag([spacing, spacing, spacing, 1.0])
         matrix[:3, 3] = (low + high) / 2 - spacing * (size - 1) / 2
-        return cls(tuple(int(n) for n in size), matrix)
+        ni, nj, nk = size.tolist()
+        return cls((ni, nj, nk), matrix)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -129,13 +138,15 @@ class Grid:
         matrix = self.matrix.copy()
         matrix[:3, :3] = self.matrix[:3, :3] / self.spacing * spacing
         matrix[:3, 3] = self.center - matrix[:3, :3] @ ((size - 1) / 2)
-        return Grid(tuple(int(n) for n in size), matrix)
+        ni, nj, nk = size.tolist()
+        return Grid((ni, nj, nk), matrix)
 
     def widened(self, samples: int) -> Grid:
         """Lattice with so many more samples on every side."""
         matrix = self.matrix.copy()
         matrix[:3, 3] = apply(self.matrix, np.full(3, -float(samples)))
-        return Grid(tuple(n + 2 * samples for n in self.size), matrix)
+        ni, nj, nk = self.size
+        return Grid((ni + 2 * samples, nj + 2 * samples, nk + 2 * samples), matrix)
 
     def points(self, device: torch.device | str = "cpu") -> torch.Tensor:
         """World positions of all samples: float32 tensor (k, j, i, 3), LPS mm."""

@@ -8,6 +8,12 @@ import torch
 from .volume import Volume
 
 
+def lattice_points(k: torch.Tensor, j: torch.Tensor, i: torch.Tensor) -> torch.Tensor:
+    """Positions (k, j, i, 3), x y z order, of a lattice that has these coordinates along its axes."""
+    z, y, x = torch.meshgrid(k, j, i, indexing="ij")
+    return torch.stack([x, y, z], -1)
+
+
 def map_points(matrices: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     """Fixed points (N, 3) under (B, 4, 4) matrices: float32 (B, N, 3), differentiable in the matrices."""
     # precision first, device second: MPS has no float64

@@ -25,7 +25,7 @@ class Transform:
 
     def __post_init__(self) -> None:
         matrix = np.array(self.matrix, float)
-        if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or (matrix[3] != (0, 0, 0, 1)).any():
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or np.abs(matrix[3] - (0, 0, 0, 1)).max() > 1e-9:
             raise ValueError("a transform needs a finite 4x4 matrix whose last row is 0, 0, 0, 1")
         if np.linalg.det(matrix[:3, :3]) == 0:
             raise ValueError("a transform needs an invertible matrix")

@@ -14,11 +14,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from .arrays import load_array
 from .checks import Header, check_header, without_empty_axes
 from .itk_header import image_of, one_line
 from .memory import available_bytes, check_fits
@@ -42,8 +44,10 @@ def read_isolated(path: Path, name: str) -> sitk.Image:
     """
     with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
         answer = _ask("image", [path], name, Path(folder))
-        array = np.load(Path(folder, "voxels.npy"), allow_pickle=False)
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in answer["header"].items()}
+        array = load_array(Path(folder, "voxels.npy"))
+    fields: dict[str, Any] = {}
+    for key, value in answer["header"].items():
+        fields[key] = tuple(value) if isinstance(value, list) else value
     return image_of(array, Header(**fields))
 
 
@@ -58,7 +62,7 @@ def decode_isolated(files: Sequence[Path], name: str) -> np.ndarray:
     """
     with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
         _ask("frames", files, name, Path(folder))
-        return np.load(Path(folder, "voxels.npy"), allow_pickle=False)
+        return load_array(Path(folder, "voxels.npy"))
 
 
 def _ask(task: str, paths: Sequence[Path], name: str, folder: Path) -> dict:

@@ -77,7 +77,7 @@ def read_nifti(path: Path, name: str) -> tuple[sitk.Image, list[str]]:
 def _header(fields: NiftiFields, start: bytes) -> tuple[Header, np.ndarray | None]:
     """What ITK makes of the header; and the 4x4 LPS matrix of a sform that ITK does not take because it is sheared."""
     try:
-        header = read_header(version_1(fields, start) + b"\0\0\0\0", ".nii")[0]  # no extensions
+        header = read_header(version_1(fields, start) + b"\0\0\0\0", ".nii")  # no extensions
         return replace(header, size=fields.shape[: len(header.size)]), None
     except RuntimeError as error:
         if "orthonormal" not in str(error) or fields.sform is None:

@@ -9,6 +9,7 @@ first is known by its value, the second by its shape: it ends in planes, as no a
 from __future__ import annotations
 
 import numpy as np
+import SimpleITK as sitk
 
 AIR_HU = -1010.0
 SAMPLES = 2_000_000  # of the values of a large image
@@ -16,15 +17,20 @@ SAMPLES = 2_000_000  # of the values of a large image
 LEAST_ON_FACES = 0.05  # share of the voxels on the image's faces that are filled
 LEAST_SHARE = 0.02  # of all voxels
 ACROSS = 80  # voxels along each axis on which shapes are looked at
-# Share of the boundary that lies in six planes: 0.99 around resampled scans, 0.15 to 0.35 around heads on black, and up
-# to 0.7 where a scanner itself blackens parts of the air.
-FLAT, SIDES = 0.8, 6
-# Share of the boundary that differs from the filling by so much of the range of intensities: 0.8 and more of boxes cut
-# out of heads, 0.65 at most of heads that just fit into their scan.
-CUT_OFF, DISTINCT = 0.7, 0.25
+SIDES = 6
+# What is round leaves its tangent plane gradually: a layer of a ball's boundary holds as many voxels as the layer
+# before it, of a cylinder's 0.41 times as many.  A plane ends at once.
+ROUND = 0.35
+BENT = (
+    0.4  # voxels, of a surface within OFF of a plane: 0.02 to 0.4 of planes, 0.8 and more of ellipsoids and cylinders
+)
+ASIDE = np.cos(np.deg2rad(60.0))  # planes that meet at less are the same curved surface
+EMPTY = 0.995  # of what lies beyond a side is filling
+# Share of the voxels in the sides that differ from the filling by so much of the range of intensities.
+CUT_OFF, DISTINCT = 0.2, 0.25
 NEAR, OFF = 12.0, 0.8  # voxels: neighbourhood that shows a plane, and how far from it a voxel in it may lie
-SEEDS, POINTS = 64, 3000
-FEWEST, STRAY = 100, 0.01  # voxels of a boundary; share of them that is not worth a plane
+SEEDS, POINTS = 64, 6000
+FEWEST, STRAY = 100, 0.02  # voxels of a boundary; share of them that is not worth a plane
 
 
 def threshold(values: np.ndarray, border: np.ndarray) -> float:
@@ -66,9 +72,10 @@ def faces(array: np.ndarray) -> np.ndarray:
 def resampling_padding(array: np.ndarray, border: np.ndarray) -> np.ndarray | None:
     """Where one constant fills what lies beyond the faces of a scan that was resampled at an angle.
 
-    The constant is the commonest value on the faces of the image.  It is filling if nearly all of its boundary with the
-    rest lies in at most six planes: a resampled scan is a box, sheared at most, and everything in the world is round.
-    Where mostly air lies in the scan beside it, it passes for air and stays data: it makes no false edges.
+    The constant is the commonest value on the faces of the image.  It is filling beyond every plane in which its
+    boundary with the rest lies, as nothing in the world is flat; the rest of its boundary may be anatomy, where a scan
+    has exact zeros of its own.  Where mostly air lies in the scan beside it, it passes for air and stays data: it makes
+    no false edges.
 
     Args:
         array: (k, j, i) intensities.
@@ -91,15 +98,12 @@ def resampling_padding(array: np.ndarray, border: np.ndarray) -> np.ndarray | No
     solid = _grown(~_grown(~filled))
     boundary = ~filled & _grown(solid)
     low, high = np.nanpercentile(looked_at[~filled], [5, 95])
-    cut_off = np.abs(looked_at[boundary] - constant) > DISTINCT * (high - low)
-    sides = _planes(np.argwhere(boundary)) if boundary.any() and cut_off.mean() > CUT_OFF else []
+    cut_off = np.abs(looked_at - constant) > DISTINCT * (high - low)
+    sides = _sides(boundary, filled, cut_off)
     if not sides:
         return None
     beyond = np.zeros(array.shape, bool)
-    middle = np.argwhere(~filled).mean(0)
     for normal, offset in sides:
-        if middle @ normal > offset:  # it shall point out of the scan
-            normal, offset = -normal, -offset
         beyond |= _beyond(array.shape, normal / step, offset - 2 * OFF)
     return beyond & (array == constant)
 
@@ -113,32 +117,61 @@ def _beyond(shape: tuple[int, int, int], normal: np.ndarray, offset: float) -> n
 
 
 def _grown(where: np.ndarray) -> np.ndarray:
-    """With every neighbour of each voxel, along all axes and diagonals.
+    """With every neighbour of each voxel, along all axes and diagonals."""
+    image = sitk.GetImageFromArray(where.astype(np.uint8))
+    return sitk.GetArrayFromImage(sitk.BinaryDilate(image, [1, 1, 1], sitk.sitkBox)) > 0
 
-    As :func:`madreg.image.morphology.dilate` does it with torch, which is not there yet when files are read.
+
+def _sides(boundary: np.ndarray, filled: np.ndarray, cut_off: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    """The sides of a scan that was resampled: planes (unit normal (3,) that points outwards, offset); none if air lies
+    beside them.
+
+    Args:
+        boundary, filled, cut_off: bool (k, j, i): next to the filling; the filling; unlike it.
     """
-    for axis in range(3):
-        grown = where.copy()
-        for here, there in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
-            grown[(slice(None),) * axis + (here,)] |= where[(slice(None),) * axis + (there,)]
-        where = grown
-    return where
+    points = np.argwhere(boundary)
+    if len(points) < FEWEST:
+        return []
+    points = points[:: max(1, len(points) // POINTS)]
+    middle = np.argwhere(~filled).mean(0)
+    planes = [
+        (normal, offset) if middle @ normal < offset else (-normal, -offset)
+        for normal, offset in _planes(points.astype(np.float32))
+    ]
+    sides, held = [], np.zeros(len(points), bool)
+    for normal, offset in planes:
+        depth = offset - points @ normal
+        here, next_layer = np.abs(depth) < OFF, (depth >= OFF) & (depth < 3 * OFF)
+        for other, other_offset in planes:
+            if abs(other @ normal) < ASIDE:
+                next_layer &= np.abs(points @ other - other_offset) >= OFF
+        outside = _beyond(filled.shape, normal, offset + OFF)
+        flat = next_layer.sum() < ROUND * here.sum() and _sagitta(points[here], normal) < BENT
+        if flat and filled[outside].sum() >= EMPTY * outside.sum():
+            sides.append((normal, offset))
+            held |= here
+    return sides if held.any() and cut_off[tuple(points[held].T)].mean() > CUT_OFF else []
+
+
+def _sagitta(points: np.ndarray, normal: np.ndarray) -> float:
+    """How far a quadratic surface through points (n, 3) near a plane bends away from it, in voxels."""
+    along = (points - points.mean(0)) @ np.linalg.svd(normal[None])[2][1:].T
+    u, v = (along / max(float(np.abs(along).max()), 1.0)).T
+    terms = np.stack([u * u, u * v, v * v, u, v, np.ones_like(u)], 1)
+    bend = terms[:, :3] @ np.linalg.lstsq(terms, points @ normal, rcond=None)[0][:3]
+    return float(np.ptp(np.percentile(bend, [5, 95])))
 
 
 def _planes(points: np.ndarray) -> list[tuple[np.ndarray, float]]:
-    """At most six planes (unit normal (3,), offset) that hold nearly all of some points (n, 3); none if they do not."""
-    if len(points) < FEWEST:
-        return []
-    rest = points[:: max(1, len(points) // POINTS)].astype(np.float32)
-    count = len(rest)
-    planes: list[tuple[np.ndarray, float]] = []
-    while len(planes) < SIDES and len(rest) > STRAY * count:
+    """At most six planes (unit normal (3,), offset) that hold most of some points (n, 3)."""
+    rest, planes = points, []
+    while len(planes) < SIDES and len(rest) > STRAY * len(points):
         normal, offset, held = _best_plane(rest)
-        if held.sum() <= STRAY * count:
+        if held.sum() <= STRAY * len(points):
             break
         planes.append((normal, offset))
         rest = rest[~held]
-    return planes if len(rest) <= (1 - FLAT) * count else []
+    return planes
 
 
 def _best_plane(points: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:

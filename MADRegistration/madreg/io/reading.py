@@ -1,11 +1,7 @@
-"""Reading, in one place: what other packages import, and reading while something else is done."""
+"""Reading, in one place: what other packages import."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,26 +25,9 @@ __all__ = [
     "read_image",
     "read_scan",
     "read_volume",
-    "reading",
     "scan_from_image",
     "volume_from_image",
 ]
-
-
-@contextmanager
-def reading(*sources: Sequence[str | Path | None]) -> Iterator[list[Future[Loaded]]]:
-    """Read images in threads while the block loads torch: of each, the path and perhaps that of a mask.
-
-    Nobody collects garbage meanwhile, which spares torch a tenth of its time.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        with ThreadPoolExecutor(len(sources)) as pool:
-            yield [pool.submit(read_scan, *source) for source in sources]
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def volume_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None) -> tuple[Volume, list[str]]:

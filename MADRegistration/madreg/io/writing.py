@@ -1,27 +1,41 @@
-"""Files that are written whole or not at all: the transform, the resampled image, the report, the picture."""
+"""The files of a registration: transform, resampled image, error map, report and picture.
+
+What is written is read back and compared before it replaces anything, since ITK does not report a full disk.
+:func:`madreg.system.files.write_all` moves it into place.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-import shutil
+import stat
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
-from ..image.geometry import itk_transform, matrix_of_itk
+from ..image.transform import Transform
+from ..system.files import Content, bytes_content, write_file
 from ..system.stderr import silenced
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".mat")
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 REPORT_SUFFIXES = (".json",)
 PICTURE_SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
+PICTURE_DPI = 110
+
+
+# --- before the work ------------------------------------------------------------------------------------------------
 
 
 def check_output(path: str | Path, suffixes: Iterable[str], inputs: Iterable[str | Path] = ()) -> Path:
@@ -32,74 +46,93 @@ def check_output(path: str | Path, suffixes: Iterable[str], inputs: Iterable[str
         inputs: files that are read and must not be overwritten.
 
     Raises:
-        InputError: for another ending, a folder that is not there or does not take files, or an input's own path.
+        InputError: for another ending, a folder that is not there or does not take files, an input's own path, or a
+            name that cannot be used.
     """
     path = Path(path)
-    if not path.name.lower().endswith(tuple(suffixes)):
+    suffixes = tuple(suffixes)
+    if not path.name.lower().endswith(suffixes):
         raise InputError(f"{path} has an unknown ending: choose one of {', '.join(suffixes)}.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give the name of a file.")
-    if any(path.resolve() == Path(one).resolve() for one in inputs):
-        raise InputError(f"{path} is an input and would be overwritten: choose another name.")
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written, since the folder {path.parent} does not exist: create it first.")
+    check_name(path)
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
+        mode = _mode(path)
+        if mode is not None and stat.S_ISDIR(mode):
+            raise InputError(f"{path} is a folder: give the name of a file.")
+        if mode is not None and not stat.S_ISREG(mode):
+            raise InputError(f"{path} is a device or a pipe: give the name of a file.")
+        real = os.path.realpath(path)
+        if any(real == os.path.realpath(one) for one in inputs):
+            raise InputError(f"{path} is an input and would be overwritten: choose another name.")
+        folder = Path(real).parent
+        if not folder.is_dir():
+            raise InputError(f"{path} cannot be written, since the folder {folder} does not exist: create it first.")
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written ({error.strerror}): choose a folder that you may write to."
+            f"{path} cannot be written ({error.strerror}): choose a name and a folder that you may write to."
         ) from error
     return path
 
 
-def write_all(jobs: Mapping[Path, Callable[[Path], None]]) -> None:
-    """Write several files, all or none.
-
-    Each is written into a temporary folder beside its target and moved into place when the last one is complete;
-    moving within a file system cannot leave half a file.
-
-    Args:
-        jobs: for each target, a function that writes it to the path it is given.
+def check_name(path: str | Path) -> None:
+    """Refuse a name that the libraries that read and write images, which expect UTF-8, cannot pass on.
 
     Raises:
-        InputError: if one cannot be written, a full disk for instance; then none is.
+        InputError: if it is not UTF-8, or holds a character that no name may hold.
     """
-    folders: list[Path] = []
+    name = str(path)
     try:
-        done = []
-        for target, write in jobs.items():
-            try:
-                folders.append(Path(tempfile.mkdtemp(prefix=".madreg-", dir=target.parent)))
-                draft = folders[-1] / target.name
-                write(draft)
-            except (OSError, RuntimeError) as error:  # SimpleITK reports everything as a RuntimeError
-                raise InputError(
-                    f"{target} cannot be written: check the free space and your rights to {target.parent}."
-                ) from error
-            done.append((draft, target))
-        for draft, target in done:
-            os.replace(draft, target)
-    finally:
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        fits = name.encode("utf-8") == os.fsencode(name)
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        raise InputError(f"{path} has a name that is not UTF-8: rename it, or use a UTF-8 locale such as C.UTF-8.")
+    if "\0" in name:
+        raise InputError(f"{path} has a name with a zero byte: give another one.")
 
 
-def write_transform(matrix: np.ndarray, path: Path) -> None:
-    """Write a 4x4 matrix, fixed LPS to moving LPS in mm, as an ITK affine transform.
+def _mode(path: Path) -> int | None:
+    """What kind of file there is, following links; None if there is none.  OSError for a loop of links."""
+    try:
+        return os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+# --- transforms -----------------------------------------------------------------------------------------------------
+
+
+def transform_content(transform: Transform) -> Content:
+    """A transform as an ITK file.
 
     That is what ITK resamples with, and what puts the moving volume in place when Slicer loads and applies it.
     """
-    sitk.WriteTransform(itk_transform(matrix), str(path))
+
+    def check(path: Path) -> None:
+        if not np.allclose(read_transform(path).matrix, transform.matrix, rtol=1e-9, atol=1e-9):
+            raise ValueError("the transform reads back differently")
+
+    return Content(lambda path: sitk.WriteTransform(transform.to_itk(), str(path)), check)
 
 
-def read_transform(path: str | Path) -> np.ndarray:
-    """4x4 matrix, fixed LPS to moving LPS in mm, of an ITK transform file.
+def write_transform(transform: Transform, path: str | Path) -> None:
+    """Write a transform, fixed points to moving points, as an ITK file (:data:`TRANSFORM_SUFFIXES`).
+
+    Raises:
+        InputError: if it cannot be written; a former file stays as it was.
+    """
+    write_file(Path(path), transform_content(transform))
+
+
+def read_transform(path: str | Path) -> Transform:
+    """The transform of an ITK file, fixed points to moving points.
 
     Raises:
         InputError: if there is no such file, it cannot be read, or it is not linear, 3D and invertible.
     """
-    if not Path(path).is_file():
+    check_name(path)
+    if not os.path.isfile(path):
         raise InputError(f"{path} does not exist: check the path of the transform.")
     try:
         with silenced():
@@ -110,25 +143,28 @@ def read_transform(path: str | Path) -> np.ndarray:
         ) from error
     if transform.GetDimension() != 3 or not transform.IsLinear():
         raise InputError(f"{path} is not a linear 3D transform: give a rigid, similarity or affine one.")
-    matrix = matrix_of_itk(transform)
-    if not np.isfinite(matrix).all() or not 1e-3 < abs(np.linalg.det(matrix[:3, :3])) < 1e3:
-        raise InputError(f"{path} squeezes space to nothing or holds no numbers: give an invertible transform.")
-    return matrix
+    try:
+        result = Transform.from_itk(transform)
+    except ValueError as error:
+        raise InputError(f"{path} holds no numbers or no inverse: give an invertible transform.") from error
+    if not 1e-3 < abs(np.linalg.det(result.linear)) < 1e3:
+        raise InputError(f"{path} changes volumes more than a thousandfold: give an invertible transform.")
+    return result
 
 
-def resample(moving: sitk.Image, fixed: sitk.Image, matrix: np.ndarray) -> sitk.Image:
+# --- images ---------------------------------------------------------------------------------------------------------
+
+
+def resample(moving: sitk.Image, fixed: sitk.Image, transform: Transform) -> sitk.Image:
     """The moving image on the grid of the fixed one, in its own intensities and pixel type.
 
     Interpolation is linear; what the moving image does not cover gets its lowest value.
-
-    Args:
-        matrix: 4x4, fixed LPS to moving LPS, mm.
     """
     array = sitk.GetArrayViewFromImage(moving)
     lowest = float(array[np.isfinite(array)].min())
     # ITK cuts decimals off where the pixel type has none, which would darken the image by half a step
     precise = sitk.sitkFloat32 if array.dtype.itemsize <= 2 or array.dtype == np.float32 else sitk.sitkFloat64
-    resampled = sitk.Resample(moving, fixed, itk_transform(matrix), sitk.sitkLinear, lowest, precise)
+    resampled = sitk.Resample(moving, fixed, transform.to_itk(), sitk.sitkLinear, lowest, precise)
     if np.issubdtype(array.dtype, np.integer):
         rounded = sitk.GetImageFromArray(np.rint(sitk.GetArrayViewFromImage(resampled)).astype(array.dtype))
         rounded.CopyInformation(resampled)
@@ -136,15 +172,51 @@ def resample(moving: sitk.Image, fixed: sitk.Image, matrix: np.ndarray) -> sitk.
     return sitk.Cast(resampled, moving.GetPixelID())
 
 
-def write_image(image: sitk.Image, path: Path) -> None:
-    """Write an image, compressed where its format can."""
+def image_content(image: sitk.Image) -> Content:
+    """An image as a file, compressed where its format can; voxels (k, j, i) alone where the name ends in ``.npy``."""
+    return Content(partial(_put_image, image), partial(_check_image, image))
+
+
+def write_image(image: sitk.Image, path: str | Path) -> None:
+    """Write an image (:data:`IMAGE_SUFFIXES`), compressed where its format can.
+
+    Raises:
+        InputError: if it cannot be written; a former file stays as it was.
+    """
+    write_file(Path(path), image_content(image))
+
+
+def _put_image(image: sitk.Image, path: Path) -> None:
+    if path.suffix == ".npy":
+        np.save(path, sitk.GetArrayViewFromImage(image), allow_pickle=False)
+        return
     with silenced():  # ITK warns of every entry of the header that a format cannot keep
         sitk.WriteImage(image, str(path), useCompression=True)
 
 
-def write_report(report: dict, path: Path) -> None:
-    """Write a report as JSON that a human can read; numbers that JSON does not know (NaN) become null."""
-    path.write_text(json.dumps(_plain(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+def _check_image(image: sitk.Image, path: Path) -> None:
+    wanted = sitk.GetArrayViewFromImage(image)
+    if path.suffix == ".npy":
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    else:
+        with silenced():
+            copy = sitk.ReadImage(str(path))
+        found = sitk.GetArrayViewFromImage(copy)
+    if found.shape != wanted.shape or not all(map(_same, wanted, found)):
+        raise ValueError("the image reads back differently")
+
+
+def _same(wanted: np.ndarray, found: np.ndarray) -> bool:
+    """Whether two slices are equal where there are numbers; NIfTI cannot keep NaN and infinity."""
+    return bool(((wanted == found) | ~np.isfinite(wanted)).all())
+
+
+# --- reports and pictures -------------------------------------------------------------------------------------------
+
+
+def report_content(report: dict) -> Content:
+    """A report as JSON that a human can read; numbers that JSON does not know (NaN) become null."""
+    return bytes_content((json.dumps(_plain(report), indent=2, allow_nan=False) + "\n").encode("ascii"))
 
 
 def _plain(value: Any) -> Any:
@@ -152,4 +224,31 @@ def _plain(value: Any) -> Any:
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def picture_content(figure: Figure) -> Content:
+    """A matplotlib figure as a picture."""
+    return Content(partial(_put_picture, figure), _check_picture)
+
+
+def _put_picture(figure: Figure, path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of characters in a name that the font does not have
+        figure.savefig(path, dpi=PICTURE_DPI)
+
+
+def _check_picture(path: Path) -> None:
+    """Raise ValueError or OSError for a picture that is cut off or shows nothing."""
+    if path.suffix.lower() in (".png", ".jpg"):
+        from matplotlib.image import imread
+
+        pixels = imread(path)
+        if pixels.min() == pixels.max():
+            raise ValueError("the picture is empty")
+        return
+    end = {".pdf": b"%%EOF", ".svg": b"</svg>"}[path.suffix.lower()]
+    if not path.read_bytes().rstrip().endswith(end):
+        raise ValueError("the picture is cut off")

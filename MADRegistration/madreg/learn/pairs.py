@@ -22,8 +22,10 @@ from scipy import ndimage
 
 from ..errors import InputError
 from ..image.geometry import Grid, apply
+from ..image.points import lattice_points
+from ..image.sampling import sample_array
 from ..image.smoothing import COARSENING, smooth
-from ..image.volume import Volume, sample_array
+from ..image.volume import Volume
 from ..io.reading import read_volume
 from .appearance import Appearance, random_appearance
 
@@ -171,8 +173,7 @@ def random_transform(rng: np.random.Generator, settings: PairSettings, growth: f
 def crop_points(size: int, spacing: float) -> torch.Tensor:
     """Positions (k, j, i, 3) in mm of a crop's voxels from its middle, x y z order."""
     at = (torch.arange(size, dtype=torch.float32) - size // 2) * spacing
-    k, j, i = torch.meshgrid(at, at, at, indexing="ij")
-    return torch.stack([i, j, k], -1)
+    return lattice_points(at, at, at)
 
 
 def _cut(points: torch.Tensor, settings: PairSettings, rng: np.random.Generator) -> torch.Tensor:

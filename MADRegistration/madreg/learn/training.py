@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import io
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -14,16 +15,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..network.models import (
-    STRIDE,
-    UNIT_MM,
-    DistanceNetwork,
-    NetworkSettings,
-    SiameseNetwork,
-    SiameseSettings,
-    build,
-    plain,
-)
+from ..network.models import DistanceNetwork, build
+from ..network.settings import STRIDE, UNIT_MM, NetworkSettings, SiameseSettings, plain
+from ..network.siamese import SiameseNetwork
+from ..system.files import bytes_content, write_file
 from .pairs import PairSampler, PairSettings, Scan, crop_points, displacements
 
 FARTHEST = 80.0  # mm; a label beyond this is as far as a crop of this size can tell
@@ -182,7 +177,7 @@ def figures(truth: np.ndarray, predicted: np.ndarray) -> dict:
         "mae_of_the_median": round(float(np.abs(truth - np.median(truth)).mean()), 2),
         "pearson": round(float(np.corrcoef(truth, predicted)[0, 1]), 3),
         "spearman": round(float(stats.spearmanr(truth, predicted)[0]), 3),
-        "count": int(len(truth)),
+        "count": len(truth),
         "bins": bins(truth, predicted),
     }
 
@@ -252,9 +247,9 @@ def plot(out: Path, validation: dict[str, tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def _save(path: Path, state: dict) -> None:
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    write_file(path, bytes_content(stream.getvalue()))
 
 
 def train(

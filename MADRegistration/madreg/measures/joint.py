@@ -10,7 +10,7 @@ from .ngf import NGF
 from .nmi import NMI
 
 # On tuning pairs (simulated CT-T1, slabs of T2 on T1) NMI alone lets an affine transform shear to fit its histogram, by
-# 1.7 mm against 1.0 with edges; of rigid poses edges alone are the worse judge, 0.30 mm against 0.11.
+# 1.7 mm against 1.0 with edges; of rigid poses edges alone are less accurate, 0.30 mm against 0.11.
 EDGES = 0.3
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from ..image.geometry import Grid, apply
 from ..image.morphology import dilate
+from ..image.pair import Pair
 from ..image.points import map_points
-from ..image.volume import Volume, sample_array
+from ..image.volume import Volume
 from ..network import weights
-from ..network.models import STRIDE, UNIT_MM, DistanceNetwork, SiameseNetwork, folded
+from ..network.models import DistanceNetwork, folded
+from ..network.settings import UNIT_MM
+from ..network.siamese import SiameseNetwork
+from .sites import dense_sites, patch_sites
 
 MODES = ("dense", "patches")
-PATCH = 24  # voxels along the edge of a patch in the published mode
 
 
 def _native_bfloat16() -> bool:
@@ -62,34 +64,9 @@ class MAD:
         self.quick = fixed.device.type == "cpu" and _native_bfloat16()
         spacing = network.settings.spacing
         fixed, self.moving = fixed.resampled(spacing), moving.resampled(spacing)
-        content = torch.nonzero(fixed.foreground).cpu().numpy()[:, ::-1]
-        inside = apply(fixed.grid.matrix, content)
-        inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
-        if mode == "dense":
-            grid = Grid.covering(inside.min(0) - margin, inside.max(0) + margin, spacing)
-            lattice = grid.points(fixed.device)
-            there = sample_array(fixed.foreground.float()[None], inverse, lattice, "zeros")
-            share = F.avg_pool3d(there[None], STRIDE + 1, STRIDE, STRIDE // 2)[0, 0]
-            self.weight = (share > 0.7).float()
-            if not self.weight.any():
-                self.weight = (share >= share.max()).float()
-            middles = lattice[::STRIDE, ::STRIDE, ::STRIDE]
-            self.points = middles[self.weight > 0]
-            matrix = grid.matrix @ np.diag([STRIDE, STRIDE, STRIDE, 1.0])
-            self.grid = Grid(tuple(self.weight.shape[::-1]), matrix)
-            self.lattice, self.middles = lattice[None], middles[None]
-        else:
-            rng = np.random.default_rng(seed)
-            chosen = inside[rng.choice(len(inside), min(patches, len(inside)), replace=False)]
-            self.points = torch.as_tensor(chosen, dtype=torch.float32, device=fixed.device)
-            patch = Grid((PATCH,) * 3, np.diag([spacing, spacing, spacing, 1.0])).points(fixed.device)
-            patch = patch - patch[PATCH // 2, PATCH // 2, PATCH // 2]
-            self.lattice = patch + self.points[:, None, None, None]
-            self.middles = self.points[:, None, None, None]
-            self.weight = torch.ones(len(chosen), device=fixed.device)
-        self.fixed_values = fixed.sample(self.lattice)[0][:, None]
-        # only what may be anatomy is looked for
-        self.queries = torch.nonzero(share.flatten() > 0.1)[:, 0] if mode == "dense" else None
+        sites = dense_sites(fixed, spacing, margin) if mode == "dense" else patch_sites(fixed, spacing, patches, seed)
+        self.sites, self.weight, self.points = sites, sites.weight, sites.points
+        self.fixed_values = fixed.sample(sites.lattice)[0][:, None]
         with torch.no_grad():
             self.encoded = self._encoded(self.fixed_values) if isinstance(network, SiameseNetwork) else None
 
@@ -104,7 +81,7 @@ class MAD:
     @torch.no_grad()
     def map(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """At a 4x4 matrix: distances (n,) in mm at :attr:`points`, and which of them (n,) lie in both scans."""
-        distances, inside = self._predict(torch.as_tensor(matrix, dtype=torch.float64))
+        distances, inside = self._predict(torch.tensor(matrix, dtype=torch.float64))
         chosen = self.weight > 0
         return distances[chosen].cpu().numpy(), (inside[chosen] > 0.5).cpu().numpy()
 
@@ -117,8 +94,8 @@ class MAD:
         """
         if self.mode != "dense":
             raise ValueError("an error map needs the dense mode")
-        distances, inside = self._predict(torch.as_tensor(matrix, dtype=torch.float64))
-        return distances.cpu().numpy(), (self.weight * inside).cpu().numpy(), self.grid
+        distances, inside = self._predict(torch.tensor(matrix, dtype=torch.float64))
+        return distances.cpu().numpy(), (self.weight * inside).cpu().numpy(), self.sites.grid
 
     @torch.no_grad()
     def correspondences(
@@ -141,13 +118,13 @@ class MAD:
         """
         if self.encoded is None or self.mode != "dense":
             raise ValueError("correspondences need a siamese network and the dense mode")
-        moving, inside = self._moved(torch.as_tensor(matrix, dtype=torch.float64))
+        moving, inside = self._moved(torch.tensor(matrix, dtype=torch.float64))
         features = self._encoded(moving[:, None])[0]
         chosen = torch.nonzero(((self.weight > 0) & (inside[0] > 0.5)).flatten())[:, 0]
         keys = self._keys(moving)
         moments = self.network.matched_moments(self.encoded[0], features, 0, chosen, keys, sharpness, farther)[0]
         moments = (moments * UNIT_MM).cpu().double().numpy()
-        points = self.middles[0].reshape(-1, 3)[chosen].cpu().numpy()
+        points = self.sites.middles(self.sites.lattice)[0].reshape(-1, 3)[chosen].cpu().numpy()
         return points, apply(matrix, points + moments[:, :3]), moments[:, 4]
 
     def _encoded(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -163,14 +140,9 @@ class MAD:
 
     def _moved(self, matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Moving values at the transformed lattice, and how far its labelled points lie in the moving field of view."""
-        where = map_points(matrix[None], self.lattice.reshape(-1, 3))[0].reshape(self.lattice.shape)
-        values = self.moving.sample(where)[0]
-        if self.mode == "dense":
-            middles = where[:, ::STRIDE, ::STRIDE, ::STRIDE]
-        else:
-            half = PATCH // 2
-            middles = where[:, half : half + 1, half : half + 1, half : half + 1]
-        return values, self.moving.sample(middles.detach())[1]
+        lattice = self.sites.lattice
+        where = map_points(matrix[None], lattice.reshape(-1, 3))[0].reshape(lattice.shape)
+        return self.moving.sample(where)[0], self.moving.sample(self.sites.middles(where).detach())[1]
 
     def _predict(self, matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Distances in mm, shaped like :attr:`weight`, and how far each position lies in the moving scan."""
@@ -178,7 +150,7 @@ class MAD:
         if self.encoded is not None:
             moving = self._encoded(values[:, None])
             if self.mode == "dense":
-                distances = self.network.measure(self.encoded, moving, self.queries, self._keys(values))
+                distances = self.network.measure(self.encoded, moving, self.sites.queries, self._keys(values))
             else:
                 distances = self.network.compare(self.encoded, moving)[0]
         else:
@@ -187,3 +159,26 @@ class MAD:
         if self.mode == "patches":
             return distances.mean((1, 2, 3)), inside[:, 0, 0, 0]
         return distances[0], inside[0]
+
+
+def mad_of(pair: Pair, weights_path: str | None = None) -> MAD:
+    """MAD of a pair, on the lattice that its network was trained for; made once.
+
+    Args:
+        weights_path: ``.pt`` file of the network; the bundled one if None.
+
+    Raises:
+        InputError: if the weights are missing, damaged or foreign.
+    """
+
+    def make() -> MAD:
+        network = weights.load(weights_path, pair.fixed.device)[0]
+        return MAD(pair.fixed, pair.moving, network, pair.seed)
+
+    return pair.once(("mad", weights_path), make)
+
+
+def mean_prediction(mad: MAD, pose: np.ndarray) -> float:
+    """Mean predicted distance in mm at a 4x4 pose, fixed LPS to moving LPS, over what lies in both scans."""
+    predicted, seen = mad.map(pose)
+    return float(predicted[seen].mean()) if seen.any() else float(predicted.mean())

@@ -6,7 +6,8 @@ import torch
 
 from ..image.gradients import edge_parameter, gradient_mask, world_gradient
 from ..image.points import map_points, sample_points
-from ..image.volume import Volume, sample_array
+from ..image.sampling import sample_array
+from ..image.volume import Volume
 
 
 class NGF:

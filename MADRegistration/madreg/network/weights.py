@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from .. import resources
 from ..errors import InputError
-from .models import DistanceNetwork, build, plain, settings_of
+from ..system.files import bytes_content, write_all
+from .models import DistanceNetwork, build
+from .settings import NetworkSettings, plain, settings_of
 
 FORMAT = "madreg-weights-1"
+LARGEST_FILE = 1 << 30  # bytes; the bundled weights have 6 MB
+LARGEST_CARD = 1 << 24
+LARGEST_NUMBER = 1024
+"""Of channels, blocks or features of a network that is loaded."""
 
 
 def sha256(path: Path) -> str:
@@ -23,7 +31,7 @@ def sha256(path: Path) -> str:
 
 
 def save(network: DistanceNetwork, path: Path, card: dict) -> dict:
-    """Write weights, in half precision, and their model card, each whole or not at all.
+    """Write weights, in half precision, and their model card, both or neither.
 
     Args:
         path: the ``.pt`` file; the card goes beside it.
@@ -31,22 +39,24 @@ def save(network: DistanceNetwork, path: Path, card: dict) -> dict:
 
     Returns:
         The card as written, with format, network, number of parameters and SHA-256 added.
+
+    Raises:
+        InputError: if they cannot be written.
     """
     state = {k: v.detach().cpu().half() if v.is_floating_point() else v.cpu() for k, v in network.state_dict().items()}
     state = {k: v.contiguous() for k, v in state.items()}
-    part = path.with_suffix(".part")
-    torch.save({"format": FORMAT, "network": plain(network.settings), "state": state}, part)
-    part.replace(path)
+    stream = io.BytesIO()
+    torch.save({"format": FORMAT, "network": plain(network.settings), "state": state}, stream)
+    data = stream.getvalue()
     card = {
         "format": FORMAT,
         "network": plain(network.settings),
         "parameters": sum(p.numel() for p in network.parameters()),
         **card,
-        "sha256": sha256(path),
+        "sha256": hashlib.sha256(data).hexdigest(),
     }
-    part = path.with_suffix(".json.part")
-    part.write_text(json.dumps(card, indent=1) + "\n")
-    part.replace(path.with_suffix(".json"))
+    text = json.dumps(card, indent=1) + "\n"
+    write_all({path: bytes_content(data), path.with_suffix(".json"): bytes_content(text.encode("ascii"))})
     return card
 
 
@@ -59,30 +69,100 @@ def load(path: Path | str | None = None, device: torch.device | str = "cpu") -> 
     Raises:
         InputError: if the file is missing, damaged or foreign.
     """
-    path = (resources.path("Models", "mad.pt") if path is None else Path(path)).resolve()
-    if not path.is_file():
+    try:
+        path = (resources.path("Models", "mad.pt") if path is None else Path(path)).resolve()
+        found = path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that is too long
+        if isinstance(error, InputError):
+            raise
+        found = False
+    if not found:
         raise InputError(f"There are no weights at {path}: give a .pt file that `madreg train` wrote.")
-    return _load(path, path.stat().st_mtime_ns, str(device))
+    return _load(path, path.stat().st_mtime_ns, _numbered(torch.device(device)))
+
+
+def _numbered(device: torch.device) -> torch.device:
+    """The device with its number, so that ``cuda`` and ``cuda:0`` are one."""
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, _changed: int, device: str) -> tuple[DistanceNetwork, dict]:
-    card_path = path.with_suffix(".json")
+def _load(path: Path, _changed: int, device: torch.device) -> tuple[DistanceNetwork, dict]:
+    card = _read_card(path)
     try:
-        card = json.loads(card_path.read_text())
-        expected = card["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"The model card {card_path} is missing or damaged: keep it beside {path.name}.") from error
-    if sha256(path) != expected:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError("too large")
+        digest = sha256(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"The weights {path} cannot be read: give a .pt file that `madreg train` wrote.") from error
+    if digest != card["sha256"]:
         raise InputError(f"The weights {path} are not those of their model card: copy both files again.")
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-        if stored["format"] != FORMAT:
-            raise ValueError(stored["format"])
-        network = build(settings_of(stored["network"]))
-        network.load_state_dict(stored["state"])
-    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
+        network = _network(stored)
+    except (
+        RuntimeError,  # RecursionError among them
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        OverflowError,
+        MemoryError,
+        pickle.UnpicklingError,
+    ) as error:
         raise InputError(f"{path} holds no weights of MADRegistration: give a .pt file of `madreg train`.") from error
     network = network.float().eval().requires_grad_(False)
     # the layout in which 3D convolutions are fastest
     return network.to(device, memory_format=torch.channels_last_3d), card
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    """The model card of weights.
+
+    Raises:
+        InputError: if it is missing, or no card.
+    """
+    card_path = path.with_suffix(".json")
+    try:
+        if card_path.stat().st_size > LARGEST_CARD:
+            raise ValueError("too large")
+        card = json.loads(card_path.read_text(encoding="utf-8"))
+        if not isinstance(card, dict) or not isinstance(card.get("sha256"), str):
+            raise ValueError("no card")
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"The model card {card_path} is missing or damaged: keep it beside {path.name}.") from error
+    return card
+
+
+def _network(stored: Any) -> DistanceNetwork:
+    """The network of a file of weights.
+
+    Raises:
+        ValueError, KeyError, RuntimeError ...: if it holds none.
+    """
+    if not isinstance(stored, dict) or stored["format"] != FORMAT:
+        raise ValueError("another format")
+    if not isinstance(stored["network"], dict) or not isinstance(stored["state"], dict):
+        raise ValueError("no network")
+    settings = settings_of(stored["network"])
+    _check_size(settings)
+    with torch.device("meta"):  # shapes alone: nothing is allocated that the file does not hold
+        shapes = {name: value.shape for name, value in build(settings).state_dict().items()}
+    if shapes != {name: value.shape for name, value in stored["state"].items()}:
+        raise ValueError("weights of another network")
+    network = build(settings)
+    network.load_state_dict(stored["state"])
+    return network
+
+
+def _check_size(settings: NetworkSettings) -> None:
+    """Raise ValueError for numbers that no network has."""
+    if not isinstance(settings.spacing, (int, float)) or settings.spacing <= 0:
+        raise ValueError("no spacing")
+    for value in plain(settings).values():
+        for one in value if isinstance(value, list) else [value]:
+            if not isinstance(one, (int, float, str)) or (not isinstance(one, str) and not 0 <= one <= LARGEST_NUMBER):
+                raise ValueError("too large")

@@ -1,4 +1,4 @@
-"""Pictures for judging an alignment by eye: two images mixed into one, on the grid of the fixed one."""
+"""Pictures for assessing an alignment by eye: two images mixed into one, on the grid of the fixed one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from ..image.geometry import Grid
+from ..image.transform import Transform
 from ..io.reading import intensity_window
 from ..io.writing import resample
 from .checkerboard import every_other
@@ -25,7 +26,7 @@ def compare(fixed: sitk.Image, moving: sitk.Image, kind: str) -> np.ndarray:
     Raises:
         InputError: for another kind.
     """
-    resampled = resample(sitk.Cast(moving, sitk.sitkFloat32), fixed, np.eye(4))
+    resampled = resample(sitk.Cast(moving, sitk.sitkFloat32), fixed, Transform.identity())
     below, above = _shades(sitk.GetArrayFromImage(fixed)), _shades(sitk.GetArrayFromImage(resampled))
     if kind == "checkerboard":
         along = [np.arange(n) * mm for n, mm in zip(fixed.GetSize(), fixed.GetSpacing(), strict=True)]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 
 from ..image.geometry import apply
@@ -100,7 +101,7 @@ def draw(
                 _label_row(axes, *rows[row])
     _add_scale_bar(figure.axes[-1], extent)
     if title:
-        figure.suptitle(title, color="white", fontsize=13, y=1 - 0.22 / height, va="center")
+        figure.suptitle(title, color="white", fontsize=13, y=1 - 0.22 / height, va="center", parse_math=False)
     y = 0.25 / height
     figure.text(left / width, y, "grey: fixed", color="0.8", fontsize=10, va="center")
     figure.text(
@@ -157,27 +158,22 @@ def _plane(
 
 
 def _mapped(points: torch.Tensor, matrix: np.ndarray) -> torch.Tensor:
-    matrix = torch.as_tensor(matrix, dtype=points.dtype)
+    matrix = torch.tensor(matrix, dtype=points.dtype)
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
 def _edges(volume: Volume, points: torch.Tensor, matrix: np.ndarray) -> np.ndarray:
-    """Thin edges (rows, columns) of a volume in a plane, 0 to 1: ridges of the gradient across its own direction."""
+    """Edges (rows, columns) of a volume in a plane, 0 or 1 (Canny)."""
     image, there = (a.numpy() for a in volume.sample(_mapped(points, matrix)))
-    vertical, horizontal = np.gradient(image)
-    size = np.hypot(vertical, horizontal)
-    padded = np.pad(size, 1)
-    angle = np.round(np.arctan2(vertical, horizontal) / (np.pi / 4)).astype(int) % 4
-    ridge = np.zeros(size.shape, bool)
-    for octant, (dy, dx) in enumerate(((0, 1), (1, 1), (1, 0), (1, -1))):
-        one = padded[1 + dy : padded.shape[0] - 1 + dy, 1 + dx : padded.shape[1] - 1 + dx]
-        other = padded[1 - dy : padded.shape[0] - 1 - dy, 1 - dx : padded.shape[1] - 1 - dx]
-        ridge |= (angle == octant) & (size >= one) & (size >= other)
-    ridge &= there > 0.99
-    if not ridge.any() or size.max() == 0:
+    size = np.hypot(*np.gradient(image))
+    inside = (image > 0.1) & (there > 0.99)
+    if not inside.any() or size.max() == 0:
         return np.zeros(size.shape)
-    strong = np.percentile(size[image > 0.1], 97) if (image > 0.1).any() else size.max()
-    return np.where(ridge, np.clip(size / max(strong, 1e-6) * 1.6 - 0.35, 0, 1), 0)
+    strong = float(np.percentile(size[inside], 97))
+    found = sitk.CannyEdgeDetection(
+        sitk.GetImageFromArray(image.astype(np.float32)), 0.2 * strong, 0.5 * strong, [0.5, 0.5]
+    )
+    return sitk.GetArrayFromImage(found) * (there > 0.99)
 
 
 def _with_edges(grey: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.fft import next_fast_len
 
 from ..image.geometry import Grid, apply
+from ..image.points import lattice_points
+from ..image.sampling import sample_array
 from ..image.tensors import rotate_tensors, structure_tensors
-from ..image.volume import Volume, sample_array
+from ..image.volume import Volume
 from ..system.parallel import parallel_map
 
 LEAST_SHOWN = 0.05  # of the edges of the smaller image
@@ -29,18 +32,6 @@ class Candidate:
 
     matrix: np.ndarray
     score: float
-
-
-def _fast_length(n: int) -> int:
-    """Smallest length of at least ``n`` whose prime factors are 2, 3 and 5."""
-    while True:
-        rest = n
-        for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1:
-            return n
-        n += 1
 
 
 def _content(features: torch.Tensor, grid: Grid) -> tuple[np.ndarray, float]:
@@ -72,7 +63,7 @@ class Correlation:
         self.moving_center, moving_radius = _content(moving_features, self.moving_grid)
         half_fixed, half_moving = self.halves = tuple(int(np.ceil(r / spacing)) for r in (fixed_radius, moving_radius))
         reach = max(half_fixed, half_moving)  # shifts beyond leave less than half an image in common
-        self.length = _fast_length(half_fixed + half_moving + reach + 1)
+        self.length = next_fast_len(half_fixed + half_moving + reach + 1, real=True)
 
         inverse = torch.as_tensor(fixed_grid.inverse, dtype=torch.float32, device=self.device)
         center = torch.as_tensor(self.fixed_center, dtype=torch.float32, device=self.device)
@@ -109,8 +100,7 @@ class Correlation:
     def _offsets(self, half: int) -> torch.Tensor:
         """(n, n, n, 3) mm from the middle, n = 2 half + 1."""
         axis = torch.arange(-half, half + 1, dtype=torch.float32, device=self.device) * self.spacing
-        z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
-        return torch.stack([x, y, z], -1)
+        return lattice_points(axis, axis, axis)
 
     def rotated(self, turn: torch.Tensor) -> torch.Tensor:
         """Moving features, mask and energy (B, C + 2, box, box, box) as rotations (B, 3, 3) bring them over the fixed
@@ -151,8 +141,8 @@ class Correlation:
         score = agreement / shown.sqrt() * common.sqrt()
         return torch.where(self.usable & (common >= self.min_overlap), score, -torch.inf).flatten(1)
 
-    def best(self, rotations: np.ndarray, tell: Callable[[float], None]) -> list[Candidate]:
-        """The best translation of each rotation (R, 3, 3), in their order; ``tell`` takes the share done."""
+    def best(self, rotations: np.ndarray, report_progress: Callable[[float], None]) -> list[Candidate]:
+        """The best translation of each rotation (R, 3, 3), in their order; ``report_progress`` takes the share done."""
         batch = max(1, AT_ONCE[self.device.type == "cpu"] // self.length**3)
         batches = [rotations[begin : begin + batch] for begin in range(0, len(rotations), batch)]
 
@@ -160,7 +150,9 @@ class Correlation:
             return self.scores(torch.as_tensor(some, dtype=torch.float32, device=self.device)).max(1)
 
         n, found = self.length, []
-        for some, (value, index) in zip(batches, parallel_map(highest, batches, self.device, tell), strict=True):
+        for some, (value, index) in zip(
+            batches, parallel_map(highest, batches, self.device, report_progress), strict=True
+        ):
             shift = self.shifts[torch.stack([index % n, index // n % n, index // n**2], -1)].cpu().numpy()
             for rotation, moved, score in zip(some, shift * self.spacing, value.tolist(), strict=True):
                 matrix = np.eye(4)

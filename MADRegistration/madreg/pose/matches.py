@@ -1,6 +1,6 @@
 """From matched points to a transform: the siamese network says where each fixed point lies, a robust fit makes a pose.
 
-A step costs one forward pass, no gradient, and takes in the whole head at once, so a few of them come home from where
+A step costs one forward pass, no gradient, and takes in the whole head at once, so a few of them converge from where
 the gradient of a measure does not point home any more.
 """
 

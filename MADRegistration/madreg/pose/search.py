@@ -22,7 +22,7 @@ from .correlation import Candidate, Correlation
 from .rotations import neighbouring_rotations, super_fibonacci
 
 SPACING, FINER_SPACING = 10.0, 6.0  # mm
-SLAB = 45.0  # mm; of slabs of 20 and 30 mm, 10 mm lose one right pose in three among all candidates, 6 mm none
+SAMPLES = 10.0  # across the thinner volume, within these bounds
 SMALL = 60.0  # mm, spread; of 12 stretched boxes of 110 mm and less out of heads, 10 mm find one pose, 6 mm ten
 MIN_OVERLAP = 0.25  # of the smaller image's content that must lie in the other's field of view
 COARSER = 1.7  # times the spacing: the lattice on which every rotation is tried
@@ -31,11 +31,6 @@ COUNT = 8  # candidates
 TURNED = 8  # poses of which neighbours are tried
 PLAUSIBLE = 0.08  # a candidate scores less below the best; of 128 tuning trials the right one never did by 0.02
 NEIGHBOUR = 8.0  # degrees between a pose and its neighbours; the rotations of the spiral lie 15 to 30 apart
-
-
-def is_slab(fixed: Volume, moving: Volume) -> bool:
-    """Whether either volume is a thin slab."""
-    return min(fixed.thickness, moving.thickness) <= SLAB
 
 
 def search(
@@ -57,7 +52,8 @@ def search(
     Args:
         fixed, moving: the pair; where they lie in the world does not matter.
         rotations: (R, 3, 3), fixed directions to moving directions; 400 super-Fibonacci rotations by default.
-        spacing: mm, of the finer correlation lattice; by default 10, or 6 if either volume is small or a thin slab.
+        spacing: mm, of the finer correlation lattice; by default from 10 down to 6, the smaller the volumes
+            and the thinner.
         likely: how many rotations are tried on the finer lattice.
         count: how many candidates to return at most; no two within 20 degrees and 20 mm of each other, and none that
             scores much below the best.
@@ -70,16 +66,17 @@ def search(
         small = (
             min(reduced.radius_of_gyration for reduced in (fixed.resampled(SPACING), moving.resampled(SPACING))) < SMALL
         )
-        spacing = FINER_SPACING if small or is_slab(fixed, moving) else SPACING
-    tell = progress or (lambda share: None)
+        thickness = min(fixed.thickness, moving.thickness)
+        spacing = FINER_SPACING if small else float(np.clip(thickness / SAMPLES, FINER_SPACING, SPACING))
+    report_progress = progress or (lambda share: None)
     coarse = Correlation(fixed, moving, COARSER * spacing, min_overlap)
-    scores = np.array([one.score for one in coarse.best(rotations, lambda share: tell(0.4 * share))])
+    scores = np.array([one.score for one in coarse.best(rotations, lambda share: report_progress(0.4 * share))])
     promising = rotations[np.argsort(-scores, kind="stable")[:likely]]
     fine = Correlation(fixed, moving, spacing, min_overlap)
-    found = distinct(fine.best(promising, lambda share: tell(0.4 + 0.3 * share)), fine.fixed_center)[:TURNED]
+    found = distinct(fine.best(promising, lambda share: report_progress(0.4 + 0.3 * share)), fine.fixed_center)[:TURNED]
     around = neighbouring_rotations(NEIGHBOUR)
     turned = [turn @ one.matrix[:3, :3] for one in found for turn in around]
-    found += fine.best(np.array(turned).reshape(-1, 3, 3), lambda share: tell(0.7 + 0.3 * share))
+    found += fine.best(np.array(turned).reshape(-1, 3, 3), lambda share: report_progress(0.7 + 0.3 * share))
     candidates = distinct(found, fine.fixed_center)[:count]
     return [one for one in candidates if one.score > candidates[0].score - PLAUSIBLE]
 

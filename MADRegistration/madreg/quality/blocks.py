@@ -23,10 +23,11 @@ from ..descent.adam import Adam
 from ..image.fitting import robust_fit
 from ..image.geometry import Grid, about, apply
 from ..image.gradients import edge_parameter, gradient_mask, world_gradient
-from ..image.points import map_points
+from ..image.points import lattice_points, map_points
+from ..image.sampling import sample_array
 from ..image.smoothing import smooth
 from ..image.tensors import trace_free_tensors
-from ..image.volume import Volume, sample_array
+from ..image.volume import Volume
 
 SPACING = 4.0  # mm between samples, and between displacements
 REACH_MM = 16.0  # of the displacements, to either side along each axis
@@ -50,13 +51,19 @@ def _tensors(values: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tens
     return smooth(outer, [0.7] * 3)
 
 
+def _window(half: int, device: torch.device) -> torch.Tensor:
+    """(2 half + 1,) weights of a Hann window, which sum to 1."""
+    window = torch.hann_window(2 * half + 3, periodic=False, device=device)[1:-1]
+    return window / window.sum()
+
+
 def _windows(count: int, half: int, stride: int, device: torch.device) -> torch.Tensor:
     """(blocks, count) weights of a Hann window of ``2 half + 1`` samples about every ``stride``-th of ``count``."""
-    window = torch.hann_window(2 * half + 3, periodic=False, device=device)[1:-1]
+    window = _window(half, device)
     middles = range(0, count, stride)
     weights = torch.zeros(len(middles), count + 2 * half, device=device)
     for row, middle in enumerate(middles):
-        weights[row, middle : middle + 2 * half + 1] = window / window.sum()
+        weights[row, middle : middle + 2 * half + 1] = window
     return weights[:, half : half + count]
 
 
@@ -124,7 +131,7 @@ class BlockMatching:
             few: whether a third of the blocks will do, evenly spread, where there are many: on tuning pairs their
                 consensus is the same to 0.02.
         """
-        moved = map_points(torch.as_tensor(pose)[None], self.wide_points.reshape(-1, 3))[0]
+        moved = map_points(torch.tensor(pose)[None], self.wide_points.reshape(-1, 3))[0]
         values, mask = self.moving.sample(moved.reshape(self.wide_points.shape))
         there = mask > 0.5
         core = slice(self.reach, -self.reach)
@@ -274,8 +281,7 @@ class Blocks:
     def _displacements(self) -> torch.Tensor:
         """(n^3, 3) mm, in the order of the flattened scores."""
         at = torch.arange(-self.reach, self.reach + 1, device=self.weight.device) * SPACING
-        z, y, x = torch.meshgrid(at, at, at, indexing="ij")
-        return torch.stack([x, y, z], -1).reshape(-1, 3).float()
+        return lattice_points(at, at, at).reshape(-1, 3).float()
 
     def _starts(self, from_center: torch.Tensor, generators: torch.Tensor) -> torch.Tensor:
         """Parameters (3, 12) to start from: no motion, the median of the favourites, a robust affine fit to them."""
@@ -310,8 +316,7 @@ def _agreement(
     size, count = 2 * (half + reach) + 1, 2 * reach + 1
     if not len(chosen):  # FFTs refuse to do nothing
         return first.new_zeros(0, count, count, count)
-    window = torch.hann_window(2 * half + 3, periodic=False, device=first.device)[1:-1]
-    window = window / window.sum()
+    window = _window(half, first.device)
     window = window[:, None, None] * window[:, None] * window
     fixed, moving = F.pad(first, [half] * 6), F.pad(second, [half] * 6)
     for axis in (1, 2, 3):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..errors import InputError
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
+from .device_names import check_device
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -15,12 +14,10 @@ def choose(name: str = "auto") -> torch.device:
     Raises:
         InputError: if there is no such device here.
     """
+    kind, _, number = check_device(name).partition(":")
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
-    kind, _, number = name.partition(":")
-    if kind not in available or (number and not number.isdigit()):
-        raise InputError(f'There is no device "{name}": choose one of {", ".join(DEVICES)}.')
     if not available[kind] or (kind == "cuda" and number and int(number) >= torch.cuda.device_count()):
         raise InputError(f'This computer has no usable "{name}" device: choose "auto" or "cpu".')
     return torch.device(name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -11,12 +13,16 @@ import torch
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
+_lock = threading.Lock()
+_blocks = 0  # that want one torch thread, in all threads
+_before = 1  # torch's threads outside of them
+
 
 def parallel_map(
     work: Callable[[Item], Made],
     items: Sequence[Item],
     device: torch.device,
-    tell: Callable[[float], None] | None = None,
+    report_progress: Callable[[float], None] | None = None,
 ) -> list[Made]:
     """``work`` of every item, in their order.
 
@@ -25,24 +31,44 @@ def parallel_map(
 
     Args:
         work: must be safe to run in several threads.
-        tell: called from this thread with the share of the items done; may raise to stop.
+        report_progress: called from this thread with the share of the items done; may raise to stop.
     """
     threads = torch.get_num_threads()
     if device.type != "cpu" or threads == 1 or len(items) < 2:
-        return _collected(map(work, items), len(items), tell)
-    torch.set_num_threads(1)  # threads that start from now on inherit it
-    pool = ThreadPoolExecutor(min(threads, len(items)))
+        return _collected(map(work, items), len(items), report_progress)
+    with _one_torch_thread():
+        pool = ThreadPoolExecutor(min(threads, len(items)))
+        try:
+            return _collected(pool.map(work, items), len(items), report_progress)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Threads that start in the block use one torch thread each; afterwards all is as before.
+
+    The number belongs to the process: of blocks that overlap in several threads the last one to end gives it back.
+    """
+    global _blocks, _before
+    with _lock:
+        if not _blocks:
+            _before = torch.get_num_threads()
+            torch.set_num_threads(1)
+        _blocks += 1
     try:
-        return _collected(pool.map(work, items), len(items), tell)
+        yield
     finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+        with _lock:
+            _blocks -= 1
+            if not _blocks:
+                torch.set_num_threads(_before)
 
 
-def _collected(results, count: int, tell: Callable[[float], None] | None) -> list:
+def _collected(results: Iterable[Made], count: int, report_progress: Callable[[float], None] | None) -> list[Made]:
     found = []
     for one in results:
         found.append(one)
-        if tell:
-            tell(len(found) / count)
+        if report_progress:
+            report_progress(len(found) / count)
     return found

@@ -7,19 +7,20 @@ import numpy as np
 import pytest
 
 from madreg.image.geometry import apply
+from madreg.image.pair import SPACING
 from madreg.learn.appearance import Appearance
 from madreg.measures import MEASURES
-from madreg.network.models import FusedSettings, SiameseSettings
-from madreg.pipeline.registration import SINGLE_SPACING, register
+from madreg.network.settings import FusedSettings, SiameseSettings
+from madreg.pipeline.registration import register
 from madreg.settings import Settings
-from madreg_benchmark import ablations, trainings
-from madreg_benchmark.ablations import CLASSICAL, PAGE, REFERENCE, VARIANTS, measure_ablations
-from madreg_benchmark.alone import register_alone
-from madreg_benchmark.matched_ssd import MatchedSSD, with_histogram_of
-from madreg_benchmark.phantom import write_cases
-from madreg_benchmark.studies import Setting
-from madreg_benchmark.trainings import DRAWN, SHIPPED, Budget, Variant
-from madreg_benchmark.trainings_report import write_trainings
+from madreg_benchmark.cases.synthetic_head import write_cases
+from madreg_benchmark.methods.alone import register_alone
+from madreg_benchmark.methods.matched_ssd import MatchedSSD, with_histogram_of
+from madreg_benchmark.studies import ablations, trainings
+from madreg_benchmark.studies.ablations import CLASSICAL, PAGE, REFERENCE, VARIANTS, measure_ablations
+from madreg_benchmark.studies.study import Setting
+from madreg_benchmark.studies.trainings import DRAWN, SHIPPED, Budget, Variant
+from madreg_benchmark.studies.trainings_report import write_trainings
 
 TINY = Budget(pairs=8, size=16, validation=3, steps=1)
 SMALL = (
@@ -52,7 +53,7 @@ def cases(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def heads():
-    return trainings.made_up_heads()
+    return trainings.synthetic_heads()
 
 
 @pytest.fixture
@@ -61,9 +62,10 @@ def setting(tmp_path, cases):
     return Setting(cases[:1], tmp_path, True, device="cpu", on_unit=lambda: ticks.append(1)), ticks
 
 
+@pytest.mark.slow
 def test_budgets_are_equal_and_what_is_done_is_not_done_again(setting, heads, monkeypatch):
     setting, ticks = setting
-    monkeypatch.setattr(trainings, "made_up_heads", lambda: heads)
+    monkeypatch.setattr(trainings, "synthetic_heads", lambda: heads)
     cost = {"first": 0.02, "other network": 0.005}
     monkeypatch.setattr(ablations, "seconds_per_pair", lambda trainer, variant: cost[variant.name])
     done = []
@@ -87,14 +89,15 @@ def test_budgets_are_equal_and_what_is_done_is_not_done_again(setting, heads, mo
     assert found.trained[0]["figures"][DRAWN] != found.trained[1]["figures"][DRAWN]
 
     text = write_trainings(PAGE, found, "Commit abc", setting.out)
-    with (setting.out / "ablations.csv").open() as file:
+    with (setting.out / "ablations.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["variant"], row["kind"]) for row in rows[:2]] == [("first", DRAWN), ("first", "CT-T1")]
     assert float(rows[0]["mae"]) == found.trained[0]["figures"][DRAWN]["mae"]
-    assert "other network" in text and "Commit abc" in (setting.out / "ablations.md").read_text()
+    assert "other network" in text and "Commit abc" in (setting.out / "ablations.md").read_text(encoding="utf-8")
     assert (setting.out / "ablations.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_alone_is_what_registration_does_with_a_measure(head, make_volume, grid_of, turn):
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = turn((1, 0, 1), 8), [6, -4, 5]
@@ -102,12 +105,13 @@ def test_alone_is_what_registration_does_with_a_measure(head, make_volume, grid_
     moving = make_volume(head.mr, grid_of("oblique"), pose)
 
     def nmi(a, b):
-        return MEASURES["nmi"](a.resampled(SINGLE_SPACING), b.resampled(SINGLE_SPACING))
+        return MEASURES["nmi"](a.resampled(SPACING), b.resampled(SPACING))
 
     known = register(fixed, moving, Settings(measure="nmi", init="geometry", device="cpu")).matrix
     assert np.allclose(register_alone(fixed, moving, nmi), known, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_matched_histograms_serve_where_intensities_keep_their_order(head, make_volume, grid_of, spots, turn):
     grid = grid_of("straight")
     pose = np.eye(4)

@@ -5,8 +5,10 @@ import csv
 import numpy as np
 import pytest
 
-from madreg_benchmark import trainings
-from madreg_benchmark.anatomy import (
+from madreg_benchmark.cases.synthetic_body import Body
+from madreg_benchmark.cases.synthetic_head import write_cases
+from madreg_benchmark.studies import trainings
+from madreg_benchmark.studies.anatomy import (
     BODIES,
     BOTH,
     HEADS,
@@ -21,11 +23,9 @@ from madreg_benchmark.anatomy import (
     Supply,
     measure_anatomy,
 )
-from madreg_benchmark.bodies import Body
-from madreg_benchmark.phantom import write_cases
-from madreg_benchmark.studies import Setting
-from madreg_benchmark.trainings import SHIPPED, Budget
-from madreg_benchmark.trainings_report import write_trainings
+from madreg_benchmark.studies.study import Setting
+from madreg_benchmark.studies.trainings import SHIPPED, Budget
+from madreg_benchmark.studies.trainings_report import write_trainings
 
 TINY = Budget(pairs=4, size=16, validation=2, steps=1)
 FEW = Supply(1, 1, 1)
@@ -42,6 +42,7 @@ def trainer(setting):
     return AnatomyTrainer(setting, TINY, FEW)
 
 
+@pytest.mark.slow
 def test_variants_differ_in_what_they_learn_from_alone(trainer):
     assert len({(variant.network, variant.appearance, variant.seed) for variant in VARIANTS}) == 1
     heads, both, bodies = (trainer.groups(variant) for variant in (HEADS, BOTH, BODIES))
@@ -58,8 +59,9 @@ def test_no_body_serves_two_purposes(trainer):
     assert len(outlines) == len(seeds)
 
 
+@pytest.mark.slow
 def test_rows_are_made_once_and_written(setting, trainer, monkeypatch):
-    monkeypatch.setattr(trainings, "made_up_heads", lambda: trainer.scans)
+    monkeypatch.setattr(trainings, "synthetic_heads", lambda: trainer.scans)
     done = []
     train = trainings.train
     monkeypatch.setattr(trainings, "train", lambda *args, **more: done.append(args[1].name) or train(*args, **more))
@@ -79,16 +81,16 @@ def test_rows_are_made_once_and_written(setting, trainer, monkeypatch):
     done.clear()
     assert measure_anatomy(setting, TINY, FEW) == found and not done
 
-    kept = (setting.out / "registered.jsonl").read_text().splitlines()[:-2]  # two networks' on the body are lost
-    (setting.out / "registered.jsonl").write_text("\n".join(kept) + "\n")
+    kept = (setting.out / "registered.jsonl").read_text(encoding="utf-8").splitlines()[:-2]
+    (setting.out / "registered.jsonl").write_text("\n".join(kept) + "\n", encoding="utf-8")
     monkeypatch.setattr(AnatomyTrainer, "groups", lambda self, variant: pytest.fail("what is trained needs no scan"))
     again = measure_anatomy(setting, TINY, FEW).registered
     assert [row["error_mm"] for row in again] == [row["error_mm"] for row in found.registered]
 
     text = write_trainings(PAGE, found, "Commit abc", setting.out)
-    with (setting.out / "anatomy.csv").open() as file:
+    with (setting.out / "anatomy.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["kind"] for row in rows[:3]] == [HELD_OUT_HEADS, "CT-T1", HELD_OUT_BODIES]
     assert float(rows[2]["mae"]) == found.trained[0]["figures"][HELD_OUT_BODIES]["mae"]
-    assert "| heads and bodies |" in text and "Commit abc" in (setting.out / "anatomy.md").read_text()
+    assert "| heads and bodies |" in text and "Commit abc" in (setting.out / "anatomy.md").read_text(encoding="utf-8")
     assert (setting.out / "anatomy.png").stat().st_size > 10_000

@@ -1,4 +1,4 @@
-"""Made-up bodies: the two scans show the same parts at the pose that is said to be true."""
+"""Synthetic bodies: the two scans show the same parts at the pose that is said to be true."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,10 @@ import torch
 from madreg.descent.evaluation import evaluate
 from madreg.image.geometry import apply
 from madreg.measures.ngf import NGF
-from madreg_benchmark.bodies import OFF_MM, Body, displaced_pair, measure_bodies, pair, upright_scan, write_bodies
-from madreg_benchmark.phantom import write_cases
-from madreg_benchmark.protocol import LEVELS
-from madreg_benchmark.studies import Setting
+from madreg_benchmark.cases.levels import LEVELS
+from madreg_benchmark.cases.synthetic_body import Body, displaced_pair, pair, upright_scan
+from madreg_benchmark.running.rows import read_rows
+from madreg_benchmark.studies.bodies import OFF_MM, write_bodies
 
 
 def test_a_body_has_parts_in_its_outline_and_air_around():
@@ -56,11 +56,11 @@ def test_contrasts_are_unrelated():
     assert abs(np.corrcoef(one[tissue], other[tissue])[0, 1]) < 0.7
 
 
-def test_rows_and_table(tmp_path):
-    setting = Setting(write_cases(tmp_path)[:1], tmp_path, quick=True)
-    rows = measure_bodies(setting)
+@pytest.mark.slow
+def test_rows_and_table(quick_study, tmp_path):
+    rows = read_rows(quick_study("bodies") / "bodies.jsonl")
     assert len(rows) == 2 and all(row["error_mm"] < 2 for row in rows)
     assert all(row["MAD at 40 mm"] > row["MAD at 0 mm"] + 10 for row in rows)
     table = write_bodies(rows, "Commit abc", tmp_path)
     assert "| under 2 mm | 2 |" in table and f"MAD {OFF_MM[-1]} mm off" in table
-    assert "Commit abc" in (tmp_path / "bodies.md").read_text() and (tmp_path / "bodies.csv").is_file()
+    assert "Commit abc" in (tmp_path / "bodies.md").read_text(encoding="utf-8") and (tmp_path / "bodies.csv").is_file()

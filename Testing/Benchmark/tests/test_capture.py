@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from madreg.image.geometry import apply, rotation_angle
-from madreg_benchmark.axes import Pair
-from madreg_benchmark.capture import by_case, descend, reached, write_capture
-from madreg_benchmark.phantom import write_cases
+from madreg_benchmark.cases.synthetic_head import write_cases
+from madreg_benchmark.studies.axes import Pair
+from madreg_benchmark.studies.capture import by_case, descend, reached, write_capture
 
 LADDER = (20, 40, 60, 80, 100, 120)
 
@@ -32,11 +32,11 @@ def pair(phantom) -> Pair:
 def test_the_reach_is_the_last_rung_within_the_basin(basin):
     tried = []
 
-    def comes_home(amount):
+    def converges(amount):
         tried.append(amount)
         return amount <= basin
 
-    assert reached(comes_home, LADDER) == max([0, *(rung for rung in LADDER if rung <= basin)])
+    assert reached(converges, LADDER) == max([0, *(rung for rung in LADDER if rung <= basin)])
     assert len(tried) == len(set(tried)) <= 4
 
 
@@ -69,14 +69,15 @@ class Bowl:
         return (matrices @ self.point - self.goal).norm(dim=-1).clamp(max=50.0)
 
 
-def test_descent_comes_home_within_a_known_basin_alone(pair):
+def test_descent_converges_within_a_known_basin_alone(pair):
     known = Pair(pair.case, device="cpu")
     known.__dict__["measures"] = {"bowl": Bowl(pair.case.truth, pair.points.mean(0))}
     assert descend(known, "bowl", known.along("translation", "x", 40.0)) < 1
     assert descend(known, "bowl", known.along("translation", "x", 60.0)) == pytest.approx(60)
 
 
-def test_nmi_comes_home_on_a_made_up_head(phantom):
+@pytest.mark.slow
+def test_nmi_converges_on_a_synthetic_head(phantom):
     assert descend(phantom, "nmi", phantom.along("translation", "x", 20.0)) < 2
 
 
@@ -106,7 +107,9 @@ def test_reaches_are_summed_up_by_case_and_over_all(tmp_path):
         ["all", "mad", "50", "10", "", "40", "20", "", "1.50"],
     ]
     text = write_capture(rows, "Commit abc", tmp_path)
-    with (tmp_path / "capture.csv").open() as file:
+    with (tmp_path / "capture.csv").open(encoding="utf-8") as file:
         assert [line["case"] for line in csv.DictReader(file)] == ["a", "b", "all"]
-    assert text in (tmp_path / "capture.md").read_text() and "Commit abc" in (tmp_path / "capture.md").read_text()
+    assert text in (tmp_path / "capture.md").read_text(encoding="utf-8") and "Commit abc" in (
+        tmp_path / "capture.md"
+    ).read_text(encoding="utf-8")
     assert (tmp_path / "capture.png").stat().st_size > 10_000 and (tmp_path / "capture.svg").is_file()

@@ -8,15 +8,13 @@ import pytest
 
 from madreg.descent.refinement import CANDIDATES
 from madreg.image.geometry import Grid, about, apply, mean_displacement, rotation_angle
+from madreg.image.pair import Pair
 from madreg.image.volume import Volume
 from madreg.measures.mad import MAD
-from madreg.pipeline.registration import is_part
 from madreg.pose.search import LIKELY
-from madreg_benchmark import designs
-from madreg_benchmark.designs import HEADER, by_design, by_order, draw, measure_designs, rank, write_designs
-from madreg_benchmark.phantom import write_cases
-from madreg_benchmark.protocol import make_trial
-from madreg_benchmark.search_designs import (
+from madreg_benchmark.cases.synthetic_head import write_cases
+from madreg_benchmark.cases.trial import make_trial
+from madreg_benchmark.methods.search_designs import (
     DESIGNS,
     ORDERS,
     EdgeStrength,
@@ -28,7 +26,9 @@ from madreg_benchmark.search_designs import (
     two_levels,
     values,
 )
-from madreg_benchmark.studies import Setting
+from madreg_benchmark.studies import designs
+from madreg_benchmark.studies.designs import HEADER, by_design, by_order, draw, measure_designs, rank, write_designs
+from madreg_benchmark.studies.study import Setting
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def cases(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trial(cases, tmp_path_factory):
-    """CT and T1w of a made-up head, turned by up to 180 degrees."""
+    """CT and T1w of a synthetic head, rotated by up to 180 degrees."""
     return make_trial(cases[0], "any", 0, tmp_path_factory.mktemp("trial"))
 
 
@@ -47,6 +47,7 @@ def pair(trial):
     return designs._volumes(trial, "cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DESIGNS)
 def test_a_design_finds_a_known_displacement(name, pair, trial):
     fewer = {"learned features": 30, "ngf one level": 200}.get(name, DESIGNS[name].rotations)
@@ -55,9 +56,10 @@ def test_a_design_finds_a_known_displacement(name, pair, trial):
     for pose in poses:
         np.testing.assert_allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-6)
     errors = [mean_displacement(pose, trial.truth, trial.points) for pose in poses]
-    assert min(errors) < 30 and errors != sorted(errors)[::-1]  # half a turn is 100 mm
+    assert min(errors) < 30 and errors != sorted(errors)[::-1]  # a 180-degree flip is 100 mm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["edges", "features"])
 def test_other_features_agree_best_where_the_head_lies(kind, pair, trial):
     fixed, moving = pair
@@ -81,19 +83,21 @@ def test_all_rotations_of_a_cube_start_with_none():
         assert any(rotation_angle(one) == pytest.approx(degrees) for degrees in (0, 90, 120, 180))
 
 
+@pytest.mark.slow
 def test_one_level_and_two_try_as_many_rotations_as_asked(pair, monkeypatch):
     tried = []
 
     class Counted(EdgeStrength):
-        def best(self, rotations, tell):
+        def best(self, rotations, report_progress):
             tried.append((self.spacing, len(rotations)))
-            return super().best(rotations, tell)
+            return super().best(rotations, report_progress)
 
     one_level(Counted, *pair, 5)
     two_levels(Counted, *pair, 70)
     assert tried == [(10.0, 5), (17.0, 70), (10.0, LIKELY)] and LIKELY < 70
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(ORDERS)[1:])
 def test_an_order_puts_the_right_pose_first(name, pair, trial):
     center = trial.points.mean(0)
@@ -107,16 +111,17 @@ def test_the_search_has_its_own_order(pair):
     assert ordered("score of the search", *pair, [np.eye(4)] * 3)[0] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_points_are_drawn_in_a_part_of_the_other_scan(pair, trial):
     fixed, moving = pair
-    assert not is_part(moving, fixed)
+    assert not Pair(fixed, moving).moving_is_part
     count = len(moving.data)
     middle = slice(count // 4, count // 4 + count * 2 // 5)
     matrix = moving.grid.matrix.copy()
     matrix[:3, 3] = apply(matrix, np.array([0.0, 0, middle.start]))
     size = (*moving.grid.size[:2], middle.stop - middle.start)
     slab = Volume("slab", moving.data[middle], Grid(size, matrix), moving.mask[middle])
-    assert is_part(slab, fixed)
+    assert Pair(fixed, slab).moving_is_part
     off = trial.truth @ about(trial.points.mean(0), np.eye(3), np.array([20.0, 0, 0]))
     right, wrong = values(CANDIDATES, fixed, slab, np.array([trial.truth, off]))
     assert right < wrong
@@ -177,18 +182,20 @@ def test_designs_and_orders_are_summed_up(tmp_path):
         ("all", "ngf", "4", "2", "3", "1", "2.5", "8.0"),
         ("all", "moments", "2", "0", "0", "0", "0.1", "0.1"),
     ]
-    told = {(line[0], line[1]): line[2:] for line in by_order(ROWS)}
-    assert told["any", "score of the search"] == ["2", "1", "2", "2", "0.5"]  # the third pair has no right pose
-    assert told["any", "NMI, 6 mm"] == ["2", "1", "1", "4", "0.5"]
-    assert told["all", "score of the search"] == ["3", "2", "3", "2", "0.5"]
+    found = {(line[0], line[1]): line[2:] for line in by_order(ROWS)}
+    assert found["any", "score of the search"] == ["2", "1", "2", "2", "0.5"]  # the third pair has no right pose
+    assert found["any", "NMI, 6 mm"] == ["2", "1", "1", "4", "0.5"]
+    assert found["all", "score of the search"] == ["3", "2", "3", "2", "0.5"]
 
     text = write_designs(ROWS, "Commit abc", tmp_path)
-    page = (tmp_path / "designs.md").read_text()
+    page = (tmp_path / "designs.md").read_text(encoding="utf-8")
     assert all(line in page for line in text.splitlines() if line) and page.count("Commit abc") == 2
-    with (tmp_path / "designs.csv").open() as file:
+    with (tmp_path / "designs.csv").open(encoding="utf-8") as file:
         assert [line["design"] for line in csv.DictReader(file)] == [line["design"] for line in lines]
-    assert (tmp_path / "orders.csv").read_text().count("\n") == 1 + len(told)
-    assert (tmp_path / "designs.png").stat().st_size > 10_000 and "</svg>" in (tmp_path / "designs.svg").read_text()
+    assert (tmp_path / "orders.csv").read_text(encoding="utf-8").count("\n") == 1 + len(found)
+    assert (tmp_path / "designs.png").stat().st_size > 10_000 and "</svg>" in (tmp_path / "designs.svg").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_the_plot_shows_shares_and_seconds():
@@ -214,11 +221,13 @@ def test_a_study_that_was_cut_off_goes_on(cases, tmp_path, monkeypatch):
     ]
     assert asked == [3, 2, 3, 2] and all(one["errors"][0] > 20 for one in rows)
     assert rows[0]["orders"]["score of the search"][0] == [0] and "orders" not in rows[1]
-    kept = (tmp_path / "designs.jsonl").read_text().splitlines()
-    (tmp_path / "designs.jsonl").write_text("\n".join(kept[:3]) + '\n{"case": "phan')
+    kept = (tmp_path / "designs.jsonl").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "designs.jsonl").write_text("\n".join(kept[:3]) + '\n{"case": "phan', encoding="utf-8")
     again = measure_designs(setting)
     assert asked == [3, 2, 3, 2, 2] and [one["errors"] for one in again] == [one["errors"] for one in rows]
-    assert [json.loads(line)["design"] for line in (tmp_path / "designs.jsonl").read_text().splitlines()] == [
+    assert [
+        json.loads(line)["design"] for line in (tmp_path / "designs.jsonl").read_text(encoding="utf-8").splitlines()
+    ] == [
         "ngf",
         "other",
     ] * 2

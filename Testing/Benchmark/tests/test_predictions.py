@@ -9,8 +9,15 @@ import pytest
 import torch
 
 from madreg.image.geometry import apply, mean_displacement
-from madreg_benchmark.phantom import write_cases
-from madreg_benchmark.predictions import Pose, binned, correlation, measure_predictions, misalignment, write_predictions
+from madreg_benchmark.cases.synthetic_head import write_cases
+from madreg_benchmark.studies.predictions import (
+    Pose,
+    binned,
+    correlation,
+    measure_predictions,
+    misalignment,
+    write_predictions,
+)
 
 
 @pytest.mark.parametrize("distance", [0.75, 8.0, 31.0, 60.0])
@@ -47,11 +54,11 @@ def test_tables_and_plot_are_written(tmp_path):
         true = rng.uniform(0, 60, 200)
         poses.append(Pose("case", "CT-T1" if number % 2 else "T1-T2", true + 5, true))
     text = write_predictions(poses, "Commit abc", tmp_path)
-    with (tmp_path / "predictions.csv").open() as file:
+    with (tmp_path / "predictions.csv").open(encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == 12 and all(float(line["MAE mm"]) == 5.0 == float(line["bias mm"]) for line in lines)
     assert "| all | 12 | 2400 | 5.00 | 1.000 | 5.00 | 1.000 |" in text
-    assert "Commit abc" in (tmp_path / "predictions.md").read_text()
+    assert "Commit abc" in (tmp_path / "predictions.md").read_text(encoding="utf-8")
     assert (tmp_path / "predictions.png").stat().st_size > 10_000 and (tmp_path / "predictions.svg").is_file()
 
 

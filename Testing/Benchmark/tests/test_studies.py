@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from madreg.errors import InputError
-from madreg_benchmark import studies
-from madreg_benchmark.protocol import Case
-from madreg_benchmark.studies import STUDIES, Setting, Study, collect, find_study, run_study
+from madreg_benchmark.cases.case import Case
+from madreg_benchmark.studies import study as studies
+from madreg_benchmark.studies.registry import STUDIES, find_study
+from madreg_benchmark.studies.study import Setting, Study, collect, run_study
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -35,12 +36,14 @@ def test_rows_are_made_once(tmp_path):
         return {"square": key["step"] ** 2}
 
     collect(setting, "steps", [{"step": 2}, {"step": 3}], make)
-    with (tmp_path / "steps.jsonl").open("a") as file:
+    with (tmp_path / "steps.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"step": 4, "squ')  # cut off
     rows = collect(setting, "steps", [{"step": 3}, {"step": 4}, {"step": 2}], make)
     assert [row["square"] for row in rows] == [9, 16, 4]
     assert made == [2, 3, 4] and len(ticks) == 5
-    assert [json.loads(line)["step"] for line in (tmp_path / "steps.jsonl").read_text().splitlines()] == [2, 3, 4]
+    assert [
+        json.loads(line)["step"] for line in (tmp_path / "steps.jsonl").read_text(encoding="utf-8").splitlines()
+    ] == [2, 3, 4]
 
 
 def test_rows_of_another_seed_or_other_weights_are_not_mixed(tmp_path, monkeypatch):

@@ -9,9 +9,9 @@ import torch
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
 from madreg.learn.pairs import PairSampler, PairSettings, Scan
-from madreg_benchmark.phantom import write_cases
-from madreg_benchmark.studies import Setting
-from madreg_benchmark.trainings import Budget, Trainer, cross_pairs, split, training_files, with_intervals
+from madreg_benchmark.cases.synthetic_head import write_cases
+from madreg_benchmark.studies.study import Setting
+from madreg_benchmark.studies.trainings import Budget, Trainer, cross_pairs, split, training_files, with_intervals
 
 
 def test_the_last_scans_of_a_folder_are_held_out(tmp_path):

@@ -9,13 +9,13 @@ import pytest
 import SimpleITK as sitk
 
 from madreg.errors import InputError
-from madreg_benchmark.protocol import load_cases
-from madreg_benchmark.trunk import PACKAGES, SLICE_MM, SOURCES, as_mr, assemble_trunk, folded
+from madreg_benchmark.cases.case import load_cases
+from madreg_benchmark.cases.trunk import PACKAGES, SLICE_MM, SOURCES, as_mr, assemble_trunk, folded
 
 
 def body_ct() -> sitk.Image:
     """HU at 3 mm: a round body of fat, a muscle in it with a bone, and a couch below that does not touch it."""
-    k, j, i = np.indices((20, 50, 50)) - np.array([10, 22, 25])[:, None, None, None]
+    _k, j, i = np.indices((20, 50, 50)) - np.array([10, 22, 25])[:, None, None, None]
     radius = np.hypot(j, i)
     values = np.full(radius.shape, -1000.0)
     values[radius < 18] = -100

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from madreg.commands import demo
+from madreg.commands import demo, register
 from madreg.commands.main import main
 from madreg.image.geometry import apply, rotation_angle
 
@@ -24,6 +25,7 @@ def test_displacement_is_as_large_as_announced(seed: int) -> None:
     assert not np.allclose(motion, demo.displacement(seed + 1, CENTER))
 
 
+@pytest.mark.slow
 def test_demo_aligns_the_bundled_pair(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "new" / "folder"
     assert main(["demo", "--out", str(out), "--device", "cpu"]) == 0
@@ -47,7 +49,8 @@ def test_demo_aligns_the_bundled_pair(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_failed_registration_fails_the_demo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(demo, "_register", lambda fixed, moving, args: np.eye(4))
+    monkeypatch.setattr(demo, "_register", lambda *_: SimpleNamespace(result=SimpleNamespace(matrix=np.eye(4))))
+    monkeypatch.setattr(register, "summary", lambda _: "")
     assert main(["demo", "--out", str(tmp_path)]) == 1
     captured = capsys.readouterr()
     assert "The demo failed: 1" in captured.err  # about 100 mm

@@ -28,6 +28,7 @@ def folder(tmp_path):
     return images
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [["--encoder", "siamese"], ["--encoder", "fused", "--sampling", "patches"]])
 def test_weights_card_log_and_plots(folder, tmp_path, form, capsys):
     out = tmp_path / "out"
@@ -42,7 +43,7 @@ def test_weights_card_log_and_plots(folder, tmp_path, form, capsys):
         "checkpoint.pt",
         "train.log",
     }
-    network, card = weights.load(out / "mad.pt")
+    _network, card = weights.load(out / "mad.pt")
     assert card["network"]["encoder"] == form[1] and card["seed"] == 0
     assert [p.rsplit("/", 1)[1] for p in card["held_out"]] == ["scan2.nii.gz"] and len(card["data"]) == 3
     assert "bins" in card["validation"]["held out"]
@@ -52,7 +53,7 @@ def test_weights_card_log_and_plots(folder, tmp_path, form, capsys):
     assert json.loads((out / "mad.json").read_text())["sha256"] == before
 
 
-@pytest.mark.parametrize("folder_name, said", [("nowhere", "is not a folder"), ("empty", "holds no scan")])
+@pytest.mark.parametrize(("folder_name", "said"), [("nowhere", "is not a folder"), ("empty", "holds no scan")])
 def test_a_folder_without_scans_is_named(tmp_path, capsys, folder_name, said):
     (tmp_path / "empty").mkdir()
     assert main(["train", "--images", str(tmp_path / folder_name), "--out", str(tmp_path / "out"), *QUICK]) == 1

@@ -25,10 +25,10 @@ def test_adam_takes_the_steps_of_torchs():
     assert ours.detach().numpy() == pytest.approx(theirs.detach().numpy(), abs=1e-6)
 
 
-class Valley:
-    """A curved, badly scaled valley in translation: what a gradient alone creeps along."""
+class Basin:
+    """A curved, badly scaled basin in translation: what a gradient alone creeps along."""
 
-    name = "valley"
+    name = "basin"
 
     def __init__(self, bottom: np.ndarray) -> None:
         self.bottom, self.calls = torch.as_tensor(bottom), 0
@@ -39,9 +39,9 @@ class Valley:
         return 1e-4 * (x**2 + 30 * (y - 0.02 * x**2) ** 2 + 5 * z**2)
 
 
-def test_bfgs_ends_in_the_minimum_of_a_curved_valley():
+def test_bfgs_ends_in_the_minimum_of_a_curved_basin():
     bottom = np.array([4.0, -3.0, 2.0])
-    measure = Valley(bottom)
+    measure = Basin(bottom)
     starts = np.stack([np.eye(4), np.eye(4)])
     starts[1, :3, 3] = [9.0, 0.0, -4.0]
     shares: list[float] = []
@@ -60,7 +60,7 @@ def test_bfgs_ends_in_the_minimum_of_a_curved_valley():
 
 
 def test_a_pose_never_gets_worse_and_no_step_is_longer_than_asked():
-    measure = Valley(np.array([50.0, 0.0, 0.0]))
+    measure = Basin(np.array([50.0, 0.0, 0.0]))
     seen = [0.0]
     bfgs(
         measure,
@@ -73,6 +73,7 @@ def test_a_pose_never_gets_worse_and_no_step_is_longer_than_asked():
     assert 3 < seen[-1] <= 15.01 and np.abs(np.diff(seen)).max() <= 1.5001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rigid", "affine"])
 def test_bfgs_meets_adam_on_a_real_measure_with_fewer_evaluations(grid_of, make_volume, head, turn, spots, kind):
     fixed_grid, moving_grid = grid_of("oblique"), grid_of("left-handed")
@@ -84,10 +85,10 @@ def test_bfgs_meets_adam_on_a_real_measure_with_fewer_evaluations(grid_of, make_
     count = {"bfgs": 0, "from_adam": 0}
 
     def counting(name: str):
-        def tell(share: float, matrices: np.ndarray) -> None:
+        def report_progress(share: float, matrices: np.ndarray) -> None:
             count[name] += 1
 
-        return tell
+        return report_progress
 
     from_bfgs, least = bfgs(
         measure,

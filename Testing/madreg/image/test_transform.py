@@ -40,7 +40,7 @@ def test_slicer_and_back():
     "matrix", [np.eye(3), np.full((4, 4), np.nan), np.zeros((4, 4)), np.diag([1.0, 1.0, 0.0, 1.0]), 2 * np.eye(4)]
 )
 def test_what_is_no_transform_is_refused(matrix):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="a transform needs"):
         Transform(matrix)
 
 
@@ -49,5 +49,5 @@ def test_a_transform_cannot_be_changed_from_outside():
     transform = Transform(matrix)
     matrix[0, 3] = 5.0
     assert transform.matrix[0, 3] == 0.0
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="read-only"):
         transform.matrix[0, 3] = 5.0

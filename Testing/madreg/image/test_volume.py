@@ -4,7 +4,8 @@ import SimpleITK as sitk
 import torch
 
 from madreg.image.geometry import Grid
-from madreg.image.volume import FEW, Volume, sample_array
+from madreg.image.sampling import FEW, sample_array
+from madreg.image.volume import Volume
 from madreg.io.reading import volume_from_image
 
 

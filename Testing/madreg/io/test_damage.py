@@ -59,7 +59,7 @@ def scan():
 
 
 @pytest.mark.parametrize(
-    "suffix, header",
+    ("suffix", "header"),
     [(".nii", 360), (".nii.gz", 400), (".nrrd", 400), (".nhdr", 400), (".mha", 400), (".mhd", 400), (".vtk", 400)],
 )
 def test_damaged_files(tmp_path, suffix, header):

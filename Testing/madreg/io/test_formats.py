@@ -65,7 +65,7 @@ def test_sound_files_are_read_as_itk_reads_them(tmp_path, odd_grids, suffix, kin
 
 
 @pytest.mark.parametrize(
-    "slope, intercept", [(2.0, 0.0), (0.37, -5.25), (0.0, 7.0), (1.0, 0.5), (np.nan, 0.0), (1.0, 0.0)]
+    ("slope", "intercept"), [(2.0, 0.0), (0.37, -5.25), (0.0, 7.0), (1.0, 0.5), (np.nan, 0.0), (1.0, 0.0)]
 )
 @pytest.mark.parametrize("kind", [np.uint8, np.int32, np.float32, np.float64])
 def test_slopes_of_nifti_count_as_for_itk(tmp_path, slope, intercept, kind):
@@ -94,7 +94,7 @@ def test_the_file_that_is_named_is_read(tmp_path):
     assert (sitk.GetArrayFromImage(read_image(tmp_path / "scan.nii")) == voxels(seed=2)).all()
 
 
-@pytest.mark.parametrize("name, zipped", [("plain.nii.gz", False), ("zipped.nii", True)])
+@pytest.mark.parametrize(("name", "zipped"), [("plain.nii.gz", False), ("zipped.nii", True)])
 def test_a_wrong_ending_does_not_matter(tmp_path, name, zipped):
     sitk.WriteImage(image_of(voxels()), str(tmp_path / "right.nii"))
     content = (tmp_path / "right.nii").read_bytes()
@@ -189,7 +189,7 @@ def nifti_with(path, changes, zipped=False):
 
 
 @pytest.mark.parametrize(
-    "changes, words",
+    ("changes", "words"),
     [
         ({108: struct.pack("<f", np.nan)}, "impossible place"),
         ({108: struct.pack("<f", -352.0)}, "impossible place"),
@@ -209,7 +209,7 @@ def test_impossible_headers_are_refused(tmp_path, changes, words):
 
 
 @pytest.mark.parametrize(
-    "line, words",
+    ("line", "words"),
     [
         ("NDims = -3", "damaged"),
         ("NDims = 300", "damaged"),
@@ -242,7 +242,7 @@ def test_impossible_metaimages_are_refused(tmp_path, line, words):
 
 
 @pytest.mark.parametrize(
-    "line, words",
+    ("line", "words"),
     [
         ("dimension: -3", "damaged"),
         ("sizes: 24 20", "damaged"),
@@ -411,7 +411,7 @@ def test_a_qform_and_a_sform_far_apart_are_said(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
 def test_sheared_axes_are_resampled(tmp_path, suffix):
-    matrix, array = sheared()
+    _matrix, array = sheared()
     path = tmp_path / f"scan{suffix}"
     sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
     content = path.read_bytes()

@@ -62,17 +62,38 @@ def ball(shape=(60, 70, 80), share=0.8):
     return k**2 + j**2 + i**2 < share**2
 
 
+def test_slabs_of_dark_tissue_with_black_air_of_their_own_are_told_from_filling(turn):
+    """Thick slices through a body whose own background is zero: only two of its sides are cut off."""
+    shape = (20, 96, 96)
+    j, i = np.ogrid[-1 : 1 : complex(0, shape[1]), -1 : 1 : complex(0, shape[2])]
+    body = (j / 0.75) ** 2 + (i / 0.9) ** 2 < 1
+    array, data = resampled(textured(shape, low=20.0) * body, turn((1, -2, 0.7), 15), 0.0)
+    found = resampling_padding(array.astype(np.float32), faces(array))
+    assert found is not None and not (found & (array != 0)).any()
+    beyond = ~data & ~np.roll(data, 3, 0) & ~np.roll(data, -3, 0)
+    assert found.mean() > 0.3 and (beyond & found).sum() > 0.5 * beyond.sum()
+
+
+def cylinder(shape=(60, 70, 80), axis=(0.2, 0.3, 1.0), radius=18.0):
+    """1 within a cylinder through the middle."""
+    points = np.stack(np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in shape), indexing="ij"), -1)
+    axis = np.array(axis) / np.linalg.norm(axis)
+    return np.linalg.norm(points - (points @ axis)[..., None] * axis, axis=-1) < radius
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: textured((60, 70, 80)) * ball(),  # a brain on black
         lambda: textured((60, 70, 80)) * (ball() | ball().cumsum(0).astype(bool)),  # cut off at the neck
+        lambda: textured((60, 70, 80)) * cylinder(),
+        lambda: textured((60, 70, 80)) * cylinder(axis=(1, 0, 0), radius=25.0),
         lambda: textured((60, 70, 80)),
         lambda: np.zeros((60, 70, 80), np.float32),
         lambda: np.full((60, 70, 80), np.nan, np.float32),
         lambda: textured((4, 70, 80)),
     ],
-    ids=["brain", "neck", "no filling", "nothing", "NaN", "few slices"],
+    ids=["brain", "neck", "leg", "upright leg", "no filling", "nothing", "NaN", "few slices"],
 )
 def test_what_is_round_is_no_padding(make):
     array = make().astype(np.float32)
@@ -88,12 +109,13 @@ def test_filling_beside_air_passes_for_air(turn):
 
 
 def test_reading_leaves_resampling_padding_out_and_says_so(turn):
-    array, data = resampled(textured((60, 70, 80)), turn((1, 1, 1), 25), 0.0)
+    array, _data = resampled(textured((60, 70, 80)), turn((1, 1, 1), 25), 0.0)
     volume, notices = volume_from_image(sitk.GetImageFromArray(array), "reformatted")
     assert (volume.mask.numpy() == ~resampling_padding(array, faces(array))).all() and not volume.mask.all()
     assert len(notices) == 1 and notices[0].startswith("reformatted: ") and "padding" in notices[0]
 
 
+@pytest.mark.slow
 def test_a_part_of_a_head_that_was_resampled_converges(head, turn):
     """The scans show tissue up to their ends, and the moving one is stretched and filled up with zeros around it.
 

@@ -1,4 +1,3 @@
-import gc
 import gzip
 import os
 import struct
@@ -11,7 +10,7 @@ import SimpleITK as sitk
 
 from madreg.errors import InputError
 from madreg.image.geometry import Grid
-from madreg.io.reading import CLAMP, normalise, read_image, read_volume, reading, volume_from_image
+from madreg.io.reading import CLAMP, normalise, read_image, read_volume, volume_from_image
 
 
 def image_of(array, spacing=(2.0, 2.0, 2.0)):
@@ -49,29 +48,6 @@ def test_files_keep_voxels_and_place(tmp_path, odd_grids, suffix, name):
     image = read_image(path)
     assert (sitk.GetArrayFromImage(image) == array).all()
     assert np.linalg.norm(Grid.of_image(image).corners - grid.corners, axis=1).max() < 1e-3  # mm
-
-
-def test_images_are_read_while_something_else_is_done(tmp_path):
-    paths = [tmp_path / "one.nii.gz", tmp_path / "other.nii"]
-    mask = tmp_path / "mask.nii.gz"
-    for seed, path in enumerate(paths):
-        sitk.WriteImage(image_of(noise(seed=seed)), str(path))
-    sitk.WriteImage(image_of((noise(seed=2) > 0.5).astype(np.uint8)), str(mask))
-    with reading((paths[0], mask), (paths[1],)) as reads:
-        assert not gc.isenabled()
-    assert gc.isenabled()
-    for read, expected in zip(reads, (read_volume(paths[0], mask), read_volume(paths[1])), strict=True):
-        volume, notices = read.result().volume(), read.result().notices
-        assert (volume.data == expected[0].data).all() and (volume.mask == expected[0].mask).all()
-        assert notices == expected[1] and volume.name == expected[0].name
-
-
-def test_what_cannot_be_read_says_so_when_it_is_asked_for(tmp_path):
-    with reading((tmp_path / "nothing.nii",)) as reads:
-        pass
-    assert gc.isenabled()
-    with pytest.raises(InputError, match="does not exist"):
-        reads[0].result()
 
 
 def test_reading_needs_no_torch():
@@ -228,7 +204,7 @@ def test_a_mask_says_where_the_data_is(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change, reason",
+    ("change", "reason"),
     [
         (lambda mask: mask * 0, "is empty"),
         (lambda mask: mask[:, :, :-1], "24x20x11 voxels"),
@@ -300,7 +276,7 @@ def test_numbers_beyond_float32_are_no_data():
 
 @pytest.mark.parametrize("padding", [-2000.0, -3024.0, -32768.0])
 def test_padding_below_air_is_no_data(padding):
-    array, parts = head_ct()
+    array, _parts = head_ct()
     outside = np.hypot(*np.meshgrid(np.arange(-32, 32), np.arange(-32, 32))) > 31
     array[:, outside] = padding
     array[:, outside & (np.hypot(*np.meshgrid(np.arange(-32, 32), np.arange(-32, 32))) < 31.5)] = padding + 300
@@ -341,7 +317,7 @@ def test_ct_keeps_soft_tissue_between_air_and_bone(metal):
     assert found["air"] < 0.02 and 0.4 < found["soft"] < 0.6 and 0.9 < found["bone"] < 1.1
 
 
-@pytest.mark.parametrize("factor, offset", [(1.0, 0.0), (1e-4, 0.0), (30.0, -70_000.0), (1.0, 5000.0)])
+@pytest.mark.parametrize(("factor", "offset"), [(1.0, 0.0), (1e-4, 0.0), (30.0, -70_000.0), (1.0, 5000.0)])
 def test_neither_scale_nor_offset_matters(factor, offset):
     array, parts = head_ct(metal=False)
     expected = levels(array, parts)

@@ -88,10 +88,7 @@ def test_freesurfer(tmp_path, odd_grids, rigid_motion, kind, source_is, names):
     truth = rigid_motion((1, 2, 3), 40, (10, -5, 20))  # fixed LPS to moving LPS
     source, destination = (moving, fixed) if source_is == "moving" else (fixed, moving)
     world = np.linalg.inv(truth) if source_is == "moving" else truth
-    if kind == 1:
-        matrix = RAS @ world @ RAS
-    else:
-        matrix = destination.inverse @ world @ source.matrix
+    matrix = RAS @ world @ RAS if kind == 1 else destination.inverse @ world @ source.matrix
     path = tmp_path / "x.lta"
     path.write_text(lta(kind, matrix, source, destination))
     found = read_foreign_transform(path, fixed, moving)
@@ -120,7 +117,7 @@ def test_freesurfer_of_other_images_is_refused(tmp_path, odd_grids):
 
 
 @pytest.mark.parametrize(
-    "name, content",
+    ("name", "content"),
     [
         ("a.mat", "1 0 0 0\n0 1 0 0\n0 0 1 0\n"),
         ("a.mat", "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 2\n"),

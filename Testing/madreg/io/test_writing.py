@@ -6,6 +6,7 @@ import SimpleITK as sitk
 
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, about, apply
+from madreg.image.transform import Transform
 from madreg.io import writing as output
 
 MATRIX = about([5.0, -8.0, 30.0], np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]]), [7.0, -11.0, 19.0])
@@ -15,11 +16,11 @@ SUFFIXES = output.TRANSFORM_SUFFIXES
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_written_transform_maps_fixed_points_to_moving_points(tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
-    output.write_transform(MATRIX, path)
+    output.write_transform(Transform(MATRIX), path)
     transform = sitk.ReadTransform(str(path))
     for point in np.random.default_rng(0).uniform(-100, 100, (10, 3)):
         assert np.linalg.norm(np.array(transform.TransformPoint(point.tolist())) - apply(MATRIX, point)) < 1e-6  # mm
-    assert np.allclose(output.read_transform(path), MATRIX)
+    assert np.allclose(output.read_transform(path).matrix, MATRIX)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_a_written_transform_maps_fixed_points_to_moving_points(tmp_path, suffix
 def test_every_linear_transform_can_be_a_start(tmp_path, make):
     transform = make()
     sitk.WriteTransform(transform, str(tmp_path / "in.h5"))
-    matrix = output.read_transform(tmp_path / "in.h5")
+    matrix = output.read_transform(tmp_path / "in.h5").matrix
     point = np.array([10.0, -20.0, 30.0])
     assert np.linalg.norm(apply(matrix, point) - transform.TransformPoint(point.tolist())) < 1e-6
 
@@ -50,7 +51,7 @@ def test_unusable_starts_are_refused(tmp_path):
     for name, reason in [
         ("field.h5", "not a linear"),
         ("flat.tfm", "not a linear"),
-        ("squeezed.tfm", "squeezes"),
+        ("squeezed.tfm", "changes volumes"),
         ("text.tfm", "cannot be read"),
         ("missing.tfm", "does not exist"),
     ]:
@@ -66,7 +67,7 @@ def test_the_resampled_image_has_the_blob_where_the_transform_says(blob_image, o
     fixed, landmark = odd_grids["oblique"], np.array([8.0, -25.0, 41.0])
     moving = Grid.covering(np.full(3, -60.0), np.full(3, 90.0), 3.0)
     image = sitk.Cast(blob_image(moving, apply(MATRIX, landmark), 7.0) + 10, kind)
-    resampled = output.resample(image, fixed.as_image(np.zeros(fixed.shape, np.uint8)), MATRIX)
+    resampled = output.resample(image, fixed.as_image(np.zeros(fixed.shape, np.uint8)), Transform(MATRIX))
     assert resampled.GetPixelID() == kind
     assert np.allclose(Grid.of_image(resampled).matrix, fixed.matrix) and resampled.GetSize() == fixed.size
     weight = sitk.GetArrayFromImage(resampled).astype(float) - 10
@@ -78,7 +79,7 @@ def test_the_resampled_image_has_the_blob_where_the_transform_says(blob_image, o
 
 def test_integers_are_rounded_not_cut():
     moving = sitk.GetImageFromArray(np.random.default_rng(0).integers(-1000, 2000, (12, 12, 12)).astype(np.int16))
-    shift = about(np.zeros(3), np.eye(3), np.array([0.37, 0.21, -0.3]))
+    shift = Transform(about(np.zeros(3), np.eye(3), np.array([0.37, 0.21, -0.3])))
     inner = (slice(2, -2),) * 3
     whole = sitk.GetArrayFromImage(output.resample(moving, moving, shift))[inner]
     exact = sitk.GetArrayFromImage(output.resample(sitk.Cast(moving, sitk.sitkFloat64), moving, shift))[inner]
@@ -88,53 +89,12 @@ def test_integers_are_rounded_not_cut():
 def test_what_the_moving_image_does_not_cover_gets_its_lowest_value():
     moving = sitk.GetImageFromArray(np.random.default_rng(0).integers(-1000, 2000, (9, 9, 9)).astype(np.int16))
     fixed = sitk.Image([5, 5, 5], sitk.sitkUInt8)
-    resampled = output.resample(moving, fixed, about(np.zeros(3), np.eye(3), np.array([500.0, 0, 0])))
+    far = Transform(about(np.zeros(3), np.eye(3), np.array([500.0, 0, 0])))
+    resampled = output.resample(moving, fixed, far)
     assert (sitk.GetArrayFromImage(resampled) == sitk.GetArrayFromImage(moving).min()).all()
     holes = sitk.Cast(moving, sitk.sitkFloat32)
     holes[4, 4, 4] = float("nan")
-    far = about(np.zeros(3), np.eye(3), np.array([500.0, 0, 0]))
     assert np.isfinite(sitk.GetArrayFromImage(output.resample(holes, fixed, far))).all()
-
-
-# --- whole or not at all --------------------------------------------------------------------------------------------
-
-
-def write_word(word):
-    return lambda path: path.write_text(word)
-
-
-def test_all_files_are_written_and_nothing_else_is_left(tmp_path):
-    (tmp_path / "b.txt").write_text("former")
-    output.write_all({tmp_path / "a.txt": write_word("one"), tmp_path / "b.txt": write_word("two")})
-    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a.txt": "one", "b.txt": "two"}
-
-
-def fail_midway(error):
-    def write(path):
-        path.write_text("hal")
-        raise error
-
-    return write
-
-
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("ITK: cannot write")])
-def test_if_one_file_fails_none_is_written(tmp_path, error):
-    (tmp_path / "a.txt").write_text("former")
-    with pytest.raises(InputError, match="b.txt cannot be written"):
-        output.write_all({tmp_path / "a.txt": write_word("new"), tmp_path / "b.txt": fail_midway(error)})
-    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a.txt": "former"}
-
-
-def test_ctrl_c_while_writing_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        output.write_all({tmp_path / "a.txt": write_word("one"), tmp_path / "b.txt": fail_midway(KeyboardInterrupt())})
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_files_get_the_usual_rights(tmp_path):
-    output.write_all({tmp_path / "a.txt": write_word("one")})
-    (tmp_path / "b.txt").write_text("two")
-    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
 
 
 def test_outputs_are_checked_before_the_work(tmp_path, monkeypatch):
@@ -163,6 +123,14 @@ def test_outputs_are_checked_before_the_work(tmp_path, monkeypatch):
 
 
 def test_reports_are_plain_json(tmp_path):
-    output.write_report({"matrix": np.eye(4).tolist(), "stages": [{"before": float("nan")}]}, tmp_path / "r.json")
+    content = output.report_content(
+        {"matrix": np.eye(4).tolist(), "stages": [{"before": float("nan")}], "settings": {"weights": tmp_path}}
+    )
+    content.write(tmp_path / "r.json")
+    content.check(tmp_path / "r.json")
     report = json.loads((tmp_path / "r.json").read_text())
-    assert report == {"matrix": np.eye(4).tolist(), "stages": [{"before": None}]}
+    assert report == {
+        "matrix": np.eye(4).tolist(),
+        "stages": [{"before": None}],
+        "settings": {"weights": str(tmp_path)},
+    }

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from madreg.learn.appearance import Appearance, random_appearance, random_convolutions, random_kernel
-from madreg_benchmark import edges
-from madreg_benchmark.edges import EDGE, edge_position, two_halves
+from madreg_benchmark.studies import edges
+from madreg_benchmark.studies.edges import EDGE, edge_position, two_halves
 
 MANY = 150
 
@@ -69,7 +69,7 @@ def test_intensities_are_normalised_and_the_air_can_be_dark():
     for seed in range(20):
         x = random_appearance(image, head, np.random.default_rng(seed), settings)
         assert x.shape == image.shape and bool(torch.isfinite(x).all())
-        assert 0 <= float(x.min()) and float(x.max()) <= 1.2
+        assert float(x.min()) >= 0 and float(x.max()) <= 1.2
         assert float(x[head == 0].max()) < 1e-6
         assert float(x[head > 0].max()) > 0.5
 

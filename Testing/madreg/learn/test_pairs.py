@@ -40,6 +40,7 @@ def middle(image: torch.Tensor, points: torch.Tensor) -> np.ndarray | None:
     return (bright[..., None] * points).sum((0, 1, 2)).div(bright.sum()).numpy()
 
 
+@pytest.mark.slow
 def test_the_transform_maps_a_landmark_of_the_fixed_crop_to_the_moving_crop():
     sampler = PairSampler([[blob_scan()]], PLAIN, seed=3)
     errors, moved = [], []

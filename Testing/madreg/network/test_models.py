@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from madreg.network.models import STRIDE, UNIT_MM, FusedSettings, SiameseSettings, build, folded, plain, settings_of
+from madreg.network.models import build, folded
+from madreg.network.settings import STRIDE, UNIT_MM, FusedSettings, SiameseSettings, plain, settings_of
 
 SMALL = [FusedSettings(widths=(4, 6, 8), blocks=(1, 2)), SiameseSettings(width=4, depth=1, features=8)]
 
@@ -24,6 +25,7 @@ def test_a_map_of_millimetres_with_a_voxel_for_every_four(network):
         assert bool((distances > 0).all())
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_map_moves_with_the_images(network):
     """Eight voxels (the coarsest stride) to the side, the same map lies two voxels to the side."""
@@ -66,9 +68,9 @@ def test_weights_from_before_there_were_plain_cnns_have_skip_connections():
 
 
 def test_unknown_networks_are_refused():
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="unknown encoder 'transformer'"):
         settings_of({"encoder": "transformer"})
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="unknown head 'colour'"):
         build(SiameseSettings(head="colour"))
 
 

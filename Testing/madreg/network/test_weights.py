@@ -8,7 +8,8 @@ import torch
 
 from madreg.errors import InputError
 from madreg.network import weights
-from madreg.network.models import FusedSettings, build
+from madreg.network.models import build
+from madreg.network.settings import FusedSettings
 
 
 @pytest.fixture

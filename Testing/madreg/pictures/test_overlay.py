@@ -80,7 +80,7 @@ def test_proportions_are_true(odd_grids):
 
 
 @pytest.mark.parametrize(
-    "column, offset, seen",
+    ("column", "offset", "seen"),
     [
         (0, (14.0, -14.0, 0.0), (14.0, 14.0)),  # axial: the patient's left is right, the front is up
         (1, (14.0, 0.0, 14.0), (14.0, 14.0)),  # coronal: the patient's left is right, the top is up

@@ -1,4 +1,4 @@
-"""Matched points to a pose: fits against known transforms in mm, and the shipped network coming home from far off."""
+"""Matched points to a pose: fits against known transforms in mm, and the shipped network converging from far off."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,8 @@ def test_weights_decide_and_outliers_do_not(points, turn):
     assert mean_displacement(robust_fit(points, targets, np.full(200, 5.0)), truth, points) < 0.5
 
 
-def test_the_shipped_network_comes_home_from_far_off(turn):
+@pytest.mark.slow
+def test_the_shipped_network_converges_from_far_off(turn):
     from madreg.io.reading import read_volume
 
     try:

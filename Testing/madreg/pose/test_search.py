@@ -71,6 +71,7 @@ POSES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fixed_grid", "moving_grid", "axis", "degrees"), POSES)
 def test_finds_the_head_in_any_pose(grid_of, make_volume, head, turn, spots, fixed_grid, moving_grid, axis, degrees):
     fixed_grid, moving_grid = grid_of(fixed_grid), grid_of(moving_grid)
@@ -104,11 +105,11 @@ def test_candidates_differ_from_each_other(grid_of, make_volume, head):
 def test_progress_may_stop_the_search(grid_of, make_volume, head):
     volume = make_volume(head.ct, grid_of("straight"))
 
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def stop(share: float) -> None:
-        raise Enough
+        raise EnoughError
 
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         search(volume, volume, progress=stop)

@@ -18,34 +18,40 @@ def scans(grid_of, make_volume, head, turn):
     return fixed, moving, pose @ np.linalg.inv(placed), fixed_grid.center
 
 
+@pytest.fixture(scope="module")
+def matching(scans):
+    return BlockMatching(*scans[:2])
+
+
 def motion(turn, center, degrees: float, shift: tuple[float, float, float]) -> np.ndarray:
     return about(center, turn((2, 1, -1), degrees), np.array(shift))
 
 
 @pytest.mark.parametrize(("degrees", "shift"), [(0, (0, 0, 0)), (0, (2, -1.5, 1)), (4, (3, 0, -5)), (8, (-6, 4, 2))])
-def test_blocks_agree_on_the_motion_that_is_missing(scans, spots, turn, degrees, shift):
-    fixed, moving, truth, center = scans
+def test_blocks_agree_on_the_motion_that_is_missing(scans, matching, spots, turn, degrees, shift):
+    _fixed, _moving, truth, center = scans
     points = spots + center
     error = motion(turn, center, degrees, shift)
     pose = truth @ error
-    found = BlockMatching(fixed, moving).about(pose).motion()
+    found = matching.about(pose).motion()
     before = mean_displacement(pose, truth, points)
     assert mean_displacement(pose @ found.matrix, truth, points) < max(1.2, 0.25 * before)
     assert found.consensus > 0.5
 
 
-def test_an_affine_motion_is_seen_as_one(scans, spots):
-    fixed, moving, truth, center = scans
+@pytest.mark.slow
+def test_an_affine_motion_is_seen_as_one(scans, matching, spots):
+    _fixed, _moving, truth, center = scans
     stretched = truth @ about(center, np.diag([1.08, 0.94, 1.0]))
-    found = {kind: BlockMatching(fixed, moving).about(stretched).motion(kind) for kind in ("rigid", "affine")}
+    blocks = matching.about(stretched)
+    found = {kind: blocks.motion(kind) for kind in ("rigid", "affine")}
     left = {kind: mean_displacement(stretched @ one.matrix, truth, spots + center) for kind, one in found.items()}
     assert left["affine"] < left["rigid"]
     assert left["affine"] < 0.6 * mean_displacement(stretched, truth, spots + center)
 
 
-def test_a_head_that_lies_the_wrong_way_round_finds_no_consensus(scans):
-    fixed, moving, truth, center = scans
-    matching = BlockMatching(fixed, moving)
+def test_a_head_that_lies_the_wrong_way_round_finds_no_consensus(scans, matching):
+    _fixed, _moving, truth, center = scans
     right = matching.about(truth).motion().consensus
     for signs in ((1, -1, -1), (-1, 1, -1), (-1, -1, 1)):
         assert matching.about(truth @ about(center, np.diag(signs))).motion().consensus < 0.75 * right
@@ -72,10 +78,10 @@ def test_a_rigid_motion_does_not_squeeze_a_slab():
     assert found["affine"][2, 2] < found["rigid"][2, 2]  # which is what was asked for
 
 
-def test_scores_at_a_displacement_are_smooth_and_meet_the_samples(scans):
+def test_scores_at_a_displacement_are_smooth_and_meet_the_samples(scans, matching):
     """The spline is not interpolating, but it lies within the samples' range and its gradient is the true one."""
-    fixed, moving, truth, _ = scans
-    blocks = BlockMatching(fixed, moving).about(truth)
+    _fixed, _moving, truth, _ = scans
+    blocks = matching.about(truth)
     low, high = blocks.scores.flatten(1).amin(1), blocks.scores.flatten(1).amax(1)
     at = torch.tensor(np.random.default_rng(0).uniform(-14, 14, (1, len(low), 3)), dtype=torch.float32)
     at.requires_grad_()
@@ -90,7 +96,7 @@ def test_scores_at_a_displacement_are_smooth_and_meet_the_samples(scans):
 
 def test_what_lies_outside_either_scan_has_no_blocks(scans, make_volume, head, grid_of):
     """Half of the moving scan is gone: the blocks that are left lie in the other half."""
-    fixed, moving, truth, center = scans
+    fixed, moving, truth, _center = scans
     from dataclasses import replace
 
     beyond = (moving.grid.points()[..., 2] - moving.grid.center[2]) > 0
@@ -100,6 +106,7 @@ def test_what_lies_outside_either_scan_has_no_blocks(scans, make_volume, head, g
     assert len(heights) > 20 and heights.max() < 16.0
 
 
+@pytest.mark.slow
 def test_a_local_displacement_is_seen_where_it_is(scans, grid_of, make_volume, head):
     """The moving head's left half is shifted by 6 mm, which the local displacements meet better than one motion."""
     fixed, _, _, center = scans

@@ -19,9 +19,9 @@ def threads(request):
 
 
 def test_results_come_in_order_with_progress(threads):
-    told = []
-    assert parallel_map(lambda n: n * n, range(7), CPU, told.append) == [n * n for n in range(7)]
-    assert told == [n / 7 for n in range(1, 8)]
+    shares = []
+    assert parallel_map(lambda n: n * n, range(7), CPU, shares.append) == [n * n for n in range(7)]
+    assert shares == [n / 7 for n in range(1, 8)]
     assert torch.get_num_threads() == threads
     assert parallel_map(lambda n: n, [], CPU) == []
 
@@ -51,11 +51,11 @@ def test_a_failure_stops_the_rest(threads, fails):
             raise KeyError("no")
         return n
 
-    def tell(share: float) -> None:
+    def report_progress(share: float) -> None:
         if fails == "consumer" and share > 0.002:
             raise KeyError("no")
 
     with pytest.raises(KeyError):
-        parallel_map(work, range(1000), CPU, tell)
+        parallel_map(work, range(1000), CPU, report_progress)
     assert len(done) < 1000
     assert torch.get_num_threads() == threads

@@ -3,17 +3,31 @@
 import os
 import threading
 
-from madreg.system.stderr import silenced
+import pytest
+
+from madreg.system.stderr import allow_silencing, silenced
 
 
-def test_stderr_is_silent_below_python_and_comes_back(capfd):
+@pytest.fixture
+def allowed():
+    with allow_silencing():
+        yield
+
+
+def test_a_process_that_did_not_ask_for_it_keeps_its_stderr(capfd):
+    with silenced():
+        os.write(2, b"from a library")
+    assert capfd.readouterr().err == "from a library"
+
+
+def test_stderr_is_silent_below_python_and_comes_back(allowed, capfd):
     with silenced():
         os.write(2, b"from a library")
     os.write(2, b"from us")
     assert capfd.readouterr().err == "from us"
 
 
-def test_threads_may_overlap(capfd):
+def test_threads_may_overlap(allowed, capfd):
     """The first to begin is the first to end: what it puts back must not be what the second one found."""
     began, ended = threading.Event(), threading.Event()
 

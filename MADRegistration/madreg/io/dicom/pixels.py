@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def pixels_of(slices: Sequence[Slice], name: str) -> np.ndarray:
 
 
 def _stored(path: Path) -> np.ndarray | None:
-    """The stored values of a file shape; None if they are compressed."""
+    """The stored values of a file (frames, rows, columns); None if they are compressed."""
     try:
         tags = read_tags(path, pixels=True)
     except (DamagedDicomError, OSError):
@@ -52,15 +53,18 @@ def _stored(path: Path) -> np.ndarray | None:
         return None
     order = ">" if syntax == PLAIN_SYNTAXES[3] else "<"
     shape = (max(int(number(tags, "NumberOfFrames") or 1), 1), *shape_of(tags))
-    if (number(tags, "SamplesPerPixel") or 1) != 1:
-        raise UnreadableError("holds colour images: give a series of grey ones")
     for keyword, kind in (("FloatPixelData", "f4"), ("DoubleFloatPixelData", "f8")):
         if value(tags, keyword) is not None:
             return _shaped(value(tags, keyword), np.dtype(order + kind), shape, path)
-    bits, kept = int(number(tags, "BitsAllocated") or 0), int(number(tags, "BitsStored") or 0)
     content = value(tags, "PixelData")
     if not isinstance(content, bytes):
         raise UnreadableError(f"has no pixels in {path.name}: copy or export it again")
+    return _whole_numbers(content, tags, order, shape, path)
+
+
+def _whole_numbers(content: bytes, tags: Any, order: str, shape: tuple[int, int, int], path: Path) -> np.ndarray:
+    """Values of 1 to 32 bits (frames, rows, columns), without what other bits beside them hold."""
+    bits, kept = int(number(tags, "BitsAllocated") or 0), int(number(tags, "BitsStored") or 0)
     if bits == 1:
         flat = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little").tobytes()
         return _shaped(flat, np.dtype(np.uint8), shape, path)

@@ -85,7 +85,7 @@ def stack_of(slices: Sequence[Slice]) -> Stack:
     along, sideways = relative[:, 2], relative[:, :2]
     distances = np.diff(along)
     step, gaps, missing, notices = _steps(distances, max(pixel_spacing))
-    steps = int(round(along[-1] / step)) + 1
+    steps = round(float(along[-1]) / step) + 1
     spacing = np.array([*pixel_spacing, along[-1] / (steps - 1)])
     _check_overlap(sideways, np.array([first.columns, first.rows]) * pixel_spacing)
     stack = Stack(axes, spacing, origin, along, sideways, steps, gaps, missing, tuple(notices))

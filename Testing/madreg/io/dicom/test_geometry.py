@@ -107,7 +107,7 @@ def test_the_written_slice_spacing_does_not_count(tmp_path, dicom, straight, val
 
 
 @pytest.mark.parametrize(
-    "keyword, words",
+    ("keyword", "words"),
     [
         ("PixelSpacing", "how large its pixels are"),
         ("ImagePositionPatient", "where its slices lie"),
@@ -126,7 +126,7 @@ def test_slopes_that_differ_from_slice_to_slice_count(tmp_path, dicom, straight)
     slopes = np.where(np.arange(20) < 2, 1.0, 1e-4 * (1 + np.arange(20) / 10))
 
     def stored(points):
-        k = int(round((points[0, 0, 2] + 20) / 2.0))
+        k = round((points[0, 0, 2] + 20) / 2.0)
         return np.zeros(points.shape[:2]) if k < 2 else dicom.blob(points) / 500 / slopes[k]
 
     folder = dicom.write_slices(

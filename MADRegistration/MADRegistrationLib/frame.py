@@ -1,0 +1,39 @@
+"""The coordinate system that a pair is registered in: that of the fixed volume, without its parent transforms.
+
+The same pair in the same relative pose is the same work for the backend wherever both lie in the scene, and has the
+same result.  Where the parents scale or shear, only their rotation and translation are taken out: lengths are measured
+as they are in the scene.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+
+from madreg.image.geometry import flip_world
+
+from .volumes import parentToWorld
+
+
+class Frame:
+    """Made from the fixed volume as it lies now.
+
+    Attributes:
+        fromWorld: 4x4, LPS mm of the world to LPS mm of the frame; the identity if there are no parent transforms.
+    """
+
+    def __init__(self, fixed: slicer.vtkMRMLScalarVolumeNode) -> None:
+        parents = flip_world(parentToWorld(fixed))
+        u, _, vt = np.linalg.svd(parents[:3, :3])
+        rigid = parents.copy()
+        rigid[:3, :3] = u @ vt
+        self.fromWorld = np.eye(4) if fixed.GetParentTransformNode() is None else np.linalg.inv(rigid)
+
+    @property
+    def toWorld(self) -> np.ndarray:
+        """4x4, the inverse."""
+        return np.linalg.inv(self.fromWorld)
+
+    def inWorld(self, fixedToMoving: np.ndarray) -> np.ndarray:
+        """A 4x4 transform between points of the frame as one between points of the world."""
+        return self.toWorld @ fixedToMoving @ self.fromWorld

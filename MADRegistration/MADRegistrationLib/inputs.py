@@ -1,0 +1,62 @@
+"""What is registered, and where the result goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import slicer
+
+from madreg.errors import InputError
+
+from . import masks, volumes
+from .drawn import drawnOn
+from .placement import ownTransform, whyNotOutput
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Nodes, of which all but the two volumes may be None.
+
+    Attributes:
+        transform: the output; if None, the transform of a former registration of the same two volumes, or a new one.
+        along: nodes that move with the moving volume; see :func:`drawn.drawnOn`.
+    """
+
+    fixed: slicer.vtkMRMLScalarVolumeNode
+    moving: slicer.vtkMRMLScalarVolumeNode
+    fixedMask: slicer.vtkMRMLNode | None = None
+    movingMask: slicer.vtkMRMLNode | None = None
+    transform: slicer.vtkMRMLLinearTransformNode | None = None
+    resampled: slicer.vtkMRMLScalarVolumeNode | None = None
+    along: tuple[slicer.vtkMRMLTransformableNode, ...] = ()
+
+    def check(self) -> None:
+        """Raise InputError, in one sentence, for what cannot be registered."""
+        for node, role in ((self.fixed, "fixed"), (self.moving, "moving")):
+            if node is None:
+                raise InputError(f"Choose a {role} volume.")
+            reason = volumes.whyNotVolume(node)
+            if reason:
+                raise InputError(reason)
+        if self.fixed is self.moving:
+            raise InputError("The fixed and the moving volume are the same: choose two different ones.")
+        for mask, volume in ((self.fixedMask, self.fixed), (self.movingMask, self.moving)):
+            reason = None if mask is None else masks.whyNotOn(mask, volume)
+            if reason:
+                raise InputError(reason)
+        output = self.transform or ownTransform(self.fixed, self.moving)
+        reason = None if output is None else whyNotOutput(output, self.fixed, self.moving)
+        if reason:
+            raise InputError(reason)
+        if self.resampled is not None and self.resampled in (self.fixed, self.moving, self.fixedMask, self.movingMask):
+            raise InputError(
+                f'"{self.resampled.GetName()}" is an input and would be overwritten: choose another resampled volume.'
+            )
+
+    @property
+    def drawn(self) -> list[slicer.vtkMRMLDisplayableNode]:
+        """What was drawn on the moving volume, its mask included if that lies under the same transform."""
+        found = drawnOn(self.moving)
+        mask = self.movingMask
+        isBeside = mask is not None and mask.GetParentTransformNode() is self.moving.GetParentTransformNode()
+        return [*found, mask] if isBeside and mask not in found else found

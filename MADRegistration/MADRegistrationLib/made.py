@@ -1,0 +1,25 @@
+"""Nodes that this module has made: they are marked, so that they are not offered as inputs and go with Revert."""
+
+from __future__ import annotations
+
+import slicer
+
+from .before import ATTRIBUTE_PREFIX
+
+KIND = ATTRIBUTE_PREFIX + "Made"
+"""Attribute of a volume that only shows something: what it is."""
+
+
+def mark(node: slicer.vtkMRMLNode, kind: str) -> None:
+    """Note that a volume is no scan."""
+    node.SetAttribute(KIND, kind)
+
+
+def ids() -> list[str]:
+    """IDs of all volumes in the scene that are no scans."""
+    return [node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode") if node.GetAttribute(KIND)]
+
+
+def isResult(transform: slicer.vtkMRMLTransformNode) -> bool:
+    """Whether a transform is the result of a registration by this module."""
+    return transform.GetAttribute(ATTRIBUTE_PREFIX + "Version") is not None

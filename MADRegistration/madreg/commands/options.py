@@ -1,0 +1,59 @@
+"""The options of :mod:`madreg.settings` on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import InputError
+from ..settings import OPTIONS, Option, check_seed
+from ..system.device_names import check_device
+
+
+def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add some of :data:`madreg.settings.OPTIONS`; what is left out on the command line becomes the default."""
+    for name in names:
+        option = OPTIONS[name]
+        parser.add_argument(
+            option.flag,
+            *option.former_flags,
+            dest=option.name,
+            default=option.default,
+            help=_help(option),
+            **_values(option),
+        )
+
+
+def _help(option: Option) -> str:
+    """One line, then the values with what they mean."""
+    text = option.help
+    if option.choices:
+        text += ": " + ", ".join(f"{choice.value} ({choice.help})" for choice in option.choices)
+    default = "" if option.default is None else f"; default: {option.default}"
+    return (text + default).replace("%", "%%")
+
+
+def _values(option: Option) -> dict[str, Any]:
+    """Which values argparse takes, and how it shows them."""
+    if option.name == "seed":
+        return {"type": _checked(lambda text: check_seed(int(text)), "a whole number"), "metavar": option.placeholder}
+    if option.name == "device":
+        return {"type": _checked(check_device, "a device"), "metavar": "|".join(option.values)}
+    if option.choices:
+        return {"type": option.normalized, "choices": option.values, "metavar": "|".join(option.values)}
+    return {"metavar": option.placeholder}
+
+
+def _checked(parse: Callable[[str], Any], what: str) -> Callable[[str], Any]:
+    """A parser whose complaint is one of argparse's."""
+
+    def parsed(text: str) -> Any:
+        try:
+            return parse(text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f'"{text}" is not {what}') from error
+
+    return parsed

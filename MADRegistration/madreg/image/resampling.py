@@ -1,0 +1,57 @@
+"""Voxel arrays on coarser, isotropic lattices."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .geometry import Grid, apply
+from .smoothing import COARSENING, along_axes, interpolation_matrix, smoothing_matrix
+
+Arrays = tuple[torch.Tensor, torch.Tensor, Grid]
+
+
+def resample(data: torch.Tensor, mask: torch.Tensor, grid: Grid, spacing: float) -> Arrays:
+    """Values, mask and lattice of ``spacing`` mm along the same axes, smoothed first so that nothing aliases.
+
+    Axes that are already coarser than ``spacing`` are interpolated, not sharpened.
+
+    Args:
+        data: (k, j, i) values.
+        mask: bool (k, j, i), where there is data.
+        grid: where both lie.
+    """
+    # what is far too fine is averaged first, for speed; not down to the new spacing, as interpolation between two
+    # lattices of nearly the same spacing blurs in waves that look like edges
+    factors = np.maximum(np.floor(spacing / (2 * grid.spacing) + 1e-3).astype(int), 1)
+    data, mask, source = _binned(data, mask, grid, factors)
+    target = grid.isotropic(spacing)
+    sigma_mm = COARSENING * np.sqrt(np.maximum(spacing**2 - source.spacing**2, 0))
+    index = apply(source.inverse @ target.matrix, np.arange(max(target.size))[:, None].repeat(3, 1))
+    between = [
+        interpolation_matrix(old, index[:new, axis])
+        for axis, (old, new) in enumerate(zip(source.size, target.size, strict=True))
+    ]
+    smoothed = [
+        matrix @ smoothing_matrix(n, sigma)
+        for matrix, n, sigma in zip(between, source.size, sigma_mm / source.spacing, strict=True)
+    ]
+    values = along_axes(data, smoothed)
+    if mask.all():
+        return values, torch.ones_like(values) > 0.5, target
+    return values, along_axes(mask.to(values.dtype), between) > 0.5, target
+
+
+def _binned(data: torch.Tensor, mask: torch.Tensor, grid: Grid, factors: np.ndarray) -> Arrays:
+    """Means of blocks of whole voxels along i, j, k; what is left over at the far end is dropped."""
+    factors = np.where(np.array(grid.size) // factors >= 2, factors, 1)
+    if (factors == 1).all():
+        return data, mask, grid
+    kernel = [int(n) for n in factors[::-1]]
+    means = F.avg_pool3d(data[None, None], kernel)[0, 0]
+    matrix = grid.matrix.copy()
+    matrix[:3, 3] = apply(grid.matrix, (factors - 1) / 2)
+    matrix[:3, :3] = grid.matrix[:3, :3] * factors
+    nk, nj, ni = means.shape
+    return means, F.avg_pool3d(mask[None, None].to(data.dtype), kernel)[0, 0] > 0.5, Grid((ni, nj, nk), matrix)

@@ -1,0 +1,300 @@
+"""A registration from its inputs to its files: check, read, register, resample, write, report.
+
+The command, the worker, the demo and the benchmark all run :func:`run_job`.  This module does not import torch, which
+takes a second to load: :func:`run_job` reads the images meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import InputError
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    from ..io.reading import Loaded
+    from ..progress import Progress
+    from ..quality.error_map import ErrorMap
+    from ..system.files import Content
+    from .result import Result
+
+
+class Scan(Protocol):
+    """Where an image comes from."""
+
+    def check(self) -> None:
+        """Raise InputError for what can be refused before anything is read."""
+
+    def load(self) -> Loaded:
+        """Read it; may be called in another thread.  InputError if it cannot be used."""
+
+
+@dataclass(frozen=True)
+class ScanFile:
+    """An image file or a folder of DICOM slices, and perhaps a mask on its grid."""
+
+    path: str | Path
+    mask: str | Path | None = None
+
+    def check(self) -> None:
+        for path in filter(None, (self.path, self.mask)):
+            check_input(path)
+
+    def load(self) -> Loaded:
+        from ..io.reading import read_scan
+
+        return read_scan(self.path, self.mask)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files to write, each of them if it is named.
+
+    Attributes:
+        transform: ITK transform, fixed points to moving points.
+        resampled: the moving image on the grid of the fixed one; voxels alone if it ends in ``.npy``.
+        error_map: the estimated local error in mm over the fixed image, 0 where it is unknown.
+        report: everything as JSON.
+        overlay: picture of before and after.
+        durable: whether to wait until the files are on the disk.
+    """
+
+    transform: Path | None = None
+    resampled: Path | None = None
+    error_map: Path | None = None
+    report: Path | None = None
+    overlay: Path | None = None
+    durable: bool = True
+
+    def named(self) -> dict[str, Path]:
+        """The files by the name of their field."""
+        values = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "durable"}
+        return {name: Path(value) for name, value in values.items() if value is not None}
+
+    def check(self, inputs: Sequence[str | Path] = ()) -> None:
+        """Make sure that all can be written.
+
+        Args:
+            inputs: files that must not be overwritten.
+
+        Raises:
+            InputError: if one cannot, or two are the same.
+        """
+        from ..io import writing
+
+        suffixes = {
+            "transform": writing.TRANSFORM_SUFFIXES,
+            "resampled": (*writing.IMAGE_SUFFIXES, ".npy"),
+            "error_map": writing.IMAGE_SUFFIXES,
+            "report": writing.REPORT_SUFFIXES,
+            "overlay": writing.PICTURE_SUFFIXES,
+        }
+        named = self.named()
+        for name, path in named.items():
+            writing.check_output(path, suffixes[name], inputs)
+        if len({os.path.realpath(path) for path in named.values()}) < len(named):
+            raise InputError("Two outputs have the same name: give each a name of its own.")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A registration to be done.
+
+    Attributes:
+        keep_failed: whether to write the transform and the resampled image also if the verdict is ``failed``.
+    """
+
+    fixed: Scan
+    moving: Scan
+    settings: Settings = field(default_factory=Settings)
+    outputs: Outputs = field(default_factory=Outputs)
+    keep_failed: bool = False
+
+    def check(self) -> None:
+        """Raise InputError for what can be refused before anything is read."""
+        self.settings.check()
+        self.fixed.check()
+        self.moving.check()
+        self.outputs.check(self._inputs())
+
+    def _inputs(self) -> list[str | Path]:
+        """The files that must not be overwritten."""
+        weights = self.settings.weights
+        files = [] if weights is None else [weights, Path(weights).with_suffix(".json")]
+        for scan in (self.fixed, self.moving):
+            if isinstance(scan, ScanFile):
+                files += [path for path in (scan.path, scan.mask) if path is not None]
+        return files
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What came of a job.
+
+    Attributes:
+        fixed, moving: as they were read.
+        report: as it was written, or would have been.
+        error_map: None unless it was asked for and the scans overlap.
+        written: the files, in the order of the fields of :class:`Outputs`.
+        withheld: files that were not written because the registration failed.
+    """
+
+    result: Result
+    fixed: Loaded
+    moving: Loaded
+    report: dict[str, Any]
+    error_map: ErrorMap | None
+    written: list[Path]
+    withheld: list[Path]
+
+    @property
+    def notices(self) -> list[str]:
+        """Sentences to show to the user."""
+        return self.report["notices"]
+
+
+def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> JobResult:
+    """Do a job.
+
+    Args:
+        progress: called often, from this thread; may raise :class:`~madreg.progress.Cancelled` to stop.
+
+    Raises:
+        InputError: if an input, a setting or an output cannot be used; then nothing is written.
+    """
+    job.check()
+    with _read(job.fixed, job.moving) as reads:
+        from ..network import weights
+        from ..system import device
+        from ..system.files import write_all
+        from . import registration
+    # weights that are missing or damaged are found before the work
+    _, card = weights.load(job.settings.weights, device.choose(job.settings.device))
+    fixed, moving = (read.result() for read in reads)
+    volumes = fixed.volume(), moving.volume()
+    result = registration.register(*volumes, job.settings, progress)
+
+    errors = _error_map(job, volumes[0], result)
+    report = _report(fixed, moving, result, card, errors)
+    wanted = job.outputs.named()
+    withheld = [] if result.verdict != "failed" or job.keep_failed else ["transform", "resampled"]
+    withheld += ["error_map"] if errors is None else []
+    contents = {
+        path: _content(name, fixed, moving, volumes, result, report, errors)
+        for name, path in wanted.items()
+        if name not in withheld
+    }
+    write_all(contents, job.outputs.durable)
+    missing = [path for name, path in wanted.items() if name in withheld]
+    return JobResult(result, fixed, moving, report, errors, list(contents), missing)
+
+
+@contextmanager
+def _read(*scans: Scan) -> Iterator[list[Future[Loaded]]]:
+    """Read images in threads while the block loads torch."""
+    pool = ThreadPoolExecutor(len(scans))
+    try:
+        yield [pool.submit(scan.load) for scan in scans]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=False)
+
+
+def _error_map(job: Job, fixed: Any, result: Result) -> ErrorMap | None:
+    """The estimated local error, if it was asked for and there is one."""
+    if job.outputs.error_map is None or result.quality is None:
+        return None
+    from ..quality.error_map import error_map
+
+    return error_map(fixed, result.quality)
+
+
+def _report(
+    fixed: Loaded, moving: Loaded, result: Result, card: dict[str, Any], errors: ErrorMap | None
+) -> dict[str, Any]:
+    """What the job was, and what came of it, as plain types."""
+    return {
+        "fixed": describe(fixed),
+        "moving": describe(moving),
+        **result.report(),
+        "weights_sha256": card["sha256"],
+        **({} if errors is None else errors.report()),
+        "notices": [*fixed.notices, *moving.notices, *result.notices],
+    }
+
+
+def describe(scan: Loaded) -> dict[str, Any]:
+    """An input as plain types: its name, the series that was read if it is DICOM, and its grid."""
+    return {
+        "name": scan.name,
+        "series": getattr(scan, "series", None),
+        "size": list(scan.image.GetSize()),
+        "spacing_mm": list(scan.image.GetSpacing()),
+        "notices": list(scan.notices),
+    }
+
+
+def _content(
+    name: str, fixed: Loaded, moving: Loaded, volumes: tuple, result: Result, report: dict, errors: ErrorMap | None
+) -> Content:
+    """What goes into an output."""
+    from ..io import writing
+
+    if name == "transform":
+        return writing.transform_content(result.transform)
+    if name == "resampled":
+        return writing.image_content(writing.resample(moving.image, fixed.image, result.transform))
+    if name == "error_map":
+        assert errors is not None
+        return writing.image_content(errors.image())
+    if name == "report":
+        return writing.report_content(report)
+    from ..pictures import overlay
+
+    figure = overlay.draw(
+        *volumes,
+        result.start.matrix,
+        result.transform.matrix,
+        f"{_short(moving.name)} registered to {_short(fixed.name)}",
+        _millimeters(result.error_before_mm),
+        _millimeters(result.error_after_mm),
+    )
+    return writing.picture_content(figure)
+
+
+def _short(name: str) -> str:
+    """The last part of a path, for a title."""
+    return "".join(one if one.isprintable() else "?" for one in Path(name).resolve().name)
+
+
+def _millimeters(error: float | None) -> str:
+    return "" if error is None else f"error about {error:.1f} mm"
+
+
+def check_input(path: str | Path) -> None:
+    """Refuse, before any work, a path that is neither a file nor a folder that can be read.
+
+    What does not exist is left to the reader, which knows more ways to name a scan.
+
+    Raises:
+        InputError: for pipes and devices, loops of links, files that may not be read, and names that cannot be used.
+    """
+    from ..io.writing import check_name
+
+    check_name(path)
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check the path.") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{path} is a pipe or a device: give an image file, or a folder of DICOM slices.")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} cannot be read (Permission denied): check your rights to it.")

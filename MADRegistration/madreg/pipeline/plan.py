@@ -1,0 +1,131 @@
+"""What a registration does, from the first pose to the last.
+
+By default: search every pose (:mod:`madreg.pose.search`), bring the best candidates closer with NMI, or, where they may
+be stretched, with blocks (:mod:`madreg.quality.blocks`), keep the one that agrees best, refine it with NMI and NGF
+together, and assess it (:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks
+prefer it; what fails is tried again, from a 180-degree flip and with a wider search.
+
+With a measure named, that measure alone is lowered at one resolution from the start asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..descent.refinement import CANDIDATES, COARSE, FINE, LEAST_OVERLAP, MEDIUM, SIZE, best_first
+from ..image.pair import Pair
+from ..image.transform import Transform
+from ..progress import Monitor
+from ..quality.assessment import assess, estimated_error
+from ..quality.quality import ALIGNED_MM, Quality
+from ..settings import Settings
+from .block_alignment import BlockAlignment
+from .initialization import Search, initialization
+from .match_following import MatchFollowing
+from .single_measure import SingleMeasure
+
+WIDER = 2  # times as many rotations are looked at, and candidates, when a registration is tried again
+
+Found = tuple[Transform, Quality | None]
+
+
+def run_plan(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> Found:
+    """The transform of a pair, and how good it is (None without overlap).
+
+    Args:
+        start: where the moving volume lies before.
+
+    Raises:
+        InputError: if there is no pose to start from.
+    """
+    plan = _default if settings.measure == "default" else _single
+    return plan(pair, start, settings, monitor)
+
+
+def _single(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> Found:
+    """One measure, one resolution."""
+    transforms = initialization(settings.init).run(pair, [start], monitor.part(0.0, 0.3))
+    stage = SingleMeasure(settings.measure, settings.type, settings.weights)
+    transform = stage.run(pair, transforms, monitor.part(0.3, 0.95))[0]
+    return transform, assess(pair, transform, settings.type)
+
+
+def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> Found:
+    """The best pose of all, refined; tried again if it fails."""
+    candidates = _candidates(pair, start, settings, monitor.part(0.0, 0.65))
+    transform = refine(pair, candidates[:3], settings.type, monitor.part(0.65, 0.8))
+    monitor.report("estimate", 0.8, transform)
+    quality = assess(pair, transform, settings.type)
+    if quality is not None and quality.error_mm is not None and quality.error_mm > ALIGNED_MM:
+        transform, quality = _re_refined(pair, quality, settings.type, monitor.part(0.8, 0.83))
+    if settings.init != "search":
+        return transform, quality
+    retries: tuple[Callable[[], Transform | None], ...] = (
+        lambda: _from_flip(pair, quality, settings.type, monitor.part(0.83, 0.86)),
+        lambda: _from_wider_search(pair, start, settings.type, monitor.part(0.86, 0.95)),
+    )
+    for retry in retries:
+        if quality is not None and quality.verdict != "failed":
+            break
+        other = retry()
+        other_quality = other and assess(pair, other, settings.type)
+        if other and other_quality and _is_better(other_quality, quality):
+            transform, quality = other, other_quality
+    return transform, quality
+
+
+def _candidates(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> list[Transform]:
+    """Transforms brought closer, the best first."""
+    found = initialization(settings.init).run(pair, [start], monitor.part(0.0, 0.7))
+    if settings.init == "search" and pair.greater_overlap(start.matrix) >= LEAST_OVERLAP:
+        found = [*found, start]  # two series of one examination lie nearly right
+    elif settings.init != "search":
+        found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.7, 0.77))
+    if settings.init == "search":
+        return BlockAlignment(settings.type).run(pair, found, monitor.part(0.77, 1.0))
+    found = CANDIDATES.run(pair, found, monitor.part(0.77, 0.92))
+    if settings.type != "rigid":
+        # Size before shape: an affine transform set free far from its place shears what it should scale.
+        found = SIZE.of_type("similarity").run(pair, found, monitor.part(0.92, 1.0))
+    return best_first(pair, found)
+
+
+def refine(pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor) -> Transform:
+    """The best of some transforms, brought to fine resolution."""
+    refined = COARSE.of_type(kind).run(pair, transforms, monitor.part(0.0, 0.3))
+    best = best_first(pair, refined)[:1]
+    if monitor.is_watched:  # nothing depends on it
+        monitor.estimated(estimated_error(pair, best[0], kind))
+    best = MEDIUM.of_type(kind).run(pair, best, monitor.part(0.3, 0.6))
+    return FINE.of_type(kind).run(pair, best, monitor.part(0.6, 1.0))[0]
+
+
+def _re_refined(pair: Pair, quality: Quality, kind: str, monitor: Monitor) -> Found:
+    """A pose whose blocks prefer another, refined from there; the old one if that is better.
+
+    The histogram of a distorted slab has many local minima, in which descents end 10 to 20 mm off.
+    """
+    other = refine(pair, [quality.preferred], kind, monitor)
+    best = best_first(pair, [quality.transform, other], FINE)[0]
+    return (best, quality) if best is quality.transform else (best, assess(pair, best, kind))
+
+
+def _from_flip(pair: Pair, quality: Quality | None, kind: str, monitor: Monitor) -> Transform | None:
+    """The 180-degree flip of a pose, refined, where it agrees better."""
+    if quality is None or quality.flipped is None or not quality.flip_is_better:
+        return None
+    return refine(pair, [quality.flipped], kind, monitor)
+
+
+def _from_wider_search(pair: Pair, start: Transform, kind: str, monitor: Monitor) -> Transform:
+    """The best pose of more rotations and candidates, told apart by their blocks."""
+    found = Search(WIDER).run(pair, [start], monitor.part(0.0, 0.35))
+    found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
+    return refine(pair, found, kind, monitor.part(0.55, 1.0))
+
+
+def _is_better(other: Quality, quality: Quality | None) -> bool:
+    """Whether what was found by trying again is worth more than what failed."""
+    if quality is None or other.verdict != "failed":
+        return True
+    return other.flip_margin is not None and quality.flip_margin is not None and other.flip_margin > quality.flip_margin

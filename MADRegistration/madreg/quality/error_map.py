@@ -1,0 +1,77 @@
+"""Where a pose is off, and by how much: the estimated local error over the fixed scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+import torch.nn.functional as F
+
+from ..image.geometry import Grid, apply
+from ..image.morphology import erode
+from ..image.sampling import sample_array
+from ..image.volume import Volume
+from .quality import Quality
+
+MAP_SPACING = 4.0  # mm
+
+
+@dataclass(frozen=True)
+class ErrorMap:
+    """The estimated local error over the fixed image.
+
+    Attributes:
+        values: float32 (k, j, i) mm; 0 where nothing can be said.
+        grid: where they lie.
+        worst_mm: the largest, and
+        worst_point: (3,) LPS mm where.
+    """
+
+    values: np.ndarray
+    grid: Grid
+    worst_mm: float
+    worst_point: np.ndarray
+
+    def image(self) -> sitk.Image:
+        """The values as an image."""
+        return self.grid.as_image(self.values)
+
+    def report(self) -> dict:
+        """The worst place, as plain types."""
+        return {"worst_mm": self.worst_mm, "worst_point_lps": self.worst_point.tolist()}
+
+
+def error_map(fixed: Volume, quality: Quality) -> ErrorMap:
+    """Where an assessed pose is off, and by how much.
+
+    Beyond the common motion of the blocks it shows, cautiously, what no linear transform explains.
+    """
+    blocks = quality.blocks
+    if blocks is None:
+        grid = fixed.grid.isotropic(4 * MAP_SPACING)
+        return ErrorMap(np.zeros(grid.shape, np.float32), grid, 0.0, grid.center)
+    centers = blocks.centers.cpu().double().numpy()
+    wished = centers + blocks.local(quality.motion).cpu().double().numpy()
+    errors = np.linalg.norm(
+        apply(quality.transform.inverse().after(quality.blocks_at).matrix, wished) - centers, axis=1
+    )
+
+    weight = blocks.weight.float().cpu()
+    weighted = torch.zeros(2, int(np.prod(blocks.grid.shape)))
+    weighted[0, blocks.chosen.cpu()] = torch.as_tensor(errors, dtype=torch.float32) * weight
+    weighted[1, blocks.chosen.cpu()] = weight
+    weighted = F.avg_pool3d(weighted.view(1, 2, *blocks.grid.shape), 3, 1, 1)[0]  # blocks overlap
+    grid = blocks.grid.isotropic(MAP_SPACING)
+    points = grid.points()
+    amount, trust = sample_array(weighted, torch.as_tensor(blocks.grid.inverse, dtype=torch.float32), points)
+    fixed_inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32)
+    content = fixed.foreground.float().cpu()[None]
+    inside = sample_array(content, fixed_inverse, points, "zeros")[0]
+    deep = sample_array(content, fixed_inverse, grid.widened(2).points())[0]
+    deep = erode(deep, (2, 2, 2))[2:-2, 2:-2, 2:-2]  # without the air that counts as content: 10 mm around
+    known = (inside > 0.5) & (deep > 0.5) & (trust > 0.05 * trust.max())
+    values = torch.where(known, amount / trust.clamp(min=1e-12), torch.zeros(())).numpy()
+    worst = np.unravel_index(int(values.argmax()), values.shape)
+    return ErrorMap(values, grid, float(values.max()), apply(grid.matrix, np.array(worst[::-1], float)))

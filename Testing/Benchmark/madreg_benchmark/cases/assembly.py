@@ -1,0 +1,18 @@
+"""Sets of cases that can be assembled, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from madreg_benchmark.cases.case import Case
+from madreg_benchmark.cases.pelvis import assemble_pelvis
+from madreg_benchmark.cases.trunk import assemble_trunk
+from madreg_benchmark.cases.validation import assemble_validation
+
+ASSEMBLIES: dict[str, tuple[str, Callable[[Path, Path], list[Case]]]] = {
+    "heads": ("heads and head templates, from a data folder with val and train", assemble_validation),
+    "pelvis": ("real series of the pelvis, from a data folder with val/pelvis", assemble_pelvis),
+    "trunk": ("trunk and spine, from a folder with two packages of PyPI", assemble_trunk),
+}
+"""Name: what it holds, and the function that takes the source folder and the folder to write ``cases.json`` into."""

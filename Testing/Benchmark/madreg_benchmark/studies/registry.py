@@ -1,0 +1,32 @@
+"""The studies by name.
+
+A study is a module of this folder with a :class:`Study` named ``STUDY``, and a line in :data:`STUDIES`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from madreg_benchmark.studies.study import Study
+
+STUDIES = {
+    "predictions": "the distance that the network predicts against the true one, cases misaligned by 0 to 60 mm",
+    "estimates": "the estimated error, its verdict and its map against the truth, cases misaligned by 0 to 40 mm and "
+    "flipped by 180 degrees",
+    "ablations": "what training needs: the network trained anew (--data) in variants that differ in one thing, "
+    "75 minutes on one core",
+    "anatomy": "whether the network is tied to heads: trained anew (--data) on heads, on synthetic bodies and on both, "
+    "35 minutes on one core",
+    "edges": "how far random convolutions shift an edge",
+    "costs": "processor time for one value of each measure, with and without its gradient",
+    "landscapes": "each measure along and about every axis around the true pose",
+    "bodies": "synthetic bodies of blobs and tubes instead of heads: registration from any pose, and MAD's predictions",
+    "sizes": "time and memory of a registration against the number of voxels, the first case at 64^3 to 512^3",
+    "designs": "how often designs of the pose search find the right pose, and in which order its candidates stand best",
+    "capture": "from how far gradient descent on each measure alone converges, in mm and degrees",
+}
+
+
+def find_study(name: str) -> Study:
+    """The study of a name in :data:`STUDIES`."""
+    return import_module(f".{name}", __package__).STUDY

@@ -1,0 +1,36 @@
+"""What tests of the benchmark share."""
+
+import re
+
+import pytest
+
+from madreg_benchmark import command
+
+
+@pytest.fixture
+def run():
+    """Function: run a command line, words of any type, and return the status; an InputError is not caught."""
+
+    def run(*words: object) -> int:
+        args = command.parser().parse_args([str(word) for word in words])
+        return args.run(args)
+
+    return run
+
+
+@pytest.fixture
+def quick_study(run, tmp_path, capsys):
+    """Function: run the quick form of a study on one synthetic head by the command line, and return its folder.
+
+    Its page and what is printed have been checked then.
+    """
+
+    def study(name: str):
+        assert run("study", name, "--quick", "--only", "CT_T1", "--device", "cpu", "--out", tmp_path) == 0
+        page = (tmp_path / f"{name}.md").read_text(encoding="utf-8")
+        assert re.search(r"Commit \S+; weights \S+; seed \d+; 1 cases, \d+ \w+; ", page)
+        table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+        assert len(table) > 2 and all(line in page for line in table)
+        return tmp_path
+
+    return study

@@ -1,0 +1,66 @@
+"""What the tests of the panel share: a view without Qt, a parameter node without Slicer's wrapper, and the timer."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import slicer
+
+from MADRegistrationLib import parameters as p
+
+FAKES = Path(__file__).with_name("fakes.py")
+QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAILED, WAITING = range(
+    11
+)  # as in fakes.py
+
+
+class FakeView:
+    """Remembers the last of everything that was shown, and all questions; answers them with ``answer``."""
+
+    def __init__(self):
+        self.shown, self.questions, self.answer = {}, [], False
+
+    def confirm(self, text):
+        self.questions.append(text)
+        return self.answer
+
+    def __getattr__(self, name):
+        if not name.startswith("set"):
+            raise AttributeError(name)
+        return lambda *values: self.shown.__setitem__(name[3:], values if len(values) > 1 else values[0])
+
+
+def makeParameters(**values):
+    return SimpleNamespace(
+        **{
+            "fixedVolume": None,
+            "movingVolume": None,
+            "fixedMask": None,
+            "movingMask": None,
+            "outputTransform": None,
+            "resampledVolume": None,
+            "transformType": p.TransformType.RIGID,
+            "startFrom": p.StartFrom.SEARCH,
+            "measure": p.Measure.DEFAULT,
+            "device": "auto",
+            "seed": QUICK,
+            "followProgress": True,
+            "moveAlong": True,
+        }
+        | values
+    )
+
+
+def run(panel, until=lambda: False, seconds=120):
+    end = time.monotonic() + seconds
+    while panel.isRunning and not until():
+        assert time.monotonic() < end
+        panel.poll()
+        time.sleep(0.01)
+
+
+def layers():
+    return [
+        (n.GetBackgroundVolumeID(), n.GetForegroundVolumeID(), n.GetForegroundOpacity())
+        for n in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    ]

@@ -1,0 +1,92 @@
+"""``python -m campaign``: run a campaign of faults, print its table, and fail if anything happened that must not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: children are forked
+
+from madreg.system import process
+
+SMALL = {"inputs": 90, "writes": 24, "interrupts": 16, "processes": 2, "lines": 30, "runs": 4, "cancels": 2}
+LARGE = {"inputs": 2000, "writes": 500, "interrupts": 160, "processes": 40, "lines": 300, "runs": 1000, "cancels": 100}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m campaign", description=__doc__)
+    parser.add_argument("--large", action="store_true", help=f"as many trials as are reported: {LARGE}")
+    parser.add_argument("--seed", type=int, default=0)
+    for name, number in SMALL.items():
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=f"trials ({number})")
+    parser.add_argument("--only", action="store_true", help="nothing but what is named by its number of trials")
+    parser.add_argument("--table", type=Path, help="Markdown file for the table")
+    parser.add_argument("--json", type=Path, help="file for the counts and what must not be")
+    args = parser.parse_args()
+    numbers = {
+        name: 0
+        if args.only and getattr(args, name) is None
+        else number
+        if getattr(args, name) is None
+        else getattr(args, name)
+        for name, number in (LARGE if args.large else SMALL).items()
+    }
+    process.prepare()
+    counts = run(numbers, args.seed)
+    print(counts.table())
+    print("\n".join(counts.bad))
+    if args.table:
+        args.table.write_text(counts.table(), encoding="utf-8")
+    if args.json:
+        rows = [[kind, outcome, count] for (kind, outcome), count in sorted(counts.counts.items())]
+        args.json.write_text(json.dumps({"counts": rows, "bad": counts.bad}, indent=1), encoding="utf-8")
+    return 1 if counts.bad else 0
+
+
+def run(numbers: dict[str, int], seed: int):
+    import torch
+
+    from . import commands, inputs, outcomes, workers, writes
+
+    torch.set_num_threads(1)
+    counts = outcomes.Counts()
+    with tempfile.TemporaryDirectory(prefix="campaign-") as name:
+        folder = Path(name)
+        place = None
+        steps = {
+            "lines": lambda n, each: workers.run_lines(counts, n, seed, folder, each),
+            "runs": lambda n, each: workers.run_many(counts, n, folder, each),
+            "cancels": lambda n, each: workers.run_cancels(counts, n, seed, each),
+            "inputs": lambda n, each: inputs.run(counts, n, seed, folder, each),
+            "writes": lambda n, each: writes.run_faults(counts, n, seed, place, each),
+            "interrupts": lambda n, each: writes.run_interrupts(counts, n, seed, place, each),
+            "processes": lambda n, each: commands.run(counts, n, seed, place, each),
+        }
+        for step, work in steps.items():
+            if not numbers[step]:
+                continue
+            if step in ("writes", "interrupts", "processes") and place is None:
+                place = writes.Place(folder)
+            work(numbers[step], _shower(step, numbers[step]))
+    return counts
+
+
+def _shower(step: str, number: int):
+    """Prints how far a step has come."""
+    done = 0
+
+    def each() -> None:
+        nonlocal done
+        done += 1
+        if sys.stderr.isatty() or done % 20 == 0:
+            print(f"{step} {done}/{number}", file=sys.stderr, flush=True)
+
+    return each
+
+
+if __name__ == "__main__":
+    sys.exit(main())

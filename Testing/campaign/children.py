@@ -1,0 +1,111 @@
+"""Run something in a forked child of this process, which has loaded everything already, and see how it ends."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import outcomes
+
+MEMORY = 4 << 30  # bytes that a child may allocate
+POLL_SECONDS = 0.004
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a child ended: its status (negative: the signal), whether it had to be killed, and what it printed."""
+
+    status: int
+    hung: bool
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong with it whatever was tried, or None."""
+        if self.hung:
+            return outcomes.HANG
+        if self.status < 0:
+            return outcomes.SIGNAL
+        if "Traceback" in self.err or self.status == 99:
+            return outcomes.TRACEBACK
+        if self.status in (1, 2) and (self.err.count("\n") != 1 or len(self.err) < 20):
+            return outcomes.STRANGE
+        return None
+
+    def brief(self) -> str:
+        """The end of what it said, on one line."""
+        return f"status {self.status}: {' '.join(self.err.split())[-300:]}"
+
+
+def run(
+    function: Callable[[], int], limit: float = 30.0, signals: tuple[tuple[float, int], ...] = (), files: int = -1
+) -> Ending:
+    """Call ``function`` in a child, whose exit status is what it returns.
+
+    Args:
+        limit: seconds after which the child is killed.
+        signals: seconds after the start, and the signal to send then.
+        files: bytes that a file may have, as on a full disk; -1 for no limit.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        sys.stdout.flush()
+        began = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            _be_child(function, out.fileno(), err.fileno(), files)
+        status, hung = _wait(child, began, limit, list(signals))
+        seconds = time.monotonic() - began
+        texts = []
+        for stream in (out, err):
+            stream.seek(0)
+            texts.append(stream.read().decode("utf-8", "replace"))
+        return Ending(os.waitstatus_to_exitcode(status), hung, *texts, seconds)
+
+
+def _be_child(function: Callable[[], int], out: int, err: int, files: int) -> None:
+    try:
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+        with open("/proc/self/statm") as stream:
+            used = int(stream.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
+        if files >= 0:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (files, resource.RLIM_INFINITY))
+        status = function()
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        if files >= 0:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        traceback.print_exc()
+        status = 99
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+def _wait(child: int, began: float, limit: float, signals: list[tuple[float, int]]) -> tuple[int, bool]:
+    hung = False
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status, hung
+        now = time.monotonic() - began
+        if signals and now >= signals[0][0]:
+            os.kill(child, signals.pop(0)[1])
+        if now > limit and not hung:
+            hung = True
+            os.kill(child, signal.SIGKILL)
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,102 @@
+"""Damaged and hostile scans, given to the command."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from madreg.commands import main as cli
+from madreg.network import weights
+from madreg.pipeline import registration
+
+from . import children, outcomes, scans
+from .damage import Damage, damage
+
+LIMIT_SECONDS = 60.0
+
+
+class Read(Exception):
+    """Both scans were read; the registration would begin."""
+
+
+def read_only(folder: Path, scan: Path, role: int) -> Callable[[], int]:
+    """What a child does: ``madreg register`` up to the registration; prints a digest of what it has read."""
+
+    def begin(fixed, moving, settings, progress=None):
+        volume = (fixed, moving)[role]
+        digest = hashlib.sha256(volume.data.numpy().tobytes() + volume.mask.numpy().tobytes())
+        digest.update(np.round(volume.grid.matrix, 3).tobytes())
+        print(digest.hexdigest())
+        raise Read
+
+    def work() -> int:
+        registration.register = begin
+        paths = [folder / "good.nii.gz", folder / "good.nii.gz"]
+        paths[role] = scan
+        try:
+            return cli.main(["register", *map(str, paths), "--transform", str(folder / "out.tfm"), "--device", "cpu"])
+        except Read:
+            sys.stdout.flush()
+            return 0
+
+    return work
+
+
+def run(counts: outcomes.Counts, number: int, seed: int, folder: Path, each: Callable[[], None]) -> None:
+    """Try so many damaged scans."""
+    weights.load()  # once for all children
+    intact = scans.write(folder)
+    shutil.copy(intact["nii.gz"], folder / "good.nii.gz")
+    digests = {}
+    for name, path in intact.items():
+        ending = children.run(read_only(folder, path, 0), LIMIT_SECONDS)
+        if ending.status != 0:
+            raise RuntimeError(f"the intact {name} is refused: {ending.brief()}")
+        digests[name] = ending.out.strip()
+    for trial in range(number):
+        rng = np.random.default_rng([seed, trial])
+        name = list(intact)[trial % len(intact)]
+        path, done = _damaged(intact[name], name, folder / f"trial{trial}", rng)
+        ending = children.run(read_only(folder, path, int(rng.integers(2))), LIMIT_SECONDS)
+        outcome = _outcome(ending, done, digests[name])
+        if outcome in outcomes.BAD:
+            print(f"{name}: {done.kind}: {outcome}, trial {trial}, {ending.seconds:.1f} s", file=sys.stderr, flush=True)
+        counts.add(f"{name}: {done.kind}", outcome, f"seed {seed} trial {trial}, {ending.brief()}")
+        if outcome not in outcomes.BAD:
+            shutil.rmtree(folder / f"trial{trial}")
+        each()
+
+
+def _damaged(path: Path, name: str, folder: Path, rng: np.random.Generator) -> tuple[Path, Damage]:
+    """A damaged copy, and what was done."""
+    folder.mkdir()
+    copy = folder / path.name
+    if name != "dicom":
+        done = damage(path.read_bytes(), name, rng)
+        copy.write_bytes(done.data)
+        return copy, done
+    shutil.copytree(path, copy)
+    slices = sorted(copy.iterdir())
+    chosen = slices[rng.integers(1, len(slices) - 1)]  # without an end slice a series is merely shorter
+    done = damage(chosen.read_bytes(), name, rng)
+    chosen.write_bytes(done.data)
+    return copy, done
+
+
+def _outcome(ending: children.Ending, done: Damage, digest: str) -> str:
+    if ending.fault:
+        return ending.fault
+    if ending.status == 1:
+        return outcomes.REFUSED
+    if ending.status != 0:
+        return outcomes.STRANGE
+    if ending.out.strip() == digest:
+        return outcomes.INTACT
+    if not done.detectable or ending.err.startswith("Note: "):
+        return outcomes.UNDETECTABLE
+    return outcomes.TAKEN

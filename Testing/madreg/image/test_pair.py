@@ -1,0 +1,40 @@
+"""What is worked out of two volumes, and only once."""
+
+import numpy as np
+import pytest
+
+from madreg.image.pair import FINEST, Pair
+
+
+@pytest.fixture(scope="module")
+def pair(grid_of, make_volume, head):
+    grid = grid_of("straight")
+    placed = np.eye(4)
+    placed[:3, 3] = grid.center
+    return Pair(make_volume(head.ct, grid, placed, "CT"), make_volume(head.mr, grid, placed, "MR"), seed=3)
+
+
+def test_levels_are_made_once_and_shared_with_the_swapped_pair(pair):
+    assert pair.fixed.grid.spacing.min() >= FINEST
+    fixed, moving = pair.level(6.0)
+    assert fixed.grid.spacing == pytest.approx([6.0] * 3)
+    again, other = pair.swapped.level(6.0)
+    assert again is moving and other is fixed
+
+
+def test_what_is_made_once_is_made_once(pair):
+    made = []
+    assert [pair.once("list", lambda: made.append(1) or len(made)) for _ in range(3)] == [1, 1, 1]
+
+
+def test_overlap_of_either_scan(pair):
+    shift = np.eye(4)
+    assert pair.overlap(shift) > 0.99
+    shift[0, 3] = 1000.0
+    assert pair.overlap(shift) == pair.greater_overlap(shift) == 0.0
+
+
+def test_points_depend_on_the_seed_alone(pair):
+    other = Pair(pair.fixed, pair.moving, seed=3)
+    assert (other.points == pair.points).all()
+    assert not (Pair(pair.fixed, pair.moving, seed=4).points == pair.points).all()

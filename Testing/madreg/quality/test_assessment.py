@@ -1,0 +1,214 @@
+"""The estimated error, its verdict and its map against the truth, in millimetres."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from madreg.image.geometry import Grid, about, apply, mean_displacement
+from madreg.image.pair import Pair
+from madreg.image.transform import Transform
+from madreg.image.volume import Volume
+from madreg.quality import assessment
+from madreg.quality.assessment import assess
+from madreg.quality.block_fit import fit_blocks
+from madreg.quality.blocks import BlockMatching
+from madreg.quality.error_map import error_map
+from madreg.quality.flips import flipped_poses
+from madreg.quality.quality import CLEAR_MARGIN, SURE_MARGIN, Quality
+
+
+@pytest.fixture(scope="module")
+def scans(grid_of, make_volume, head, turn, spots):
+    """A CT and an MR on awkward lattices, the true pose, and points over the head."""
+    fixed_grid, moving_grid = grid_of("sagittal slabs"), grid_of("oblique")
+    placed, pose = np.eye(4), about(np.zeros(3), turn((1, 1, 0.5), 80))
+    placed[:3, 3], pose[:3, 3] = fixed_grid.center, moving_grid.center
+    fixed, moving = make_volume(head.ct, fixed_grid, placed, "CT"), make_volume(head.mr, moving_grid, pose, "MR")
+    return fixed, moving, pose @ np.linalg.inv(placed), spots + fixed_grid.center
+
+
+def off(truth: np.ndarray, points: np.ndarray, turn, degrees: float, mm: float) -> np.ndarray:
+    """The true pose, missed by a rotation about the head's middle and a shift."""
+    return truth @ about(points.mean(0), turn((1, -1, 2), degrees), mm * np.array([0.6, 0.64, -0.48]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("degrees", "mm"), [(0, 0), (0, 2), (3, 3), (5, 8), (10, 14)])
+def test_the_estimate_follows_the_truth(scans, turn, degrees, mm):
+    fixed, moving, truth, points = scans
+    pose = off(truth, points, turn, degrees, mm)
+    found = fit_blocks(BlockMatching(fixed, moving), pose, points)
+    assert found.error_mm == pytest.approx(mean_displacement(pose, truth, points), abs=1.5)
+    assert mean_displacement(found.preferred, truth, points) < 1.5
+
+
+def test_a_right_pose_is_aligned_and_one_off_is_not(scans, turn):
+    fixed, moving, truth, points = scans
+    pair = Pair(fixed, moving)
+    assert assess(pair, Transform(truth)).verdict == "aligned"
+    assert assess(pair, Transform(off(truth, points, turn, 4, 6))).verdict == "check"
+    assert assess(pair, Transform(off(truth, points, turn, 0, 15))).verdict == "failed"
+
+
+def test_a_180_degree_flip_is_found_out(scans):
+    fixed, moving, truth, points = scans
+    pair = Pair(fixed, moving)
+    for wrong in flipped_poses(truth, points.mean(0)):
+        assert mean_displacement(wrong, truth, points) > 50
+        found = assess(pair, Transform(wrong))
+        assert found.flip_is_better and mean_displacement(found.flipped.matrix, truth, points) < 3
+        assert found.verdict == "failed"
+
+
+IDENTITY = Transform.identity()
+
+
+@pytest.mark.parametrize(
+    ("ratio", "error", "verdict"),
+    [
+        (2.0, 1.0, "aligned"),
+        (2.0, 5.0, "check"),
+        (1.4, 1.0, "check"),
+        (2.0, 11.0, "failed"),
+        (1.0, 1.0, "failed"),
+        (2.0, None, "check"),
+        (1.0, None, "failed"),
+    ],
+)
+def test_the_verdict_needs_a_small_error_and_a_clear_flip_ratio(ratio, error, verdict):
+    assert Quality(IDENTITY, error, 0.5, ratio, IDENTITY).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("ratio", "margin", "error", "verdict"),
+    [
+        (1.1, 0.06, 1.0, "check"),
+        (1.1, 0.06, 11.0, "failed"),
+        (1.1, 0.02, 1.0, "failed"),
+        (1.1, None, 1.0, "failed"),
+        (2.0, 0.02, 1.0, "aligned"),
+        (2.0, -0.01, 1.0, "failed"),
+    ],
+)
+def test_a_pose_in_doubt_needs_a_ratio_or_a_margin_and_no_better_flip(ratio, margin, error, verdict):
+    assert Quality(IDENTITY, error, 0.5, ratio, IDENTITY, flip_margin=margin).verdict == verdict
+
+
+def test_where_there_is_a_margin_it_tells_the_better_of_two():
+    one = Quality(IDENTITY, 1.0, 0.5, 1.1, IDENTITY, flip_margin=-0.05)
+    other = replace(one, flip_ratio=0.9, flip_margin=0.05)
+    assert one.flip_is_better and not other.flip_is_better
+    assert not replace(one, flip_margin=None).flip_is_better and replace(other, flip_margin=None).flip_is_better
+
+
+def test_little_in_common_is_never_sure():
+    assert Quality(IDENTITY, 1.0, 0.5, 2.0, IDENTITY, overlap=0.15).verdict == "check"
+
+
+@pytest.fixture(scope="module")
+def straight(grid_of, make_volume, head):
+    """Two heads in one place, of which either may be cut down to a slab, or lie on a couch."""
+    grid = grid_of("straight")
+    placed = np.eye(4)
+    placed[:3, 3] = grid.center
+    return make_volume(head.ct, grid, placed, "CT"), make_volume(head.mr, grid, placed, "MR"), grid.center
+
+
+def slab_of(volume):
+    """24 mm of a volume."""
+    there = (volume.grid.points()[..., 2] - float(volume.grid.center[2])).abs() < 12
+    return replace(volume, data=torch.where(there, volume.data, torch.zeros(())), mask=volume.mask & there)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_slab_whose_blocks_leave_a_doubt_is_compared_with_its_flips(straight, spots, swapped, monkeypatch):
+    """A right pose is worth a look then; a flip of it is not, and is refined to the right one."""
+    monkeypatch.setattr(assessment, "flip_ratio", lambda *_: (1.1, None))
+    fixed, moving, _center = straight
+    scans = (slab_of(moving), fixed) if swapped else (fixed, slab_of(moving))
+    pair = Pair(*scans)
+    assert pair.is_slab and pair.moving_is_part != swapped
+    right = assess(pair, Transform.identity())
+    assert right.flip_margin > CLEAR_MARGIN and right.verdict == "check"
+    middle = (pair.points if swapped else pair.swapped.points).mean(0)
+    for flip in flipped_poses(np.eye(4), middle):
+        quality = assess(pair, Transform(flip))
+        assert quality.flip_margin < 0 and quality.verdict == "failed"
+        assert mean_displacement(quality.flipped.matrix, np.eye(4), pair.points) < 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ratio", "verdict"), [(2.0, "aligned"), (1.1, "check")])
+def test_a_whole_head_is_compared_with_its_flips_only_when_in_doubt(straight, spots, monkeypatch, ratio, verdict):
+    monkeypatch.setattr(assessment, "flip_ratio", lambda *_: (ratio, None))
+    fixed, moving, _center = straight
+    pair = Pair(fixed, moving)
+    right = assess(pair, Transform.identity())
+    assert right.verdict == verdict and (right.flip_margin is None) == (ratio > 1.5)
+    if ratio < 1.5:
+        assert right.flip_margin > SURE_MARGIN
+        flips = flipped_poses(np.eye(4), pair.points.mean(0))
+        assert [assess(pair, Transform(flip)).verdict for flip in flips] == ["failed"] * 3
+
+
+def test_a_slab_is_assessed_by_what_it_shows(scans, turn):
+    """24 mm of the moving head: its blocks do not slide into the slab's middle."""
+    fixed, moving, truth, points = scans
+    height = (moving.grid.points()[..., 2] - moving.grid.center[2]).abs()
+    there = moving.mask & (height < 12)
+    slab = replace(moving, data=torch.where(there, moving.data, torch.zeros(())), mask=there)
+    right = assess(Pair(fixed, slab), Transform(truth))
+    assert right.error_mm < 4 and right.overlap < 0.3
+    wrong = off(truth, points, turn, 0, 8)
+    assert fit_blocks(BlockMatching(fixed, slab), wrong, points).error_mm == pytest.approx(8, abs=3)
+
+
+def test_the_map_is_largest_where_the_pose_is_worst(scans, turn):
+    """Turned about a point at the edge of the head, so that the error grows across it."""
+    fixed, moving, truth, points = scans
+    pivot = points.mean(0) + [0, 60, 0]
+    pose = truth @ about(pivot, turn((1, 0, 0), 6))
+    found = error_map(fixed, assess(Pair(fixed, moving), Transform(pose)))
+    known = found.values > 0
+    where = apply(found.grid.matrix, np.argwhere(known)[:, ::-1])
+    true = np.linalg.norm(apply(pose, where) - apply(truth, where), axis=1)
+    assert np.abs(found.values[known] - true).mean() < 1.5
+    assert np.corrcoef(found.values[known], true)[0, 1] > 0.9
+    assert found.worst_mm == found.values.max() > 9
+    assert np.linalg.norm(found.worst_point - pivot) > 80
+    assert found.report()["worst_point_lps"] == pytest.approx(found.worst_point.tolist())
+    inside = np.linalg.norm((where - points.mean(0)) / [58, 72, 64], axis=1)
+    assert np.percentile(inside, 99) < 1.6  # nothing is said of the air around the head
+
+
+def test_the_map_as_an_image_lies_over_the_fixed_one(scans):
+    fixed, moving, truth, _points = scans
+    found = error_map(fixed, assess(Pair(fixed, moving), Transform(truth)))
+    image = found.image()
+    assert Grid.of_image(image).matrix == pytest.approx(found.grid.matrix)
+    index = image.TransformPhysicalPointToIndex(found.worst_point.tolist())
+    assert image[index] == pytest.approx(found.worst_mm)
+
+
+def test_scans_that_show_nothing_are_no_success(scans):
+    fixed, moving, truth, _points = scans
+    empty = Volume("empty", torch.zeros_like(moving.data), moving.grid, moving.mask)
+    found = assess(Pair(fixed, empty), Transform(truth))
+    assert found.verdict == "failed" and found.error_mm is None
+    assert not error_map(fixed, found).values.any()
+
+
+@pytest.mark.parametrize("kind", ["rigid", "similarity"])
+def test_what_blocks_prefer_is_of_the_type_of_the_transform(scans, kind):
+    """Also where they would rather stretch: refined from there, a rigid pose had scales of 1.07 to 1.19."""
+    fixed, moving, truth, points = scans
+    stretched = moving.grid.matrix.copy()
+    stretched[:3, 2] *= 1.06
+    moving = replace(moving, grid=replace(moving.grid, matrix=stretched))
+    found = assess(Pair(fixed, moving), Transform(truth), kind)
+    scales = np.linalg.svd(found.preferred.linear)[1]
+    assert np.ptp(scales) < 1e-9 and (kind != "rigid" or abs(scales[0] - 1) < 1e-9)
+    assert mean_displacement(found.preferred.matrix, truth, points) > 0.1

@@ -1,0 +1,40 @@
+"""Threads that wait must not spin, unless the user says so; a process ends at once, and loses nothing it printed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3] / "MADRegistration"
+STEPS = ["limit_spinning", "prepare"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("given", "said"), [(None, "2000"), ("77", "77")])
+def test_the_policy_is_set_before_torch_is_there(step, given, said):
+    environment = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"} | {"PYTHONPATH": str(ROOT)}
+    if given:
+        environment["GOMP_SPINCOUNT"] = given
+    code = (
+        f"import os, sys\nfrom madreg.system import process\nprocess.{step}()\n"
+        "print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1].split() == [said, "False"], done.stderr
+
+
+def test_leaving_keeps_what_was_printed_and_the_status():
+    code = (
+        "import atexit, sys\nfrom madreg.system.process import leave\natexit.register(print, 'taken apart')\n"
+        "print('all said', end='')\nprint('a warning', file=sys.stderr, end='')\nleave(3)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("all said", "a warning", 3)

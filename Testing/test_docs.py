@@ -1,0 +1,243 @@
+"""The documents name files, links, options, commands and messages that exist."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from madreg.quality import quality
+from madreg.settings import OPTIONS, Settings
+from madreg_benchmark.command import parser as benchmark_parser
+from madreg_benchmark.results import RESULTS
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+MODULE = ROOT / "MADRegistration"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def text_of(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def script(path: str):
+    """A script of the repository as a module."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem + "_for_docs", ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def table_after(text: str, mark: str) -> list[list[str]]:
+    """The cells of the Markdown table after a mark, without its head; ``|`` within cells is written ``\\|``."""
+    lines = text.split(mark)[1].strip().split("\n\n")[0].splitlines()
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines[2:]]
+
+
+def links_of(text: str) -> list[str]:
+    """Targets of links and pictures, outside of code."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    return re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'<img[^>]*src="([^"]+)"', text)
+
+
+def anchors_of(text: str) -> set[str]:
+    """Anchors that GitHub makes of headings."""
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+# --- links ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for link in links_of(text):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors_of(target.read_text(encoding="utf-8")), link
+
+
+def test_every_page_is_in_the_index() -> None:
+    linked = {(DOCS / link.partition("#")[0]).resolve() for link in links_of(text_of("README.md"))}
+    pages = {path.resolve() for path in [*DOCS.glob("*.md"), DOCS / "results" / "README.md"]}
+    assert pages - linked == {(DOCS / "README.md").resolve()}
+
+
+def test_the_readme_shows_a_picture() -> None:
+    links = links_of((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert any(link.startswith("Resources/Screenshots/") for link in links)
+
+
+# --- options and commands -------------------------------------------------------------------------------------------
+
+
+def test_tables_of_options_are_those_of_the_parsers() -> None:
+    tool, page = script("tools/write_options.py"), text_of("command-line.md")
+    assert len(tool.MARK.findall(page)) == 3
+    assert tool.filled_in(page) == page, "run tools/write_options.py"
+
+
+def test_the_options_of_register_are_those_of_the_settings() -> None:
+    shown = script("tools/write_options.py").table("register")
+    for option in OPTIONS.values():
+        assert f"| `{option.flag} " in shown and option.help in shown, option.name
+        for choice in option.choices:
+            assert choice.value in shown and choice.help in shown, choice.value
+
+
+def test_options_in_the_text_exist() -> None:
+    page = text_of("command-line.md")
+    known = set(re.findall(r"^\| `(--[\w-]+)", page, re.MULTILINE))
+    known |= {flag for option in OPTIONS.values() for flag in option.former_flags}
+    outside = {"--testing", "--no-splash", "--no-main-window", "--additional-module-paths", "--python-code"}
+    for text in (page, text_of("troubleshooting.md"), text_of("how-it-works.md")):
+        assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text)) <= known | outside
+
+
+def test_fields_of_the_settings_are_named() -> None:
+    paragraph = text_of("command-line.md").split("Fields of `Settings`")[1].split("\n\n")[0]
+    assert set(Settings.__dataclass_fields__) <= set(re.findall(r"`(\w+)`", paragraph))
+
+
+def test_exit_statuses_are_those_of_the_command() -> None:
+    from madreg.commands.register import FAILED_STATUS
+
+    assert f"{FAILED_STATUS}: the verdict is `failed`" in text_of("command-line.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_of_run_py_exist(page: Path) -> None:
+    commands = script("run.py").COMMANDS
+    for name in re.findall(r"run\.py (\w+)", page.read_text(encoding="utf-8")):
+        assert name in commands, name
+
+
+def test_python_examples_use_what_madreg_offers() -> None:
+    import madreg
+
+    blocks = re.findall(r"```python\n(.*?)```", text_of("command-line.md"), re.DOTALL)
+    assert len(blocks) == 3
+    names = [
+        alias.name
+        for block in blocks
+        for node in ast.walk(ast.parse(block))
+        if isinstance(node, ast.ImportFrom) and node.module == "madreg"
+        for alias in node.names
+    ]
+    assert set(names) >= {"register", "run_job"}
+    assert set(names) <= set(madreg.__all__)
+
+
+# --- the benchmark --------------------------------------------------------------------------------------------------
+
+
+def test_commands_of_the_results_are_those_of_the_benchmark() -> None:
+    rows = table_after(text_of("results/README.md"), "<!-- commands of results -->\n")
+    shown = {folder.strip("`"): command.strip("`").replace(" CASES", "") for folder, command, _ in rows}
+    trains = {folder: " --data TRAINING" if result.trains else "" for folder, result in RESULTS.items()}
+    assert shown == {folder: result.command + trains[folder] for folder, result in RESULTS.items()}
+
+
+@pytest.mark.parametrize("name", ["developers.md", "results/README.md"])
+def test_examples_of_the_benchmark_are_understood(name: str) -> None:
+    lines = re.findall(r"^python3 run\.py benchmark (.*)$", text_of(name), re.MULTILINE)
+    assert lines
+    for line in lines:
+        assert benchmark_parser().parse_args(line.split()).command
+
+
+# --- what the code says ---------------------------------------------------------------------------------------------
+
+
+def messages() -> list[str]:
+    """Strings of the code that is shipped."""
+    nodes = [node for path in MODULE.rglob("*.py") for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def test_messages_that_are_explained_are_in_the_code() -> None:
+    """What lies between the dots of a quoted message is in the code as it is."""
+    strings = messages()
+    tables = re.findall(r"^\| message \|.*?\n\n", text_of("troubleshooting.md"), re.DOTALL | re.MULTILINE)
+    assert len(tables) == 3
+    for table in tables:
+        rows = [line.split("|")[1] for line in table.splitlines()[2:] if line]
+        assert len(rows) > 5
+        for row in rows:
+            for quoted in re.findall(r"`([^`]+)`", row):
+                for fragment in filter(None, (part.strip(" :") for part in quoted.split("…"))):
+                    assert any(fragment in string for string in strings), fragment
+
+
+def test_thresholds_of_the_verdict_are_those_of_the_code() -> None:
+    rows = {line.split("|")[1].strip(): line for line in text_of("how-it-works.md").splitlines() if "|" in line[1:]}
+    assert f"at most {quality.ALIGNED_MM:g} mm" in rows["aligned"]
+    assert f"at least {quality.CLEAR_RATIO:g}" in rows["aligned"]
+    assert f"at least {100 * quality.LEAST_OVERLAP:g} %" in rows["aligned"]
+    assert f"above {quality.FAILED_MM:g} mm" in rows["failed"]
+
+
+# --- layout ---------------------------------------------------------------------------------------------------------
+
+
+def runtime_nodes(tree: ast.AST):
+    """All nodes but those for type checkers only."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+            yield node
+            yield from runtime_nodes(node)
+
+
+def imports_between_packages() -> set[tuple[str, str]]:
+    """Which package or module at the top of ``madreg`` imports which other."""
+    root, found = MODULE / "madreg", set()
+    for path in root.rglob("*.py"):
+        place = ("madreg", *path.relative_to(root).with_suffix("").parts)
+        if len(place) == 2 and place[1].startswith("__"):
+            continue
+        for node in runtime_nodes(ast.parse(path.read_text(encoding="utf-8"))):
+            targets = []
+            if isinstance(node, ast.ImportFrom):
+                base = list(place[: -node.level]) if node.level else []
+                base += node.module.split(".") if node.module else []
+                targets = [[*base, alias.name] for alias in node.names]
+            elif isinstance(node, ast.Import):
+                targets = [alias.name.split(".") for alias in node.names]
+            names = [target[1] for target in targets if target[0] == "madreg" and len(target) > 1]
+            found |= {(place[1], name) for name in names if (root / name).is_dir() or (root / f"{name}.py").exists()}
+    return {(one, other) for one, other in found if one != other}
+
+
+def test_packages_are_listed_in_the_order_of_their_imports() -> None:
+    order = [row[0].strip("`") for row in table_after(text_of("developers.md"), "<!-- packages of madreg -->\n")]
+    root = MODULE / "madreg"
+    there = {path.parent.name for path in root.glob("*/__init__.py")} | {path.stem for path in root.glob("[!_]*.py")}
+    assert set(order) == there
+    assert len(order) == len(there)
+    for one, other in imports_between_packages():
+        assert order.index(other) < order.index(one), f"{one} imports {other}"
+
+
+def test_nothing_beside_slicer_is_imported_at_file_scope_in_the_module() -> None:
+    """A question of the Extensions Index: docs/extension-index.md says none."""
+    import sys
+
+    allowed = {*sys.stdlib_module_names, "slicer", "vtk", "qt", "ctk", "SimpleITK", "numpy", "scipy"}
+    allowed |= {"madreg", "MADRegistrationLib"}
+    for path in [MODULE / "MADRegistration.py", *(MODULE / "MADRegistrationLib").glob("*.py")]:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module]
+            for name in names:
+                assert name.split(".")[0] in allowed, f"{path.name} imports {name}"
