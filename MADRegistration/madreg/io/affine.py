@@ -37,7 +37,7 @@ def straightened(array: np.ndarray, matrix: np.ndarray, name: str) -> tuple[sitk
     straight[:3, 3] = axes @ low
     flat = sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=np.float32))  # an index is a point
     to_index = itk_transform(np.linalg.inv(matrix))
-    grid = Grid(tuple(int(n) for n in new_size), straight)
+    grid = Grid((int(new_size[0]), int(new_size[1]), int(new_size[2])), straight)
     image = sitk.Resample(
         flat,
         grid.size,

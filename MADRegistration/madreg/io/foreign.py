@@ -20,7 +20,7 @@ from .inflating import GZIP_START, Inflater
 from .isolated import read_isolated
 from .itk_header import image_of
 from .memory import check_fits
-from .nifti import check_pair
+from .pairs import check_pair
 from .unreadable import DAMAGED, UnreadableError
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".bz2", ".tar.xz", ".xz", ".zst")

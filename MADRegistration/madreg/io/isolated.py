@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -43,8 +45,10 @@ def read_isolated(path: Path, name: str) -> sitk.Image:
     with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
         answer = _ask("image", [path], name, Path(folder))
         array = load_array(Path(folder, "voxels.npy"))
-    header = Header(*(tuple(value) if isinstance(value, list) else value for value in answer["header"]))
-    return image_of(array, header)
+    fields: dict[str, Any] = {}
+    for key, value in answer["header"].items():
+        fields[key] = tuple(value) if isinstance(value, list) else value
+    return image_of(array, Header(**fields))
 
 
 def decode_isolated(files: Sequence[Path], name: str) -> np.ndarray:
@@ -151,8 +155,7 @@ def _image(path: str, name: str, output: Path) -> dict:
     check_fits(int(np.prod(header.size, dtype=object)), 8)
     image = without_empty_axes(reader.Execute())
     np.save(output / "voxels.npy", sitk.GetArrayViewFromImage(image), allow_pickle=False)
-    fields = Header.of_image(image)
-    return {"header": list(vars(fields).values())}
+    return {"header": asdict(Header.of_image(image))}
 
 
 def _frames(paths: Sequence[str], output: Path) -> dict:

@@ -17,8 +17,8 @@ from ..system.stderr import silenced
 from .checks import Header
 
 
-def read_header(content: bytes, suffix: str) -> tuple[Header, int]:
-    """What ITK makes of a header, and its pixel ID.
+def read_header(content: bytes, suffix: str) -> Header:
+    """What ITK makes of a header.
 
     Args:
         content: the bytes of the header.
@@ -33,7 +33,7 @@ def read_header(content: bytes, suffix: str) -> tuple[Header, int]:
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
-        return Header.of_reader(reader), reader.GetPixelID()
+        return Header.of_reader(reader)
 
 
 def image_of(array: np.ndarray, header: Header) -> sitk.Image:

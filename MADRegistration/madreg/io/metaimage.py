@@ -56,7 +56,7 @@ def read_metaimage(path: Path, name: str) -> sitk.Image:
     kind = TYPES.get(keys.get("ElementType", ""))
     if kind is None:
         raise UnreadableError(f"has the type {keys.get('ElementType', '')[:40]!r}: convert it to a scalar volume")
-    header, pixel_id = _checked_header(keys, size, name)
+    header = _checked_header(keys, size, name)
     dtype = np.dtype((">" if _is_true(keys, "BinaryDataByteOrderMSB", "ElementByteOrderMSB") else "<") + kind)
     check_fits(math.prod(size), dtype.itemsize)
     data_file = keys["ElementDataFile"]
@@ -107,8 +107,8 @@ def _is_true(keys: dict[str, str], *names: str) -> bool:
     return any(keys.get(name, "")[:1].upper() in ("T", "1") for name in names if name in keys)
 
 
-def _checked_header(keys: dict[str, str], size: list[int], name: str) -> tuple[Header, int]:
-    """What ITK makes of the type, the size and the geometry, and its pixel ID."""
+def _checked_header(keys: dict[str, str], size: list[int], name: str) -> Header:
+    """What ITK makes of the type, the size and the geometry."""
     lines = ["ObjectType = Image", f"NDims = {len(size)}", "BinaryData = True", "BinaryDataByteOrderMSB = False"]
     for key in GEOMETRY:
         if key in keys:
@@ -126,11 +126,11 @@ def _checked_header(keys: dict[str, str], size: list[int], name: str) -> tuple[H
         raise UnreadableError(DAMAGED)
     lines += [f"ElementNumberOfChannels = {channels[0]}", f"ElementType = {keys['ElementType']}"]
     try:
-        header, pixel_id = read_header("\n".join([*lines, "ElementDataFile = LOCAL", ""]).encode("latin-1"), ".mha")
+        header = read_header("\n".join([*lines, "ElementDataFile = LOCAL", ""]).encode("latin-1"), ".mha")
     except RuntimeError as error:
         raise UnreadableError(f"cannot be read as an image ({one_line(error)}): export it again") from error
     check_header(header, name)
-    return header, pixel_id
+    return header
 
 
 def _listed(data_file: str, after: bytes) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .checks import check_header
+from .checks import Header, check_header
 from .datafile import LONGEST_HEADER, Stored, beside, check_length, check_listed, voxels
 from .inflating import LARGEST_RATIO
 from .isolated import read_isolated
@@ -101,7 +101,7 @@ def _numbers(text: str, kind: type) -> list:
         raise UnreadableError(DAMAGED) from None
 
 
-def _checked_header(lines: list[str], name: str):  # -> Header
+def _checked_header(lines: list[str], name: str) -> Header:
     """What ITK makes of the header, as if the data were attached raw."""
     kept = [lines[0]]
     for line in lines[1:]:
@@ -116,7 +116,7 @@ def _checked_header(lines: list[str], name: str):  # -> Header
         kept.append("endian: little")  # needless for one-byte types
     content = "\n".join([*kept, "encoding: raw", "", ""]).encode("latin-1")
     try:
-        header, _ = read_header(content, ".nrrd")
+        header = read_header(content, ".nrrd")
     except RuntimeError as error:
         raise UnreadableError(f"cannot be read as an image ({one_line(error)}): export it again") from error
     check_header(header, name)

@@ -77,7 +77,7 @@ def _enhanced(path: Path, tags: Any, frame: int, own: Any, shared: Any) -> Slice
     return Slice(
         path,
         frame,
-        *shape_of(tags),
+        shape_of(tags),
         position_of(numbers_in("PlanePositionSequence", "ImagePositionPatient", 3)),
         axes_of(numbers_in("PlaneOrientationSequence", "ImageOrientationPatient", 6)),
         pixel_spacing_of(numbers_in("PixelMeasuresSequence", "PixelSpacing", 2)),
@@ -116,7 +116,7 @@ def _stacked(path: Path, tags: Any, count: int) -> list[Slice]:
         Slice(
             path,
             n,
-            *shape_of(tags),
+            shape_of(tags),
             origin + (offset - (offsets[0] if abs(offsets[0]) > 1e-6 and _absolute(origin, offsets) else 0.0)) * normal,
             axes,
             pixel_spacing_of(numbers(tags, "PixelSpacing", 2)),

@@ -46,8 +46,7 @@ def slices_of_mosaic(whole: Slice, tags: Any) -> list[Slice]:
     return [
         replace(
             whole,
-            rows=rows,
-            columns=columns,
+            shape=(rows, columns),
             position=first + n * abs(step) * normal,
             identity=(*whole.identity, n),
             tile=((n // across) * rows, (n % across) * columns),

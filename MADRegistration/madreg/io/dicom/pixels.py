@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,23 +52,26 @@ def _stored(path: Path) -> np.ndarray | None:
     if syntax not in PLAIN_SYNTAXES:
         return None
     order = ">" if syntax == PLAIN_SYNTAXES[3] else "<"
-    frames, rows, columns = max(int(number(tags, "NumberOfFrames") or 1), 1), *shape_of(tags)
-    if (number(tags, "SamplesPerPixel") or 1) != 1:
-        raise UnreadableError("holds colour images: give a series of grey ones")
+    shape = (max(int(number(tags, "NumberOfFrames") or 1), 1), *shape_of(tags))
     for keyword, kind in (("FloatPixelData", "f4"), ("DoubleFloatPixelData", "f8")):
         if value(tags, keyword) is not None:
-            return _shaped(value(tags, keyword), np.dtype(order + kind), (frames, rows, columns), path)
-    bits, kept = int(number(tags, "BitsAllocated") or 0), int(number(tags, "BitsStored") or 0)
+            return _shaped(value(tags, keyword), np.dtype(order + kind), shape, path)
     content = value(tags, "PixelData")
     if not isinstance(content, bytes):
         raise UnreadableError(f"has no pixels in {path.name}: copy or export it again")
+    return _whole_numbers(content, tags, order, shape, path)
+
+
+def _whole_numbers(content: bytes, tags: Any, order: str, shape: tuple[int, int, int], path: Path) -> np.ndarray:
+    """Values of 1 to 32 bits (frames, rows, columns), without what other bits beside them hold."""
+    bits, kept = int(number(tags, "BitsAllocated") or 0), int(number(tags, "BitsStored") or 0)
     if bits == 1:
         flat = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little").tobytes()
-        return _shaped(flat, np.dtype(np.uint8), (frames, rows, columns), path)
+        return _shaped(flat, np.dtype(np.uint8), shape, path)
     if bits not in (8, 16, 32) or not 0 < kept <= bits:
         raise UnreadableError(f"has pixels of {bits} bits ({kept} of them used): convert it first")
     signed = bool(number(tags, "PixelRepresentation"))
-    array = _shaped(content, np.dtype(f"{order}{'i' if signed else 'u'}{bits // 8}"), (frames, rows, columns), path)
+    array = _shaped(content, np.dtype(f"{order}{'i' if signed else 'u'}{bits // 8}"), shape, path)
     high = int(number(tags, "HighBit") or kept - 1)
     if kept == bits or not kept <= high + 1 <= bits:
         return array

@@ -119,10 +119,7 @@ def list_volumes(path: Path) -> list[str]:
 
 def _find(path: Path) -> Found:
     if path.is_file():
-        if path.name.upper() == "DICOMDIR":
-            found = find_series(files_of_dicomdir(path))
-        else:
-            found = find_series([path])
+        found = find_series(files_of_dicomdir(path) if path.name.upper() == "DICOMDIR" else [path])
     else:
         inside = entries(path)
         found = find_series(inside)

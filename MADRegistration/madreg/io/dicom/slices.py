@@ -48,7 +48,7 @@ class Slice:
     Attributes:
         path: its file.
         frame: its number in the file.
-        rows, columns: its size in pixels.
+        shape: rows, columns.
         position: (3,) LPS mm, the centre of its first pixel; None if the header has none.
         axes: (3, 2) unit vectors, LPS: along a row (column index grows), along a column; None likewise.
         pixel_spacing: mm between columns, and between rows; None likewise.
@@ -62,8 +62,7 @@ class Slice:
 
     path: Path
     frame: int
-    rows: int
-    columns: int
+    shape: tuple[int, int]
     position: np.ndarray | None
     axes: np.ndarray | None
     pixel_spacing: tuple[float, float] | None
@@ -76,8 +75,19 @@ class Slice:
     tile: tuple[int, int] | None = None
 
     @property
+    def rows(self) -> int:
+        """Number of pixels along a column."""
+        return self.shape[0]
+
+    @property
+    def columns(self) -> int:
+        """Number of pixels along a row."""
+        return self.shape[1]
+
+    @property
     def normal(self) -> np.ndarray:
-        """(3,) unit vector perpendicular to the plane."""
+        """(3,) unit vector perpendicular to the plane; the slice needs axes."""
+        assert self.axes is not None
         return np.cross(self.axes[:, 0], self.axes[:, 1])
 
 
@@ -110,7 +120,7 @@ def slice_of(path: Path, tags: Any) -> Slice:
     return Slice(
         path,
         0,
-        *shape_of(tags),
+        shape_of(tags),
         position_of(numbers(tags, "ImagePositionPatient", 3)),
         axes_of(numbers(tags, "ImageOrientationPatient", 6)),
         pixel_spacing_of(numbers(tags, "PixelSpacing", 2)),
@@ -134,8 +144,9 @@ def attributes_of(tags: Any) -> dict[str, Any]:
             found[name] = None if values is None else values[0] if len(values) == 1 else values
     found["image type"] = _image_type(found["image type"])
     for key in (SIEMENS_B_VALUE, PHILIPS_B_VALUE, UIH_B_VALUE, GE_B_VALUE):
-        if found["b-value"] is None and number(tags, key) is not None:
-            found["b-value"] = number(tags, key) % 100_000 if key == GE_B_VALUE else number(tags, key)  # GE adds 1e9
+        private = number(tags, key)
+        if found["b-value"] is None and private is not None:
+            found["b-value"] = private % 100_000 if key == GE_B_VALUE else private  # GE adds 1e9
     if found["gradient"] is None:
         found["gradient"] = numbers(tags, SIEMENS_GRADIENT, 3)
     return found

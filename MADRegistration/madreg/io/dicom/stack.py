@@ -77,26 +77,25 @@ def stack_of(slices: Sequence[Slice]) -> Stack:
         UnreadableError: if they are no stack; the message says why and what to do.
     """
     first = slices[0]
-    _check_described(first)
+    origin, in_plane, pixel_spacing = _described(first)
     if len(slices) < 2:
         raise UnreadableError("is a single slice: give a folder with all slices of a volume")
-    axes = np.column_stack([first.axes, first.normal])
-    relative = np.array([one.position - first.position for one in slices]) @ axes
+    axes = np.column_stack([in_plane, first.normal])
+    relative = (np.array([one.position for one in slices]) - origin) @ axes
     along, sideways = relative[:, 2], relative[:, :2]
     distances = np.diff(along)
-    step, gaps, missing, notices = _steps(distances, max(first.pixel_spacing))
-    steps = int(round(along[-1] / step)) + 1
-    spacing = np.array([*first.pixel_spacing, along[-1] / (steps - 1)])
-    _check_overlap(sideways, first)
-    stack = Stack(axes, spacing, first.position, along, sideways, steps, gaps, missing, tuple(notices))
+    step, gaps, missing, notices = _steps(distances, max(pixel_spacing))
+    steps = round(float(along[-1]) / step) + 1
+    spacing = np.array([*pixel_spacing, along[-1] / (steps - 1)])
+    _check_overlap(sideways, np.array([first.columns, first.rows]) * pixel_spacing)
+    stack = Stack(axes, spacing, origin, along, sideways, steps, gaps, missing, tuple(notices))
     if not stack.shifted:
         return stack
-    return Stack(
-        axes, spacing, first.position, along, sideways, steps, gaps, missing, (*notices, _tilt(along, sideways))
-    )
+    return Stack(axes, spacing, origin, along, sideways, steps, gaps, missing, (*notices, _tilt(along, sideways)))
 
 
-def _check_described(one: Slice) -> None:
+def _described(one: Slice) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """Position, axes and pixel spacing of a slice, which must have them."""
     if one.position is None or one.axes is None:
         raise UnreadableError(
             "does not say where its slices lie (ImagePositionPatient or ImageOrientationPatient is missing): export it "
@@ -107,6 +106,7 @@ def _check_described(one: Slice) -> None:
             "does not say how large its pixels are (PixelSpacing is missing): export it again from the scanner or the "
             "archive, with its geometry"
         )
+    return one.position, one.axes, one.pixel_spacing
 
 
 def _steps(distances: np.ndarray, pixel: float) -> tuple[float, np.ndarray, int, list[str]]:
@@ -159,9 +159,8 @@ def _in_run(distances: np.ndarray) -> np.ndarray:
     return found
 
 
-def _check_overlap(sideways: np.ndarray, one: Slice) -> None:
-    """Refuse slices that lie beside each other rather than on top of each other."""
-    size = np.array([one.columns, one.rows]) * one.pixel_spacing
+def _check_overlap(sideways: np.ndarray, size: np.ndarray) -> None:
+    """Refuse slices (of ``size`` mm) that lie beside each other rather than on top of each other."""
     if (np.abs(np.diff(sideways, axis=0)) > 0.5 * size).any():
         raise UnreadableError(
             "is no stack (its slices lie beside each other): give one group of slices of the same place"

@@ -68,7 +68,7 @@ def read_tags(path: Path, pixels: bool = False) -> Any | None:
         raise
     except Exception as error:  # pydicom raises many kinds for damaged files
         raise DamagedDicomError(path.name) from error
-    if shape_of(dataset) is None:
+    if not all(shape_of(dataset)):
         if _is_image(dataset):
             raise DamagedDicomError(path.name)
         return None
@@ -85,10 +85,9 @@ def _is_image(dataset: Any) -> bool:
     return kind is None or "Image Storage" in str(getattr(kind, "name", ""))
 
 
-def shape_of(tags: Any) -> tuple[int, int] | None:
-    """Rows and columns of a file; None if they are missing or damaged."""
-    rows, columns = number(tags, "Rows"), number(tags, "Columns")
-    return (int(rows), int(columns)) if rows and columns and min(rows, columns) >= 1 else None
+def shape_of(tags: Any) -> tuple[int, int]:
+    """Rows and columns of a file; 0 if they are missing or damaged."""
+    return max(int(number(tags, "Rows") or 0), 0), max(int(number(tags, "Columns") or 0), 0)
 
 
 def _begins_like_dicom(path: Path) -> bool:

@@ -71,13 +71,15 @@ def _alike(first: Slice, other: Slice) -> bool:
         return False
     if first.attributes.get("stack") != other.attributes.get("stack"):
         return False
+    spacings = [None if one.pixel_spacing is None else np.array(one.pixel_spacing) for one in (first, other)]
     for mine, yours, tolerance in (
         (first.axes, other.axes, COSINE_TOLERANCE),
-        (first.pixel_spacing, other.pixel_spacing, 1e-4 * (first.pixel_spacing or (1,))[0]),
+        (*spacings, 0.0 if spacings[0] is None else 1e-4 * spacings[0][0]),
     ):
-        if (mine is None) != (yours is None):
-            return False
-        if mine is not None and np.abs(np.subtract(mine, yours)).max() > tolerance:
+        if mine is None or yours is None:
+            if mine is not yours:
+                return False
+        elif np.abs(mine - yours).max() > tolerance:
             return False
     return (first.position is None) == (other.position is None)
 

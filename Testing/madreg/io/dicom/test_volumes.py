@@ -223,6 +223,43 @@ def test_frames_with_slopes_of_their_own(tmp_path, dicom, straight):
     assert np.abs(sitk.GetArrayFromImage(image) - dicom.blob(points)).max() < 2
 
 
+@pytest.mark.parametrize("slopes", ["alike", "different"])
+def test_compressed_frames(tmp_path, dicom, straight, off_mm, slopes):
+    positions = straight(16)[::-1]
+
+    def own(number):
+        slope = "1" if slopes == "alike" else f"{1 + number}"
+        return {"PixelValueTransformationSequence": {"RescaleSlope": slope, "RescaleIntercept": "0"}}
+
+    one = dicom.enhanced(frames_at(dicom, positions), positions, own=own)
+    one.compress(pydicom.uid.RLELossless)
+    path = dicom.write(one, tmp_path / "one.dcm")
+    if slopes == "alike":
+        image, _ = open_image(path)
+        assert image.GetSize() == (32, 40, 16) and off_mm(image) < 0.1
+    else:
+        with pytest.raises(InputError, match="scales its frames differently: decompress it first"):
+            open_image(path)
+
+
+def test_a_dose_lies_at_its_offsets(tmp_path, dicom, off_mm):
+    first = np.array([-30.0, -25.0, 10.0])
+    positions = first + 3.0 * np.arange(12)[:, None] * [0, 0, 1]
+    one = dicom.dataset(
+        np.stack(frames_at(dicom, positions)).astype(np.uint16),
+        "1.2.840.10008.5.1.4.1.1.481.2",
+        Modality="RTDOSE",
+        ImagePositionPatient=first.tolist(),
+        ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        PixelSpacing=["1.5", "2"],
+        GridFrameOffsetVector=[3.0 * k for k in range(12)],
+        DoseGridScaling="0.5",
+    )
+    image, _ = open_image(dicom.write(one, tmp_path / "dose.dcm"))
+    assert image.GetSize() == (32, 40, 12)
+    assert off_mm(image * 2) < 0.1
+
+
 def test_frames_without_a_place_are_refused(tmp_path, dicom, straight):
     path = dicom.write(dicom.dataset(np.stack(frames_at(dicom, straight(12)))), tmp_path / "film.dcm")
     with pytest.raises(InputError, match="12 frames without a place in the body"):
