@@ -11,7 +11,7 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: children are forked
 
-from madreg.system import process  # noqa: E402
+from madreg.system import process
 
 SMALL = {"inputs": 90, "writes": 24, "interrupts": 16, "processes": 2, "lines": 30, "runs": 4, "cancels": 2}
 LARGE = {"inputs": 2000, "writes": 500, "interrupts": 160, "processes": 40, "lines": 300, "runs": 1000, "cancels": 100}

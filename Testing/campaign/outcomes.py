@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 REFUSED = "refused in one sentence"
 INTACT = "read, and what was read is intact"
+TOLD = "read otherwise, with a notice"
 UNDETECTABLE = "read; the format has no checksum for what was changed"
 WRITTEN = "all files new and complete"
 UNCHANGED = "refused in one sentence, all former files as they were"
