@@ -74,8 +74,6 @@ def run(counts: outcomes.Counts, number: int, seed: int, folder: Path, each: Cal
         path, done = _damaged(intact[name], name, folder / f"trial{trial}", rng)
         ending = children.run(read_only(folder, path, int(rng.integers(2))), LIMIT_SECONDS)
         outcome = _outcome(ending, done, digests[name])
-        if outcome in outcomes.BAD:
-            print(f"{name}: {done.kind}: {outcome}, trial {trial}, {ending.seconds:.1f} s", file=sys.stderr, flush=True)
         counts.add(f"{name}: {done.kind}", outcome, f"seed {seed} trial {trial}, {ending.brief()}")
         if outcome not in outcomes.BAD:
             shutil.rmtree(folder / f"trial{trial}")
