@@ -11,18 +11,11 @@ import pytest
 
 def odd_grid(size, spacing, euler_degrees=(0.0, 0.0, 0.0), flip=(1, 1, 1), center=(12.0, -30.0, 45.0)):
     """Lattice whose middle is at ``center`` (LPS mm), rotated by three angles, with axes reversed by ``flip``."""
-    from madreg.image.geometry import Grid
+    from madreg.image.geometry import Grid, rotation
 
     matrix = np.eye(4)
-    turn = np.eye(3)
-    for axis, angle in enumerate(np.radians(euler_degrees)):
-        c, s = np.cos(angle), np.sin(angle)
-        i, j = [(1, 2), (2, 0), (0, 1)][axis]
-        step = np.eye(3)
-        step[i, i] = step[j, j] = c
-        step[i, j], step[j, i] = -s, s
-        turn = turn @ step
-    matrix[:3, :3] = turn @ np.diag(flip) @ np.diag(spacing)
+    x, y, z = (rotation(axis, degrees) for axis, degrees in zip(np.eye(3), euler_degrees, strict=True))
+    matrix[:3, :3] = x @ y @ z @ np.diag(flip) @ np.diag(spacing)
     matrix[:3, 3] = np.array(center) - matrix[:3, :3] @ ((np.array(size) - 1) / 2)
     return Grid(tuple(size), matrix)
 
@@ -82,13 +75,9 @@ def head_images():
 @pytest.fixture
 def rigid_motion():
     """Function: 4x4 rotation about an axis by degrees, about a centre, then a shift; LPS mm."""
-    from madreg.image.geometry import about
+    from madreg.image.geometry import about, rotation
 
     def make(axis, degrees, shift=(0.0, 0.0, 0.0), center=(0.0, 0.0, 0.0)):
-        axis = np.asarray(axis, float) / np.linalg.norm(axis)
-        cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-        angle = np.radians(degrees)
-        rotation = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-        return about(np.asarray(center), rotation, np.asarray(shift))
+        return about(np.asarray(center), rotation(axis, degrees), np.asarray(shift))
 
     return make

@@ -5,13 +5,13 @@ Nothing here imports torch or numpy, so that ``madreg --help`` and the panel of 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
 from .measures import MEASURES
+from .system.device_names import check_device
 
 if TYPE_CHECKING:
     import numpy as np
@@ -220,17 +220,6 @@ class Settings:
         check_seed(self.seed)
         if not (self.weights is None or isinstance(self.weights, str) or hasattr(self.weights, "__fspath__")):
             raise InputError("The weights are not the name of a file: give a .pt file that `madreg train` wrote.")
-
-
-def check_device(name: Any) -> str:
-    """The name of a device, if it has the form of one.
-
-    Raises:
-        InputError: if not.
-    """
-    if not isinstance(name, str) or not re.fullmatch("auto|cpu|cpu:0|mps|mps:0|cuda(:[0-9]{1,4})?", name):
-        raise InputError(f'There is no device "{name}": choose one of {", ".join(DEVICE.values)}.')
-    return name
 
 
 def check_seed(seed: Any) -> int:

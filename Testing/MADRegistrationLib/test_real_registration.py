@@ -23,6 +23,8 @@ from MADRegistrationLib.volumes import imageOfVolume, toMatrix
 
 DEMO = Path(__file__).resolve().parents[2] / "MADRegistration" / "madreg" / "resources" / "Demo"
 TRUTH = np.array(json.loads((DEMO / "truth.json").read_text())["fixed_to_moving_lps_mm"])
+pytestmark = pytest.mark.slow
+
 LIMIT_MM = 5.0
 """What counts as registered in the benchmark; the truth of this pair is itself only good to 2 to 3 mm (truth.json)."""
 

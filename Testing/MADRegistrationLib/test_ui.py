@@ -149,16 +149,37 @@ def methods(tree, name):
     return {n.name: [a.arg for a in n.args.args] for n in node.body if isinstance(n, ast.FunctionDef)}
 
 
-@pytest.mark.parametrize(
-    ("file", "protocol", "name", "prefix"),
-    [("panel.py", "View", "Panel", "panel"), ("inspection.py", "InspectionView", "Inspection", "inspection")],
+LIBRARY = {
+    path.stem: ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted((MODULE / "MADRegistrationLib").glob("*.py"))
+}
+
+
+def viewMethods():
+    """Names and parameters of all that the panel and its parts ask the widget to show, by protocol."""
+    return {
+        node.name: methods(tree, node.name)
+        for tree in LIBRARY.values()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name.endswith("View")
+    }
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the widget does not have all methods of the panel's views yet, such as setAlong"
 )
-def test_the_widget_shows_all_that_the_panel_says(file, protocol, name, prefix):
-    tree, inspectionTree = (
-        ast.parse((MODULE / "MADRegistrationLib" / one).read_text(encoding="utf-8")) for one in (file, "inspection.py")
-    )
-    view, widget = methods(tree, protocol), methods(TREE, "MADRegistrationWidget")
-    assert view and {name: widget.get(name) for name in view} == view
-    assert attributesOf(tree, "_view") <= set(view) | set(methods(inspectionTree, "InspectionView"))
+def test_the_widget_shows_all_that_the_panel_says():
+    views, widget = viewMethods(), methods(TREE, "MADRegistrationWidget")
+    assert len(views) > 1
+    shown = {name: arguments for view in views.values() for name, arguments in view.items()}
+    assert {name: widget.get(name) for name in shown} == shown
+    for name, tree in LIBRARY.items():
+        assert attributesOf(tree, "_view") <= set(shown), name
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "prefix"), [("panel", "Panel", "panel"), ("inspection", "Inspection", "inspection")]
+)
+def test_the_widget_calls_what_the_panel_has(file, name, prefix):
     called = {word for word in attributesOf(TREE, prefix, f"_{prefix}") if word.startswith("on")}
-    assert called and called <= set(methods(tree, name))
+    assert called and called <= set(methods(LIBRARY[file], name))

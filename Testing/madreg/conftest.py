@@ -10,15 +10,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from madreg.image.geometry import rotation
+
 REACH_MM = 95.0  # every lattice reaches this far from its centre, and the head lies within
-
-
-def rotation(axis: np.ndarray, degrees: float) -> np.ndarray:
-    """3x3 rotation about an axis (Rodrigues' formula)."""
-    x, y, z = np.asarray(axis, float) / np.linalg.norm(axis)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    angle = np.deg2rad(degrees)
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
 def lattice(directions: np.ndarray, spacing: tuple[float, float, float], center: tuple[float, float, float]):
@@ -58,7 +52,7 @@ def grid_of() -> Callable:
 
 @pytest.fixture(scope="session")
 def turn() -> Callable:
-    """The function :func:`rotation`."""
+    """The function :func:`madreg.image.geometry.rotation`."""
     return rotation
 
 

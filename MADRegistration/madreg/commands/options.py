@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InputError
-from ..settings import OPTIONS, Option, check_device, check_seed
+from ..settings import OPTIONS, Option, check_seed
+from ..system.device_names import check_device
 
 
 def add_options(parser: argparse.ArgumentParser, *names: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from .adam import adam
 from .bfgs import bfgs
 from .objective import Forward, Objective, Reversed, Schedule
 
+KEPT = 0.5  # of its overlap that a pose keeps at least: what is left of two scans that slide apart agrees on anything
 LEAST_OVERLAP = 0.15  # of the foreground of either scan; the search asks for 0.25 of its edges, and descents may slide
 
 
@@ -26,15 +28,23 @@ def descend(
     schedule: Schedule,
     transforms: list[Transform],
     monitor: Monitor,
+    overlap: Callable[[np.ndarray], float] = lambda pose: 1.0,
 ) -> list[Transform]:
-    """Descend from each transform; they come back best first, and none is worse than it was."""
+    """Descend from each transform; they come back best first.
+
+    None is worse than it was, and one that loses half of its overlap stays where it was.
+
+    Args:
+        overlap: of a pose (4, 4): the share of the scans that they have in common.
+    """
     clock = time.perf_counter()
     start = np.stack([transform.matrix for transform in transforms])
     before = objective.values(start)
     poses, after = objective.descend(
         start, kind, schedule, lambda share, current: monitor.report(name, share, Transform(current[0]))
     )
-    worse = ~(after < before)
+    slid = [overlap(pose) < KEPT * overlap(first) for pose, first in zip(poses, start, strict=True)]
+    worse = ~(after < before) | np.array(slid)
     poses[worse], after[worse] = start[worse], before[worse]
     order = np.argsort(after, kind="stable")
     best = order[0]
@@ -53,6 +63,7 @@ class Refinement:
         schedule: Adam, whose momentum carries a pose from afar across local minima in which BFGS would stop, or BFGS,
             which is quicker from close by.
         kind: what may change: ``rigid``, ``similarity`` or ``affine``.
+        flat: whether the volumes are flattened first (:mod:`madreg.image.shading`).
     """
 
     name: str
@@ -61,6 +72,7 @@ class Refinement:
     samples: int
     schedule: Schedule
     kind: str = "rigid"
+    flat: bool = True
 
     def of_type(self, kind: str) -> Refinement:
         """The same stage for another type of transform."""
@@ -74,14 +86,17 @@ class Refinement:
 
     def _forward(self, pair: Pair) -> Forward:
         def make() -> Forward:
-            fixed, moving = pair.level(self.spacing)
+            volumes = pair.flattened if self.flat else (pair.fixed, pair.moving)
+            fixed, moving = (volume.resampled(self.spacing) for volume in volumes)
             return Forward(self.measure(fixed, moving, samples=self.samples, seed=pair.seed), pair.points)
 
-        return pair.once((self.measure, self.spacing, self.samples), make)
+        return pair.once((self.measure, self.spacing, self.samples, self.flat), make)
 
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
         """Refine each transform; they come back best first, and none is worse than it was."""
-        return descend(self.name, self.objective(pair), self.kind, self.schedule, transforms, monitor)
+        return descend(
+            self.name, self.objective(pair), self.kind, self.schedule, transforms, monitor, pair.greater_overlap
+        )
 
 
 CANDIDATES = Refinement("candidates", NMI, 6.0, 8_000, Schedule(adam, 30, 4.0, 0.3))
@@ -90,6 +105,7 @@ COARSE = Refinement("coarse", NMI, 4.0, 12_000, Schedule(adam, 40, 2.0, 0.1))
 MEDIUM = Refinement("medium", Joint, 3.0, 20_000, Schedule(bfgs, 20, 1.0, 0.05))
 # so many samples that another draw moves the result by less than 0.3 mm, slabs of T2 on T1 included
 FINE = Refinement("fine", Joint, 2.0, 100_000, Schedule(bfgs, 25, 0.5, 0.02))
+FINE_AS_READ = replace(FINE, flat=False)
 
 
 def best_first(pair: Pair, transforms: list[Transform], refinement: Refinement = MEDIUM) -> list[Transform]:

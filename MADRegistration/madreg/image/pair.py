@@ -10,11 +10,13 @@ import numpy as np
 
 from .geometry import apply
 from .points import sample_points
+from .shading import flattened
 from .volume import FINEST, Volume
 
 SPACING = 4.0  # mm, of the level from which points are drawn
 POINTS = 2000
 PART = 0.6  # of the fixed foreground; a moving volume that shows less is a part of it
+SURROUNDINGS = 0.5  # of the larger radius of gyration: how far around brightness is averaged
 SLAB = 45.0  # mm; of slabs of 20 and 30 mm, 10 mm lose one right pose in three among all candidates, 6 mm none
 
 Made = TypeVar("Made")
@@ -48,6 +50,12 @@ class Pair:
     def level(self, spacing: float) -> tuple[Volume, Volume]:
         """Both volumes at a spacing in mm."""
         return self.fixed.resampled(spacing), self.moving.resampled(spacing)
+
+    @cached_property
+    def flattened(self) -> tuple[Volume, Volume]:
+        """Both volumes without shading: see :func:`madreg.image.shading.flattened`."""
+        sigma = SURROUNDINGS * max(volume.radius_of_gyration for volume in self.level(SPACING))
+        return flattened(self.fixed, sigma), flattened(self.moving, sigma)
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What ``make`` returns; it is called the first time only."""

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 
 from .geometry import Grid
-from .gradients import edge_parameter, world_gradient
+from .gradients import gradient_mask, local_edge_parameter, world_gradient
 from .smoothing import smooth
 from .volume import Volume
+
+SURROUNDINGS = 8.0  # voxels of the fine lattice, over which an edge is compared with others
 
 # Orthonormal basis of the symmetric trace-free 3x3 matrices: the Frobenius product of two tensors is the dot
 # product of their five coefficients.
@@ -31,11 +33,11 @@ TRACE_FREE_BASIS = torch.tensor(
 )
 
 
-def trace_free_tensors(gradient: torch.Tensor, eta: float, there: torch.Tensor) -> torch.Tensor:
+def trace_free_tensors(gradient: torch.Tensor, eta: float | torch.Tensor, there: torch.Tensor) -> torch.Tensor:
     """Coefficients (5, k, j, i) in :data:`TRACE_FREE_BASIS` of ``n n^T``, n the normalised gradient (3, k, j, i).
 
     Args:
-        eta: edge parameter of the normalisation.
+        eta: edge parameter of the normalisation, one for all or (k, j, i).
         there: (k, j, i), 0 where there is no data.
     """
     normal = gradient / (gradient.square().sum(0) + eta**2).sqrt() * there
@@ -51,9 +53,9 @@ def structure_tensors(volume: Volume, spacing: float) -> tuple[torch.Tensor, Gri
     """
     fine = volume.resampled(spacing / 2)
     gradient = world_gradient(smooth(fine.data, [0.7] * 3), fine.grid)
-    mask = fine.mask.float()
-    outer = trace_free_tensors(gradient, edge_parameter(gradient, fine.mask), mask)
-    return smooth(torch.cat([outer, mask[None]]), [1.0] * 3), fine.grid
+    there = gradient_mask(fine.mask)
+    outer = trace_free_tensors(gradient, local_edge_parameter(gradient, there, SURROUNDINGS), there)
+    return smooth(torch.cat([outer, fine.mask.float()[None]]), [1.0] * 3), fine.grid
 
 
 def rotate_tensors(rotations: torch.Tensor) -> torch.Tensor:

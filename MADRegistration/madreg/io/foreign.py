@@ -6,6 +6,7 @@ import math
 import re
 import struct
 import tempfile
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,20 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from ..errors import InputError
 from .checks import Header, check_header
 from .inflating import GZIP_START, Inflater
 from .isolated import read_isolated
 from .itk_header import image_of
 from .memory import check_fits
+from .nifti import check_pair
 from .unreadable import DAMAGED, UnreadableError
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".bz2", ".tar.xz", ".xz", ".zst")
-NIBABEL = (".mgz", ".mgh", ".mgh.gz", ".par")
+FREESURFER = (".mgz", ".mgh", ".mgh.gz")
+OF_NIBABEL = {FREESURFER: "FreeSurfer", (".par",): "PAR/REC", (".head", ".brik", ".brik.gz"): "AFNI"}
+MINC = (".mnc", ".mnc2")
+PAIRS = (".hdr", ".img", ".img.gz")
 _VTK_BYTES = {
     **{"char": 1, "unsigned_char": 1, "short": 2, "unsigned_short": 2, "int": 4, "unsigned_int": 4},
     **{"long": 8, "unsigned_long": 8, "float": 4, "double": 8},
@@ -47,12 +53,17 @@ def read_foreign(path: Path, name: str) -> tuple[sitk.Image, str]:
         raise UnreadableError("is an archive: unpack it, and give the image or the folder of slices in it")
     if ending.endswith(".rec"):
         raise UnreadableError("is the data of a Philips PAR/REC pair: give the .PAR file beside it")
-    if ending.endswith(NIBABEL):
-        return _read_with_nibabel(path, name), "PAR/REC" if ending.endswith(".par") else "FreeSurfer"
+    for suffixes, kind in OF_NIBABEL.items():
+        if ending.endswith(suffixes):
+            return _read_with_nibabel(path, name), kind
+    if ending.endswith(MINC) and path.open("rb").read(3) == b"CDF":  # version 1, which ITK does not know
+        return _read_with_nibabel(path, name), "MINC"
     if ending.endswith((".vtk", ".gipl", ".gipl.gz")):
         _check_length(path)
+    if ending.endswith(PAIRS):
+        check_pair(path)
     image = read_isolated(path, name)
-    if ending.endswith((".mnc", ".mnc2")):
+    if ending.endswith(MINC):
         return _minc_in_lps(image), "MINC"
     return image, path.suffix.lstrip(".").upper() or "unknown"
 
@@ -134,20 +145,33 @@ def _read_with_nibabel(path: Path, name: str) -> sitk.Image:
         )
     import nibabel
 
+    warnings.filterwarnings("ignore", module="nibabel")  # of headers that bend their format
     try:
-        if path.name.lower().endswith(".par"):
-            return _of_nibabel(nibabel.load(path, strict_sort=True), name)
-        content = path.read_bytes()
-        if content.startswith(GZIP_START):
-            stream = Inflater(content)
-            start = stream.read(284)
-            content = start + stream.read(_mgh_length(start) - 284)
-            stream.finish()
-        if len(content) < _mgh_length(content[:284]):
-            raise UnreadableError(DAMAGED)
-        return _of_nibabel(nibabel.MGHImage.from_bytes(content), name)
-    except (nibabel.filebasedimages.ImageFileError, OSError, ValueError, KeyError, IndexError) as error:
-        raise UnreadableError(DAMAGED) from error
+        if path.name.lower().endswith(FREESURFER):
+            return _of_nibabel(nibabel.MGHImage.from_bytes(_mgh_content(path)), name)
+        return _of_nibabel(nibabel.load(path), name)
+    except (InputError, UnreadableError):
+        raise
+    except FileNotFoundError as error:
+        raise UnreadableError(
+            f"has no {Path(error.filename or '').name} beside it, which holds its voxels: put both into one folder"
+        ) from error
+    except Exception as error:  # nibabel raises many kinds for damaged files
+        reason = " ".join(str(error).split()).rstrip(". ")[:200]
+        raise UnreadableError(f"cannot be read ({reason}): copy or export it again, or convert it to NIfTI") from error
+
+
+def _mgh_content(path: Path) -> bytes:
+    """The bytes of a FreeSurfer volume up to the end of its voxels, inflated."""
+    content = path.read_bytes()
+    if content.startswith(GZIP_START):
+        stream = Inflater(content)
+        start = stream.read(284)
+        content = start + stream.read(_mgh_length(start) - 284)
+        stream.finish()
+    if len(content) < _mgh_length(content[:284]):
+        raise UnreadableError(DAMAGED)
+    return content
 
 
 def _mgh_length(start: bytes) -> int:

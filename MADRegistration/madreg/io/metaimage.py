@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .checks import Header, check_header
-from .datafile import LONGEST_HEADER, Stored, beside, voxels
+from .datafile import LONGEST_HEADER, Stored, beside, check_listed, voxels
 from .isolated import read_isolated
 from .itk_header import image_of, one_line, read_header
 from .memory import check_fits
@@ -61,8 +61,7 @@ def read_metaimage(path: Path, name: str) -> sitk.Image:
     check_fits(math.prod(size), dtype.itemsize)
     data_file = keys["ElementDataFile"]
     if data_file.upper().startswith("LIST") or "%" in data_file:
-        for one in _listed(data_file, content[after:]):
-            beside(path, one)
+        check_listed(path, _listed(data_file, content[after:]), math.prod(size) * dtype.itemsize)
         return read_isolated(path, name)
     if "BinaryData" in keys and not _is_true(keys, "BinaryData"):
         if data_file.upper() != "LOCAL":

@@ -8,8 +8,9 @@ no number.
 from __future__ import annotations
 
 import math
+import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -201,9 +202,9 @@ def read_nifti(path: Path, name: str) -> tuple[sitk.Image, list[str]]:
 
 def _header(fields: _Fields, start: bytes) -> tuple[Header, np.ndarray | None]:
     """What ITK makes of the header; and the 4x4 LPS matrix of a sform that ITK does not take because it is sheared."""
-    content = start[: 4 * (fields.length // 4)] + b"\0\0\0\0"  # no extensions
     try:
-        return read_header(content, ".nii")[0], None
+        header = read_header(_version_1(fields, start) + b"\0\0\0\0", ".nii")[0]  # no extensions
+        return replace(header, size=fields.shape[: len(header.size)]), None
     except RuntimeError as error:
         if "orthonormal" not in str(error) or fields.sform is None:
             raise UnreadableError(f"cannot be read ({one_line(error)}): export it again") from error
@@ -225,6 +226,61 @@ def _header(fields: _Fields, start: bytes) -> tuple[Header, np.ndarray | None]:
         tuple(direction.ravel().tolist()),
     )
     return header, matrix
+
+
+def _version_1(fields: _Fields, start: bytes) -> bytes:
+    """The header as one of NIfTI-1, the only version that all builds of ITK know; large sizes are cut."""
+    if fields.length == 348:
+        return start[:348]
+    order = fields.order
+    content = bytearray(348)
+    codes = struct.unpack_from(order + "2i", start, 344)
+    struct.pack_into(order + "i", content, 0, 348)
+    struct.pack_into(order + "8h", content, 40, *(min(n, 32767) for n in fields.dims))
+    struct.pack_into(order + "2h", content, 70, fields.kind, fields.bits)
+    struct.pack_into(order + "8f", content, 76, *fields.pixdim)
+    struct.pack_into(order + "3f", content, 108, 352, fields.slope, fields.intercept)
+    content[123] = start[500] & 0xFF  # units
+    struct.pack_into(order + "2h", content, 252, *codes)
+    struct.pack_into(order + "6f", content, 256, *struct.unpack_from(order + "6d", start, 352))
+    struct.pack_into(order + "12f", content, 280, *struct.unpack_from(order + "12d", start, 400))
+    content[344:348] = b"n+1\0"
+    return bytes(content)
+
+
+def check_pair(path: Path) -> None:
+    """Refuse an Analyze or NIfTI pair (``.hdr``, ``.img``) whose voxels are cut off, which ITK fills up.
+
+    Args:
+        path: either file of the pair.
+
+    Raises:
+        UnreadableError: if one file is missing, or the voxels are fewer than declared.
+    """
+    stem = re.sub(r"\.(hdr|img|img\.gz)$", "", path.name, flags=re.IGNORECASE)
+    files = {one.name.lower(): one for one in path.parent.iterdir() if one.name.startswith(stem)}
+    header, voxels = (
+        next((files[name] for name in (f"{stem}{suffix}".lower() for suffix in endings) if name in files), None)
+        for endings in ((".hdr",), (".img", ".img.gz"))
+    )
+    if header is None or voxels is None:
+        raise UnreadableError("is one of a pair of files, .hdr and .img: put both into one folder")
+    start = header.read_bytes()[:540]
+    order = next((one for one in "<>" if len(start) >= 348 and struct.unpack_from(one + "i", start)[0] == 348), None)
+    if order is None:
+        return  # some other format, or NIfTI-2, which ITK reads or refuses
+    dims = struct.unpack_from(order + "8h", start, 40)
+    bits = struct.unpack_from(order + "h", start, 72)[0]
+    if not 1 <= dims[0] <= 7 or min(dims[1 : dims[0] + 1]) < 1 or not 1 <= bits <= 256:
+        raise UnreadableError(DAMAGED)
+    needed = math.prod(dims[1 : dims[0] + 1]) * bits // 8
+    content = voxels.read_bytes()
+    if content.startswith(GZIP_START):
+        stream = Inflater(content)
+        content = stream.read(needed)
+        stream.finish()
+    if len(content) < needed:
+        raise UnreadableError(DAMAGED)
 
 
 def _disagreement(fields: _Fields, header: Header, name: str) -> list[str]:

@@ -10,7 +10,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from .checks import check_header
-from .datafile import LONGEST_HEADER, Stored, beside, check_length, voxels
+from .datafile import LONGEST_HEADER, Stored, beside, check_length, check_listed, voxels
+from .inflating import LARGEST_RATIO
 from .isolated import read_isolated
 from .itk_header import image_of, one_line, read_header
 from .memory import check_fits
@@ -62,8 +63,8 @@ def read_nrrd(path: Path, name: str) -> sitk.Image:
     line_skip = _numbers(fields.get("line skip", fields.get("lineskip", "0")), int)
     stored = Stored(dtype, tuple(sizes[2::-1]), compressed, skip[0] if skip else 0)
     if data_file is not None and (data_file.upper().startswith("LIST") or "%" in data_file):
-        for one in _listed(data_file, content[after:]):
-            beside(path, one)
+        least = math.prod(sizes) * dtype.itemsize // (LARGEST_RATIO if compressed else 1)
+        check_listed(path, _listed(data_file, lines), least)
         return read_isolated(path, name)
     data = content[after:] if data_file is None else beside(path, data_file.strip()).read_bytes()
     if encoding != "raw" and not compressed:
@@ -122,12 +123,13 @@ def _checked_header(lines: list[str], name: str):  # -> Header
     return header
 
 
-def _listed(data_file: str, after: bytes) -> list[str]:
+def _listed(data_file: str, lines: list[str]) -> list[str]:
     """Names of the files over which the data is spread."""
     if not data_file.upper().startswith("LIST"):
         words = data_file.split()
         return [words[0] % number for number in range(*_range(words[1:]))] if len(words) >= 4 else []
-    return [line.strip() for line in after.decode("latin-1").splitlines() if line.strip()]
+    line = next(n for n, line in enumerate(lines) if re.match(r"data ?file:", line, re.IGNORECASE))
+    return [name.strip() for name in lines[line + 1 :] if name.strip()]
 
 
 def _range(words: list[str]) -> tuple[int, int, int]:

@@ -12,7 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..descent.refinement import CANDIDATES, COARSE, FINE, MEDIUM, SIZE, best_first
+from ..descent.refinement import (
+    CANDIDATES,
+    COARSE,
+    FINE,
+    FINE_AS_READ,
+    LEAST_OVERLAP,
+    MEDIUM,
+    SIZE,
+    Refinement,
+    best_first,
+)
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
@@ -22,6 +32,7 @@ from ..settings import Settings
 from .block_alignment import BlockAlignment
 from .initialization import Search, initialization
 from .match_following import MatchFollowing
+from .ordering import most_plausible_first
 from .single_measure import SingleMeasure
 
 WIDER = 2  # times as many rotations are looked at, and candidates, when a registration is tried again
@@ -77,25 +88,32 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
 def _candidates(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> list[Transform]:
     """Transforms brought closer, the best first."""
     found = initialization(settings.init).run(pair, [start], monitor.part(0.0, 0.7))
-    if settings.init != "search":
+    if settings.init == "search" and pair.greater_overlap(start.matrix) >= LEAST_OVERLAP:
+        found = [*found, start]  # two series of one examination lie nearly right
+    elif settings.init != "search":
         found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.7, 0.77))
-    if settings.type != "rigid" and settings.init == "search":
+    if settings.init == "search":
         return BlockAlignment(settings.type).run(pair, found, monitor.part(0.77, 1.0))
     found = CANDIDATES.run(pair, found, monitor.part(0.77, 0.92))
     if settings.type != "rigid":
         # Size before shape: an affine transform set free far from its place shears what it should scale.
         found = SIZE.of_type("similarity").run(pair, found, monitor.part(0.92, 1.0))
-    return best_first(pair, found)
+    return most_plausible_first(pair, found)
 
 
 def refine(pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor) -> Transform:
     """The best of some transforms, brought to fine resolution."""
     refined = COARSE.of_type(kind).run(pair, transforms, monitor.part(0.0, 0.3))
-    best = best_first(pair, refined)[:1]
+    best = most_plausible_first(pair, refined)[:1]
     if monitor.is_watched:  # nothing depends on it
         monitor.estimated(estimated_error(pair, best[0], kind))
     best = MEDIUM.of_type(kind).run(pair, best, monitor.part(0.3, 0.6))
-    return FINE.of_type(kind).run(pair, best, monitor.part(0.6, 1.0))[0]
+    return _fine(pair, best[0]).of_type(kind).run(pair, best, monitor.part(0.6, 1.0))[0]
+
+
+def _fine(pair: Pair, transform: Transform) -> Refinement:
+    """The fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read."""
+    return min((FINE_AS_READ, FINE), key=lambda stage: float(stage.objective(pair).values(transform.matrix[None])[0]))
 
 
 def _re_refined(pair: Pair, quality: Quality, kind: str, monitor: Monitor) -> Found:
@@ -104,7 +122,7 @@ def _re_refined(pair: Pair, quality: Quality, kind: str, monitor: Monitor) -> Fo
     The histogram of a distorted slab has many local minima, in which descents end 10 to 20 mm off.
     """
     other = refine(pair, [quality.preferred], kind, monitor)
-    best = best_first(pair, [quality.transform, other], FINE)[0]
+    best = best_first(pair, [quality.transform, other], _fine(pair, other))[0]
     return (best, quality) if best is quality.transform else (best, assess(pair, best, kind))
 
 

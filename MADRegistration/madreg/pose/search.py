@@ -17,12 +17,12 @@ from collections.abc import Callable
 import numpy as np
 
 from ..image.geometry import apply, rotation_angle
-from ..image.pair import is_slab
 from ..image.volume import Volume
 from .correlation import Candidate, Correlation
 from .rotations import neighbouring_rotations, super_fibonacci
 
 SPACING, FINER_SPACING = 10.0, 6.0  # mm
+SAMPLES = 10.0  # across the thinner volume, within these bounds
 SMALL = 60.0  # mm, spread; of 12 stretched boxes of 110 mm and less out of heads, 10 mm find one pose, 6 mm ten
 MIN_OVERLAP = 0.25  # of the smaller image's content that must lie in the other's field of view
 COARSER = 1.7  # times the spacing: the lattice on which every rotation is tried
@@ -52,7 +52,8 @@ def search(
     Args:
         fixed, moving: the pair; where they lie in the world does not matter.
         rotations: (R, 3, 3), fixed directions to moving directions; 400 super-Fibonacci rotations by default.
-        spacing: mm, of the finer correlation lattice; by default 10, or 6 if either volume is small or a thin slab.
+        spacing: mm, of the finer correlation lattice; by default from 10 down to 6, the smaller the volumes
+            and the thinner.
         likely: how many rotations are tried on the finer lattice.
         count: how many candidates to return at most; no two within 20 degrees and 20 mm of each other, and none that
             scores much below the best.
@@ -65,7 +66,8 @@ def search(
         small = (
             min(reduced.radius_of_gyration for reduced in (fixed.resampled(SPACING), moving.resampled(SPACING))) < SMALL
         )
-        spacing = FINER_SPACING if small or is_slab(fixed, moving) else SPACING
+        thickness = min(fixed.thickness, moving.thickness)
+        spacing = FINER_SPACING if small else float(np.clip(thickness / SAMPLES, FINER_SPACING, SPACING))
     report_progress = progress or (lambda share: None)
     coarse = Correlation(fixed, moving, COARSER * spacing, min_overlap)
     scores = np.array([one.score for one in coarse.best(rotations, lambda share: report_progress(0.4 * share))])

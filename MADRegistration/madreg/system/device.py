@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..errors import InputError
-from ..settings import check_device
+from .device_names import check_device
 
 
 def choose(name: str = "auto") -> torch.device:

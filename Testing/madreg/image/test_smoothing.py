@@ -29,7 +29,7 @@ def test_gradient_is_per_mm_along_the_world(awkward_grid):
     gradient = world_gradient(ramp, awkward_grid)
     assert gradient.shape == (3, *awkward_grid.shape)
     for axis in range(3):
-        assert gradient[axis].numpy() == pytest.approx(float(slope[axis]), abs=1e-4)
+        assert float((gradient[axis] - slope[axis]).abs().max()) < 1e-4
 
 
 def test_interpolation_meets_the_samples_and_repeats_the_ends():

@@ -13,7 +13,7 @@ from ..unreadable import UnreadableError
 from .frames import slices_of_frames
 from .mosaic import is_mosaic, slices_of_mosaic
 from .slices import Slice, slice_of
-from .tags import looks_like_dicom, number, read_tags, value, word
+from .tags import DamagedDicomError, looks_like_dicom, number, read_tags, value, word
 
 MOST_ENTRIES = 20_000
 """Files and folders that are looked at to say which folders hold series."""
@@ -48,7 +48,7 @@ class Found:
 
     Attributes:
         series: by number.
-        unreadable: entries that could not be opened, such as dangling links.
+        unreadable: entries that could not be opened, such as dangling links, or are damaged.
     """
 
     series: list[Series]
@@ -64,7 +64,7 @@ def find_series(files: Iterable[Path]) -> Found:
             if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for ever
                 continue
             tags = read_tags(path)
-        except OSError:
+        except (DamagedDicomError, OSError):
             unreadable.append(path.name)
             continue
         if tags is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..unreadable import UnreadableError
 from .slices import ATTRIBUTES, Slice, attributes_of, axes_of, order_of, pixel_spacing_of, position_of
-from .tags import number, numbers, value, word
+from .tags import number, numbers, shape_of, value, word
 
 _IN_GROUPS = {
     "echo time": ("MREchoSequence", "EffectiveEchoTime"),
@@ -37,7 +37,7 @@ def slices_of_frames(path: Path, tags: Any) -> list[Slice]:
     per_frame = value(tags, "PerFrameFunctionalGroupsSequence")
     if per_frame is not None:
         if len(per_frame) != count:
-            raise UnreadableError("declares more frames than it describes: export it again")
+            raise UnreadableError("describes other frames than it holds: export it again")
         shared = value(tags, "SharedFunctionalGroupsSequence")
         return [_enhanced(path, tags, n, per_frame[n], shared[0] if shared else None) for n in range(count)]
     return _stacked(path, tags, count)
@@ -77,8 +77,7 @@ def _enhanced(path: Path, tags: Any, frame: int, own: Any, shared: Any) -> Slice
     return Slice(
         path,
         frame,
-        int(tags.Rows),
-        int(tags.Columns),
+        *shape_of(tags),
         position_of(numbers_in("PlanePositionSequence", "ImagePositionPatient", 3)),
         axes_of(numbers_in("PlaneOrientationSequence", "ImageOrientationPatient", 6)),
         pixel_spacing_of(numbers_in("PixelMeasuresSequence", "PixelSpacing", 2)),
@@ -117,8 +116,7 @@ def _stacked(path: Path, tags: Any, count: int) -> list[Slice]:
         Slice(
             path,
             n,
-            int(tags.Rows),
-            int(tags.Columns),
+            *shape_of(tags),
             origin + (offset - (offsets[0] if abs(offsets[0]) > 1e-6 and _absolute(origin, offsets) else 0.0)) * normal,
             axes,
             pixel_spacing_of(numbers(tags, "PixelSpacing", 2)),

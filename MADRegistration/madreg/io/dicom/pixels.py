@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ..isolated import decode_isolated
 from ..memory import check_fits
 from ..unreadable import DAMAGED, UnreadableError
 from .slices import Slice
-from .tags import number, read_tags
+from .tags import DamagedDicomError, number, read_tags, shape_of, value
 
 PLAIN_SYNTAXES = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
 
@@ -41,31 +41,33 @@ def pixels_of(slices: Sequence[Slice], name: str) -> np.ndarray:
 
 def _stored(path: Path) -> np.ndarray | None:
     """The stored values of a file (frames, rows, columns); None if they are compressed."""
-    tags = read_tags(path, pixels=True)
+    try:
+        tags = read_tags(path, pixels=True)
+    except (DamagedDicomError, OSError):
+        tags = None
     if tags is None:
         raise UnreadableError(f"cannot be read at {path.name}: copy or export it again")
     syntax = str(getattr(getattr(tags, "file_meta", None), "TransferSyntaxUID", "") or PLAIN_SYNTAXES[0])
     if syntax not in PLAIN_SYNTAXES:
         return None
     order = ">" if syntax == PLAIN_SYNTAXES[3] else "<"
-    frames, rows, columns = int(number(tags, "NumberOfFrames") or 1), int(tags.Rows), int(tags.Columns)
+    frames, rows, columns = max(int(number(tags, "NumberOfFrames") or 1), 1), *shape_of(tags)
     if (number(tags, "SamplesPerPixel") or 1) != 1:
         raise UnreadableError("holds colour images: give a series of grey ones")
     for keyword, kind in (("FloatPixelData", "f4"), ("DoubleFloatPixelData", "f8")):
-        if keyword in tags:
-            return _shaped(tags[keyword].value, np.dtype(order + kind), (frames, rows, columns), path)
+        if value(tags, keyword) is not None:
+            return _shaped(value(tags, keyword), np.dtype(order + kind), (frames, rows, columns), path)
     bits, kept = int(number(tags, "BitsAllocated") or 0), int(number(tags, "BitsStored") or 0)
-    if "PixelData" not in tags:
+    content = value(tags, "PixelData")
+    if not isinstance(content, bytes):
         raise UnreadableError(f"has no pixels in {path.name}: copy or export it again")
     if bits == 1:
-        flat = np.unpackbits(np.frombuffer(tags.PixelData, np.uint8), bitorder="little")
-        return flat[: frames * rows * columns].reshape(frames, rows, columns)
+        flat = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little").tobytes()
+        return _shaped(flat, np.dtype(np.uint8), (frames, rows, columns), path)
     if bits not in (8, 16, 32) or not 0 < kept <= bits:
         raise UnreadableError(f"has pixels of {bits} bits ({kept} of them used): convert it first")
     signed = bool(number(tags, "PixelRepresentation"))
-    array = _shaped(
-        tags.PixelData, np.dtype(f"{order}{'i' if signed else 'u'}{bits // 8}"), (frames, rows, columns), path
-    )
+    array = _shaped(content, np.dtype(f"{order}{'i' if signed else 'u'}{bits // 8}"), (frames, rows, columns), path)
     high = int(number(tags, "HighBit") or kept - 1)
     if kept == bits or not kept <= high + 1 <= bits:
         return array
@@ -73,7 +75,7 @@ def _stored(path: Path) -> np.ndarray | None:
 
 
 def _shaped(content: bytes, dtype: np.dtype, shape: tuple[int, int, int], path: Path) -> np.ndarray:
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     if len(content) < count * dtype.itemsize:
         raise UnreadableError(f"is cut off in {path.name}: copy or export it again")
     array = np.frombuffer(content, dtype, count).reshape(shape)
@@ -97,8 +99,7 @@ def _decoded(files: list[Path], slices: Sequence[Slice], name: str) -> dict[tupl
 
 
 def _frame_count(path: Path) -> int:
-    tags: Any = read_tags(path)
-    return int(number(tags, "NumberOfFrames") or 1)
+    return max(int(number(read_tags(path), "NumberOfFrames") or 1), 1)
 
 
 def _plane(one: Slice, stored: np.ndarray | None, decoded: dict[tuple[Path, int], np.ndarray]) -> np.ndarray:

@@ -16,7 +16,7 @@ from .files import Found, Series, entries, files_of_dicomdir, find_series, folde
 from .pixels import pixels_of
 from .rectify import rectified
 from .stack import Stack, stack_of
-from .volumes import VolumeSlices, volumes_of
+from .volumes import VolumeSlices, in_words_of_size, volumes_of
 
 MOST_LISTED = 12
 
@@ -51,8 +51,7 @@ class Candidate:
     @property
     def words(self) -> str:
         """A description for the user."""
-        first = self.volume.first
-        size = f"{len(self.volume.slices)} slices of {first.columns} x {first.rows}"
+        size = in_words_of_size(self.volume.slices)
         name = f'"{self.series.description}"' if self.series.description else None
         label = None if self.volume.label == size else self.volume.label or None
         return ", ".join(part for part in (name, self.series.modality or None, size, label) if part)
@@ -146,11 +145,11 @@ def _nothing(path: Path, found: Found) -> str:
     if below:
         listed = ", ".join(f"{folder} ({count} files)" for folder, count in below[:MOST_LISTED])
         more = f" and {len(below) - MOST_LISTED} more" if len(below) > MOST_LISTED else ""
-        return f"is a folder without DICOM files of its own: these folders below it hold some: {listed}{more}"
+        return f"is a folder without DICOM files of its own: give one of those below it that hold some: {listed}{more}"
     if found.unreadable:
         return (
             f"is a folder of which nothing could be read ({len(found.unreadable)} entries such as "
-            f"{found.unreadable[0]} cannot be opened): copy it again"
+            f"{found.unreadable[0]} cannot be opened or are damaged): copy it again"
         )
     return "is a folder without DICOM files: give an image file, or the folder that holds the slices"
 
@@ -188,8 +187,8 @@ def _notices(found: Found, offered: Sequence[Candidate], chosen: Candidate, name
         )
     if found.unreadable:
         notices.append(
-            f"{name}: {len(found.unreadable)} of its files, such as {found.unreadable[0]}, cannot be opened; if they "
-            "are slices, copy them again."
+            f"{name}: {len(found.unreadable)} of its files, such as {found.unreadable[0]}, cannot be opened or are "
+            "damaged; if they are slices, copy them again."
         )
     return notices
 

@@ -16,6 +16,7 @@ from .tags import (
     UIH_B_VALUE,
     number,
     numbers,
+    shape_of,
     word,
 )
 
@@ -109,8 +110,7 @@ def slice_of(path: Path, tags: Any) -> Slice:
     return Slice(
         path,
         0,
-        int(tags.Rows),
-        int(tags.Columns),
+        *shape_of(tags),
         position_of(numbers(tags, "ImagePositionPatient", 3)),
         axes_of(numbers(tags, "ImageOrientationPatient", 6)),
         pixel_spacing_of(numbers(tags, "PixelSpacing", 2)),

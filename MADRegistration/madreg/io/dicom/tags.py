@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,23 @@ _KEYWORDS = (
 _PRIVATE = (SIEMENS_B_VALUE, SIEMENS_GRADIENT, GE_B_VALUE, PHILIPS_B_VALUE, UIH_B_VALUE, MOSAIC_TILES, CSA_HEADER)
 
 
+@cache
+def _pydicom() -> Any:
+    """The package, told to be silent about values that bend the standard.
+
+    Raises:
+        UnreadableError: if it is not installed.
+    """
+    try:
+        import pydicom
+        import pydicom.config
+    except ImportError as error:
+        raise UnreadableError("needs the package pydicom to be read: install it (pip install pydicom)") from error
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    warnings.filterwarnings("ignore", module="pydicom")
+    return pydicom
+
+
 def read_tags(path: Path, pixels: bool = False) -> Any | None:
     """The header of a file, a ``pydicom.Dataset``; None if it is no DICOM image.
 
@@ -35,29 +53,42 @@ def read_tags(path: Path, pixels: bool = False) -> Any | None:
 
     Raises:
         UnreadableError: if pydicom is not installed.
+        DamagedDicomError: if it is a DICOM image that is damaged.
         OSError: if the file cannot be opened.
     """
+    pydicom = _pydicom()
+    tags = None if pixels else [_tag(key) for key in (*_KEYWORDS, *_PRIVATE)]
     try:
-        import pydicom
-        from pydicom.errors import InvalidDicomError
-    except ImportError as error:
-        raise UnreadableError("needs the package pydicom to be read: install it (pip install pydicom)") from error
-    tags = None if pixels else [*_KEYWORDS, *_PRIVATE]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of values that bend the standard
-        try:
-            dataset = pydicom.dcmread(
-                path, stop_before_pixels=not pixels, specific_tags=tags, force=_begins_like_dicom(path)
-            )
-            if "Rows" not in dataset or "Columns" not in dataset:
-                return None
-        except InvalidDicomError:
-            return None
-        except OSError:
-            raise
-        except Exception:  # pydicom raises many kinds for damaged files
-            return None
+        dataset = pydicom.dcmread(
+            path, stop_before_pixels=not pixels, specific_tags=tags, force=_begins_like_dicom(path)
+        )
+    except pydicom.errors.InvalidDicomError:
+        return None
+    except OSError:
+        raise
+    except Exception as error:  # pydicom raises many kinds for damaged files
+        raise DamagedDicomError(path.name) from error
+    if shape_of(dataset) is None:
+        if _is_image(dataset):
+            raise DamagedDicomError(path.name)
+        return None
     return dataset
+
+
+class DamagedDicomError(Exception):
+    """A DICOM image whose header cannot be read."""
+
+
+def _is_image(dataset: Any) -> bool:
+    """Whether a file without image size should have one; reports, plans, and directories have none."""
+    kind = value(dataset, "SOPClassUID")
+    return kind is None or "Image Storage" in str(getattr(kind, "name", ""))
+
+
+def shape_of(tags: Any) -> tuple[int, int] | None:
+    """Rows and columns of a file; None if they are missing or damaged."""
+    rows, columns = number(tags, "Rows"), number(tags, "Columns")
+    return (int(rows), int(columns)) if rows and columns and min(rows, columns) >= 1 else None
 
 
 def _begins_like_dicom(path: Path) -> bool:
@@ -76,10 +107,19 @@ def looks_like_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM" or _begins_like_dicom(path)
 
 
+@cache
+def _tag(key: str | int) -> Any:
+    """pydicom's tag of a keyword or a number; looking it up each time takes as long as reading the file."""
+    from pydicom.tag import Tag
+
+    return Tag(key)
+
+
 def value(dataset: Any, key: str | int) -> Any:
     """The value of an element by keyword or tag; None if it is missing, empty or damaged."""
     try:
-        found = dataset.get(key) if isinstance(key, str) else dataset[key].value if key in dataset else None
+        tag = _tag(key)
+        found = dataset[tag].value if tag in dataset else None
     except Exception:  # pydicom decodes values when they are asked for
         return None
     return None if found is None or found == "" or (hasattr(found, "__len__") and not len(found)) else found

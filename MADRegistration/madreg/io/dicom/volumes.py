@@ -49,7 +49,7 @@ def volumes_of(slices: Iterable[Slice]) -> list[VolumeSlices]:
         parts = _divided(plane, list(_names(plane)))
         for part, words in parts:
             if len(planes) > 1 and len(parts) == 1:
-                words = (f"{len(part)} slices of {part[0].columns} x {part[0].rows}",)
+                words = (in_words_of_size(part),)
             volumes.append(VolumeSlices(tuple(_sorted(part)), ", ".join(words)))
     return sorted(volumes, key=lambda volume: min(one.order for one in volume.slices))
 
@@ -150,3 +150,8 @@ def _sorted(slices: list[Slice]) -> list[Slice]:
         return sorted(slices, key=lambda one: one.order)
     normal = slices[0].normal
     return sorted(slices, key=lambda one: float(one.position @ normal))
+
+
+def in_words_of_size(slices: Sequence[Slice]) -> str:
+    """For the user, such as ``40 slices of 256 x 256``."""
+    return f"{len(slices)} slice{'s' if len(slices) != 1 else ''} of {slices[0].columns} x {slices[0].rows}"

@@ -73,7 +73,7 @@ def test_a_scout_in_the_series_is_left_out(tmp_path, dicom, straight, off_mm):
     dicom.write_slices(folder, np.array([[0.0, -100, 80]]), sagittal, first=900)
     image, source = open_image(folder)
     assert image.GetSize() == (32, 40, 16) and off_mm(image) < 0.1
-    assert "2 volumes in 1 DICOM series" in source.notices[0] and "1 slices of 32 x 40" in source.notices[0]
+    assert "2 volumes in 1 DICOM series" in source.notices[0] and "1 slice of 32 x 40" in source.notices[0]
 
 
 def test_one_place_four_times_is_no_stack(tmp_path, dicom):
@@ -98,7 +98,7 @@ def test_pipes_and_dangling_links_beside_the_slices(tmp_path, dicom, straight, o
     (folder / "notes.txt").write_text("not a slice")
     image, source = open_image(folder)
     assert image.GetSize()[2] == 12 and off_mm(image) < 0.1
-    assert len(source.notices) == 1 and "dangling.dcm, cannot be opened" in source.notices[0]
+    assert len(source.notices) == 1 and "dangling.dcm, cannot be opened or are damaged" in source.notices[0]
 
 
 def test_a_series_is_chosen_by_its_uid_or_number(tmp_path, dicom, straight):
@@ -115,7 +115,7 @@ def test_a_series_is_chosen_by_its_uid_or_number(tmp_path, dicom, straight):
 def test_folders_below_are_named(tmp_path, dicom, straight):
     dicom.write_slices(tmp_path / "study/one", straight(12))
     dicom.write_slices(tmp_path / "study/two", straight(9))
-    with pytest.raises(InputError, match="these folders below it hold some") as caught:
+    with pytest.raises(InputError, match="give one of those below it that hold some") as caught:
         open_image(tmp_path / "study")
     assert f"{tmp_path / 'study/one'} (12 files)" in str(caught.value) and "two (9 files)" in str(caught.value)
 

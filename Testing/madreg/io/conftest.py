@@ -9,10 +9,8 @@ import pytest
 
 @pytest.fixture(scope="session")
 def dicom():
-    """The module files_to_read.py beside this file: functions that write DICOM files."""
-    specification = importlib.util.spec_from_file_location(
-        "files_to_read", Path(__file__).with_name("files_to_read.py")
-    )
+    """The module dicom_files.py beside this file: functions that write DICOM files."""
+    specification = importlib.util.spec_from_file_location("dicom_files", Path(__file__).with_name("dicom_files.py"))
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module

@@ -1,0 +1,33 @@
+"""Volumes without the slow change of brightness that a coil gives them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from .smoothing import smooth
+from .volume import Volume
+
+DARKEST = 0.25  # of the mean brightness: what is darker all around is not amplified any further
+BRIGHT, CLAMP = 0.98, 1.2  # the quantile of the data that becomes 1, and where intensities end
+SAMPLES = 200_000
+
+
+def flattened(volume: Volume, sigma: float) -> Volume:
+    """The volume divided by the mean brightness around every voxel.
+
+    A shaded scan has another histogram at every place, so mutual information rewards a pose that keeps to one side of
+    it.  Whether what is divided out is shading or anatomy does not matter, as long as it is done to both scans.
+
+    Args:
+        sigma: mm, deviation of the Gaussian over which brightness is averaged.
+    """
+    content = (volume.mask & volume.foreground).float()
+    shown = volume.data * content
+    around, share = smooth(torch.stack([shown, content]), (sigma / volume.grid.spacing).tolist())
+    mean = shown.sum() / content.sum().clamp(min=1)
+    values = volume.data / torch.maximum(around / share.clamp(min=1e-3), DARKEST * mean).clamp(min=1e-6)
+    known = values[volume.mask]
+    top = torch.quantile(known[:: max(1, len(known) // SAMPLES)], BRIGHT).clamp(min=1e-6)
+    return replace(volume, data=(values / top).clamp(0, CLAMP) * volume.mask)
