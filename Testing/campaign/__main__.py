@@ -13,7 +13,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: children are fork
 
 from madreg.system import process
 
-SMALL = {"inputs": 90, "writes": 24, "interrupts": 16, "processes": 2, "lines": 30, "runs": 4, "cancels": 2}
+SMALL = {"inputs": 90, "writes": 12, "interrupts": 8, "processes": 1, "lines": 30, "runs": 4, "cancels": 2}
 LARGE = {"inputs": 2000, "writes": 500, "interrupts": 160, "processes": 40, "lines": 300, "runs": 1000, "cancels": 100}
 
 

@@ -6,16 +6,17 @@ import os
 import resource
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from . import outcomes
 
 MEMORY = 4 << 30  # bytes that a child may allocate
 POLL_SECONDS = 0.004
+BLOCKED = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,11 @@ class Ending:
 
 
 def run(
-    function: Callable[[], int], limit: float = 30.0, signals: tuple[tuple[float, int], ...] = (), files: int = -1
+    function: Callable[[], int],
+    limit: float = 30.0,
+    signals: tuple[tuple[float, int], ...] = (),
+    files: int = -1,
+    prepare: Callable[[], None] = lambda: None,
 ) -> Ending:
     """Call ``function`` in a child, whose exit status is what it returns.
 
@@ -55,26 +60,34 @@ def run(
         limit: seconds after which the child is killed.
         signals: seconds after the start, and the signal to send then.
         files: bytes that a file may have, as on a full disk; -1 for no limit.
+        prepare: what the child does before signals reach it.
     """
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        sys.stdout.flush()
-        began = time.monotonic()
-        child = os.fork()
-        if child == 0:
-            _be_child(function, out.fileno(), err.fileno(), files)
-        status, hung = _wait(child, began, limit, list(signals))
-        seconds = time.monotonic() - began
-        texts = []
-        for stream in (out, err):
-            stream.seek(0)
-            texts.append(stream.read().decode("utf-8", "replace"))
-        return Ending(os.waitstatus_to_exitcode(status), hung, *texts, seconds)
+    pipes = [os.pipe() for _ in range(2)]  # not files, which could be too large as well
+    sys.stdout.flush()
+    began = time.monotonic()
+    signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+    child = os.fork()
+    if child == 0:
+        os.dup2(pipes[0][1], 1)
+        os.dup2(pipes[1][1], 2)
+        prepare()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+        _be_child(function, files)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+    streams = []
+    for read, write in pipes:
+        os.close(write)
+        os.set_blocking(read, False)
+        streams.append(read)
+    status, hung, texts = _wait(child, began, limit, list(signals), streams)
+    seconds = time.monotonic() - began
+    for stream in streams:
+        os.close(stream)
+    return Ending(os.waitstatus_to_exitcode(status), hung, *texts, seconds)
 
 
-def _be_child(function: Callable[[], int], out: int, err: int, files: int) -> None:
+def _be_child(function: Callable[[], int], files: int) -> None:
     try:
-        os.dup2(out, 1)
-        os.dup2(err, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         with open("/proc/self/statm") as stream:
             used = int(stream.read().split()[0]) * resource.getpagesize()
@@ -85,8 +98,6 @@ def _be_child(function: Callable[[], int], out: int, err: int, files: int) -> No
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
     except BaseException:
-        if files >= 0:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         traceback.print_exc()
         status = 99
     try:
@@ -96,12 +107,19 @@ def _be_child(function: Callable[[], int], out: int, err: int, files: int) -> No
         os._exit(status)
 
 
-def _wait(child: int, began: float, limit: float, signals: list[tuple[float, int]]) -> tuple[int, bool]:
-    hung = False
+def _wait(
+    child: int, began: float, limit: float, signals: list[tuple[float, int]], streams: list[int]
+) -> tuple[int, bool, list[str]]:
+    """The status of a child, whether it had to be killed, and what it printed."""
+    hung, printed = False, [b"", b""]
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
+        for number, stream in enumerate(streams):
+            with suppress(BlockingIOError):
+                while data := os.read(stream, 1 << 16):
+                    printed[number] += data
         if done:
-            return status, hung
+            return status, hung, [text.decode("utf-8", "replace") for text in printed]
         now = time.monotonic() - began
         if signals and now >= signals[0][0]:
             os.kill(child, signals.pop(0)[1])

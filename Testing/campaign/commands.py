@@ -41,9 +41,11 @@ def run(counts: outcomes.Counts, number: int, seed: int, place: Place, each: Cal
             printed, hung = process.communicate(), True
         seconds = time.monotonic() - began
         ending = children.Ending(process.returncode, hung, *printed, seconds)
+        early = "KeyboardInterrupt" in ending.err and f"{os.sep}madreg{os.sep}" not in ending.err
+        outcome = outcomes.EARLY if early else interrupted(ending, state(out, names, before))
         counts.add(
             f"process interrupted by {sent.name}",
-            interrupted(ending, state(out, names, before)),
+            outcome,
             f"seed {seed} trial {trial}, {ending.brief()}",
         )
         each()

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from madreg.commands import main as cli
+from madreg.io import reading
 from madreg.network import weights
 from madreg.pipeline import registration
 
@@ -18,9 +19,10 @@ from . import children, outcomes, scans
 from .damage import Damage, damage
 
 LIMIT_SECONDS = 60.0
+NOTICE = "the user is told something"
 
 
-class Read(Exception):
+class ReadingEnds(Exception):  # noqa: N818 (no error)
     """Both scans were read; the registration would begin."""
 
 
@@ -32,15 +34,23 @@ def read_only(folder: Path, scan: Path, role: int) -> Callable[[], int]:
         digest = hashlib.sha256(volume.data.numpy().tobytes() + volume.mask.numpy().tobytes())
         digest.update(np.round(volume.grid.matrix, 3).tobytes())
         print(digest.hexdigest())
-        raise Read
+        raise ReadingEnds
+
+    real = reading.read_scan
+
+    def read(path, mask=None):
+        loaded = real(path, mask)
+        if Path(path) == scan and loaded.notices:
+            print(NOTICE)
+        return loaded
 
     def work() -> int:
-        registration.register = begin
+        registration.register, reading.read_scan = begin, read
         paths = [folder / "good.nii.gz", folder / "good.nii.gz"]
         paths[role] = scan
         try:
             return cli.main(["register", *map(str, paths), "--transform", str(folder / "out.tfm"), "--device", "cpu"])
-        except Read:
+        except ReadingEnds:
             sys.stdout.flush()
             return 0
 
@@ -64,8 +74,6 @@ def run(counts: outcomes.Counts, number: int, seed: int, folder: Path, each: Cal
         path, done = _damaged(intact[name], name, folder / f"trial{trial}", rng)
         ending = children.run(read_only(folder, path, int(rng.integers(2))), LIMIT_SECONDS)
         outcome = _outcome(ending, done, digests[name])
-        if outcome in outcomes.BAD:
-            print(f"{name}: {done.kind}: {outcome}, trial {trial}, {ending.seconds:.1f} s", file=sys.stderr, flush=True)
         counts.add(f"{name}: {done.kind}", outcome, f"seed {seed} trial {trial}, {ending.brief()}")
         if outcome not in outcomes.BAD:
             shutil.rmtree(folder / f"trial{trial}")
@@ -97,6 +105,8 @@ def _outcome(ending: children.Ending, done: Damage, digest: str) -> str:
         return outcomes.STRANGE
     if ending.out.strip() == digest:
         return outcomes.INTACT
-    if not done.detectable or ending.err.startswith("Note: "):
+    if NOTICE in ending.out:
+        return outcomes.TOLD
+    if not done.detectable:
         return outcomes.UNDETECTABLE
     return outcomes.TAKEN

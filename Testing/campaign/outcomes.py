@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 
 REFUSED = "refused in one sentence"
 INTACT = "read, and what was read is intact"
+TOLD = "read otherwise, with a notice"
 UNDETECTABLE = "read; the format has no checksum for what was changed"
 WRITTEN = "all files new and complete"
 UNCHANGED = "refused in one sentence, all former files as they were"
 STOPPED = "stopped in one sentence, all files old or all new"
+EARLY = "stopped by Python itself, before the first line of madreg"
 UNDONE = "killed; the next run found or restored a complete set"
 ANSWERED = "one error, and the worker goes on"
 CANCELLED = "gone at once, nothing left"
@@ -39,6 +42,7 @@ class Counts:
         self.counts[kind, outcome] += 1
         if outcome in BAD:
             self.bad.append(f"{kind}: {outcome}: {detail}")
+            print(self.bad[-1], file=sys.stderr, flush=True)
 
     def total(self, outcome: str) -> int:
         return sum(count for (_, one), count in self.counts.items() if one == outcome)

@@ -7,7 +7,6 @@ import os
 import select
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -55,12 +54,11 @@ class Worker:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [sys.executable, worker.__file__, str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.log,
+            stderr=subprocess.DEVNULL,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         self.rest = b""

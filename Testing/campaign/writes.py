@@ -65,7 +65,7 @@ class Place:
         out.mkdir()
         names, command = [], list(self.command)
         for option, choices in OUTPUTS.items():
-            if option == "--transform" or rng.random() < 0.6:
+            if option == "--transform" or rng.random() < (0.2 if option == "--overlay" else 0.6):
                 names.append(choices[rng.integers(len(choices))])
                 command += [option, str(out / names[-1])]
         for name in names:
@@ -173,12 +173,13 @@ def run_interrupts(counts: outcomes.Counts, number: int, seed: int, place: Place
         times = sorted(rng.uniform(0, 1.2 * longest, 1 + trial % 3 // 2))
 
         def work(command=command, trial=trial) -> int:
-            entry.stop_at_once_on_signals()
             if trial % 4 == 0:
                 registration.register = place.real
             return cli.main(command, restore=False)
 
-        ending = children.run(work, 120.0, signals=tuple((at, sent) for at in times))
+        ending = children.run(
+            work, 120.0, signals=tuple((at, sent) for at in times), prepare=entry.stop_at_once_on_signals
+        )
         counts.add(
             f"interrupted by {sent.name}",
             interrupted(ending, state(out, names, before)),

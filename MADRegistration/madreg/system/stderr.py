@@ -14,13 +14,16 @@ from contextlib import contextmanager
 
 _lock = threading.Lock()
 _allowed = 0  # blocks of allow_silencing
-_silent = 0  # blocks of code that want it, in all threads
-_saved = -1  # where stderr went before
+_silent = 0  # blocks of silenced, in all threads
+_saved = -1  # where stderr went before; -1 while it goes there
 
 
 @contextmanager
 def allow_silencing() -> Iterator[None]:
-    """Have :func:`silenced` work in this process while the block runs."""
+    """Have :func:`silenced` work in this process while the block runs.
+
+    Afterwards stderr is there, even if another thread is still in a block of :func:`silenced`.
+    """
     global _allowed
     with _lock:
         _allowed += 1
@@ -29,6 +32,8 @@ def allow_silencing() -> Iterator[None]:
     finally:
         with _lock:
             _allowed -= 1
+            if not _allowed:
+                _give_back()
 
 
 @contextmanager
@@ -37,34 +42,36 @@ def silenced() -> Iterator[None]:
 
     Threads may overlap: the last one to end gives it back.
     """
-    if not _begin():
-        yield
-        return
+    global _silent
+    with _lock:
+        _silent += 1
+        if _allowed:
+            _take()
     try:
         yield
     finally:
-        _end()
+        with _lock:
+            _silent -= 1
+            if not _silent:
+                _give_back()
 
 
-def _begin() -> bool:
-    global _silent, _saved
-    with _lock:
-        if not _allowed:
-            return False
-        if not _silent:
-            if sys.stderr is not None:
-                sys.stderr.flush()
-            _saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, 2)
-            os.close(nowhere)
-        _silent += 1
-        return True
+def _take() -> None:
+    global _saved
+    if _saved != -1:
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    _saved = saved
 
 
-def _end() -> None:
-    global _silent
-    with _lock:
-        _silent -= 1
-        if not _silent:
-            os.dup2(_saved, 2)
-            os.close(_saved)
+def _give_back() -> None:
+    global _saved
+    if _saved == -1:
+        return
+    os.dup2(_saved, 2)
+    os.close(_saved)
+    _saved = -1

@@ -3,10 +3,12 @@
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -569,4 +571,136 @@ def test_ctrl_c_is_one_sentence_and_no_file(scans, number):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert_one_sentence(err)
+    assert list((scans / "out").iterdir()) == []
+
+
+# --- surroundings ---------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_registration_has_its_own_status_and_writes_no_transform(scans, fake_register, monkeypatch, capsys):
+    outputs = ["--report", scans / "out" / "r.json", "--resampled", scans / "out" / "r.nii.gz"]
+    succeed = registration.register
+    monkeypatch.setattr(registration, "register", lambda *args: replace(succeed(*args), quality=None))
+    assert cli.main(register_arguments(scans, *outputs, "--quiet")) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert_one_sentence(err)
+    assert "t.tfm and" in err and "r.nii.gz were not written" in err and "--keep-failed" in err
+    assert [path.name for path in (scans / "out").iterdir()] == ["r.json"]
+    assert json.loads((scans / "out" / "r.json").read_text())["verdict"] == "failed"
+    assert cli.main(register_arguments(scans, *outputs, "--quiet", "--keep-failed")) == 3
+    assert capsys.readouterr() == ("", "")
+    assert sorted(path.name for path in (scans / "out").iterdir()) == ["r.json", "r.nii.gz", "t.tfm"]
+
+
+def test_the_report_has_the_inputs_and_the_hash_of_the_weights(scans, fake_register, capsys):
+    assert cli.main(register_arguments(scans, "--report", scans / "out" / "r.json")) == 0
+    report = json.loads((scans / "out" / "r.json").read_text())
+    assert report["weights_sha256"] == "0" * 64
+    assert report["fixed"]["name"].endswith("fixed.nii.gz") and report["moving"]["size"] == [28, 24, 20]
+    assert report["moving"]["spacing_mm"] == [4.0, 4.0, 4.0] and report["fixed"]["notices"] == []
+
+
+def test_the_card_of_the_weights_is_not_overwritten(scans, fake_register, capsys):
+    (scans / "out" / "mine.json").write_text("the card")
+    options = ["--weights", scans / "out" / "mine.pt", "--report", scans / "out" / "mine.json"]
+    assert cli.main(register_arguments(scans, *options)) == 1
+    assert "mine.json is an input and would be overwritten" in capsys.readouterr().err
+    assert (scans / "out" / "mine.json").read_text() == "the card"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names of any bytes")
+@pytest.mark.parametrize("role", ["input", "output"])
+def test_a_name_that_is_not_utf8_is_one_sentence(scans, fake_register, capsys, role):
+    name = os.fsdecode(os.fsencode(scans) + b"/out/caf\xe9")
+    arguments = register_arguments(scans, "--report", name + ".json" if role == "output" else scans / "out" / "r.json")
+    if role == "input":
+        os.rename(scans / "moving.nii.gz", name + ".nii.gz")
+        arguments[2] = name + ".nii.gz"
+    assert cli.main(arguments) == 1
+    err = capsys.readouterr().err
+    assert_one_sentence(err)
+    assert r"caf\udce9" in err and "not UTF-8" in err and fake_register == []
+
+
+def test_names_with_dollars_and_line_breaks(scans, fake_register, capsys, recwarn):
+    moving = scans / "$a_b^c$\n日本.nii.gz"
+    os.rename(scans / "moving.nii.gz", moving)
+    arguments = register_arguments(scans, "--overlay", scans / "out" / "$x^$.png")
+    arguments[2] = str(moving)
+    assert cli.main(arguments) == 0
+    assert (scans / "out" / "$x^$.png").stat().st_size > 1000
+    assert capsys.readouterr().err == "Note: Something to know.\n" and len(recwarn) == 0
+
+
+QUICK = """
+import sys
+from types import SimpleNamespace
+from madreg import __main__ as entry
+from madreg.network import weights
+from madreg.pipeline import registration
+from madreg.pipeline.result import Result
+from madreg.image.transform import Transform
+weights.load = lambda *args, **options: (None, {"sha256": "0" * 64})
+def register(fixed, moving, settings, progress=None):
+    quality = SimpleNamespace(verdict="check", consensus=0.9, flip_ratio=2.0, flip_margin=None, little_overlap=False)
+    identity = Transform.identity()
+    return Result(identity, identity, settings, [], 1.0, "CPU", 2.0, 1.0, "blocks", 0.9, quality)
+registration.register = register
+entry.command()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("redirection", "status", "said"),
+    [
+        ("2>&-", 0, ""),
+        ("<&- >&- 2>&-", 0, ""),
+        (">/dev/full", 1, "The results cannot be printed (No space left on device): the files are complete.\n"),
+        ("| true", 0, None),
+        ("MPLBACKEND=nonsense", 0, ""),
+        ("PYTHONIOENCODING=ascii", 0, ""),
+    ],
+)
+def test_streams_that_are_closed_full_or_of_another_encoding(scans, redirection, status, said):
+    name, place = ("", redirection) if "=" not in redirection else (redirection, "")
+    moving = scans / "bild_ä.nii.gz"
+    os.rename(scans / "moving.nii.gz", moving)
+    (scans / "run.py").write_text(QUICK)
+    arguments = register_arguments(scans, "--overlay", scans / "out" / "o.png", "--report", scans / "out" / "ä.json")
+    arguments[2] = str(moving)
+    line = f"{name} {shlex.join([sys.executable, str(scans / 'run.py'), *arguments])} {place}"
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=environment)
+    assert done.returncode == status, done.stderr
+    assert said is None or done.stderr == said
+    assert sorted(path.name for path in (scans / "out").iterdir()) == ["o.png", "t.tfm", "ä.json"]
+    assert json.loads((scans / "out" / "ä.json").read_text())["verdict"] == "check"  # whole, and no message in it
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_before_the_command_line_is_read_is_one_sentence(number):
+    code = (
+        "import os, signal, sys\nfrom madreg import __main__ as entry\nentry.stop_at_once_on_signals()\n"
+        f"os.kill(os.getpid(), {int(number)})\nimport time; time.sleep(60)"
+    )
+    process = run_process(code=code)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert_one_sentence(err)
+
+
+def test_an_interrupt_that_became_another_error_is_still_an_interrupt(scans, monkeypatch, capsys):
+    def swallowed(*_):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    monkeypatch.setattr(weights, "load", swallowed)
+    assert cli.main(register_arguments(scans)) == 130
+    assert_one_sentence(capsys.readouterr().err)
     assert list((scans / "out").iterdir()) == []

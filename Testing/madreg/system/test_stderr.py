@@ -45,3 +45,22 @@ def test_threads_may_overlap(allowed, capfd):
     thread.join()
     os.write(2, b"from us")
     assert capfd.readouterr().err == "from us"
+
+
+def test_at_the_end_of_a_command_stderr_is_there_though_a_thread_still_reads(capfd):
+    began, ended = threading.Event(), threading.Event()
+
+    def read():
+        with silenced():
+            began.set()
+            ended.wait(10)
+
+    thread = threading.Thread(target=read)
+    with allow_silencing():
+        thread.start()
+        assert began.wait(10)
+    os.write(2, b"the error")
+    ended.set()
+    thread.join()
+    os.write(2, b", and more")
+    assert capfd.readouterr().err == "the error, and more"

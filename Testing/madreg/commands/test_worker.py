@@ -1,0 +1,124 @@
+"""The lines that a worker reads, without a process; see also the campaign."""
+
+import io
+import json
+import queue
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from madreg.commands import worker
+from madreg.errors import InputError
+from madreg.image.geometry import Grid
+
+
+@pytest.mark.parametrize(
+    ("line", "job", "said"),
+    [
+        (b"not json", None, "not JSON"),
+        (b"\xff\xfe", None, "not JSON"),
+        (b"[" * 100_000, None, "not JSON"),
+        (b"[1, 2]", None, "not an object"),
+        (b"3", None, "not an object"),
+        (b"{}", None, "none of register, compare, quit"),
+        (b'{"command": "dance", "job": 4}', 4, "none of register"),
+        (b'{"command": ["register"], "job": 4}', 4, "none of register"),
+        (b'{"command": "register"}', None, "no job number"),
+        (b'{"command": "register", "job": true}', None, "no job number"),
+        (b'{"command": "register", "job": {}}', None, "no job number"),
+    ],
+)
+def test_a_line_that_cannot_be_understood_says_why(line, job, said):
+    with pytest.raises(worker.BadCommand, match=said) as caught:
+        worker.parse(line)
+    assert caught.value.job == job and "\n" not in str(caught.value)
+
+
+class Ended(BaseException):
+    pass
+
+
+def heard(monkeypatch, stream: bytes, folder=None):
+    """What is queued and what is said of a stream, and that the process ends with it."""
+
+    def end(status):
+        raise Ended(status)
+
+    monkeypatch.setattr(worker.os, "_exit", end)
+    commands, events = queue.Queue(), []
+    with pytest.raises(Ended):
+        worker.listen(io.BytesIO(stream), commands, lambda event, **fields: events.append((event, fields)), folder)
+    return [commands.get() for _ in range(commands.qsize())], events
+
+
+def test_one_bad_line_gives_one_error_and_the_next_is_heard(monkeypatch, tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    good = {"command": "compare", "job": 3}
+    long = b"x" * (3 * worker.LONGEST_LINE)
+    stream = b"\n".join([b"nonsense", b"", long, json.dumps(good).encode(), b'{"command": "quit"}', b"{"])
+    commands, events = heard(monkeypatch, stream, str(folder))
+    assert commands == [good, {"command": "quit"}]
+    assert [(event, fields["job"], fields["kind"]) for event, fields in events] == [("error", None, "input")] * 3
+    assert not folder.exists()
+
+
+def test_a_listener_that_fails_ends_the_process(monkeypatch):
+    class Broken(io.BytesIO):
+        def readline(self, *_):
+            raise MemoryError
+
+    monkeypatch.setattr(worker.os, "_exit", lambda status: (_ for _ in ()).throw(Ended(status)))
+    with pytest.raises(Ended):
+        worker.listen(Broken(), queue.Queue(), lambda *_, **__: None, None)
+
+
+@pytest.fixture
+def description(tmp_path):
+    grid = Grid((12, 11, 10), np.diag([3.0, 3.0, 3.0, 1.0]))
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random(grid.shape).astype(np.float32))
+    return {"name": "CT", "voxels": str(tmp_path / "a.npy"), "matrix": grid.matrix.tolist(), "mask": None}
+
+
+def test_an_image_and_its_mask_are_read(description, tmp_path):
+    np.save(tmp_path / "m.npy", np.ones((5, 5, 5), np.uint8))
+    description["mask"] = {"voxels": str(tmp_path / "m.npy"), "matrix": np.diag([3.0, 3.0, 3.0, 1.0]).tolist()}
+    scan = worker.ScanArray(description)
+    scan.check()
+    loaded = scan.load()
+    assert loaded.name == "CT" and loaded.mask[:5, :5, :5].all() and loaded.mask.sum() == 125
+    assert isinstance(loaded.image, sitk.Image)
+
+
+@pytest.mark.parametrize("name", ["voxels", "matrix", "name"])
+@pytest.mark.parametrize("value", [None, 3, {}])
+def test_a_part_that_is_missing_or_wrong_is_named(description, name, value):
+    description[name] = value
+    with pytest.raises(InputError, match=f'no usable "{name}"'):
+        worker.ScanArray(description).check()
+
+
+@pytest.mark.parametrize("matrix", [[], [[1]], [[float("nan")] * 4] * 4, [[0.0] * 4] * 4, [["a"] * 4] * 4])
+def test_a_matrix_that_is_none_is_refused(description, matrix):
+    description["matrix"] = matrix
+    with pytest.raises(InputError, match="CT "):
+        worker.ScanArray(description).load()
+
+
+def test_a_file_that_is_cut_off_is_refused(description, tmp_path):
+    data = (tmp_path / "a.npy").read_bytes()
+    for length in (0, 5, 100, len(data) - 4):
+        (tmp_path / "a.npy").write_bytes(data[:length])
+        with pytest.raises(InputError, match="CT was not passed on completely"):
+            worker.ScanArray(description).load()
+
+
+def test_the_worker_goes_on_after_a_command_with_wrong_settings(description):
+    events = []
+    command = {"command": "register", "job": 8, "fixed": description, "moving": description, "settings": {"seed": -1}}
+    worker.answer(command, lambda event, **fields: events.append((event, fields)))
+    assert events == [
+        ("error", {"job": 8, "kind": "input", "message": events[0][1]["message"]}),
+    ]
+    assert 'random seed "-1"' in events[0][1]["message"]
