@@ -66,7 +66,9 @@ class Volume:
         return self.data.device
 
     def to(self, device: torch.device | str) -> Volume:
-        """The same volume on another torch device."""
+        """The same volume on another torch device; itself, with all that was made of it, if it is there already."""
+        if torch.device(device) == self.device:
+            return self
         return replace(self, data=self.data.to(device), mask=self.mask.to(device))
 
     def _inverse(self, like: torch.Tensor) -> torch.Tensor:
