@@ -1,4 +1,4 @@
-"""A volume that shows how two volumes fit where they lie now: a checkerboard of both, or edges of one on the other."""
+"""A volume that shows how two volumes fit where they lie now: a checkerboard of both."""
 
 from __future__ import annotations
 
@@ -15,24 +15,21 @@ from .client import WorkerClient
 from .job import SceneJob
 from .voxels import setVoxels
 
-NAMES = {"checkerboard": "Checkerboard of {moving} and {fixed}", "edges": "Edges of {moving} on {fixed}"}
-
+KIND = "checkerboard"
+NAME = "Checkerboard of {moving} and {fixed}"
 
 OF = "MADRegistrationComparisonOf"
 """Node reference to the fixed volume."""
 
 
-def isComparisonShown(fixed: slicer.vtkMRMLNode) -> bool:
-    """Whether a slice view shows a comparison with this fixed volume, on whose grid it lies."""
+def isShown(fixed: slicer.vtkMRMLNode) -> bool:
+    """Whether a slice view shows a checkerboard with this fixed volume, on whose grid it lies."""
     shown = [slicer.mrmlScene.GetNodeByID(view.GetBackgroundVolumeID() or "") for view in views.compositeNodes()]
     return any(node is not None and node.GetNodeReference(OF) is fixed for node in shown)
 
 
 class SceneComparison(SceneJob):
-    """Makes the volume; a former one of the same pair and kind is overwritten.
-
-    Args:
-        kind: ``checkerboard`` or ``edges``.
+    """Makes the volume; a former one of the same pair is overwritten.
 
     Attributes:
         node: for ``done``, the volume, on the grid of the fixed one, 0 to 255.
@@ -43,11 +40,9 @@ class SceneComparison(SceneJob):
         client: WorkerClient,
         fixed: slicer.vtkMRMLScalarVolumeNode,
         moving: slicer.vtkMRMLScalarVolumeNode,
-        kind: str,
         **options: Any,
     ) -> None:
         super().__init__(client, fixed, moving, **options)
-        self.kind = kind
         self.node: slicer.vtkMRMLScalarVolumeNode | None = None
 
     def _prepare(self) -> None:
@@ -59,7 +54,7 @@ class SceneComparison(SceneJob):
     def _command(self) -> Iterator[None]:
         return {
             "command": "compare",
-            "kind": self.kind,
+            "kind": KIND,
             "fixed": (yield from self._write(self.fixed, "fixed")),
             "moving": (yield from self._write(self.moving, "moving")),
             "output": str(self._outputPath),
@@ -69,7 +64,7 @@ class SceneComparison(SceneJob):
         voxels = np.load(self._outputPath, allow_pickle=False)
         yield
         scene = self.fixed.GetScene()
-        name = NAMES[self.kind].format(fixed=self.fixed.GetName(), moving=self.moving.GetName())
+        name = NAME.format(fixed=self.fixed.GetName(), moving=self.moving.GetName())
         self.node = scene.GetFirstNode(name, "vtkMRMLScalarVolumeNode")
         if self.node is None:
             self.node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
@@ -78,6 +73,6 @@ class SceneComparison(SceneJob):
             display.SetAutoWindowLevel(False)
             display.SetWindowLevel(255, 127.5)
             self.node.SetAndObserveDisplayNodeID(display.GetID())
-        made.mark(self.node, self.kind)
+        made.mark(self.node, KIND)
         self.node.SetNodeReferenceID(OF, self.fixed.GetID())
         setVoxels(self.node, voxels, like=self.fixed)

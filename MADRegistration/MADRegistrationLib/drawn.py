@@ -10,6 +10,7 @@ import slicer
 import vtk
 
 from .hierarchy import carried
+from .made import KIND
 from .volumes import ijkToRas
 
 KINDS = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode", "vtkMRMLMarkupsNode", "vtkMRMLModelNode")
@@ -37,8 +38,8 @@ def drawnOn(volume: slicer.vtkMRMLScalarVolumeNode) -> list[slicer.vtkMRMLDispla
 
 def _isOnlyScan(volume: slicer.vtkMRMLScalarVolumeNode, parent: slicer.vtkMRMLTransformNode) -> bool:
     """Whether a transform carries no other scan."""
-    others = (node for node in carried(parent) if node is not volume and node.IsA("vtkMRMLVolumeNode"))
-    return all(node.IsA("vtkMRMLLabelMapVolumeNode") for node in others)
+    scans = (node for node in carried(parent) if node.IsA("vtkMRMLVolumeNode") and not node.GetAttribute(KIND))
+    return all(node is volume or node.IsA("vtkMRMLLabelMapVolumeNode") for node in scans)
 
 
 def _isLinked(node: slicer.vtkMRMLNode, volume: slicer.vtkMRMLScalarVolumeNode) -> bool:

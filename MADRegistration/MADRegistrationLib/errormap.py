@@ -16,7 +16,7 @@ import slicer
 
 from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
 
-from . import made, views, volumes
+from . import made, overlay, views, volumes
 from .before import ATTRIBUTE_PREFIX, ERROR_MAP
 from .voxels import VoxelsBefore, setVoxels
 
@@ -24,8 +24,8 @@ WORST_MM, WORST_POINT = ATTRIBUTE_PREFIX + "WorstMm", ATTRIBUTE_PREFIX + "WorstP
 """Attributes of the map: the largest value, and where: x y z, RAS mm, below the parent transforms of the map."""
 
 COLORS = "vtkMRMLColorTableNodeFileColdToHotRainbow.txt"
-FULL_MM = 20.0
-"""Error shown in the last colour."""
+FULL_MM = 5.0
+"""Error shown in the last color, unless the user chooses another."""
 
 OPACITY = 0.5
 
@@ -125,39 +125,44 @@ def find(fixed: slicer.vtkMRMLNode | None, moving: slicer.vtkMRMLNode | None) ->
     return transform.GetNodeReference(ERROR_MAP)
 
 
-def show(node: slicer.vtkMRMLScalarVolumeNode) -> None:
+def show(node: slicer.vtkMRMLScalarVolumeNode, fullMm: float = FULL_MM) -> None:
     """Lay the map over what the slice views show, with a legend.
 
-    It goes into the layer for labels, so that both volumes stay visible and can be blended below it.
+    Args:
+        fullMm: the error shown in the last color.
     """
-    hideAll()
-    views.setLabelLayer(node, OPACITY)
+    setScale(node, fullMm)
+    overlay.show(node, OPACITY)
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node.GetDisplayNode())
     legend.SetTitleText("Error (mm)")
-    legend.SetLabelFormat("%.0f")
-    legend.SetSize(0.09, 0.4)  # of the view
+    legend.SetLabelFormat("%.1f")
+    legend.SetSize(0.12, 0.5)  # of the view
+    legend.GetLabelTextProperty().SetFontSize(16)
+    legend.GetTitleTextProperty().SetFontSize(16)
     legend.SetVisibility(True)
     legend.Modified()  # else a view that shows the map only now leaves it out
+
+
+def setScale(node: slicer.vtkMRMLScalarVolumeNode, fullMm: float) -> None:
+    """Colors from 0 to so many mm."""
+    if node.GetDisplayNode() is not None:
+        node.GetDisplayNode().SetWindowLevelMinMax(0, fullMm)
 
 
 def hideAll() -> None:
     """Take every map out of the views."""
     for view in views.compositeNodes():
-        node = slicer.mrmlScene.GetNodeByID(view.GetLabelVolumeID() or "")
+        node = overlay.shownIn(view)
         if node is not None and node.GetAttribute(WORST_POINT):
             hide(node)
 
 
 def hide(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Take it out of the views; nothing happens to views that show another label layer."""
-    views.clearLabelLayer(node)
+    overlay.hide(node)
     legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(node.GetDisplayNode())
     if legend is not None:
-        legend.SetVisibility(isShown(node))
-
-
-def isShown(node: slicer.vtkMRMLScalarVolumeNode) -> bool:
-    return any(view.GetLabelVolumeID() == node.GetID() for view in views.compositeNodes())
+        legend.SetVisibility(False)
 
 
 def worst(node: slicer.vtkMRMLScalarVolumeNode) -> tuple[float, np.ndarray]:

@@ -12,22 +12,34 @@ import slicer
 
 from madreg.image.geometry import flip_world
 
-from .volumes import parentToWorld
+from .volumes import parentToWorld, toWorld
 
 
 class Frame:
     """Made from the fixed volume as it lies now.
 
+    Args:
+        initial: where the registration begins: the moving volume as if it lay under this transform.
+
     Attributes:
         fromWorld: 4x4, LPS mm of the world to LPS mm of the frame; the identity if there are no parent transforms.
+        movingFromWorld: the same for the moving volume, with the initial transform.
+
+    Raises:
+        InputError: if a transform is not linear.
     """
 
-    def __init__(self, fixed: slicer.vtkMRMLScalarVolumeNode) -> None:
+    def __init__(
+        self, fixed: slicer.vtkMRMLScalarVolumeNode, initial: slicer.vtkMRMLTransformNode | None = None
+    ) -> None:
         parents = flip_world(parentToWorld(fixed))
         u, _, vt = np.linalg.svd(parents[:3, :3])
         rigid = parents.copy()
         rigid[:3, :3] = u @ vt
         self.fromWorld = np.eye(4) if fixed.GetParentTransformNode() is None else np.linalg.inv(rigid)
+        self.movingFromWorld = self.fromWorld
+        if initial is not None:
+            self.movingFromWorld = self.fromWorld @ flip_world(toWorld(initial))
 
     @property
     def toWorld(self) -> np.ndarray:
@@ -36,4 +48,4 @@ class Frame:
 
     def inWorld(self, fixedToMoving: np.ndarray) -> np.ndarray:
         """A 4x4 transform between points of the frame as one between points of the world."""
-        return self.toWorld @ fixedToMoving @ self.fromWorld
+        return np.linalg.inv(self.movingFromWorld) @ fixedToMoving @ self.fromWorld

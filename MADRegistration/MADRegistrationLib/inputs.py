@@ -20,6 +20,7 @@ class Inputs:
     Attributes:
         transform: the output; if None, the transform of a former registration of the same two volumes, or a new one.
         along: nodes that move with the moving volume; see :func:`drawn.drawnOn`.
+        initial: where the registration begins: the moving volume as if it lay under this transform.
     """
 
     fixed: slicer.vtkMRMLScalarVolumeNode
@@ -29,6 +30,7 @@ class Inputs:
     transform: slicer.vtkMRMLLinearTransformNode | None = None
     resampled: slicer.vtkMRMLScalarVolumeNode | None = None
     along: tuple[slicer.vtkMRMLTransformableNode, ...] = ()
+    initial: slicer.vtkMRMLTransformNode | None = None
 
     def check(self) -> None:
         """Raise InputError, in one sentence, for what cannot be registered."""
@@ -44,6 +46,8 @@ class Inputs:
             reason = None if mask is None else masks.whyNotOn(mask, volume)
             if reason:
                 raise InputError(reason)
+        if self.initial is not None:
+            volumes.toWorld(self.initial)
         output = self.transform or ownTransform(self.fixed, self.moving)
         reason = None if output is None else whyNotOutput(output, self.fixed, self.moving)
         if reason:

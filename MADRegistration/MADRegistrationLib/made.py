@@ -23,3 +23,13 @@ def ids() -> list[str]:
 def isResult(transform: slicer.vtkMRMLTransformNode) -> bool:
     """Whether a transform is the result of a registration by this module."""
     return transform.GetAttribute(ATTRIBUTE_PREFIX + "Version") is not None
+
+
+def removePictures() -> None:
+    """Remove the volumes that can be made again at any time: checkerboards and edges."""
+    for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+        if node.GetAttribute(KIND) in ("checkerboard", "edges"):
+            display = node.GetDisplayNode()
+            node.GetScene().RemoveNode(node)
+            if display is not None and display.GetScene() is not None:
+                display.GetScene().RemoveNode(display)

@@ -10,17 +10,23 @@ from typing import Any, Protocol
 
 from madreg.errors import InputError
 
-from . import errormap, saved, views
+from . import edges, layouts, made, saved, tint, views
 from .batch import Batch, BatchView
 from .client import WorkerClient
 from .comparison import SceneComparison
+from .edges import SceneEdges
 from .inputs import Inputs
 from .inspection import Inspection, InspectionView
 from .parameters import _, settingsOf
+from .plots import ConvergencePlot
 from .registration import SceneRegistration
 from .result import Result, ResultView
 from .run import Run, RunView
 from .selection import Selection, SelectionView
+from .snapshot import Snapshot
+
+FAR_MM = 10.0
+"""The views are centered anew after a registration that moved the volume by more."""
 
 
 class View(SelectionView, RunView, ResultView, BatchView, InspectionView, Protocol):
@@ -29,6 +35,9 @@ class View(SelectionView, RunView, ResultView, BatchView, InspectionView, Protoc
     def setRevertEnabled(self, isEnabled: bool) -> None: ...
     def setPlotEnabled(self, isEnabled: bool) -> None: ...
     def setDevices(self, choices: list[tuple[str, str]], current: str) -> None: ...
+
+    def poll(self) -> None:
+        """Call :meth:`Panel.poll` from now on, as long as there is something to do."""
 
 
 class Panel:
@@ -47,8 +56,8 @@ class Panel:
         self.result = Result(view)
         self.inspection = Inspection(view)
         self.run = Run(view, client, self._onNext, self._onEnd)
-        self._layers: views.Layers | None = None
-        self._plot: dict[str, Any] = {}
+        self._snapshot: Snapshot | None = None
+        self._plot = ConvergencePlot()
 
     @property
     def isRunning(self) -> bool:
@@ -57,7 +66,7 @@ class Panel:
     @property
     def needsPolling(self) -> bool:
         """Whether :meth:`poll` has anything to do."""
-        return self.isRunning or (self._client.isStarted and not self._client.isReady)
+        return self.run.needsPolling or (self._client.isStarted and not self._client.isReady)
 
     def setParameters(self, parameters: Any) -> None:
         """Use another parameter node, or None while there is no scene."""
@@ -109,7 +118,7 @@ class Panel:
         self._begin(queue, isBatch=True)
 
     def _begin(self, queue: list[Inputs], isBatch: bool) -> None:
-        self.inspection.onFlickerToggled(False)
+        self.inspection.stopFlicker()
         agreed = [self.selection.agreed(inputs) for inputs in queue]
         if None in agreed:
             return self._view.setMessage(_("Nothing was changed: choose another output transform."), False)
@@ -118,14 +127,16 @@ class Panel:
         except InputError as error:
             return self._view.setMessage(str(error), True)
         self._view.setMessage("", False)
-        errormap.hideAll()
+        self.inspection.hideOverlay()
         self.result.keep(None)
-        self._layers = views.Layers.now()
+        self._snapshot = Snapshot()
         parameters = self.selection.parameters
         self.run.register(agreed, settingsOf(parameters), parameters.followProgress, isBatch)
 
     def _onNext(self, registration: SceneRegistration) -> None:
         """A registration has begun."""
+        if layouts.showSlices():
+            self._view.setMessage(_("The layout was changed to one with slice views."), False)
         if not views.isShown(registration.fixed, registration.moving):  # else the user's zoom and blend stay
             views.show(registration.fixed, registration.moving)
         self._view.setOpacity(views.opacity())
@@ -133,24 +144,32 @@ class Panel:
 
     def _onEnd(self) -> None:
         """Nothing runs any more."""
-        done, parameters = self.run.done, self.selection.parameters
+        done = self.run.done
+        if not done and self._snapshot is not None:
+            self._snapshot.restore()
         if self.run.isBatch:
             text = self.batch.show(self.run.registrations)
             if all(one.state != "failed" for one in self.run.registrations):
                 self._view.setMessage(text, False)
         elif done:
             self.result.keep(done[-1])
-            if parameters is not None and done[-1].isApplied:
-                parameters.outputTransform = done[-1].transform
-        if not done and self._layers is not None:
-            self._layers.restore()
+            if done[-1].isApplied and self.selection.parameters is not None:
+                self.selection.parameters.outputTransform = done[-1].transform
+                self.update()
+                self._showResult(done[-1].report["moved_mm"])
         self.update()
+
+    def _showResult(self, movedMm: float) -> None:
+        """Bring the chosen pair into view, in its colors and with edges."""
+        self.inspection.showResult(isFar=movedMm > FAR_MM)
+        self.onEdges(True)
 
     def poll(self) -> None:
         """Let things go on; called by a timer while :attr:`needsPolling`."""
         wasReady = self._client.isReady
-        if self.isRunning:
+        if self.run.needsPolling:
             self.run.poll()
+            edges.follow(self.selection.moving)
         else:
             self._client.poll()
         if self._client.isReady and not wasReady:
@@ -186,17 +205,23 @@ class Panel:
 
     def onRevert(self) -> None:
         """Put everything back to what it was before the last run."""
+        self.inspection.stopFlicker()
+        self.inspection.hideOverlay()
         overwritten, parameters = [], self.selection.parameters
         for registration in reversed(self._revertible()):
             if registration.madeTransform and parameters.outputTransform is registration.transform:
                 parameters.outputTransform = None
             if registration.overwritten is not None:
                 overwritten.append(registration.overwritten.GetName())
+            tint.hide(registration.moving)
             registration.revert()
-        if self._layers is not None:
-            self._layers.restore()
-            self._layers = None
+        if self._snapshot is not None:
+            self._snapshot.restore()
+            self._snapshot = None
+        made.removePictures()
+        self._plot.remove()
         self.batch.forget(removeTable=True)
+        self._view.setOpacity(views.opacity())
         self._view.setMessage(
             _("Everything is as it was before the registration.")
             if not overwritten
@@ -212,36 +237,57 @@ class Panel:
 
     def _plottable(self) -> SceneRegistration | None:
         """The registration whose convergence can be shown: the last one."""
-        return next(reversed(self.run.done), None)
+        return next((one for one in reversed(self.run.done) if one.moving.GetScene() is not None), None)
 
     def onPlot(self) -> None:
         """Show in a plot view how the last registration went."""
-        done = self._plottable()
-        if done is None:
-            return
-        if any(node.GetScene() is None for node in (self._plot.get("chart"), self._plot.get("table")) if node):
-            self._plot = {}
-        views.plotConvergence(
-            done.convergence(), _("Registration of {name}").format(name=done.moving.GetName()), self._plot
-        )
+        if (done := self._plottable()) is not None:
+            self._plot.show(done)
 
-    def onCompare(self, kind: str) -> None:
-        """Make and show a ``checkerboard`` or the ``edges`` of the two volumes as they lie now."""
-        if self.isRunning or self.selection.parameters is None:
+    def onRow(self, row: int) -> None:
+        """Show a pair of the table of many."""
+        moving = self.batch.volumeOf(row)
+        if self.isRunning or moving is None or self.selection.parameters is None:
             return
-        fixed, moving = self.selection.fixed, self.selection.moving
-        comparison = SceneComparison(self._client, fixed, moving, kind, onProgress=self.run.showProgress)
-        self._view.setMessage("", False)
-        try:
-            self._ensureTorch()
-            self.run.do(comparison, lambda: self._onCompared(comparison))
-        except InputError as error:
-            return self._view.setMessage(str(error), True)
+        self.selection.parameters.movingVolume = moving
+        self.update()
+        self._showResult(0.0)
         self.update()
 
-    def _onCompared(self, comparison: SceneComparison) -> None:
-        if comparison.state == "done":
-            views.show(comparison.node, None, fit=not views.isShown(comparison.fixed, comparison.moving))
+    def onEdges(self, isOn: bool) -> None:
+        """The button of the edges goes down or up; they are made the first time."""
+        if self.isRunning or self.selection.moving is None:
+            return
+        if not isOn:
+            return self.inspection.hideOverlay()
+        if not self.inspection.showEdges():
+            job = SceneEdges(self._client, self.selection.moving)
+            self._start(lambda: self.run.doAside(job, self.inspection.showEdges))
+
+    def onCheckerboard(self, isOn: bool) -> None:
+        """The button of the checkerboard goes down or up; it shows the two as they lie now."""
+        if self.isRunning or self.selection.parameters is None:
+            return
+        if not isOn:
+            return self.inspection.showPair()
+        fixed, moving = self.selection.fixed, self.selection.moving
+        job = SceneComparison(self._client, fixed, moving, onProgress=self.run.showProgress)
+        self._view.setMessage("", False)
+        self._start(lambda: self.run.do(job, lambda: self._onCompared(job)))
+        self.update()
+
+    def _start(self, start: Callable[[], None]) -> None:
+        """Start a job of the worker, or say why not."""
+        try:
+            self._ensureTorch()
+            start()
+        except InputError as error:
+            self._view.setMessage(str(error), True)
+        self._view.poll()
+
+    def _onCompared(self, job: SceneComparison) -> None:
+        if job.state == "done":
+            self.inspection.showComparison(job.node)
         self.update()
 
     # --- scene and application -----------------------------------------------------------------------------------
@@ -251,7 +297,8 @@ class Panel:
         self.cancel()
         self.run.forget()
         self.batch.forget()
-        self.batch.volumes, self._layers, self._plot = [], None, {}
+        self._plot.forget()
+        self.batch.volumes, self._snapshot = [], None
         self.result.keep(None)
         self.setParameters(None)
         self._view.setMessage("", False)

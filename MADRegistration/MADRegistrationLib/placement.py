@@ -23,6 +23,7 @@ from madreg.image.geometry import fixed_to_moving, slicer_to_parent
 
 from .before import AGREED, ALONG, ATTRIBUTE_PREFIX, LEFT_BEHIND, Before, refer, references
 from .hierarchy import ancestors, carried, namesOf, setParent
+from .made import KIND
 from .volumes import parentToWorld, toMatrix
 
 
@@ -71,7 +72,7 @@ def notAgreed(
 ) -> list[slicer.vtkMRMLTransformableNode]:
     """What a transform would move besides the moving volume, ``along`` and what the user has agreed to before."""
     agreed = [moving, *along, *references(transform, AGREED)]
-    return [node for node in carried(transform) if node not in agreed]
+    return [node for node in carried(transform) if node not in agreed and not node.GetAttribute(KIND)]
 
 
 class Placement:

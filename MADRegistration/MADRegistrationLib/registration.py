@@ -63,7 +63,7 @@ class SceneRegistration(SceneJob):
     def _prepare(self) -> None:
         self.inputs.check()
         self.placement = self._place()
-        self._frame = Frame(self.fixed)
+        self._frame = Frame(self.fixed, self.inputs.initial)
         moving = volumes.imageOfVolume(self.moving)
         fixed = volumes.imageOfVolume(self.fixed)
         self._corners = Grid(fixed.array.shape[::-1], fixed.matrix).corners
@@ -86,7 +86,8 @@ class SceneRegistration(SceneJob):
         }
 
     def _writeImage(self, image: volumes.Image, role: str) -> Iterator[None]:
-        return (yield from super()._writeImage(image.moved(self._frame.fromWorld), role))
+        motion = self._frame.movingFromWorld if role.startswith("moving") else self._frame.fromWorld
+        return (yield from super()._writeImage(image.moved(motion), role))
 
     def _record(self, event: dict[str, Any]) -> None:
         self.history.append((event["fraction"], self._frame.inWorld(np.array(event["matrix"])), event["error_mm"]))

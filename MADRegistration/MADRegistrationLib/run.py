@@ -62,6 +62,7 @@ class Run:
         self._view, self._client, self._onNext, self._onEnd = view, client, onNext, onEnd
         self._current: SceneJob | None = None
         self._onJobEnd: Callable[[], None] | None = None
+        self._aside: SceneJob | None = None
         self._queue: list[SceneRegistration] = []
         self.isBatch = False
         self.registrations: list[SceneRegistration] = []
@@ -71,13 +72,18 @@ class Run:
         return self._current is not None
 
     @property
+    def needsPolling(self) -> bool:
+        """Whether :meth:`poll` has anything to do."""
+        return self.isRunning or self._aside is not None
+
+    @property
     def done(self) -> list[SceneRegistration]:
         """The registrations with a result."""
         return [one for one in self.registrations if one.state == "done"]
 
     def register(self, queue: list[Inputs], settings: dict[str, Any], follow: bool, isBatch: bool) -> None:
         """Begin."""
-        name, self.isBatch = newRun(), isBatch
+        name, self.isBatch, self._aside = newRun(), isBatch, None
         self.registrations = [
             SceneRegistration(self._client, inputs, settings, follow, self.showProgress, name) for inputs in queue
         ]
@@ -91,10 +97,19 @@ class Run:
         Raises:
             InputError: if it cannot be started.
         """
-        self.isBatch = False
+        self.isBatch, self._aside = False, None
         job.start()
         self._current, self._onJobEnd = job, onEnd
         self._view.setBusy(True)
+
+    def doAside(self, job: SceneJob, onDone: Callable[[], None]) -> None:
+        """Start a short job that nobody waits for: it is dropped when something else begins.
+
+        Raises:
+            InputError: if it cannot be started.
+        """
+        job.start()
+        self._aside, self._onAsideDone = job, onDone
 
     def _next(self) -> None:
         """Start the next of the queue, or end."""
@@ -115,15 +130,23 @@ class Run:
         self._end()
 
     def poll(self) -> None:
-        """Let things go on; called by a timer while :attr:`isRunning`."""
+        """Let things go on; called by a timer while :attr:`needsPolling`."""
         job = self._current
         if job is None:
-            return
+            return self._pollAside()
         job.poll()
         if job.state != "running":
             self._current = None
             self._say(job)
             self._next()
+
+    def _pollAside(self) -> None:
+        if self._aside is not None:
+            self._aside.poll()
+            if self._aside.state != "running":
+                job, self._aside = self._aside, None
+                if job.state == "done":
+                    self._onAsideDone()
 
     def _say(self, job: SceneJob) -> None:
         """Show why a job has failed."""
@@ -147,7 +170,7 @@ class Run:
 
     def forget(self) -> None:
         """The scene goes."""
-        self.registrations, self._queue = [], []
+        self.registrations, self._queue, self._aside = [], [], None
 
     def showProgress(self, progress: Progress) -> None:
         """Say where the current job stands."""

@@ -31,6 +31,11 @@ class SavedRegistration:
         self.run = transform.GetAttribute(ATTRIBUTE_PREFIX + RUN) or ""
 
     @property
+    def moving(self) -> slicer.vtkMRMLScalarVolumeNode:
+        """The volume that was moved."""
+        return self._before.moving
+
+    @property
     def madeTransform(self) -> bool:
         """Whether the transform did not exist before."""
         return self._before.state is None

@@ -99,6 +99,7 @@ class Selection:
             parameters.movingMask,
             parameters.outputTransform,
             parameters.resampledVolume,
+            initial=parameters.initialTransform,
         )
         return self.withDrawn(inputs)
 

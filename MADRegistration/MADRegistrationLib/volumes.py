@@ -39,6 +39,11 @@ class Image:
         """The same voxels elsewhere: ``motion`` is 4x4, LPS mm to LPS mm."""
         return replace(self, matrix=motion @ self.matrix)
 
+    def every(self, step: int) -> Image:
+        """Every so many-th voxel along each axis."""
+        scale = np.diag([step, step, step, 1.0])
+        return replace(self, array=self.array[::step, ::step, ::step], matrix=self.matrix @ scale)
+
 
 def toArray(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
     """4x4 numpy array of a VTK matrix."""
@@ -73,8 +78,19 @@ def parentToWorld(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
             f'"{node.GetName()}" lies under the non-linear transform "{parent.GetName()}": '
             "harden that transform, or take the volume out of it."
         )
+    return toWorld(parent)
+
+
+def toWorld(transform: slicer.vtkMRMLTransformNode) -> np.ndarray:
+    """4x4 RAS matrix of a transform and all above it.
+
+    Raises:
+        InputError: if one of them is not linear.
+    """
+    if not transform.IsTransformToWorldLinear():
+        raise InputError(f'"{transform.GetName()}" is not linear: choose a linear transform.')
     matrix = vtk.vtkMatrix4x4()
-    parent.GetMatrixTransformToWorld(matrix)
+    transform.GetMatrixTransformToWorld(matrix)
     return toArray(matrix)
 
 

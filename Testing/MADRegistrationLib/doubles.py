@@ -24,6 +24,9 @@ class FakeView:
         self.questions.append(text)
         return self.answer
 
+    def poll(self):
+        self.isPolling = True
+
     def __getattr__(self, name):
         if not name.startswith("set"):
             raise AttributeError(name)
@@ -40,12 +43,13 @@ def makeParameters(**values):
             "outputTransform": None,
             "resampledVolume": None,
             "transformType": p.TransformType.RIGID,
-            "startFrom": p.StartFrom.SEARCH,
+            "initialization": p.Initialization.SEARCH,
             "measure": p.Measure.DEFAULT,
             "device": "auto",
             "seed": QUICK,
             "followProgress": True,
             "moveAlong": True,
+            "initialTransform": None,
         }
         | values
     )

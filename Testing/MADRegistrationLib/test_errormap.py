@@ -4,7 +4,7 @@ import SimpleITK as sitk
 import slicer
 
 from madreg.image.geometry import FLIP_LPS_RAS, Grid, about, apply
-from MADRegistrationLib import errormap, volumes
+from MADRegistrationLib import errormap, overlay, volumes
 from MADRegistrationLib.errormap import ErrorMap
 from MADRegistrationLib.placement import Placement
 
@@ -89,10 +89,10 @@ def test_it_is_shown_over_both_volumes_and_the_labels_come_back(registered, writ
     fixed, moving, transform = registered
     ErrorMap(write(fixed)[0], {}).put(fixed, moving, transform)
     node, labels = errormap.find(fixed, moving), views[0].GetLabelVolumeID()
-    assert not errormap.isShown(node)
+    assert not overlay.isShown(node)
     for _ in range(2):
         errormap.show(node)
-    assert errormap.isShown(node) and {view.GetLabelVolumeID() for view in views} == {node.GetID()}
+    assert overlay.isShown(node) and {view.GetLabelVolumeID() for view in views} == {node.GetID()}
     assert views[0].GetLabelOpacity() == errormap.OPACITY
     legend = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLColorLegendDisplayNode")
     assert "(mm)" in legend.GetTitleText() and legend.GetPrimaryDisplayNode() is node.GetDisplayNode()
@@ -114,7 +114,7 @@ def test_the_legend_is_told_once_the_views_show_the_map(registered, write, views
     errormap.show(node)
     errormap.hide(node)
     legend = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLColorLegendDisplayNode")
-    legend.AddObserver("ModifiedEvent", lambda *_: shown.append(errormap.isShown(node)))
+    legend.AddObserver("ModifiedEvent", lambda *_: shown.append(overlay.isShown(node)))
     errormap.show(node)
     assert shown and shown[-1]
 

@@ -20,8 +20,8 @@ def sent(client, monkeypatch):
     commands = []
     monkeypatch.setattr(client, "send", lambda **command: commands.append(command))
 
-    def of(fixed, moving):
-        registration = SceneRegistration(client, Inputs(fixed, moving), {})
+    def of(fixed, moving, **inputs):
+        registration = SceneRegistration(client, Inputs(fixed, moving, **inputs), {})
         registration.start()
         while not commands:
             next(registration._steps, None)
@@ -41,6 +41,28 @@ def test_a_common_parent_changes_nothing(sent, volumes, addTransform):
     fixed.SetAndObserveTransformNodeID(common.GetID())
     own.SetAndObserveTransformNodeID(common.GetID())
     np.testing.assert_allclose(sent(fixed, moving), before, atol=1e-9)
+
+
+def test_an_initial_transform_is_where_it_begins(sent, panel, volumes, addTransform):
+    """The moving volume is sent as if it lay under it, and ends where the same result says."""
+    fixed, moving, _ = volumes
+    initial = addTransform(TURN, "Initial")
+    moving.SetAndObserveTransformNodeID(initial.GetID())
+    before = sent(fixed, moving)
+    moving.SetAndObserveTransformNodeID(None)
+    np.testing.assert_allclose(sent(fixed, moving, initial=initial), before, atol=1e-9)
+
+
+def test_the_result_from_an_initial_transform(panel, volumes, addTransform):
+    fixed, moving, _ = volumes
+    initial = addTransform(TURN, "Initial")
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, initialTransform=initial))
+    panel.onButton()
+    run(panel)
+    assert moving.GetParentTransformNode() is not initial
+    back = np.eye(4)
+    back[:3, 3] = [10, -20, -30]  # what the fake finds, as in the other tests
+    np.testing.assert_allclose(outcome.poseOf(fixed, moving), back @ TURN, atol=1e-9)
 
 
 def test_lengths_stay_those_of_the_scene(sent, volumes, addTransform):

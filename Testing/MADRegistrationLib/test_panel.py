@@ -43,7 +43,7 @@ def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
     assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.5)] * 2
     run(panel)
     assert view.shown["Button"][:2] == ("Register", True) and view.shown["Busy"] is False
-    assert view.shown["Progress"] == ("", None) and not panel.needsPolling
+    assert view.shown["Progress"] == ("", None) and not panel.isRunning
     assert parameters.outputTransform is volumes[1].GetParentTransformNode() is not None
     # no estimate: never "aligned"
     assert "CHECK" in view.shown["Result"][0] and "37.4 mm" in view.shown["Result"][1]
@@ -174,29 +174,27 @@ def test_cancel_of_many_keeps_what_is_finished(panel, view, volumes):
     assert view.shown["Message"] == ("Cancelled: what was finished stays.", False)
 
 
-def test_blend_swap_and_flicker(panel, view, volumes):
+def test_blend_and_flicker(panel, view, volumes):
     fixed, moving, _ = (node.GetID() for node in volumes)
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
     assert view.shown["InspectionEnabled"] is True
     panel.inspection.onOpacity(0.25)
     assert layers() == [(fixed, moving, 0.25)] * 2 and view.shown["Opacity"] == 0.25
-    panel.inspection.onSwap()
-    assert layers() == [(moving, fixed, 0.25)] * 2
     panel.inspection.onFlickerToggled(True)
     panel.inspection.onFlick()
-    assert layers() == [(moving, fixed, 1.0)] * 2 and view.shown["Opacity"] == 1.0
+    assert layers() == [(fixed, moving, 1.0)] * 2 and view.shown["Opacity"] == 1.0
     panel.inspection.onFlick()
-    assert layers() == [(moving, fixed, 0.0)] * 2
+    assert layers() == [(fixed, moving, 0.0)] * 2
     panel.inspection.onFlickerToggled(False)
-    assert layers() == [(moving, fixed, 0.25)] * 2 and view.shown["Opacity"] == 0.25
+    assert layers() == [(fixed, moving, 0.25)] * 2 and view.shown["Opacity"] == 0.25
 
 
 def test_a_pair_brought_into_view_is_seen(panel, view, volumes):
     """A slice view that never had a foreground would show it with an opacity of 0."""
     assert {opacity for _, _, opacity in layers()} == {0.0}
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.inspection.onSwap()
-    assert layers() == [(volumes[1].GetID(), volumes[0].GetID(), 0.5)] * 2 and view.shown["Opacity"] == 0.5
+    panel.inspection.onColors(True)
+    assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.5)] * 2 and view.shown["Opacity"] == 0.5
 
 
 def sliceOffsets():
@@ -227,11 +225,12 @@ def test_error_map_and_worst_place(panel, view, volumes, scene):
     panel.inspection.onWorst()
     # coarse index (4, 3, 2) of the fake is index (8, 6, 4), and the axes of these volumes are those of RAS
     np.testing.assert_allclose(sliceOffsets(), [[8, 6, 4]] * 2, atol=1e-6)
-    assert view.shown["Message"][0].startswith("The largest estimated error, 17.5 mm")
+    assert view.shown["Message"][0].startswith("The largest local error, 17.5 mm")
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=volumes[2]))
     assert view.shown["ErrorMap"] == (False, False)  # of another pair
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, measure=p.Measure.NMI))
-    assert view.shown["ErrorMap"] == (True, True)
+    assert view.shown["ErrorMap"] == (True, False)  # there again, but not shown
+    panel.inspection.onErrorMap(True)
     panel.onRevert()
     assert view.shown["ErrorMap"] == (False, False) and {n.GetLabelVolumeID() for n in composite} == {None}
     assert scene.GetFirstNodeByName("CT to MR error (MAD)") is None
@@ -299,50 +298,36 @@ def test_masks_of_many_go_by_name(panel, view, volumes, scene, addVolume):
     assert [one.inputs.movingMask for one in panel.run.registrations] == [own, None]
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [("checkerboard", "Checkerboard of CT and MR"), ("edges", "Edges of CT on MR")]
-)
-def test_comparisons_become_a_volume_in_the_views(panel, view, volumes, scene, kind, name):
+def test_the_checkerboard_is_a_volume_in_the_views_and_goes_by_the_same_toggle(panel, view, volumes, scene):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
     for _ in range(2):  # the second overwrites the first
-        panel.onCompare(kind)
+        panel.onCheckerboard(True)
         assert view.shown["Button"][0] == "Cancel"
         run(panel)
-        assert view.shown["Message"] == ("", False)
+        assert view.shown["Message"] == ("", False) and view.shown["Pictures"] == (False, False, True)
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 4
-    node = scene.GetFirstNodeByName(name)
+    node = scene.GetFirstNodeByName("Checkerboard of CT and MR")
     assert slicer.util.arrayFromVolume(node).shape == (9, 10, 11)
     assert layers() == [(node.GetID(), None, 0.5)] * 2
-    # touching the slider brings the pair back
-    panel.inspection.onOpacity(0.75)
-    assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.75)] * 2
+    panel.onCheckerboard(False)
+    assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.5)] * 2
+    assert view.shown["Pictures"] == (False, False, False)
 
 
 def test_a_comparison_can_be_cancelled(panel, view, volumes, client, scene):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.onCompare("edges")
+    panel.onCheckerboard(True)
     panel.onButton()
     assert not panel.isRunning and not client.isStarted and view.shown["Button"][0] == "Register"
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 3
 
 
-def test_presets():
-    parameters = makeParameters()
-    assert p.presetOf(parameters) is p.Preset.THOROUGH
-    p.applyPreset(parameters, p.Preset.FAST)
-    assert parameters.startFrom is p.StartFrom.GIVEN and p.presetOf(parameters) is p.Preset.FAST
-    parameters.startFrom = p.StartFrom.MASS
-    assert p.presetOf(parameters) is p.Preset.CUSTOM
-    p.applyPreset(parameters, p.Preset.CUSTOM)
-    assert parameters.startFrom is p.StartFrom.MASS
-
-
 def test_the_choices_are_the_backends():
     settings = pytest.importorskip("madreg.settings", reason="needs torch")
     for kind in p.TransformType:
-        for start in p.StartFrom:
+        for start in p.Initialization:
             for measure in p.Measure:
-                parameters = makeParameters(transformType=kind, startFrom=start, measure=measure)
+                parameters = makeParameters(transformType=kind, initialization=start, measure=measure)
                 settings.Settings(**p.settingsOf(parameters)).check()
                 assert kind.label() and start.label() and measure.label()
 

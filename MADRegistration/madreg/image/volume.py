@@ -40,7 +40,7 @@ class Volume:
         return self.data.device
 
     def to(self, device: torch.device | str) -> Volume:
-        """The same volume on another torch device."""
+        """The same volume on another torch device; itself, with all that was made of it, if it is there already."""
         if torch.device(device) == self.device:
             return self
         source = None if self.source is None else self.source.to(device)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from ..image.geometry import Grid, apply
 from ..image.morphology import erode
+from ..image.pair import reduced
 from ..image.sampling import sample_array
 from ..image.volume import Volume
 from .quality import Quality
@@ -48,6 +49,7 @@ def error_map(fixed: Volume, quality: Quality) -> ErrorMap:
 
     Beyond the common motion of the blocks it shows, cautiously, what no linear transform explains.
     """
+    fixed = reduced(fixed)  # as it was registered: the foreground of all voxels of a large scan takes a minute
     blocks = quality.blocks
     if blocks is None:
         grid = fixed.grid.isotropic(4 * MAP_SPACING)

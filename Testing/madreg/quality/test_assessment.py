@@ -193,6 +193,15 @@ def test_the_map_as_an_image_lies_over_the_fixed_one(scans):
     assert image[index] == pytest.approx(found.worst_mm)
 
 
+def test_the_map_takes_the_voxels_that_were_registered(blob_volume, odd_grids):
+    """All voxels of a large scan would take a minute."""
+    fine = blob_volume(odd_grids["plain"])
+    fine = Volume("fine", fine.data, Grid(fine.grid.size, fine.grid.matrix @ np.diag([0.5, 0.5, 0.5, 1])), fine.mask)
+    pair = Pair(fine, fine)
+    error_map(fine, assess(pair, Transform.identity()))
+    assert "foreground" not in vars(fine) and fine.to("cpu") is fine
+
+
 def test_scans_that_show_nothing_are_no_success(scans):
     fixed, moving, truth, _points = scans
     empty = Volume("empty", torch.zeros_like(moving.data), moving.grid, moving.mask)
