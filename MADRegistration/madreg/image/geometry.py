@@ -96,12 +96,18 @@ class Grid:
         return cls(tuple(image.GetSize()), matrix)
 
     @classmethod
-    def covering(cls, low: np.ndarray, high: np.ndarray, spacing: float) -> Grid:
-        """Isotropic lattice along the world's axes whose samples span the box ``low`` to ``high`` (LPS mm)."""
+    def covering(cls, low: np.ndarray, high: np.ndarray, spacing: float, axes: np.ndarray | None = None) -> Grid:
+        """Isotropic lattice whose samples span the box ``low`` to ``high``, in mm along ``axes``.
+
+        Args:
+            axes: (3, 3), a unit vector a column, at right angles; the world's axes by default.
+        """
         low, high = np.asarray(low, float), np.asarray(high, float)
         size = np.maximum(np.ceil((high - low) / spacing - 1e-6).astype(int) + 1, 2)
-        matrix = np.diag([spacing, spacing, spacing, 1.0])
-        matrix[:3, 3] = (low + high) / 2 - spacing * (size - 1) / 2
+        axes = np.eye(3) if axes is None else axes
+        matrix = np.eye(4)
+        matrix[:3, :3] = spacing * axes
+        matrix[:3, 3] = axes @ ((low + high) / 2 - spacing * (size - 1) / 2)
         ni, nj, nk = size.tolist()
         return cls((ni, nj, nk), matrix)
 
@@ -114,6 +120,12 @@ class Grid:
     def spacing(self) -> np.ndarray:
         """Distance in mm between neighbours along i, j, k."""
         return np.linalg.norm(self.matrix[:3, :3], axis=0)
+
+    @property
+    def axes(self) -> np.ndarray:
+        """(3, 3), a column each: the nearest unit vectors at right angles to the directions of i, j, k."""
+        u, _, vt = np.linalg.svd(self.matrix[:3, :3] / self.spacing)
+        return u @ vt
 
     @cached_property
     def inverse(self) -> np.ndarray:

@@ -125,7 +125,8 @@ class MAD:
         moments = self.network.matched_moments(self.encoded[0], features, 0, chosen, keys, sharpness, farther)[0]
         moments = (moments * UNIT_MM).cpu().double().numpy()
         points = self.sites.middles(self.sites.lattice)[0].reshape(-1, 3)[chosen].cpu().numpy()
-        return points, apply(matrix, points + moments[:, :3]), moments[:, 4]
+        wished = points + moments[:, :3] @ self.sites.grid.axes.T  # the network counts along the lattice
+        return points, apply(matrix, wished), moments[:, 4]
 
     def _encoded(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.quick):

@@ -15,6 +15,7 @@ from ..network.settings import STRIDE
 
 PATCH = 24  # voxels along the edge of a patch in the published mode
 FOREGROUND = 0.7  # share of what a position stands for, from which its prediction counts
+LEAST = 2 * STRIDE  # steps along each axis: a thinner lattice leaves nothing to average over
 SEARCHED = 0.1  # share from which a position is matched at all
 
 
@@ -44,14 +45,18 @@ class Sites:
 
 
 def dense_sites(fixed: Volume, spacing: float, margin: float) -> Sites:
-    """One lattice over the whole fixed foreground.
+    """One lattice over the whole fixed foreground, along the fixed volume's own axes.
 
     Args:
         fixed: at ``spacing`` mm, that of the network.
         margin: mm around the foreground.
     """
-    inside = _foreground_points(fixed)
-    grid = Grid.covering(inside.min(0) - margin, inside.max(0) + margin, spacing)
+    axes = fixed.grid.axes
+    axes = axes * np.array([1.0, 1.0, np.sign(np.linalg.det(axes))])  # the network knows no mirrored anatomy
+    inside = _foreground_points(fixed) @ axes
+    low, high = inside.min(0) - margin, inside.max(0) + margin
+    short = np.clip(LEAST * spacing - (high - low), 0, None) / 2
+    grid = Grid.covering(low - short, high + short, spacing, axes)
     lattice = grid.points(fixed.device)
     inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
     there = sample_array(fixed.foreground.float()[None], inverse, lattice, "zeros")

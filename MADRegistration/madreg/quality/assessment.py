@@ -31,7 +31,7 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid") -> Quality | N
     if found is None:
         quality = Quality(transform, None, 0.0, 0.0, transform, overlap)
     else:
-        flips = flipped_poses(pose, pair.points.mean(0))
+        flips = flipped_poses(pose, pair.points.mean(0), pair.fixed.grid.axes)
         rigid = found.first_motion if kind == "rigid" else found.first_blocks.motion()
         ratio, flipped = flip_ratio(block_matching_of(pair), rigid.consensus, flips)
         quality = Quality(
@@ -73,5 +73,5 @@ def _swapped_flip_ratio(pair: Pair, pose: np.ndarray) -> float:
     if len(blocks.centers) < FEWEST_BLOCKS:
         return 0.0
     center = apply(inverse, pair.swapped.points).mean(0)
-    flips = [np.linalg.inv(flip) for flip in flipped_poses(pose, center)]
+    flips = [np.linalg.inv(flip) for flip in flipped_poses(pose, center, pair.fixed.grid.axes)]
     return flip_ratio(matching, blocks.motion().consensus, flips)[0]

@@ -111,8 +111,10 @@ class BlockMatching:
     def __init__(self, fixed: Volume, moving: Volume) -> None:
         self.reach, self.half, self.stride = (int(round(mm / SPACING)) for mm in (REACH_MM, HALF_MM, STRIDE_MM))
         fixed, self.moving = fixed.resampled(SPACING), moving.resampled(SPACING)
-        content = apply(fixed.grid.matrix, torch.nonzero(fixed.foreground).cpu().numpy()[:, ::-1])
-        self.lattice = Grid.covering(content.min(0) - MARGIN_MM, content.max(0) + MARGIN_MM, SPACING)
+        content = apply(fixed.grid.matrix, torch.nonzero(fixed.foreground).cpu().numpy()[:, ::-1]) @ fixed.grid.axes
+        low, high = content.min(0) - MARGIN_MM, content.max(0) + MARGIN_MM
+        # along the fixed volume's own axes: what is said of a pose must not depend on how both volumes lie in the world
+        self.lattice = Grid.covering(low, high, SPACING, fixed.grid.axes)
         points = self.lattice.points(fixed.device)
         values, mask = fixed.sample(points)
         self.tensors = _tensors(values, mask > 0.5, self.lattice)
@@ -181,7 +183,7 @@ class Blocks:
         chosen: (B,) flat indices into it: the blocks that show something in both scans.
         centers: (B, 3) LPS mm, their middles.
         weight: (B,) how much each shows; sums to 1.
-        scores: (B, n, n, n) at displacements of ``-reach`` to ``reach`` times 4 mm along z, y, x of the fixed world.
+        scores: (B, n, n, n) at displacements of ``-reach`` to ``reach`` times 4 mm along k, j, i of the lattice.
     """
 
     reach: int
@@ -192,7 +194,9 @@ class Blocks:
     scores: torch.Tensor
 
     def at(self, displacements: torch.Tensor, scores: torch.Tensor | None = None) -> torch.Tensor:
-        """Scores (S, B) at displacements (S, B, 3) in mm, smooth and differentiable; beyond reach, as at its end.
+        """Scores (S, B) at displacements (S, B, 3), mm along the lattice's axes; beyond reach, as at its end.
+
+        They are smooth and differentiable.
 
         A uniform cubic B-spline that does not interpolate: under linear interpolation every optimum were a sample.
         """
@@ -224,7 +228,7 @@ class Blocks:
         deviation, strength = PRIORS[kind]
         generators = _generators(self.weight.device)
         center = self.weight @ self.centers
-        from_center = (self.centers - center) / RADIUS
+        from_center = (self.centers - center) @ self._axes / RADIUS
         parameters = self._starts(from_center, generators)
         # a fit to the favourites of a thin slab stretches without limit
         parameters[:, 3:9].clamp_(-3 * deviation, 3 * deviation)
@@ -248,10 +252,11 @@ class Blocks:
             linear = torch.einsum("n,nab->ab", parameters[best, :9], generators) / RADIUS
             own = float((self.scores.flatten(1).amax(1) * self.weight).sum())
             chance = float((self.scores.flatten(1).mean(1) * self.weight).sum())
+        axes = self.grid.axes
         matrix = about(
             center.cpu().double().numpy(),
-            np.eye(3) + linear.cpu().double().numpy(),
-            parameters[best, 9:].detach().cpu().double().numpy(),
+            np.eye(3) + axes @ linear.cpu().double().numpy() @ axes.T,
+            axes @ parameters[best, 9:].detach().cpu().double().numpy(),
         )
         return Motion(matrix, (float(value[best]) - chance) / max(own - chance, 1e-6))
 
@@ -266,7 +271,8 @@ class Blocks:
             share = share / share.sum(1, keepdim=True)
             scores = (share @ self.scores.flatten(1)).reshape(self.scores.shape)
             centers = self.centers.cpu().double().numpy()
-            common = torch.as_tensor(apply(motion.matrix, centers) - centers, dtype=torch.float32, device=share.device)
+            moved = (apply(motion.matrix, centers) - centers) @ self.grid.axes
+            common = torch.as_tensor(moved, dtype=torch.float32, device=share.device)
             height = scores.flatten(1) - LOCAL_PRIOR * torch.cdist(common, self._displacements()).square()
             favourite = self._displacements()[height.argmax(1)]
         found = torch.stack([common, favourite]).requires_grad_()
@@ -276,10 +282,15 @@ class Blocks:
             optimiser.step(torch.autograd.grad(-value.sum(), found)[0], 0.5 * 0.05 ** (step / steps))
         found = found.detach()
         value = self.at(found, scores) - LOCAL_PRIOR * (found - common).square().sum(-1)
-        return torch.where((value[0] >= value[1])[:, None], found[0], found[1])
+        return torch.where((value[0] >= value[1])[:, None], found[0], found[1]) @ self._axes.T
+
+    @cached_property
+    def _axes(self) -> torch.Tensor:
+        """(3, 3), a column each: the axes of the lattice."""
+        return torch.as_tensor(self.grid.axes, dtype=self.centers.dtype, device=self.centers.device)
 
     def _displacements(self) -> torch.Tensor:
-        """(n^3, 3) mm, in the order of the flattened scores."""
+        """(n^3, 3) mm along the lattice's axes, in the order of the flattened scores."""
         at = torch.arange(-self.reach, self.reach + 1, device=self.weight.device) * SPACING
         return lattice_points(at, at, at).reshape(-1, 3).float()
 

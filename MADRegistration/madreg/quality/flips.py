@@ -26,9 +26,14 @@ CLEAR_CONSENSUS = (
 LEAST_CONSENSUS = 0.1  # below which no blocks agree
 
 
-def flipped_poses(pose: np.ndarray, center: np.ndarray) -> list[np.ndarray]:
-    """The pose (4, 4) after a 180-degree turn of the fixed scan about each axis through ``center`` (3,), LPS mm."""
-    return [pose @ about(center, np.diag(signs)) for signs in ((1, -1, -1), (-1, 1, -1), (-1, -1, 1))]
+def flipped_poses(pose: np.ndarray, center: np.ndarray, axes: np.ndarray | None = None) -> list[np.ndarray]:
+    """The pose (4, 4) after a 180-degree turn of the fixed scan about each axis through ``center`` (3,), LPS mm.
+
+    Args:
+        axes: (3, 3), a unit vector a column; those of the world by default.
+    """
+    axes = np.eye(3) if axes is None else axes
+    return [pose @ about(center, 2 * np.outer(axis, axis) - np.eye(3)) for axis in axes.T]
 
 
 def flip_ratio(
@@ -62,7 +67,8 @@ def flip_margin(pair: Pair, pose: np.ndarray, kind: str) -> tuple[float, np.ndar
     """By how much NMI and NGF together are better at a pose than at its best flip, refined; and that flip (4, 4)."""
     inverse = np.linalg.inv(pose)
     center = apply(inverse, pair.swapped.points).mean(0) if pair.moving_is_part else pair.points.mean(0)
-    flips, _ = CANDIDATES.objective(pair).descend(np.stack(flipped_poses(pose, center)), kind, CANDIDATES.schedule)
+    flips = flipped_poses(pose, center, pair.fixed.grid.axes)
+    flips, _ = CANDIDATES.objective(pair).descend(np.stack(flips), kind, CANDIDATES.schedule)
     here, *there = MEDIUM.objective(pair).values(np.stack([pose, *flips]))
     best = int(np.argmin(there))
     return float(there[best] - here), flips[best]

@@ -221,3 +221,20 @@ def test_what_blocks_prefer_is_of_the_type_of_the_transform(scans, kind):
     scales = np.linalg.svd(found.preferred.linear)[1]
     assert np.ptp(scales) < 1e-9 and (kind != "rigid" or abs(scales[0] - 1) < 1e-9)
     assert mean_displacement(found.preferred.matrix, truth, points) > 0.1
+
+
+def moved_together(volume: Volume, motion: np.ndarray) -> Volume:
+    """The volume elsewhere in the world."""
+    return replace(volume, grid=replace(volume.grid, matrix=motion @ volume.grid.matrix))
+
+
+@pytest.mark.parametrize(("degrees", "mm"), [(0, 0), (3, 3), (5, 8)])
+def test_the_verdict_is_of_the_pose_and_not_of_where_both_scans_lie(scans, turn, degrees, mm):
+    fixed, moving, truth, points = scans
+    pose = off(truth, points, turn, degrees, mm)
+    motion = about(np.array([10.0, 40.0, -20.0]), turn((1, 2, -1), 50), np.array([80.0, -30.0, 200.0]))
+    here = assess(Pair(fixed, moving), Transform(pose))
+    pair = Pair(moved_together(fixed, motion), moved_together(moving, motion))
+    there = assess(pair, Transform(motion @ pose @ np.linalg.inv(motion)))
+    assert there.error_mm == pytest.approx(here.error_mm, abs=0.1) and there.verdict == here.verdict
+    assert there.flip_ratio == pytest.approx(here.flip_ratio, rel=0.02)
