@@ -22,7 +22,7 @@ LIMIT_SECONDS = 60.0
 NOTICE = "the user is told something"
 
 
-class ReadingEnds(Exception):  # noqa: N818 (no error)
+class ReadingEnds(Exception):
     """Both scans were read; the registration would begin."""
 
 

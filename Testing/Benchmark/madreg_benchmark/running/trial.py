@@ -19,12 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
+import madreg
 from madreg.image.geometry import mean_displacement
 from madreg_benchmark.cases.trial import Trial
 from madreg_benchmark.methods.method import Method, Options, Outcome
 
 TIME_LIMIT_S = 1800
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+_MADREG_PARENT = Path(madreg.__file__).resolve().parents[1]
 
 
 @contextmanager
@@ -69,7 +71,7 @@ def _run_here(method: Method, trial: Trial, affine: bool, options: Options) -> t
 def _run_fresh(method: Method, trial: Trial, affine: bool, options: Options) -> tuple[Outcome, float, float | None]:
     answer = trial.fixed.parent / "answer.json"
     answer.unlink(missing_ok=True)
-    path = os.pathsep.join(p for p in (str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH")) if p)
+    path = os.pathsep.join(p for p in (str(_PACKAGE_PARENT), str(_MADREG_PARENT), os.environ.get("PYTHONPATH")) if p)
     words = [
         method.name,
         str(trial.fixed),
