@@ -10,7 +10,7 @@ import numpy as np
 
 from .unreadable import DAMAGED, UnreadableError
 
-NO_SPACING = "has no voxel size in its header (pixdim is 0 or not a number): export it again, or correct the header"
+NO_SPACING = "has no voxel size in its header (pixdim is not a positive number): export it again, or correct the header"
 TYPES = {
     2: "u1",
     4: "i2",
@@ -130,7 +130,7 @@ def check_fields(fields: NiftiFields) -> None:
         )
     if not math.isfinite(fields.offset) or not 0 <= fields.offset < 2**40:
         raise UnreadableError(f"has voxels at an impossible place in the file ({fields.offset:g}): export it again")
-    if not all(math.isfinite(s) and s != 0 for s in fields.pixdim[1 : 1 + min(len(fields.shape), 3)]):
+    if not all(math.isfinite(s) and s > 0 for s in fields.pixdim[1 : 1 + min(len(fields.shape), 3)]):
         raise UnreadableError(NO_SPACING)
     for name, matrix in (("qform", fields.qform), ("sform", fields.sform)):
         if matrix is not None and not np.isfinite(matrix).all():
