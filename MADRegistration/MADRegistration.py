@@ -20,7 +20,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 # all else of MADRegistrationLib is imported when it is needed: Slicer imports this file whenever it starts
-from MADRegistrationLib.parameters import Measure, Preset, StartFrom, TransformType, applyPreset
+from MADRegistrationLib.parameters import Initialization, Measure, TransformType
 from MADRegistrationLib.sampledata import registerSampleData
 
 if TYPE_CHECKING:
@@ -60,18 +60,20 @@ class MADRegistrationParameterNode:
     movingVolume: slicer.vtkMRMLScalarVolumeNode
     fixedMask: Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
     movingMask: Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+    initialTransform: slicer.vtkMRMLLinearTransformNode
     outputTransform: slicer.vtkMRMLLinearTransformNode
     resampledVolume: slicer.vtkMRMLScalarVolumeNode
     transformType: TransformType = TransformType.RIGID
-    startFrom: StartFrom = StartFrom.SEARCH
+    initialization: Initialization = Initialization.SEARCH
     measure: Measure = Measure.DEFAULT
     device: str = "auto"
     seed: Annotated[int, WithinRange(0, 9999)] = 0
     followProgress: bool = True
+    moveAlong: bool = True
 
 
 class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """Shows what :class:`Panel` says, and tells it what the user does."""
+    """Connects :class:`Panel`, which decides, with the widgets: it tells it what the user does."""
 
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -85,41 +87,56 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called when the user opens the module the first time."""
         from MADRegistrationLib import pytorch
         from MADRegistrationLib.panel import Panel
+        from MADRegistrationLib.widgetview import WidgetView
 
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/MADRegistration.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
+        self.ui.parameterSetSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", "MADRegistration")
         uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.ui.presetComboBox.addItems([preset.label() for preset in Preset])
 
         self.logic = MADRegistrationLogic()
-        self._panel = Panel(self, self.logic.client, pytorch.ensure)
         self._pollTimer = self._makeTimer(POLL_MS, self._onPollTimer)
+        self._view = WidgetView(self.ui, self._pollTimer.start)
+        self._panel = Panel(self._view, self.logic.client, pytorch.ensure)
         self._flickerTimer = self._makeTimer(FLICKER_MS, self._panel.inspection.onFlick)
-
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        panel, inspection = self._panel, self._panel.inspection
-        self._onClick(self.ui.applyButton, panel.onButton)
-        self._onClick(self.ui.revertButton, panel.onRevert)
-        self._onClick(self.ui.plotButton, panel.onPlot)
-        self._onClick(self.ui.batchButton, panel.onBatchButton)
-        self._onClick(self.ui.swapButton, inspection.onSwap)
-        self._onClick(self.ui.checkerboardButton, lambda: panel.onCompare("checkerboard"))
-        self._onClick(self.ui.edgesButton, lambda: panel.onCompare("edges"))
-        self._onClick(self.ui.errorMapButton, lambda: inspection.onErrorMap(self.ui.errorMapButton.checked))
-        self._onClick(self.ui.worstButton, inspection.onWorst)
-        self.ui.batchSelector.connect("checkedNodesChanged()", self._onBatchChanged)
-        self.ui.presetComboBox.connect("activated(int)", self._onPreset)
-        self.ui.deviceComboBox.connect("activated(int)", self._onDevice)
-        self.ui.opacitySlider.connect("valueChanged(double)", inspection.onOpacity)
-        self.ui.flickerButton.connect("toggled(bool)", self._onFlickerToggled)
+        for event, slot in (
+            (slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose),
+            (slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose),
+            (slicer.mrmlScene.EndImportEvent, self.onSceneEndImport),
+        ):
+            self.addObserver(slicer.mrmlScene, event, slot)
+        self._connect()
         self.initializeParameterNode()
 
-    def _onClick(self, button, action) -> None:
-        button.connect("clicked(bool)", lambda _checked: self._act(action))
+    def _connect(self) -> None:
+        """What the user does, to what the panel does."""
+        ui, panel, inspection = self.ui, self._panel, self._panel.inspection
+        for button, action in (
+            (ui.applyButton, panel.onButton),
+            (ui.revertButton, panel.onRevert),
+            (ui.attemptButton, panel.onAttempt),
+            (ui.plotButton, panel.onPlot),
+            (ui.batchButton, panel.onBatchButton),
+            (ui.worstButton, inspection.onWorst),
+            (ui.logButton, panel.onLog),
+        ):
+            button.connect("clicked(bool)", lambda _checked, action=action: self._act(action))
+        for button, action in (
+            (ui.colorsButton, inspection.onColors),
+            (ui.edgesButton, panel.onEdges),
+            (ui.checkerboardButton, panel.onCheckerboard),
+            (ui.errorMapButton, inspection.onErrorMap),
+        ):
+            button.connect("clicked(bool)", lambda isOn, action=action: self._act(lambda: action(isOn)))
+        ui.flickerButton.connect("toggled(bool)", self._onFlickerToggled)
+        ui.opacitySlider.connect("valueChanged(double)", inspection.onOpacity)
+        ui.errorScaleSpinBox.connect("valueChanged(double)", inspection.onErrorScale)
+        ui.batchSelector.connect("checkedNodesChanged()", self._onBatchChanged)
+        ui.batchTable.connect("cellDoubleClicked(int,int)", lambda row, _column: self._act(lambda: panel.onRow(row)))
+        ui.deviceComboBox.connect("activated(int)", self._onDevice)
+        ui.parameterSetSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onParameterSet)
 
     def _makeTimer(self, milliseconds, slot):
         timer = qt.QTimer(self.parent)
@@ -161,7 +178,8 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self) -> None:
         """Make sure that there is a parameter node; choose the first two volumes if none is chosen."""
-        self.setParameterNode(self.logic.getParameterNode())
+        chosen = self.ui.parameterSetSelector.currentNode()
+        self.setParameterNode(MADRegistrationParameterNode(chosen) if chosen else self.logic.getParameterNode())
         parameters = self._parameterNode
         if not parameters.fixedVolume and not parameters.movingVolume:
             nodes = [
@@ -179,6 +197,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersChanged)
         self._parameterNode = parameterNode
         if self._parameterNode:
+            self.ui.parameterSetSelector.setCurrentNode(self._parameterNode.parameterNode)
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersChanged)
         self._panel.setParameters(parameterNode)
@@ -198,17 +217,12 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if not self._panel.needsPolling:
             self._pollTimer.stop()
 
-    def _onPreset(self, index) -> None:
-        if self._parameterNode:
-            applyPreset(self._parameterNode, list(Preset)[index])
-            self._panel.update()
-
     def _onDevice(self, index) -> None:
         if self._parameterNode:
-            self._parameterNode.device = self._deviceNames[index]
+            self._parameterNode.device = self._view.deviceNames[index]
 
     def _onBatchChanged(self) -> None:
-        self._panel.batchVolumes = list(self.ui.batchSelector.checkedNodes())
+        self._panel.batch.volumes = list(self.ui.batchSelector.checkedNodes())
         self._panel.update()
 
     def _onFlickerToggled(self, isOn) -> None:
@@ -218,74 +232,10 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         else:
             self._flickerTimer.stop()
 
-    # --- what the panel shows: MADRegistrationLib.panel.View -----------------------------------------------------
-
-    def setButton(self, text, isEnabled, toolTip) -> None:
-        self._setButton(self.ui.applyButton, text, isEnabled, toolTip)
-
-    def setBatchButton(self, text, isEnabled, toolTip) -> None:
-        self._setButton(self.ui.batchButton, text, isEnabled, toolTip)
-
-    def _setButton(self, button, text, isEnabled, toolTip) -> None:
-        button.text, button.enabled, button.toolTip = text, isEnabled, toolTip
-
-    def setMessage(self, text, isError) -> None:
-        self.ui.messageLabel.styleSheet = "color: #c62828;" if isError else ""
-        self._setLabel(self.ui.messageLabel, text)
-
-    def setResult(self, html) -> None:
-        self._setLabel(self.ui.resultLabel, html)
-
-    def _setLabel(self, label, text) -> None:
-        label.text = text
-        label.setVisible(bool(text))
-        label.setMinimumHeight(label.heightForWidth(self.ui.applyButton.width) if text else 0)  # no line is cut off
-
-    def setProgress(self, text, percent) -> None:
-        self._setLabel(self.ui.progressLabel, text)
-        self.ui.progressBar.setVisible(percent is not None)
-        self.ui.progressBar.setValue(percent or 0)
-
-    def setRevertEnabled(self, isEnabled) -> None:
-        self.ui.revertButton.enabled = isEnabled
-
-    def setPlotEnabled(self, isEnabled) -> None:
-        self.ui.plotButton.enabled = isEnabled
-
-    def setInspectionEnabled(self, isEnabled) -> None:
-        self.ui.inspectCollapsibleButton.enabled = isEnabled
-
-    def setBusy(self, isBusy) -> None:
-        for section in (
-            self.ui.inputsCollapsibleButton,
-            self.ui.outputsCollapsibleButton,
-            self.ui.settingsCollapsibleButton,
-            self.ui.advancedCollapsibleButton,
-            self.ui.batchSelector,
-            self.ui.checkerboardButton,
-            self.ui.edgesButton,
-        ):
-            section.enabled = not isBusy
-        if isBusy:
-            self._pollTimer.start()
-
-    def setDevices(self, choices, current) -> None:
-        self._deviceNames = [name for name, _text in choices]
-        self.ui.deviceComboBox.clear()
-        self.ui.deviceComboBox.addItems([text for _name, text in choices])
-        self.ui.deviceComboBox.setCurrentIndex(self._deviceNames.index(current))
-
-    def setPreset(self, preset) -> None:
-        self.ui.presetComboBox.setCurrentIndex(list(Preset).index(preset))
-
-    def setErrorMap(self, isEnabled, isShown) -> None:
-        self.ui.errorMapButton.enabled = self.ui.worstButton.enabled = isEnabled
-        self.ui.errorMapButton.checked = isShown
-
-    def setOpacity(self, opacity) -> None:
-        wasBlocked = self.ui.opacitySlider.blockSignals(True)
-        self.ui.opacitySlider.value = opacity
-        self.ui.opacitySlider.blockSignals(wasBlocked)
+    def _onParameterSet(self, node) -> None:
+        """The user chooses, or makes, another set of parameters in the scene."""
+        if node is not None and self._parameterNode is not None and node is not self._parameterNode.parameterNode:
+            self.setParameterNode(MADRegistrationParameterNode(node))
 
 
 class MADRegistrationLogic(ScriptedLoadableModuleLogic):

@@ -20,6 +20,14 @@ SILENCE_SECONDS = 120.0
 """A worker that works and has not even sent a heartbeat for so long is taken for dead."""
 
 
+LOG_BYTES = 100_000
+
+
+def keptLog() -> Path:
+    """Where the log of a worker that has failed stays."""
+    return private_folder() / "MADRegistration-worker.log"
+
+
 class WorkerClient:
     """Starts the worker, sends commands, collects events.
 
@@ -124,9 +132,17 @@ class WorkerClient:
         self.stop()
         return {"event": "lost", "message": f"The registration process {what}: nothing was changed. Its log is {log}"}
 
+    def log(self) -> str:
+        """The last part of what the worker has written, or the former one where none runs; empty if there is none."""
+        path = self._logPath if self._folder is not None else keptLog()
+        try:
+            return path.read_bytes()[-LOG_BYTES:].decode(errors="replace")
+        except OSError:
+            return ""
+
     def keepLog(self) -> Path:
         """Copy the worker's log to where it stays; there is only ever one."""
-        kept = private_folder() / "MADRegistration-worker.log"
+        kept = keptLog()
         try:
             kept.unlink(missing_ok=True)  # a link, if somebody has put one there, not what it points to
             with open(self._logPath, "rb") as log, open(kept, "xb", opener=open_private) as copy:

@@ -24,6 +24,7 @@ from .result import Result, ResultView
 from .run import Run, RunView
 from .selection import Selection, SelectionView
 from .snapshot import Snapshot
+from .watch import Watch
 
 FAR_MM = 10.0
 """The views are centered anew after a registration that moved the volume by more."""
@@ -35,6 +36,8 @@ class View(SelectionView, RunView, ResultView, BatchView, InspectionView, Protoc
     def setRevertEnabled(self, isEnabled: bool) -> None: ...
     def setPlotEnabled(self, isEnabled: bool) -> None: ...
     def setDevices(self, choices: list[tuple[str, str]], current: str) -> None: ...
+
+    def setLog(self, text: str) -> None: ...
 
     def poll(self) -> None:
         """Call :meth:`Panel.poll` from now on, as long as there is something to do."""
@@ -58,6 +61,7 @@ class Panel:
         self.run = Run(view, client, self._onNext, self._onEnd)
         self._snapshot: Snapshot | None = None
         self._plot = ConvergencePlot()
+        self._watch = Watch(self._onSceneChanged)
 
     @property
     def isRunning(self) -> bool:
@@ -73,9 +77,14 @@ class Panel:
         self.selection.parameters = parameters
         self.update()
 
+    def _onSceneChanged(self) -> None:
+        if not self.isRunning:
+            self.update()
+
     def update(self) -> None:
         """Show what there is; called whenever something has changed."""
         fixed, moving = self.selection.fixed, self.selection.moving
+        self._watch.watch((fixed, moving))
         if self.isRunning:
             self._view.setButton(_("Cancel"), True, "")
         else:
@@ -244,6 +253,10 @@ class Panel:
         if (done := self._plottable()) is not None:
             self._plot.show(done)
 
+    def onLog(self) -> None:
+        """Show what the worker has written."""
+        self._view.setLog(self._client.log() or _("There is no log yet."))
+
     def onRow(self, row: int) -> None:
         """Show a pair of the table of many."""
         moving = self.batch.volumeOf(row)
@@ -301,9 +314,11 @@ class Panel:
         self.batch.volumes, self._snapshot = [], None
         self.result.keep(None)
         self.setParameters(None)
+        self._watch.stop()
         self._view.setMessage("", False)
 
     def close(self) -> None:
         """Slicer closes, or the module is reloaded: no process and no file stays."""
         self.cancel()
+        self._watch.stop()
         self._client.stop()

@@ -109,7 +109,9 @@ def panel(view, client, scene):
         node = slicer.vtkMRMLSliceCompositeNode()
         node.SetLayoutName(name)
         scene.AddNode(node)
-    return Panel(view, client, ensureTorch=lambda: None)
+    panel = Panel(view, client, ensureTorch=lambda: None)
+    yield panel
+    panel.close()
 
 
 @pytest.fixture

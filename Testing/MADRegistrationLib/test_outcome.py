@@ -73,3 +73,16 @@ def test_names_are_no_html(panel, view, volumes, registered):
     volumes[1].SetName("<b>CT</b> & more")
     volumes[1].SetAndObserveTransformNodeID(None)
     assert "&lt;b&gt;CT&lt;/b&gt; &amp; more" in headline(panel, view)
+
+
+def test_changes_by_hand_are_seen_at_once(panel, view, volumes, registered, scene):
+    """Without a call of the panel: the verdict goes, and the reason why the button is disabled."""
+    volumes[1].SetAndObserveTransformNodeID(None)
+    assert "was moved by" in view.shown["Result"][0]
+    voxels = volumes[1].GetImageData()
+    volumes[1].SetAndObserveImageData(None)
+    assert view.shown["Button"][1] is False and "no voxels" in view.shown["Button"][2]
+    volumes[1].SetAndObserveImageData(voxels)
+    assert view.shown["Button"][1] is True
+    scene.RemoveNode(volumes[1])
+    assert "no longer in the scene" in view.shown["Button"][2]
