@@ -55,6 +55,13 @@ def about(center: np.ndarray, linear: np.ndarray, translation: np.ndarray | None
     return matrix
 
 
+def resized(matrix: np.ndarray, factor: float) -> np.ndarray:
+    """The 4x4 matrix between two worlds once all lengths in both are multiplied by a factor."""
+    matrix = np.array(matrix, float)
+    matrix[:3, 3] *= factor
+    return matrix
+
+
 def mean_displacement(first: np.ndarray, second: np.ndarray, points: np.ndarray) -> float:
     """Mean distance in mm between where two 4x4 matrices send ``points`` (the target registration error, TRE)."""
     return float(np.linalg.norm(apply(first, points) - apply(second, points), axis=-1).mean())
@@ -152,6 +159,10 @@ class Grid:
         matrix[:3, 3] = self.center - matrix[:3, :3] @ ((size - 1) / 2)
         ni, nj, nk = size.tolist()
         return Grid((ni, nj, nk), matrix)
+
+    def resized(self, factor: float) -> Grid:
+        """The lattice once all lengths in the world are multiplied by a factor."""
+        return Grid(self.size, np.diag([factor, factor, factor, 1.0]) @ self.matrix)
 
     def widened(self, samples: int) -> Grid:
         """Lattice with so many more samples on every side."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from .geometry import apply, flip_world, itk_transform, matrix_of_itk, rotation_angle, slicer_to_parent
+from .geometry import apply, flip_world, itk_transform, matrix_of_itk, resized, rotation_angle, slicer_to_parent
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +68,10 @@ class Transform:
     def apply(self, points: np.ndarray) -> np.ndarray:
         """Moving points (..., 3) of fixed points (..., 3), LPS mm."""
         return apply(self.matrix, points)
+
+    def resized(self, factor: float) -> Transform:
+        """The transform once all lengths in both worlds are multiplied by a factor."""
+        return Transform(resized(self.matrix, factor))
 
     def inverse(self) -> Transform:
         """The transform that maps moving points to fixed points."""

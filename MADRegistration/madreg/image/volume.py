@@ -46,6 +46,10 @@ class Volume:
         source = None if self.source is None else self.source.to(device)
         return replace(self, data=self.data.to(device), mask=self.mask.to(device), source=source)
 
+    def resized(self, factor: float) -> Volume:
+        """The volume once all lengths in the world are multiplied by a factor."""
+        return self if factor == 1 else replace(self, grid=self.grid.resized(factor), source=None)
+
     def _inverse(self, like: torch.Tensor) -> torch.Tensor:
         return torch.as_tensor(self.grid.inverse, dtype=like.dtype, device=like.device)
 

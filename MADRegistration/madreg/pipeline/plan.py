@@ -23,11 +23,13 @@ from ..descent.refinement import (
     Refinement,
     best_first,
 )
+from ..image.fitting import restricted
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
 from ..quality.assessment import assess, estimated_error
 from ..quality.quality import ALIGNED_MM, Quality
+from ..quality.shape import is_supported
 from ..settings import Settings
 from .block_alignment import BlockAlignment
 from .initialization import Search, initialization
@@ -64,7 +66,8 @@ def _single(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) 
 def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> Found:
     """The best pose of all, refined; tried again if it fails."""
     candidates = _candidates(pair, start, settings, monitor.part(0.0, 0.65))
-    transform = refine(pair, candidates[:3], settings.type, monitor.part(0.65, 0.8))
+    transform = refine(pair, candidates[:3], settings.type, monitor.part(0.65, 0.75))
+    transform = with_supported_shape(pair, transform, settings.type, monitor.part(0.75, 0.8))
     monitor.report("estimate", 0.8, transform)
     quality = assess(pair, transform, settings.type)
     if quality is not None and quality.error_mm is not None and quality.error_mm > ALIGNED_MM:
@@ -106,7 +109,7 @@ def refine(pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor)
     refined = COARSE.of_type(kind).run(pair, transforms, monitor.part(0.0, 0.3))
     best = most_plausible_first(pair, refined)[:1]
     if monitor.is_watched:  # nothing depends on it
-        monitor.estimated(estimated_error(pair, best[0], kind))
+        monitor.estimated(estimated_error(pair, best[0]))
     best = MEDIUM.of_type(kind).run(pair, best, monitor.part(0.3, 0.6))
     return _fine(pair, best[0]).of_type(kind).run(pair, best, monitor.part(0.6, 1.0))[0]
 
@@ -116,12 +119,27 @@ def _fine(pair: Pair, transform: Transform) -> Refinement:
     return min((FINE_AS_READ, FINE), key=lambda stage: float(stage.objective(pair).values(transform.matrix[None])[0]))
 
 
+def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: Monitor) -> Transform:
+    """The transform, or a rigid one where the blocks do not support its stretch.
+
+    A histogram alone gains from any stretch that makes two outlines meet, such as that of a brain and that of its
+    skull.  What the blocks do not support is fitted rigidly, and set free once more from there.
+    """
+    if kind == "rigid" or is_supported(pair, transform.matrix):
+        return transform
+    rigid = Transform(restricted(transform.matrix, pair.points, "rigid"))
+    rigid = refine(pair, [rigid], "rigid", monitor.part(0.0, 0.6))
+    free = _fine(pair, rigid).of_type(kind).run(pair, [rigid], monitor.part(0.6, 1.0))[0]
+    return free if is_supported(pair, free.matrix, rigid.matrix) else rigid
+
+
 def _re_refined(pair: Pair, quality: Quality, kind: str, monitor: Monitor) -> Found:
     """A pose whose blocks prefer another, refined from there; the old one if that is better.
 
     The histogram of a distorted slab has many local minima, in which descents end 10 to 20 mm off.
     """
     other = refine(pair, [quality.preferred], kind, monitor)
+    other = with_supported_shape(pair, other, kind, monitor)
     best = best_first(pair, [quality.transform, other], _fine(pair, other))[0]
     return (best, quality) if best is quality.transform else (best, assess(pair, best, kind))
 
@@ -130,14 +148,14 @@ def _from_flip(pair: Pair, quality: Quality | None, kind: str, monitor: Monitor)
     """The 180-degree flip of a pose, refined, where it agrees better."""
     if quality is None or quality.flipped is None or not quality.flip_is_better:
         return None
-    return refine(pair, [quality.flipped], kind, monitor)
+    return with_supported_shape(pair, refine(pair, [quality.flipped], kind, monitor), kind, monitor)
 
 
 def _from_wider_search(pair: Pair, start: Transform, kind: str, monitor: Monitor) -> Transform:
     """The best pose of more rotations and candidates, told apart by their blocks."""
     found = Search(WIDER).run(pair, [start], monitor.part(0.0, 0.35))
     found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
-    return refine(pair, found, kind, monitor.part(0.55, 1.0))
+    return with_supported_shape(pair, refine(pair, found, kind, monitor.part(0.55, 0.9)), kind, monitor.part(0.9, 1.0))
 
 
 def _is_better(other: Quality, quality: Quality | None) -> bool:

@@ -21,6 +21,7 @@ from ..settings import Settings
 from ..system import device
 from .plan import run_plan
 from .result import Result
+from .size import enlargement, resized_progress, resized_result, resized_settings
 
 
 def register(
@@ -66,12 +67,30 @@ def assess_all(
     settings = settings or Settings()
     settings.check()
     where = device.choose(settings.device)
-    pair = Pair(fixed.to(where), moving.to(where), settings.seed)
+    factor = enlargement(fixed, moving)
+    pair = Pair(fixed.resized(factor).to(where), moving.resized(factor).to(where), settings.seed)
     for transform in transforms:
-        yield assess(pair, transform, settings.type)
+        quality = assess(pair, transform.resized(factor), settings.type)
+        yield None if quality is None else quality.resized(1 / factor)
 
 
 def _register(fixed: Volume, moving: Volume, settings: Settings, progress: Callable[[Progress], None] | None) -> Result:
+    """A registration in units in which both volumes have about the size of a head."""
+    factor = enlargement(fixed, moving)
+    if factor == 1:
+        return _register_as_it_is(fixed, moving, settings, progress)
+    result = _register_as_it_is(
+        fixed.resized(factor),
+        moving.resized(factor),
+        resized_settings(settings, factor),
+        resized_progress(progress, 1 / factor),
+    )
+    return resized_result(result, 1 / factor, settings)
+
+
+def _register_as_it_is(
+    fixed: Volume, moving: Volume, settings: Settings, progress: Callable[[Progress], None] | None
+) -> Result:
     began, monitor = time.perf_counter(), Monitor(progress)
     if settings.weights is not None:  # what is damaged is found before the work
         weights.load(settings.weights, fixed.device)
@@ -94,7 +113,15 @@ def _register(fixed: Volume, moving: Volume, settings: Settings, progress: Calla
         error_source=source,
         overlap=pair.overlap(transform.matrix),
         quality=quality,
+        notices=_notices(quality),
     )
+
+
+def _notices(quality: Quality | None) -> list[str]:
+    """What the user should know of a pose that is not lost anyway."""
+    if quality is None or quality.stretch is None or quality.verdict == "failed":
+        return []
+    return [quality.stretch.sentence()]
 
 
 def _errors(

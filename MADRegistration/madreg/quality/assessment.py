@@ -13,7 +13,9 @@ from ..image.transform import Transform
 from .block_fit import FEWEST_BLOCKS, block_matching_of, fit_blocks
 from .flips import flip_margin, flip_ratio, flipped_poses
 from .quality import CLEAR_RATIO, SURE_MARGIN, Quality
+from .shape import Stretch, is_supported
 
+PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
 LEAST_OVERLAP = 0.01  # of the fixed foreground; less is no overlap at all
 
 
@@ -27,13 +29,13 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid") -> Quality | N
     overlap = pair.overlap(pose)
     if overlap < LEAST_OVERLAP:
         return None
-    found = fit_blocks(block_matching_of(pair), pose, pair.points, kind)
+    found = fit_blocks(block_matching_of(pair), pose, pair.points)
     if found is None:
         quality = Quality(transform, None, 0.0, 0.0, transform, overlap)
     else:
         flips = flipped_poses(pose, pair.points.mean(0), pair.fixed.grid.axes)
-        rigid = found.first_motion if kind == "rigid" else found.first_blocks.motion()
-        ratio, flipped = flip_ratio(block_matching_of(pair), rigid.consensus, flips)
+        ratio, flipped = flip_ratio(block_matching_of(pair), found.rigid.consensus, flips)
+        stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
         quality = Quality(
             transform,
             found.error_mm,
@@ -45,6 +47,8 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid") -> Quality | N
             blocks=found.blocks,
             motion=found.motion,
             blocks_at=Transform(found.blocks_at),
+            stretch=stretch if found.is_stretched and stretch.is_clear else None,
+            has_doubtful_shape=_has_doubtful_shape(pair, pose),
         )
     if pair.is_slab or quality.flip_ratio < CLEAR_RATIO or quality.verdict == "failed":
         margin, better = flip_margin(pair, pose, kind)
@@ -54,12 +58,17 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid") -> Quality | N
     return quality
 
 
-def estimated_error(pair: Pair, transform: Transform, kind: str = "rigid") -> float | None:
+def estimated_error(pair: Pair, transform: Transform) -> float | None:
     """A first estimate of the error in mm of a pose, without its flips; None where it is unknown."""
     if pair.overlap(transform.matrix) < LEAST_OVERLAP:
         return None
-    found = fit_blocks(block_matching_of(pair), transform.matrix, pair.points, kind, rounds=1)
+    found = fit_blocks(block_matching_of(pair), transform.matrix, pair.points, rounds=1)
     return None if found is None else found.error_mm
+
+
+def _has_doubtful_shape(pair: Pair, pose: np.ndarray) -> bool:
+    """Whether a pose stretches more than bodies are apt to, and the blocks do not support it."""
+    return abs(np.log(Stretch.of(pose[:3, :3]).factors[0])) > PLAUSIBLE and not is_supported(pair, pose)
 
 
 def _swapped_flip_ratio(pair: Pair, pose: np.ndarray) -> float:

@@ -49,6 +49,13 @@ def error_map(fixed: Volume, quality: Quality) -> ErrorMap:
 
     Beyond the common motion of the blocks it shows, cautiously, what no linear transform explains.
     """
+    unit = quality.unit_mm
+    found = _error_map(fixed.resized(1 / unit), quality.resized(1 / unit))
+    return ErrorMap(unit * found.values, found.grid.resized(unit), unit * found.worst_mm, unit * found.worst_point)
+
+
+def _error_map(fixed: Volume, quality: Quality) -> ErrorMap:
+    """:func:`error_map` in the unit of the blocks."""
     fixed = reduced(fixed)  # as it was registered: the foreground of all voxels of a large scan takes a minute
     blocks = quality.blocks
     if blocks is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..image.transform import Transform
 from .blocks import Blocks, Motion
+from .shape import Stretch
 
 # Tuning pairs (simulated CT-T1, T1-T2; rigid, affine, half scans): right poses have flip ratios of 1.6 to 3.3.  Wrong
 # ones, refined with NMI, 1.55 at most, and those above 1.3 want to move by 5 mm or more.
@@ -35,8 +36,11 @@ class Quality:
         flipped: the best 180-degree flip, refined; None if none was tried.
         flip_margin: by how much NMI and NGF together are better at the pose than at ``flipped``; None where the blocks
             leave no doubt.
+        stretch: between the scans, where it is clear, beyond that of the transform; else None.
+        has_doubtful_shape: whether the transform stretches by more than is likely, and the blocks do not support it.
         blocks: the last ones compared, about the pose ``blocks_at``, and the ``motion`` on which they agree; None where
             they show nothing.
+        unit_mm: of the lengths of ``blocks``, ``motion`` and ``blocks_at``.
     """
 
     transform: Transform
@@ -47,9 +51,25 @@ class Quality:
     overlap: float = 1.0
     flipped: Transform | None = None
     flip_margin: float | None = None
+    stretch: Stretch | None = None
+    has_doubtful_shape: bool = False
     blocks: Blocks | None = None
     motion: Motion | None = None
     blocks_at: Transform | None = None
+    unit_mm: float = 1.0
+
+    def resized(self, factor: float) -> Quality:
+        """The same with all lengths multiplied by a factor, but for those of the blocks."""
+        if factor == 1:
+            return self
+        return replace(
+            self,
+            transform=self.transform.resized(factor),
+            error_mm=None if self.error_mm is None else factor * self.error_mm,
+            preferred=self.preferred.resized(factor),
+            flipped=None if self.flipped is None else self.flipped.resized(factor),
+            unit_mm=factor * self.unit_mm,
+        )
 
     @property
     def little_overlap(self) -> bool:
@@ -67,5 +87,5 @@ class Quality:
         lost = self.flip_ratio < LEAST_RATIO and (self.flip_margin or 0.0) < CLEAR_MARGIN
         if lost or self.flip_is_better or (self.error_mm is not None and self.error_mm > FAILED_MM):
             return "failed"
-        sure = self.flip_ratio >= CLEAR_RATIO and not self.little_overlap
+        sure = self.flip_ratio >= CLEAR_RATIO and not self.little_overlap and not self.has_doubtful_shape
         return "aligned" if sure and self.error_mm is not None and self.error_mm <= ALIGNED_MM else "check"

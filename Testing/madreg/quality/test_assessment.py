@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from madreg.image.fitting import restricted
 from madreg.image.geometry import Grid, about, apply, mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
@@ -17,6 +18,7 @@ from madreg.quality.blocks import BlockMatching
 from madreg.quality.error_map import error_map
 from madreg.quality.flips import flipped_poses
 from madreg.quality.quality import CLEAR_MARGIN, SURE_MARGIN, Quality
+from madreg.quality.shape import is_supported
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +223,51 @@ def test_what_blocks_prefer_is_of_the_type_of_the_transform(scans, kind):
     scales = np.linalg.svd(found.preferred.linear)[1]
     assert np.ptp(scales) < 1e-9 and (kind != "rigid" or abs(scales[0] - 1) < 1e-9)
     assert mean_displacement(found.preferred.matrix, truth, points) > 0.1
+
+
+def stretched(volume: Volume, axis: int, factor: float) -> tuple[Volume, np.ndarray]:
+    """The volume with another distance between its slices, and how that moves its points (4, 4)."""
+    matrix = volume.grid.matrix.copy()
+    matrix[:3, axis] *= factor
+    return replace(volume, grid=replace(volume.grid, matrix=matrix)), matrix @ np.linalg.inv(volume.grid.matrix)
+
+
+@pytest.mark.parametrize("kind", ["rigid", "affine"])
+def test_a_wrong_slice_distance_is_an_error_and_is_named(scans, kind):
+    """What no rigid transform can undo counts, whatever type of transform is looked for."""
+    fixed, moving, truth, points = scans
+    fixed, change = stretched(fixed, 2, 1.15)
+    truth, points = truth @ np.linalg.inv(change), apply(change, points)
+    rigid = restricted(truth, points, "rigid")
+    true = mean_displacement(rigid, truth, points)
+    found = assess(Pair(fixed, moving), Transform(rigid), kind)
+    assert 0.6 * true < found.error_mm < 1.2 * true and true > 3
+    direction = ("left-right", "anterior-posterior", "superior-inferior")[np.abs(fixed.grid.matrix[:3, 2]).argmax()]
+    assert direction in found.stretch.sentence()
+    assert assess(Pair(fixed, moving), Transform(truth), kind).stretch is None
+
+
+def test_a_stretch_that_blocks_do_not_support_is_not_aligned(scans):
+    fixed, moving, truth, points = scans
+    pair = Pair(fixed, moving)
+    wrong = truth @ about(points.mean(0), np.diag([1.3, 1.0, 1.0]))
+    assert not is_supported(pair, wrong) and assess(pair, Transform(wrong), "affine").has_doubtful_shape
+    fixed, change = stretched(fixed, 2, 1.3)
+    right = truth @ np.linalg.inv(change)
+    assert is_supported(Pair(fixed, moving), right)
+    assert assess(Pair(fixed, moving), Transform(right), "affine").verdict == "aligned"
+
+
+def test_an_outline_that_only_one_scan_has_does_not_stretch_the_other(straight, head):
+    """A brain without its skull fits a larger one, whose outline meets the inside of the skull."""
+    fixed, moving, center = straight
+    radius = np.linalg.norm((fixed.grid.points().numpy() - center) / [58, 72, 64], axis=-1)
+    inside = torch.from_numpy(radius < 0.75)
+    brain = replace(fixed, data=torch.where(inside, fixed.data, torch.zeros(())))
+    pair = Pair(brain, replace(moving))
+    right = assess(pair, Transform.identity(), "affine")
+    assert right.error_mm < 2.5 and right.verdict == "aligned"
+    assert not is_supported(pair, about(center, np.eye(3) * 1.1), np.eye(4))
 
 
 def moved_together(volume: Volume, motion: np.ndarray) -> Volume:

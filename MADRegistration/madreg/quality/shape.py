@@ -1,0 +1,78 @@
+"""How two scans differ in shape: the stretch between them, and whether blocks support that of a pose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..image.fitting import restricted
+from ..image.pair import Pair
+from .block_fit import FEWEST_BLOCKS, block_matching_of
+from .blocks import RADIUS
+
+CLEAR = 0.04  # logarithm of a stretch along an axis
+ALONE = 0.5  # of the largest stretch, up to which another one is taken for none
+PRIOR = 0.0005  # what a mm^2 of stretch at :data:`RADIUS` costs, in consensus
+DIRECTIONS = ("left-right", "anterior-posterior", "superior-inferior")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """How much longer the moving scan is than the fixed one.
+
+    Attributes:
+        factors: (3,) along the principal axes, the one furthest from 1 first.
+        axes: (3, 3) these axes in the fixed scan, a unit vector (LPS) a column.
+    """
+
+    factors: np.ndarray
+    axes: np.ndarray
+
+    @classmethod
+    def of(cls, linear: np.ndarray) -> Stretch:
+        """Of a linear map (3, 3) from fixed to moving directions."""
+        _, factors, vt = np.linalg.svd(linear)
+        order = np.argsort(-np.abs(np.log(factors)))
+        return cls(factors[order], vt.T[:, order])
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is more than blocks err by."""
+        return abs(np.log(self.factors[0])) > CLEAR
+
+    @property
+    def cost(self) -> float:
+        """How much more consensus a pose needs that has it."""
+        return float(PRIOR * RADIUS**2 * np.square(np.log(self.factors)).sum())
+
+    def sentence(self) -> str:
+        """What to say of it."""
+        percent = abs(100 * (self.factors[0] - 1))
+        if np.abs(np.log(self.factors[1])) < ALONE * np.abs(np.log(self.factors[0])):
+            direction = DIRECTIONS[int(np.abs(self.axes[:, 0]).argmax())]
+            return (
+                f"The scans differ by a stretch of {percent:.0f} % along {direction}: check the slice distance in both "
+                "headers."
+            )
+        return (
+            f"The scans differ in shape by up to {percent:.0f} % along an axis: check the voxel sizes in the headers."
+        )
+
+
+def is_supported(pair: Pair, pose: np.ndarray, plain: np.ndarray | None = None) -> bool:
+    """Whether blocks agree so much better at a stretched pose than without its stretch that this is worth it.
+
+    Args:
+        pose: (4, 4), fixed LPS to moving LPS.
+        plain: (4, 4), the pose without stretch; by default the rigid one that is nearest.
+    """
+    plain = restricted(pose, pair.points, "rigid") if plain is None else plain
+    gain = _consensus(pair, pose) - _consensus(pair, plain)
+    return gain > Stretch.of(pose[:3, :3]).cost
+
+
+def _consensus(pair: Pair, pose: np.ndarray) -> float:
+    """Of the blocks about a pose, on a rigid motion."""
+    blocks = block_matching_of(pair).about(pose)
+    return blocks.motion().consensus if len(blocks.centers) >= FEWEST_BLOCKS else 0.0

@@ -1,0 +1,70 @@
+"""Objects of any size: what is found of a small one is what is found of a large one, times the scale."""
+
+import numpy as np
+import pytest
+
+from madreg.image.geometry import about, apply, mean_displacement
+from madreg.image.transform import Transform
+from madreg.pipeline.registration import assess_all, register
+from madreg.pipeline.size import enlargement, radius_of_gyration
+from madreg.quality.error_map import error_map
+from madreg.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def pair(grid_of, make_volume, head, turn):
+    """A CT and an MR of one head in different places, and the true pose."""
+    fixed_grid, moving_grid = grid_of("straight"), grid_of("oblique")
+    placed, pose = np.eye(4), about(np.zeros(3), turn((1, -2, 0.5), 30))
+    placed[:3, 3], pose[:3, 3] = fixed_grid.center, moving_grid.center
+    fixed, moving = make_volume(head.ct, fixed_grid, placed, "CT"), make_volume(head.mr, moving_grid, pose, "MR")
+    return fixed, moving, pose @ np.linalg.inv(placed)
+
+
+def test_a_head_and_a_person_stay_as_they_are(pair):
+    fixed, moving, _ = pair
+    assert 40 < radius_of_gyration(fixed) < 80
+    assert enlargement(fixed, moving) == enlargement(fixed.resized(8), moving.resized(8)) == 1
+    assert enlargement(fixed.resized(0.01), moving) == 1  # a part of a head in a head
+
+
+@pytest.mark.parametrize("scale", [1e-4, 0.02, 0.3, 50.0])
+def test_what_is_small_or_large_gets_the_size_of_a_head(pair, scale):
+    fixed, moving = (volume.resized(scale) for volume in pair[:2])
+    factor = enlargement(fixed, moving)
+    assert np.log2(factor) == round(np.log2(factor))
+    assert 50 < radius_of_gyration(fixed.resized(factor)) < 110
+
+
+def test_the_assessment_scales_with_the_object(pair, turn):
+    fixed, moving, truth = pair
+    pose = Transform(truth @ about(fixed.grid.center, turn((1, 2, 0), 3), np.array([3.0, 2.0, -1.0])))
+    large = next(assess_all(fixed, moving, [pose]))
+    scale = 1 / 64
+    small = next(assess_all(fixed.resized(scale), moving.resized(scale), [pose.resized(scale)]))
+    assert small.error_mm == pytest.approx(scale * large.error_mm, rel=1e-3)
+    assert small.preferred.matrix == pytest.approx(large.preferred.resized(scale).matrix, abs=1e-3)
+    expected, found = error_map(fixed, large), error_map(fixed.resized(scale), small)
+    assert found.worst_mm == pytest.approx(scale * expected.worst_mm, rel=0.01)
+    assert found.worst_point == pytest.approx(scale * expected.worst_point, abs=0.02)
+    assert found.grid.matrix == pytest.approx(expected.grid.resized(scale).matrix)
+
+
+@pytest.mark.slow
+def test_a_small_object_is_registered_like_a_large_one(pair, turn, spots):
+    fixed, moving, truth = pair
+    scale = 1 / 16
+    points = apply(np.eye(4), spots + fixed.grid.center) * scale
+    start = Transform(truth @ about(fixed.grid.center, turn((1, 2, 0), 5), np.array([6.0, 4.0, -5.0]))).resized(scale)
+    heard = []
+    result = register(
+        fixed.resized(scale),
+        moving.resized(scale),
+        Settings(init="given", start=start.matrix),
+        lambda progress: heard.append(progress.transform),
+    )
+    true = Transform(truth).resized(scale).matrix
+    assert mean_displacement(result.matrix, true, points) < 0.05 and result.verdict == "aligned"
+    assert result.error_before_mm == pytest.approx(mean_displacement(start.matrix, true, points), abs=0.1)
+    assert (result.start.matrix == start.matrix).all() and result.settings.start is start.matrix
+    assert mean_displacement(heard[0].matrix, true, points) < 2
