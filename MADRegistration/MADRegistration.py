@@ -3,6 +3,7 @@ and madreg; this file connects it to Slicer's module machinery and to the widget
 
 import time
 import unittest
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Union
 
 import qt
@@ -37,6 +38,7 @@ class MADRegistration(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("MAD Registration")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration")]
+        self.parent.dependencies = ["SubjectHierarchy"]
         self.parent.contributors = ["The MADRegistration contributors"]
         self.parent.helpText = _(
             "Brings two scans of any contrast together (CT, MR of any kind, PET), wherever they lie: rigid, similarity "
@@ -49,6 +51,11 @@ class MADRegistration(ScriptedLoadableModule):
             "arXiv 2309.02875</a>. Demo data: pycortex (BSD-2)."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
+
+    def setup(self):
+        """Called by Slicer once its own modules are there: the entry in the context menu of Data."""
+        path = Path(__file__).parent / "MADRegistrationLib" / "MADRegistrationSubjectHierarchyPlugin.py"
+        slicer.qSlicerSubjectHierarchyScriptedPlugin(None).setPythonSource(str(path))
 
 
 @parameterNodeWrapper
@@ -216,6 +223,13 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._panel.poll()
         if not self._panel.needsPolling:
             self._pollTimer.stop()
+
+    def chooseMoving(self, volume) -> None:
+        """Called by the context menu of Data: this volume is to be registered."""
+        parameters = self._parameterNode
+        if parameters.fixedVolume is volume:
+            parameters.fixedVolume = None
+        parameters.movingVolume = volume
 
     def _onDevice(self, index) -> None:
         if self._parameterNode:

@@ -9,7 +9,8 @@ from madreg import resources
 
 from .parameters import _
 
-ICON = Path(__file__).parents[1] / "Resources" / "Icons" / "MADRegistration.png"
+THUMBNAIL = Path(__file__).parents[1] / "Resources" / "Icons" / "MADRegistrationDemo.png"
+"""The two scans side by side."""
 
 
 def registerSampleData():
@@ -26,7 +27,7 @@ def registerSampleData():
         uris=[resources.path("Demo", file).as_uri() for file in names.values()],
         fileNames=[f"MADRegistration-{file}" for file in names.values()],
         nodeNames=list(names),
-        thumbnailFileName=str(ICON),
+        thumbnailFileName=str(THUMBNAIL),
         loadFileTypes="VolumeFile",  # a file like these could be read as a segmentation as well
         checksums=[f"SHA256:{hashes[file]}" for file in names.values()],
     )

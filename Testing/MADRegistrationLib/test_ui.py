@@ -128,6 +128,7 @@ def test_what_slicer_imports_when_it_starts_is_light():
         "time",
         "typing",
         "unittest",
+        "pathlib",
         "qt",
         "slicer",
         "vtk",
@@ -221,3 +222,22 @@ def test_the_first_glance_is_fixed_moving_register_and_the_result():
         if widget.get("class") == "ctkCollapsibleButton"
     }
     assert {name for name, value in collapsed.items() if value == "false"} == {"inspectCollapsibleButton"}
+
+
+def test_sample_data_shows_the_pair():
+    from MADRegistrationLib import sampledata
+
+    assert sampledata.THUMBNAIL.is_file() and sampledata.THUMBNAIL.name != "MADRegistration.png"
+
+
+def test_slicer_finds_the_entry_of_the_context_menu():
+    """By the name of the file, which the module names; what the entry calls is there."""
+    path = LIB / "MADRegistrationSubjectHierarchyPlugin.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert {"filePath", "itemContextMenuActions", "showContextMenuActionsForItem"} <= {
+        getattr(node, "name", None) or node.targets[0].id
+        for node in next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == path.stem).body
+        if isinstance(node, (ast.FunctionDef, ast.Assign))
+    }
+    strings = {node.value for node in ast.walk(TREE) if isinstance(node, ast.Constant)}
+    assert path.name in strings and "chooseMoving" in methods(TREE, "MADRegistrationWidget")
