@@ -11,7 +11,7 @@ from ..image.geometry import apply
 from ..image.pair import Pair
 from ..image.transform import Transform
 from .block_fit import FEWEST_BLOCKS, block_matching_of, fit_blocks
-from .flips import flip_margin, flip_ratio, flipped_poses
+from .flips import best_consensus, flip_margin, flip_ratio, flipped_poses, mirrored_poses
 from .quality import CLEAR_RATIO, SURE_MARGIN, Quality
 from .shape import Stretch, is_supported
 
@@ -55,7 +55,20 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid") -> Quality | N
         quality = replace(quality, flip_margin=margin, flipped=Transform(better))
         if not pair.is_slab and margin >= SURE_MARGIN:
             quality = replace(quality, flip_ratio=max(quality.flip_ratio, _swapped_flip_ratio(pair, pose)))
+    if quality.verdict != "failed":
+        quality = replace(quality, is_mirrored=_is_mirrored(pair, pose))
     return quality
+
+
+def _is_mirrored(pair: Pair, pose: np.ndarray) -> bool:
+    """Whether the blocks agree better on a mirror image of the fixed scan.
+
+    Bodies are nearly symmetric, but not quite: at right poses of ten tuning pairs (heads, slabs of T2 on T1, slabs of
+    several directions) mirror images reach 0.87 to 0.96 of the consensus.
+    """
+    mirrored = mirrored_poses(pose, pair.points.mean(0), pair.fixed.grid.axes)
+    matching = block_matching_of(pair)
+    return best_consensus(matching, mirrored)[0] > best_consensus(matching, [pose])[0]
 
 
 def estimated_error(pair: Pair, transform: Transform) -> float | None:
