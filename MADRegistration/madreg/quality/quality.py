@@ -37,6 +37,8 @@ class Quality:
         flipped: the best 180-degree flip, refined; None if none was tried.
         flip_margin: by how much NMI and NGF together are better at the pose than at ``flipped``; None where the blocks
             leave no doubt.
+        others_ratio: their consensus as a multiple of that at the best of the other poses that were found; None where
+            there are none.
         stretch: between the scans, where it is clear, beyond that of the transform; else None.
         has_doubtful_shape: whether the transform stretches by more than is likely, and the blocks do not support it.
         is_mirrored: whether a mirror image of the fixed scan fits better.
@@ -53,6 +55,7 @@ class Quality:
     overlap: float = 1.0
     flipped: Transform | None = None
     flip_margin: float | None = None
+    others_ratio: float | None = None
     stretch: Stretch | None = None
     has_doubtful_shape: bool = False
     is_mirrored: bool = False
@@ -82,7 +85,11 @@ class Quality:
     @property
     def is_ambiguous(self) -> bool:
         """Whether the scans agree well at several poses, as those of a nearly symmetric object do."""
-        return self.consensus >= GOOD_CONSENSUS and self.flip_ratio < LEAST_RATIO
+        return self.consensus >= GOOD_CONSENSUS and self._least_ratio < LEAST_RATIO
+
+    @property
+    def _least_ratio(self) -> float:
+        return self.flip_ratio if self.others_ratio is None else min(self.flip_ratio, self.others_ratio)
 
     @property
     def flip_is_better(self) -> bool:
@@ -95,7 +102,8 @@ class Quality:
         if self.is_ambiguous:
             return ["Several poses fit equally well, as the object is nearly symmetric: check which way round it lies."]
         if self.verdict == "failed":
-            return []
+            unclear = self.little_overlap or self._least_ratio < LEAST_RATIO
+            return ["The scans have too little in common: no pose is clearly better than others."] if unclear else []
         said = [] if self.stretch is None else [self.stretch.sentence()]
         if self.is_mirrored:
             said.append("A mirror image fits better: check left and right in the headers of both scans.")
@@ -105,6 +113,8 @@ class Quality:
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""
         lost = self.flip_ratio < LEAST_RATIO and (self.flip_margin or 0.0) < CLEAR_MARGIN
+        # right poses of tuning pairs have 1.8 and more to other poses of the search, wrong ones 0.98 to 1.08
+        lost |= self.others_ratio is not None and self.others_ratio < LEAST_RATIO
         if lost or self.flip_is_better or (self.error_mm is not None and self.error_mm > FAILED_MM):
             return "failed"
         in_doubt = self.little_overlap or self.has_doubtful_shape or self.is_mirrored
