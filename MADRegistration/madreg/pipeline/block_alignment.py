@@ -19,6 +19,7 @@ from ..quality.block_fit import block_matching_of
 from ..system.parallel import parallel_map
 
 FOLLOWED = (3, 2)  # candidates that the blocks are asked about a second and a third time
+BEST = FOLLOWED[-1]
 STEPS = 25  # after which the blocks' motion is good enough for a candidate
 
 
@@ -33,19 +34,20 @@ class BlockAlignment:
     kind: str
 
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
-        """The best of the transforms, moved; those whose blocks agree most come first."""
+        """The transforms, moved; those whose blocks agree most come first, and the best :data:`BEST` went furthest."""
         clock = time.perf_counter()
         found = [(0.0, transform.matrix) for transform in transforms]
-        rounds, consensus = (len(transforms), *FOLLOWED), []
+        rounds, consensus, left = (len(transforms), *FOLLOWED), [], []
         for number, keep in enumerate(rounds):
             poses = [pose for _, pose in found[:keep]]
-            found = parallel_map(lambda pose: self._followed(pair, pose), poses, pair.fixed.device)
-            found.sort(key=lambda one: -one[0])
+            moved = parallel_map(lambda pose: self._followed(pair, pose), poses, pair.fixed.device)
+            left = [*sorted(found[keep:], key=lambda one: -one[0]), *left]
+            found = sorted(moved, key=lambda one: -one[0])
             consensus.append(found[0][0])
             monitor.report("candidates", (number + 1) / len(rounds), Transform(found[0][1]))
         seconds = time.perf_counter() - clock
         monitor.record(StageRecord("candidates", "blocks", -consensus[0], -consensus[-1], seconds))
-        return [Transform(pose) for _, pose in found]
+        return [Transform(pose) for _, pose in [*found, *left]]
 
     def _followed(self, pair: Pair, pose: np.ndarray) -> tuple[float, np.ndarray]:
         """The consensus of a third of the blocks about a pose (4, 4), and the pose of our type that they prefer."""

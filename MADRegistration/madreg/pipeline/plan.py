@@ -31,7 +31,7 @@ from ..quality.assessment import assess, estimated_error
 from ..quality.quality import ALIGNED_MM, Quality
 from ..quality.shape import is_supported
 from ..settings import Settings
-from .block_alignment import BlockAlignment
+from .block_alignment import BEST, BlockAlignment
 from .initialization import Search, initialization
 from .match_following import MatchFollowing
 from .ordering import most_plausible_first
@@ -66,12 +66,13 @@ def _single(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) 
 def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> Found:
     """The best pose of all, refined; tried again if it fails."""
     candidates = _candidates(pair, start, settings, monitor.part(0.0, 0.65))
-    transform = refine(pair, candidates[:3], settings.type, monitor.part(0.65, 0.75))
+    others = candidates if settings.init == "search" else []
+    transform = refine(pair, candidates[: BEST if others else 3], settings.type, monitor.part(0.65, 0.75))
     transform = with_supported_shape(pair, transform, settings.type, monitor.part(0.75, 0.8))
     monitor.report("estimate", 0.8, transform)
-    quality = assess(pair, transform, settings.type)
+    quality = assess(pair, transform, settings.type, others)
     if quality is not None and quality.error_mm is not None and quality.error_mm > ALIGNED_MM:
-        transform, quality = _re_refined(pair, quality, settings.type, monitor.part(0.8, 0.83))
+        transform, quality = _re_refined(pair, quality, settings.type, others, monitor.part(0.8, 0.83))
     if settings.init != "search":
         return transform, quality
     retries: tuple[Callable[[], Transform | None], ...] = (
@@ -82,7 +83,7 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
         if quality is not None and quality.verdict != "failed":
             break
         other = retry()
-        other_quality = other and assess(pair, other, settings.type)
+        other_quality = other and assess(pair, other, settings.type, others)
         if other and other_quality and _is_better(other_quality, quality):
             transform, quality = other, other_quality
     return transform, quality
@@ -133,7 +134,7 @@ def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: M
     return free if is_supported(pair, free.matrix, rigid.matrix) else rigid
 
 
-def _re_refined(pair: Pair, quality: Quality, kind: str, monitor: Monitor) -> Found:
+def _re_refined(pair: Pair, quality: Quality, kind: str, others: list[Transform], monitor: Monitor) -> Found:
     """A pose whose blocks prefer another, refined from there; the old one if that is better.
 
     The histogram of a distorted slab has many local minima, in which descents end 10 to 20 mm off.
@@ -141,7 +142,7 @@ def _re_refined(pair: Pair, quality: Quality, kind: str, monitor: Monitor) -> Fo
     other = refine(pair, [quality.preferred], kind, monitor)
     other = with_supported_shape(pair, other, kind, monitor)
     best = best_first(pair, [quality.transform, other], _fine(pair, other))[0]
-    return (best, quality) if best is quality.transform else (best, assess(pair, best, kind))
+    return (best, quality) if best is quality.transform else (best, assess(pair, best, kind, others))
 
 
 def _from_flip(pair: Pair, quality: Quality | None, kind: str, monitor: Monitor) -> Transform | None:
@@ -155,7 +156,8 @@ def _from_wider_search(pair: Pair, start: Transform, kind: str, monitor: Monitor
     """The best pose of more rotations and candidates, told apart by their blocks."""
     found = Search(WIDER).run(pair, [start], monitor.part(0.0, 0.35))
     found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
-    return with_supported_shape(pair, refine(pair, found, kind, monitor.part(0.55, 0.9)), kind, monitor.part(0.9, 1.0))
+    transform = refine(pair, found[:BEST], kind, monitor.part(0.55, 0.9))
+    return with_supported_shape(pair, transform, kind, monitor.part(0.9, 1.0))
 
 
 def _is_better(other: Quality, quality: Quality | None) -> bool:

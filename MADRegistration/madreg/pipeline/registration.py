@@ -113,15 +113,8 @@ def _register_as_it_is(
         error_source=source,
         overlap=pair.overlap(transform.matrix),
         quality=quality,
-        notices=_notices(quality),
+        notices=[] if quality is None else quality.remarks,
     )
-
-
-def _notices(quality: Quality | None) -> list[str]:
-    """What the user should know of a pose that is not lost anyway."""
-    if quality is None or quality.stretch is None or quality.verdict == "failed":
-        return []
-    return [quality.stretch.sentence()]
 
 
 def _errors(

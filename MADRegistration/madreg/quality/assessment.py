@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..image.fitting import restricted
-from ..image.geometry import apply
+from ..image.geometry import apply, mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
 from .block_fit import FEWEST_BLOCKS, block_matching_of, fit_blocks
-from .flips import flip_margin, flip_ratio, flipped_poses
+from .flips import best_consensus, flip_margin, flip_ratio, flipped_poses, mirrored_poses
 from .quality import CLEAR_RATIO, SURE_MARGIN, Quality
 from .shape import Stretch, is_supported
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
+ANOTHER_MM = 20.0  # apart, two poses are not the same
+OTHERS = 4  # poses that are compared
 LEAST_OVERLAP = 0.01  # of the fixed foreground; less is no overlap at all
 
 
-def assess(pair: Pair, transform: Transform, kind: str = "rigid") -> Quality | None:
+def assess(pair: Pair, transform: Transform, kind: str = "rigid", others: Sequence[Transform] = ()) -> Quality | None:
     """How good a pose is; None where the volumes do not overlap.
 
     Args:
         kind: of the transform that was looked for: ``rigid``, ``similarity`` or ``affine``.
+        others: that were found as well, the likeliest first; those far from the pose are compared with it.
     """
     pose = transform.matrix
     overlap = pair.overlap(pose)
@@ -48,6 +52,7 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid") -> Quality | N
             motion=found.motion,
             blocks_at=Transform(found.blocks_at),
             stretch=stretch if found.is_stretched and stretch.is_clear else None,
+            others_ratio=_others_ratio(pair, pose, found.rigid.consensus, others),
             has_doubtful_shape=_has_doubtful_shape(pair, pose),
         )
     if pair.is_slab or quality.flip_ratio < CLEAR_RATIO or quality.verdict == "failed":
@@ -55,7 +60,28 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid") -> Quality | N
         quality = replace(quality, flip_margin=margin, flipped=Transform(better))
         if not pair.is_slab and margin >= SURE_MARGIN:
             quality = replace(quality, flip_ratio=max(quality.flip_ratio, _swapped_flip_ratio(pair, pose)))
+    if quality.verdict != "failed":
+        quality = replace(quality, is_mirrored=_is_mirrored(pair, pose))
     return quality
+
+
+def _others_ratio(pair: Pair, pose: np.ndarray, consensus: float, others: Sequence[Transform]) -> float | None:
+    """The consensus at a pose as a multiple of that at the best of the others; None where none is another pose."""
+    apart = [one.matrix for one in others if mean_displacement(one.matrix, pose, pair.points) > ANOTHER_MM]
+    if not apart:
+        return None
+    return flip_ratio(block_matching_of(pair), consensus, apart[:OTHERS])[0]
+
+
+def _is_mirrored(pair: Pair, pose: np.ndarray) -> bool:
+    """Whether the blocks agree better on a mirror image of the fixed scan.
+
+    Bodies are nearly symmetric, but not quite: at right poses of ten tuning pairs (heads, slabs of T2 on T1, slabs of
+    several directions) mirror images reach 0.87 to 0.96 of the consensus.
+    """
+    mirrored = mirrored_poses(pose, pair.points.mean(0), pair.fixed.grid.axes)
+    matching = block_matching_of(pair)
+    return best_consensus(matching, mirrored)[0] > best_consensus(matching, [pose])[0]
 
 
 def estimated_error(pair: Pair, transform: Transform) -> float | None:

@@ -19,10 +19,6 @@ from ..system.parallel import parallel_map
 from .block_fit import FEWEST_BLOCKS
 from .blocks import BlockMatching
 
-FLIP_CONSENSUS = 0.4  # flipped poses of tuning pairs reach 0.2 to 0.46, wrong ones refined with NMI 0.53
-CLEAR_CONSENSUS = (
-    0.75  # wrong poses of synthetic bodies, whose outline alone fits, reach 0.73; right ones 0.84 and more
-)
 LEAST_CONSENSUS = 0.1  # below which no blocks agree
 
 
@@ -36,30 +32,41 @@ def flipped_poses(pose: np.ndarray, center: np.ndarray, axes: np.ndarray | None 
     return [pose @ about(center, 2 * np.outer(axis, axis) - np.eye(3)) for axis in axes.T]
 
 
+def mirrored_poses(pose: np.ndarray, center: np.ndarray, axes: np.ndarray) -> list[np.ndarray]:
+    """The pose (4, 4) after a reflection of the fixed scan across each plane through ``center`` (3,), LPS mm.
+
+    Args:
+        axes: (3, 3), the planes' normals, a unit vector a column.
+    """
+    return [pose @ about(center, np.eye(3) - 2 * np.outer(axis, axis)) for axis in axes.T]
+
+
+def best_consensus(matching: BlockMatching, poses: Sequence[np.ndarray]) -> tuple[float, np.ndarray | None]:
+    """The highest consensus of blocks about any of some poses (4, 4), and where they prefer that pose.
+
+    A third of the blocks will do; no pose is returned where there are too few.
+    """
+
+    def followed(pose: np.ndarray) -> tuple[float, np.ndarray | None]:
+        blocks = matching.about(pose, few=True)
+        if len(blocks.centers) < FEWEST_BLOCKS:
+            return 0.0, None
+        motion = blocks.motion()
+        return motion.consensus, pose @ restricted(motion.matrix, blocks.centers.cpu().double().numpy(), "rigid")
+
+    return max(parallel_map(followed, poses, matching.moving.device), key=lambda one: one[0])
+
+
 def flip_ratio(
     matching: BlockMatching, consensus: float, flips: Sequence[np.ndarray]
 ) -> tuple[float, np.ndarray | None]:
     """The blocks' consensus at a pose as a multiple of that at the best of its flips, and that flip.
 
-    A consensus that no wrong pose comes near is not compared: the ratio is then that to :data:`FLIP_CONSENSUS`, and
-    there is no flip.
-
     Args:
         consensus: on a rigid motion about the pose.
         flips: (4, 4) each; the one that is returned is where its blocks prefer it.
     """
-    if consensus >= CLEAR_CONSENSUS:
-        return consensus / FLIP_CONSENSUS, None
-
-    def followed(flip: np.ndarray) -> tuple[float, np.ndarray | None]:
-        its_blocks = matching.about(flip, few=True)
-        if len(its_blocks.centers) < FEWEST_BLOCKS:
-            return 0.0, None
-        motion = its_blocks.motion()
-        return motion.consensus, flip @ restricted(motion.matrix, its_blocks.centers.cpu().double().numpy(), "rigid")
-
-    found = parallel_map(followed, flips, matching.moving.device)
-    strongest, preferred = max(found, key=lambda one: one[0])
+    strongest, preferred = best_consensus(matching, flips)
     return consensus / max(strongest, LEAST_CONSENSUS), preferred
 
 

@@ -17,6 +17,7 @@ ALIGNED_MM, FAILED_MM = 3.0, 10.0
 # flipped poses, refined, and the search's wrong candidates 0.02 at most, mostly below 0.  Poses that slid by 11 mm had
 # 0.045.
 CLEAR_MARGIN, SURE_MARGIN = 0.045, 0.08
+GOOD_CONSENSUS = 0.55  # wrong poses of tuning pairs reach 0.53, right ones of simulated pairs 0.65 and more
 LEAST_OVERLAP = 0.2  # slabs of 20 mm have less: of those of tuning pairs one was 15 mm off, and nothing showed it
 
 
@@ -36,8 +37,11 @@ class Quality:
         flipped: the best 180-degree flip, refined; None if none was tried.
         flip_margin: by how much NMI and NGF together are better at the pose than at ``flipped``; None where the blocks
             leave no doubt.
+        others_ratio: their consensus as a multiple of that at the best of the other poses that were found; None where
+            there are none.
         stretch: between the scans, where it is clear, beyond that of the transform; else None.
         has_doubtful_shape: whether the transform stretches by more than is likely, and the blocks do not support it.
+        is_mirrored: whether a mirror image of the fixed scan fits better.
         blocks: the last ones compared, about the pose ``blocks_at``, and the ``motion`` on which they agree; None where
             they show nothing.
         unit_mm: of the lengths of ``blocks``, ``motion`` and ``blocks_at``.
@@ -51,8 +55,10 @@ class Quality:
     overlap: float = 1.0
     flipped: Transform | None = None
     flip_margin: float | None = None
+    others_ratio: float | None = None
     stretch: Stretch | None = None
     has_doubtful_shape: bool = False
+    is_mirrored: bool = False
     blocks: Blocks | None = None
     motion: Motion | None = None
     blocks_at: Transform | None = None
@@ -77,15 +83,40 @@ class Quality:
         return self.overlap < LEAST_OVERLAP
 
     @property
+    def is_ambiguous(self) -> bool:
+        """Whether the scans agree well at several poses, as those of a nearly symmetric object do."""
+        return self.consensus >= GOOD_CONSENSUS and self._least_ratio < LEAST_RATIO
+
+    @property
+    def _least_ratio(self) -> float:
+        return self.flip_ratio if self.others_ratio is None else min(self.flip_ratio, self.others_ratio)
+
+    @property
     def flip_is_better(self) -> bool:
         """Whether a 180-degree flip is the better pose."""
         return self.flip_ratio < 1 if self.flip_margin is None else self.flip_margin < 0
 
     @property
+    def remarks(self) -> list[str]:
+        """What should be known besides the verdict, a sentence each."""
+        if self.is_ambiguous:
+            return ["Several poses fit equally well, as the object is nearly symmetric: check which way round it lies."]
+        if self.verdict == "failed":
+            unclear = self.little_overlap or self._least_ratio < LEAST_RATIO
+            return ["The scans have too little in common: no pose is clearly better than others."] if unclear else []
+        said = [] if self.stretch is None else [self.stretch.sentence()]
+        if self.is_mirrored:
+            said.append("A mirror image fits better: check left and right in the headers of both scans.")
+        return said
+
+    @property
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""
         lost = self.flip_ratio < LEAST_RATIO and (self.flip_margin or 0.0) < CLEAR_MARGIN
+        # right poses of tuning pairs have 1.8 and more to other poses of the search, wrong ones 0.98 to 1.08
+        lost |= self.others_ratio is not None and self.others_ratio < LEAST_RATIO
         if lost or self.flip_is_better or (self.error_mm is not None and self.error_mm > FAILED_MM):
             return "failed"
-        sure = self.flip_ratio >= CLEAR_RATIO and not self.little_overlap and not self.has_doubtful_shape
+        in_doubt = self.little_overlap or self.has_doubtful_shape or self.is_mirrored
+        sure = self.flip_ratio >= CLEAR_RATIO and not in_doubt
         return "aligned" if sure and self.error_mm is not None and self.error_mm <= ALIGNED_MM else "check"

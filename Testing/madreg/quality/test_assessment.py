@@ -270,6 +270,39 @@ def test_an_outline_that_only_one_scan_has_does_not_stretch_the_other(straight, 
     assert not is_supported(pair, about(center, np.eye(3) * 1.1), np.eye(4))
 
 
+def test_a_mirrored_scan_is_found_out(straight):
+    fixed, moving, _center = straight
+    assert not assess(Pair(fixed, moving), Transform.identity()).is_mirrored
+    mirrored = assess(Pair(fixed, replace(moving, data=moving.data.flip(2))), Transform.identity())
+    if mirrored.verdict != "failed":
+        assert mirrored.is_mirrored and mirrored.verdict == "check"
+        assert any("mirror" in remark for remark in mirrored.remarks)
+
+
+def test_poses_of_a_symmetric_object_that_fit_equally_well_are_named(grid_of, make_volume):
+    """A cylinder with six rods, which one ball off its middle does not tell from its flip."""
+    angles = np.arange(6) * np.pi / 3
+    noise = np.random.default_rng(0)
+
+    def phantom(bright, rod, level):
+        def appearance(points):
+            radius = np.linalg.norm(points[..., :2], axis=-1)
+            body = bright * ((radius < 75) & (np.abs(points[..., 2]) < 60))
+            for angle in angles:
+                near = np.linalg.norm(points[..., :2] - 45 * np.array([np.cos(angle), np.sin(angle)]), axis=-1) < 8
+                body = np.where(near & (np.abs(points[..., 2]) < 45), rod, body)
+            ball = np.linalg.norm(points - [20, 5, 25], axis=-1) < 8
+            return np.where(ball, level, body) + noise.normal(0, 0.02, points.shape[:-1])
+
+        return appearance
+
+    grid = grid_of("straight")
+    pair = Pair(make_volume(phantom(0.5, 0.1, 1.0), grid), make_volume(phantom(0.4, 1.0, 0.2), grid))
+    for pose in (np.eye(4), *flipped_poses(np.eye(4), pair.points.mean(0))):
+        found = assess(pair, Transform(pose))
+        assert found.is_ambiguous and found.verdict != "aligned" and "Several poses" in found.remarks[0]
+
+
 def moved_together(volume: Volume, motion: np.ndarray) -> Volume:
     """The volume elsewhere in the world."""
     return replace(volume, grid=replace(volume.grid, matrix=motion @ volume.grid.matrix))
