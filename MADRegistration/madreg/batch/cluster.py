@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..io.memory import available_bytes
@@ -90,7 +90,6 @@ def local(share: Share) -> Iterator[Client]:
 
     environment = {name: str(share.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     environment["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "2000")  # madreg.system.process.limit_spinning
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # workers that end are in the manifest
     with dask.config.set(MEMORY), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a port of the dashboard that is taken
         with (
@@ -126,12 +125,14 @@ def connected(address: str) -> Iterator[Client]:
         yield client
 
 
-def required():
-    """The module ``distributed``.
+def required() -> Any:
+    """The module ``distributed``, which from now on logs nothing.
 
     Raises:
         InputError: if it is not installed.
     """
+    for name in ("distributed", "asyncio"):  # workers that end are in the manifest
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         import distributed
     except ImportError as error:

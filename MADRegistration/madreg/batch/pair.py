@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ class Pair:
 
     def fingerprint(self) -> str:
         """A hash of all the values: pairs of one fingerprint have the same result."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        text = json.dumps({**vars(self), "files": dict(self.files)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def input(self, name: str, root: Path) -> Path | None:
