@@ -97,7 +97,7 @@ class Pair:
         if start is not None:
             settings = replace(settings, start=read_transform(start).matrix.copy())
         names = ("transform", "resampled", "error_map", "report", "overlay")
-        outputs = Outputs(**{name: out / self.files[name] for name in names if name in self.files})
+        outputs = replace(Outputs(), **{name: out / self.files[name] for name in names if name in self.files})
         fixed, moving = self.input("fixed", root), self.input("moving", root)
         assert fixed is not None and moving is not None
         return Job(

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ..system.files import Content
 
 Task = dict[str, Any]
-"""``pair`` (:func:`dataclasses.asdict`), ``fingerprint``, ``root``, ``out``, ``threads``, ``device`` (of the worker; None:
-the pair's) and ``version``."""
+"""``pair`` (:func:`dataclasses.asdict`), ``fingerprint``, ``root``, ``out``, ``threads``, ``device`` (None: the
+pair's) and ``version``."""
 
 NUMBERS = (
     "error_before_mm",
