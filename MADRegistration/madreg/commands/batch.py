@@ -89,8 +89,7 @@ def run(args: argparse.Namespace) -> int:
         return _summarized(args, out, list(manifest.read_all(out).values()))
     root = Path(args.source) if args.bids else Path(args.source).parent
     pairs = _pairs(args)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file: give the name of a folder.")
+    _check_folder(out, root if args.bids else None)
     with manifest.opened(out, _part(args)) as record:
         if args.bids:
             _describe(Path(args.source), out)
@@ -113,6 +112,16 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("--error-map is not part of a BIDS derivative: leave it out, or give a table.")
     if args.scheduler and args.workers:
         raise InputError("--workers starts processes on this computer: leave it out with --scheduler.")
+
+
+def _check_folder(out: Path, dataset: Path | None) -> None:
+    """Raise InputError unless it can become the output folder."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file: give the name of a folder.")
+    if dataset is not None and out.resolve() == dataset.resolve():
+        raise InputError(
+            f"{out} is the data set itself: give another folder, such as {dataset / 'derivatives/madreg'}."
+        )
 
 
 def _pairs(args: argparse.Namespace) -> list[Pair]:
@@ -147,10 +156,6 @@ def _describe(dataset: Path, out: Path) -> None:
     """Write the files at the top of a derivative."""
     from ..system.files import bytes_content, write_all
 
-    if out.resolve() == dataset.resolve():
-        raise InputError(
-            f"{out} is the data set itself: give another folder, such as {dataset / 'derivatives/madreg'}."
-        )
     write_all({out / name: bytes_content(text.encode()) for name, text in bids.dataset_files(dataset).items()})
 
 
