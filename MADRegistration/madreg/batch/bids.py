@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import InputError
-from .pair import Pair, check_id
+from .pair import PICTURES, Pair, check_id
 
 if TYPE_CHECKING:
     from .manifest import Entry
@@ -153,7 +153,7 @@ def _pair(fixed: Image, moving: Image, common: Mapping[str, Any], resampled: boo
         "inverse": f"{moving.folder}/{inverse}.h5",
         "inverse_sidecar": f"{moving.folder}/{inverse}.json",
         **({"resampled": f"{image}.nii.gz", "resampled_sidecar": f"{image}.json"} if resampled else {}),
-        **({key: f"{figures}/{name}_{key}.png" for key in ("overlay", "thumbnail")} if pictures else {}),
+        **({key: f"{figures}/{name}_{file}" for key, file in PICTURES.items()} if pictures else {}),
         "page": f"{figures}/{name}.html",
         "result": f"{figures}/{name}_result.json",
     }

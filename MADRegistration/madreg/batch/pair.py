@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 INPUTS = ("fixed", "moving", "fixed_mask", "moving_mask", "initial_transform")
 LONGEST_ID = 120
 RESULT = "result.json"
+PICTURES = {"overlay": "overlay.png", "thumbnail": "thumbnail.jpg"}
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,14 @@ class Pair:
         if start is not None:
             settings = replace(settings, start=read_transform(start).matrix.copy())
         names = ("transform", "resampled", "error_map", "report", "overlay")
-        outputs = replace(Outputs(), **{name: out / self.files[name] for name in names if name in self.files})
+        files: dict[str, Any] = {name: out / self.files[name] for name in names if name in self.files}
         fixed, moving = self.input("fixed", root), self.input("moving", root)
         assert fixed is not None and moving is not None
         return Job(
             ScanFile(fixed, self.input("fixed_mask", root)),
             ScanFile(moving, self.input("moving_mask", root)),
             settings,
-            outputs,
+            Outputs(**files),
             self.keep_failed,
         )
 

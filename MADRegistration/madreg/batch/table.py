@@ -15,12 +15,11 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..settings import INITIALIZATION, MEASURE, TYPE, Option, check_seed
-from .pair import INPUTS, LONGEST_ID, RESULT, Pair, check_id
+from .pair import INPUTS, LONGEST_ID, PICTURES, RESULT, Pair, check_id
 
 COLUMNS = ("id", *INPUTS, "type", "init", "measure", "seed")
 REQUIRED = ("fixed", "moving")
 CHOICES: dict[str, Option] = {"type": TYPE, "init": INITIALIZATION, "measure": MEASURE}
-PICTURES = {"overlay": "overlay.png", "thumbnail": "thumbnail.png"}
 FOLDER = "pairs"
 """Folder of the pairs' folders in the output folder."""
 LARGEST_TABLE = 1 << 28  # bytes

@@ -9,7 +9,7 @@ from madreg.batch.progress_line import ProgressLine, duration
 
 
 def entry(name, error=1.0, verdict="aligned", state="done", **more):
-    files = {"page": f"pairs/{name}/index.html", "thumbnail": f"pairs/{name}/thumbnail.png"} if state == "done" else {}
+    files = {"page": f"pairs/{name}/index.html", "thumbnail": f"pairs/{name}/thumbnail.jpg"} if state == "done" else {}
     return {
         "id": name,
         "fingerprint": "f",

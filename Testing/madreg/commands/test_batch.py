@@ -255,7 +255,7 @@ def test_results_are_those_of_the_single_command(tmp_path, heads):
         folder = out / "pairs" / name
         assert alone[0].read_bytes() == (folder / "transform.tfm").read_bytes()
         assert alone[1].read_bytes() == (folder / "resampled.nii.gz").read_bytes()
-        assert {"index.html", "overlay.png", "thumbnail.png", "report.json"} <= set(os.listdir(folder))
+        assert {"index.html", "overlay.png", "thumbnail.jpg", "report.json"} <= set(os.listdir(folder))
         assert set(os.listdir(folder)) == {Path(one).name for one in entries[name]["files"].values()}
         assert len(entries[name]["inputs"]["fixed"]["sha256"]) == 64
 
@@ -314,3 +314,37 @@ def _check_with_validator(folder):
     assert not errors, errors
     (folder / "sub-01" / "anat" / "sub-01_wrong.nii.gz").touch()
     assert subprocess.run([validator, str(folder)], capture_output=True).returncode != 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Slurm is not for Windows")
+def test_the_slurm_script_runs_scheduler_workers_and_batch(tmp_path, heads):
+    """With an ``srun`` that runs two tasks on this computer."""
+    pytest.importorskip("distributed", reason="needs madreg[batch]")
+    heads(tmp_path / "ct.nii.gz", tmp_path / "t1.nii.gz")
+    (tmp_path / "table.csv").write_text("id,fixed,moving\na,ct.nii.gz,t1.nii.gz\nb,ct.nii.gz,t1.nii.gz\n")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, line in {
+        "srun": '"$@" & "$@" & wait',
+        "madreg": f'exec "{sys.executable}" -m madreg "$@"',
+        "dask": f'exec "{sys.executable}" -m dask "$@"',
+        "python3": f'exec "{sys.executable}" "$@"',
+    }.items():
+        (programs / name).write_text(f"#!/bin/bash\n{line}\n")
+        (programs / name).chmod(0o755)
+    script = Path(__file__).resolve().parents[3] / "docs" / "batch.slurm"
+    environment = {"PYTHONPATH": str(SOURCES), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", str(script), "table.csv", "out", *FAST, "--keep-failed", "--no-pictures"],
+        cwd=tmp_path,
+        env={**os.environ, **environment, "SLURM_CPUS_PER_TASK": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode in (0, 3), done.stderr
+    entries = manifest.read_all(tmp_path / "out")
+    assert {entry["state"] for entry in entries.values()} == {"done"} and len(entries) == 2
+    assert {entry["threads"] for entry in entries.values()} == {1}
+    assert not list(tmp_path.glob(".madreg-dask-*"))
