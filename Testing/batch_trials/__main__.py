@@ -18,7 +18,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
+
+from distributed import Client
 
 from madreg.batch import cluster, manifest, run, summary, table
 from madreg.batch.pair import Pair
@@ -48,7 +51,8 @@ def kills(pairs: int, number: int, workers: int, milliseconds: int, seed: int = 
         serial = {task["pair"]["id"]: sleep({**task, "pair": {**task["pair"], "seed": 0}}) for task in tasks}
         start = time.monotonic()
         rounds, killed = 0, 0
-        with cluster.local(cluster.Share(workers, 1)) as client, manifest.opened(out) as record:
+        share = cluster.Share(workers, 1)
+        with cluster.local(share) as client, manifest.opened(out) as record:
             killer = _Killer(client, number, pairs, seed, record)
             killer.start()
             while rounds < 3:  # a pair that was running at two kills is marked; --retry-failed does it again
@@ -56,7 +60,8 @@ def kills(pairs: int, number: int, workers: int, milliseconds: int, seed: int = 
                 left = [task for task in tasks if done.get(task["pair"]["id"], {}).get("state") != "done"]
                 if not left:
                     break
-                run.Dispatcher(client, record.add, sleep).run(left)
+                watch = partial(_watch, client, share)
+                run.Dispatcher(client, record.add, sleep, watch, patience=300.0).run(left)
                 rounds += 1
             killer.enough.set()
             killer.join()
@@ -75,6 +80,11 @@ def kills(pairs: int, number: int, workers: int, milliseconds: int, seed: int = 
             "marked, then done with --retry-failed": sum(line["state"] == "killed" for line in lines),
             "seconds": round(time.monotonic() - start, 1),
         }
+
+
+def _watch(client: Client, share: cluster.Share, number: int) -> None:
+    if number < share.workers:
+        cluster.replenish(client, share)
 
 
 class _Killer(threading.Thread):

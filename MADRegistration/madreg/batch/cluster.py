@@ -26,6 +26,10 @@ MEMORY = {  # a worker is ended before the computer runs out of memory; it keeps
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 0.95,
 }
+PATIENCE = {  # on a busy computer a process that is started anew takes longer than Dask waits by default
+    "distributed.deploy.lost-worker-timeout": "60s",
+    "distributed.comm.timeouts.connect": "60s",
+}
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def local(share: Share) -> Iterator[Client]:
 
     environment = {name: str(share.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     environment["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "2000")  # madreg.system.process.limit_spinning
-    with dask.config.set(MEMORY), warnings.catch_warnings():
+    with dask.config.set({**MEMORY, **PATIENCE}), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a port of the dashboard that is taken
         with (
             distributed.LocalCluster(
@@ -107,6 +111,12 @@ def local(share: Share) -> Iterator[Client]:
             distributed.Client(cluster) as client,
         ):
             yield client
+
+
+def replenish(client: Client, share: Share) -> None:
+    """Start workers of :func:`local` anew that Dask has given up, such as those that ended while they started."""
+    if client.cluster is not None:
+        client.cluster.scale(share.workers)
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from .register import FAILED_STATUS
 if TYPE_CHECKING:
     from distributed import Client
 
+    from ..batch.cluster import Share
+
 LEVELS = ("participant", "group")
 WAIT_SECONDS = 180.0
 """After this time without a worker on this computer the batch ends."""
@@ -175,11 +177,12 @@ def _do(
     args: argparse.Namespace, pairs: list[Pair], remaining: list[Pair], record: manifest.Manifest, root: Path
 ) -> None:
     """Register the pairs that remain."""
+    from ..batch import cluster
     from ..batch import run as running
     from ..batch.progress_line import ProgressLine
     from ..batch.work import task_of
 
-    opened, threads = _cluster(args, len(remaining))
+    opened, share = _cluster(args, len(remaining))
     left = {pair.id for pair in remaining}
     line = ProgressLine(len(pairs), [record.entries[pair.id] for pair in pairs if pair.id not in left])
     workers = 0
@@ -187,6 +190,8 @@ def _do(
     def watch(number: int) -> None:
         nonlocal workers
         workers = number
+        if number < share.workers:
+            cluster.replenish(client, share)
         if not args.quiet:
             line.show(number)
 
@@ -199,20 +204,20 @@ def _do(
             print(f"Dashboard: {client.dashboard_link}", file=sys.stderr)
         patience = None if args.scheduler else WAIT_SECONDS
         dispatcher = running.Dispatcher(client, add, running.on_worker, watch, patience)
-        dispatcher.run([task_of(pair, root, Path(args.out), threads) for pair in remaining])
+        dispatcher.run([task_of(pair, root, Path(args.out), share.threads) for pair in remaining])
         if not args.quiet:
             line.end(workers)
 
 
-def _cluster(args: argparse.Namespace, pairs: int) -> tuple[AbstractContextManager[Client], int]:
-    """The cluster, and the threads of a registration on it."""
+def _cluster(args: argparse.Namespace, pairs: int) -> tuple[AbstractContextManager[Client], Share]:
+    """The cluster, and its share of this computer; one elsewhere has no workers of ours."""
     from ..batch import cluster
 
     cluster.required()
     if args.scheduler:
-        return cluster.connected(args.scheduler), args.threads or 1
+        return cluster.connected(args.scheduler), cluster.Share(0, args.threads or 1)
     share = cluster.share_of_computer(pairs, args.workers, args.threads, args.device)
-    return cluster.local(share), share.threads
+    return cluster.local(share), share
 
 
 def _summarized(args: argparse.Namespace, out: Path, entries: list[manifest.Entry]) -> int:

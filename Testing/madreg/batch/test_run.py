@@ -211,3 +211,16 @@ def test_a_computer_is_full_and_not_overfull(monkeypatch, wanted, memory, share)
     monkeypatch.setattr(cluster, "available_bytes", lambda: None if memory is None else int(memory))
     found = cluster.share_of_computer(*wanted)
     assert (found.workers, found.threads) == share
+
+
+@pytest.mark.slow
+def test_workers_that_dask_gave_up_are_started_anew():
+    from madreg.batch import cluster
+
+    share = cluster.Share(1, 1)
+    with cluster.local(share) as client:
+        local = client.cluster
+        local.sync(local.workers[0].close)
+        del local.workers[0]  # as Dask does after a while
+        cluster.replenish(client, share)
+        client.wait_for_workers(1, timeout=120)
