@@ -1,0 +1,85 @@
+"""The page of one pair, and what all pages have in common."""
+
+from __future__ import annotations
+
+import html
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem; }
+table { border-collapse: collapse; }
+th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: middle; }
+img { max-width: 100%; }
+.verdict { font-weight: 600; padding: .1rem .5rem; border-radius: .3rem; color: #fff; white-space: nowrap; }
+.aligned { background: #1b7f3b; } .check { background: #a86200; } .failed, .error, .killed { background: #b3261e; }
+"""
+LABELS = {
+    "error_before_mm": "Estimated error before (mm)",
+    "error_after_mm": "Estimated error after (mm)",
+    "error_bound_mm": "Error bound (mm)",
+    "worst_mm": "Largest local error (mm)",
+    "overlap": "Overlap (%)",
+    "rotation_degrees": "Rotation (degrees)",
+    "volume_scale": "Volume scale",
+    "flip_ratio": "Flip ratio",
+    "consensus": "Consensus",
+    "seconds": "Time (s)",
+    "device": "Device",
+    "threads": "Threads",
+    "fixed": "Fixed image",
+    "moving": "Moving image",
+}
+FILES = ("transform", "inverse", "sidecar", "resampled", "error_map", "report")
+
+
+def of_pair(entry: Mapping[str, Any]) -> str:
+    """The page of a pair as HTML; its links are relative to its own folder."""
+    folder = posixpath.dirname(entry["files"]["page"])
+    rows = [(label, cell(key, entry[key])) for key, label in LABELS.items() if entry.get(key) is not None]
+    rows += [("Note", text(notice)) for notice in entry["notices"]]
+    rows += [(text(key), link(entry["files"][key], folder)) for key in FILES if key in entry["files"]]
+    picture = entry["files"].get("overlay")
+    shown = "" if picture is None else f'<p><img src="{url(picture, folder)}" alt="before, after and checkerboard"></p>'
+    table = "".join(f"<tr><th>{label}</th><td>{value}</td></tr>" for label, value in rows)
+    return document(entry["id"], f"<p>{badge(entry)}</p>{shown}<table>{table}</table>")
+
+
+def document(title: str, body: str) -> str:
+    """A whole page of HTML."""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>'
+        f"<body><h1>{text(title)}</h1>{body}</body></html>\n"
+    )
+
+
+def badge(entry: Mapping[str, Any]) -> str:
+    """The verdict, or why there is none."""
+    word = entry.get("verdict") or entry["state"]
+    return f'<span class="verdict {text(word)}">{text(word).upper()}</span>'
+
+
+def cell(key: str, value: Any) -> str:
+    """A value of an entry for people."""
+    if key == "overlap" and isinstance(value, (int, float)):
+        return f"{100 * value:.0f}"
+    return f"{value:.2f}" if isinstance(value, float) else text(value)
+
+
+def link(path: str, folder: str) -> str:
+    """A link to a file, relative to a folder; both are relative to the output folder."""
+    return f'<a href="{url(path, folder)}">{text(posixpath.basename(path))}</a>'
+
+
+def url(path: str, folder: str) -> str:
+    """The address of a file, relative to a folder."""
+    return quote(posixpath.relpath(path, folder or "."))
+
+
+def text(value: Any) -> str:
+    """A value as text of HTML."""
+    return html.escape("".join(one if one.isprintable() else "?" for one in str(value)))

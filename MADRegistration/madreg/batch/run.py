@@ -1,0 +1,176 @@
+"""Doing tasks on the workers of a Dask cluster: one at a time on each, and each task once more if it fails.
+
+The tasks are handed out here rather than by Dask's scheduler, so that it is known which one was running on a worker
+that ended: only that one counts as failed, and it is tried again after all others, on another worker.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from .manifest import Entry
+from .work import Task, failure, register_pair
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+ATTEMPTS = 2
+LOOK_SECONDS = 0.5
+"""Time between two looks at which workers there are."""
+GATHER_SECONDS = 5.0
+"""Time in which a worker hands over an entry, unless it has ended."""
+KILLED = (
+    "The process that registered this pair ended {times}, perhaps for lack of memory: give smaller images, or {few}."
+)
+
+Work = Callable[[Task], Entry]
+
+
+@dataclass
+class _Attempt:
+    """A task, how often it has been tried, and on which worker it failed."""
+
+    task: Task
+    number: int = 1
+    failed_on: str | None = None
+
+
+class Dispatcher:
+    """Hands tasks to workers and collects their entries.
+
+    Args:
+        client: of the cluster.
+        record: called, from the thread that runs, with the entry of every task once.
+        work: what a worker does with a task.
+        watch: called about twice a second with the number of workers.
+        patience: after so many seconds without any worker the run ends; None waits for ever.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        record: Callable[[Entry], None],
+        work: Work = register_pair,
+        watch: Callable[[int], None] | None = None,
+        patience: float | None = None,
+    ) -> None:
+        self._client, self._record, self._work, self._watch, self._patience = client, record, work, watch, patience
+        self._waiting: deque[_Attempt] = deque()
+        self._running: dict[str, tuple[Future, _Attempt]] = {}
+        self._finished: queue.SimpleQueue[tuple[str, Future]] = queue.SimpleQueue()
+        self._workers: set[str] = set()
+
+    def run(self, tasks: Iterable[Task]) -> None:
+        """Do all tasks.
+
+        Raises:
+            InputError: if the scheduler or, for longer than the patience, all workers are gone.
+        """
+        self._waiting.extend(_Attempt(task) for task in tasks)
+        looked, had_workers = float("-inf"), time.monotonic()
+        while self._waiting or self._running:
+            now = time.monotonic()
+            if now - looked > LOOK_SECONDS:
+                looked = now
+                self._look()
+                had_workers = now if self._workers else had_workers
+                if self._patience is not None and now - had_workers > self._patience:
+                    raise InputError("No worker is left: run the same command again to go on, with fewer --workers.")
+            for worker in sorted(self._workers - self._running.keys()):
+                self._start(worker)
+            self._collect()
+
+    def _look(self) -> None:
+        """See which workers there are; what ran on those that are gone is tried again."""
+        try:
+            self._workers = set(self._client.nthreads())
+        except (OSError, RuntimeError, TimeoutError) as error:
+            raise InputError("The scheduler does not answer any more: run the same command again to go on.") from error
+        for worker in self._running.keys() - self._workers:
+            self._lose(worker)
+        if self._watch is not None:
+            self._watch(len(self._workers))
+
+    def _start(self, worker: str) -> None:
+        """Have an idle worker do the next task that it may do."""
+        attempt = self._next(worker)
+        if attempt is None:
+            return
+        future = self._client.submit(
+            self._work, attempt.task, workers=[worker], allow_other_workers=False, pure=False, retries=0
+        )
+        self._running[worker] = future, attempt
+        future.add_done_callback(lambda done: self._finished.put((worker, done)))
+
+    def _next(self, worker: str) -> _Attempt | None:
+        """The first task that did not fail on this worker, unless there is no other worker."""
+        for place, attempt in enumerate(self._waiting):
+            if attempt.failed_on != worker or len(self._workers) == 1:
+                del self._waiting[place]
+                return attempt
+        return None
+
+    def _collect(self) -> None:
+        """Wait a while for tasks to be finished, and take all that are."""
+        try:
+            worker, future = self._finished.get(timeout=LOOK_SECONDS)
+            while True:
+                if worker in self._running and self._running[worker][0] is future:
+                    self._take(worker, future)
+                worker, future = self._finished.get_nowait()
+        except queue.Empty:
+            pass
+
+    def _take(self, worker: str, future: Future) -> None:
+        """Take the entry of a finished task."""
+        from distributed import KilledWorker
+
+        try:
+            entry = future.result(timeout=GATHER_SECONDS)
+        except (TimeoutError, KilledWorker, OSError):  # the worker ended before it handed the entry over
+            self._workers.discard(worker)
+            self._lose(worker)
+            return
+        except Exception as error:
+            entry = failure(self._running[worker][1].task, "error", f"{type(error).__name__}: {error}")
+        _, attempt = self._running.pop(worker)
+        future.release()
+        if entry["state"] == "done" or attempt.number >= ATTEMPTS:
+            self._record(_complete(entry, attempt, worker))
+        else:
+            self._waiting.append(_Attempt(attempt.task, attempt.number + 1, worker))
+
+    def _lose(self, worker: str) -> None:
+        """A worker has ended: its task is tried once more, or marked."""
+        future, attempt = self._running.pop(worker)
+        future.cancel(force=True)
+        if attempt.number < ATTEMPTS:
+            self._waiting.append(_Attempt(attempt.task, attempt.number + 1, worker))
+            return
+        message = KILLED.format(times="each time", few="use fewer --workers")
+        self._record(_complete(failure(attempt.task, "killed", message), attempt, worker))
+
+
+def _complete(entry: Entry, attempt: _Attempt, worker: str) -> Entry:
+    return {**entry, "attempts": attempt.number, "worker": worker, "finished": time.time()}
+
+
+def on_worker(task: Task) -> Entry:
+    """:func:`~madreg.batch.work.register_pair` on a worker of a cluster: of several GPUs each worker has its own."""
+    device = task["pair"]["device"]
+    return register_pair({**task, "device": _own_device(device) if device in ("auto", "cuda") else None})
+
+
+def _own_device(name: str) -> str | None:
+    """The GPU of this worker, by its number in the cluster; None if there is no choice."""
+    import torch
+    from distributed import get_worker
+
+    number, count = get_worker().name, torch.cuda.device_count()
+    return f"cuda:{number % count}" if isinstance(number, int) and count > 1 else None
