@@ -119,12 +119,12 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _connect(self) -> None:
         """What the user does, to what the panel does."""
-        ui, panel, inspection = self.ui, self._panel, self._panel.inspection
+        ui, panel, inspection, pictures = self.ui, self._panel, self._panel.inspection, self._panel.pictures
         for button, action in (
             (ui.applyButton, panel.onButton),
             (ui.revertButton, panel.onRevert),
             (ui.attemptButton, panel.onAttempt),
-            (ui.plotButton, panel.onPlot),
+            (ui.plotButton, pictures.onPlot),
             (ui.batchButton, panel.onBatchButton),
             (ui.worstButton, inspection.onWorst),
             (ui.logButton, panel.onLog),
@@ -132,8 +132,8 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             button.connect("clicked(bool)", lambda _checked, action=action: self._act(action))
         for button, action in (
             (ui.colorsButton, inspection.onColors),
-            (ui.edgesButton, panel.onEdges),
-            (ui.checkerboardButton, panel.onCheckerboard),
+            (ui.edgesButton, pictures.onEdges),
+            (ui.checkerboardButton, pictures.onCheckerboard),
             (ui.errorMapButton, inspection.onErrorMap),
         ):
             button.connect("clicked(bool)", lambda isOn, action=action: self._act(lambda: action(isOn)))

@@ -10,37 +10,29 @@ from typing import Any, Protocol
 
 from madreg.errors import InputError
 
-from . import edges, layouts, made, saved, tint, views
+from . import devices, edges, layouts, views
 from .batch import Batch, BatchView
 from .client import WorkerClient
-from .comparison import SceneComparison
-from .edges import SceneEdges
 from .inputs import Inputs
 from .inspection import Inspection, InspectionView
 from .parameters import _, settingsOf
-from .plots import ConvergencePlot
+from .pictures import Pictures, PicturesView
 from .registration import SceneRegistration
 from .result import Result, ResultView
+from .revert import Revert, RevertView
 from .run import Run, RunView
 from .selection import Selection, SelectionView
-from .snapshot import Snapshot
 from .watch import Watch
 
 FAR_MM = 10.0
 """The views are centered anew after a registration that moved the volume by more."""
 
 
-class View(SelectionView, RunView, ResultView, BatchView, InspectionView, Protocol):
+class View(SelectionView, RunView, ResultView, RevertView, BatchView, InspectionView, PicturesView, Protocol):
     """What the widget can show."""
 
-    def setRevertEnabled(self, isEnabled: bool) -> None: ...
-    def setPlotEnabled(self, isEnabled: bool) -> None: ...
     def setDevices(self, choices: list[tuple[str, str]], current: str) -> None: ...
-
     def setLog(self, text: str) -> None: ...
-
-    def poll(self) -> None:
-        """Call :meth:`Panel.poll` from now on, as long as there is something to do."""
 
 
 class Panel:
@@ -59,8 +51,10 @@ class Panel:
         self.result = Result(view)
         self.inspection = Inspection(view)
         self.run = Run(view, client, self._onNext, self._onEnd)
-        self._snapshot: Snapshot | None = None
-        self._plot = ConvergencePlot()
+        self.revert = Revert(view, self.selection, self.run)
+        self.pictures = Pictures(
+            view, client, self.selection, self.run, self.inspection, ensureTorch, onChange=self.update
+        )
         self._watch = Watch(self._onSceneChanged)
 
     @property
@@ -71,6 +65,8 @@ class Panel:
     def needsPolling(self) -> bool:
         """Whether :meth:`poll` has anything to do."""
         return self.run.needsPolling or (self._client.isStarted and not self._client.isReady)
+
+    # --- what there is to be seen --------------------------------------------------------------------------------
 
     def setParameters(self, parameters: Any) -> None:
         """Use another parameter node, or None while there is no scene."""
@@ -93,19 +89,13 @@ class Panel:
         self.batch.update(self.isRunning)
         self.result.update(fixed, moving, self.isRunning)
         self.inspection.update(fixed, moving, self.isRunning)
-        self._view.setRevertEnabled(self.canRevert)
-        self._view.setPlotEnabled(not self.isRunning and self._plottable() is not None)
+        self.revert.update()
+        self.pictures.update()
 
     def _updateDevices(self) -> None:
-        """Show the devices that the worker has found; before it has run, what every computer has."""
-        if self.selection.parameters is None:
-            return
-        found = [(device["name"], device["text"]) for device in self._client.devices] or [("cpu", "CPU")]
-        choices = [("auto", _("Automatic (the fastest)")), *found]
-        current = self.selection.parameters.device or "auto"
-        if current not in [name for name, _text in choices]:
-            choices.append((current, current))  # saved with the scene on another computer
-        self._view.setDevices(choices, current)
+        if self.selection.parameters is not None:
+            current = self.selection.parameters.device or "auto"
+            self._view.setDevices(devices.choices(self._client.devices, current), current)
 
     # --- registering ---------------------------------------------------------------------------------------------
 
@@ -138,7 +128,7 @@ class Panel:
         self._view.setMessage("", False)
         self.inspection.hideOverlay()
         self.result.keep(None)
-        self._snapshot = Snapshot()
+        self.revert.remember()
         parameters = self.selection.parameters
         self.run.register(agreed, settingsOf(parameters), parameters.followProgress, isBatch)
 
@@ -154,8 +144,8 @@ class Panel:
     def _onEnd(self) -> None:
         """Nothing runs any more."""
         done = self.run.done
-        if not done and self._snapshot is not None:
-            self._snapshot.restore()
+        if not done:
+            self.revert.restoreViews()
         if self.run.isBatch:
             text = self.batch.show(self.run.registrations)
             if all(one.state != "failed" for one in self.run.registrations):
@@ -165,13 +155,8 @@ class Panel:
             if done[-1].isApplied and self.selection.parameters is not None:
                 self.selection.parameters.outputTransform = done[-1].transform
                 self.update()
-                self._showResult(done[-1].report["moved_mm"])
+                self.pictures.showResult(isFar=done[-1].report["moved_mm"] > FAR_MM)
         self.update()
-
-    def _showResult(self, movedMm: float) -> None:
-        """Bring the chosen pair into view, in its colors and with edges."""
-        self.inspection.showResult(isFar=movedMm > FAR_MM)
-        self.onEdges(True)
 
     def poll(self) -> None:
         """Let things go on; called by a timer while :attr:`needsPolling`."""
@@ -192,7 +177,7 @@ class Panel:
         self.run.cancel()
         self._view.setMessage(text, False)
 
-    # --- the way back --------------------------------------------------------------------------------------------
+    # --- afterwards ----------------------------------------------------------------------------------------------
 
     def onAttempt(self) -> None:
         """Show a result whose verdict is failed, or put the moving volume back."""
@@ -202,60 +187,14 @@ class Panel:
             self._view.setMessage(str(error), True)
         self.update()
 
-    @property
-    def canRevert(self) -> bool:
-        return bool(self._revertible())
-
-    def _revertible(self) -> list[SceneRegistration] | list[saved.SavedRegistration]:
-        """What Revert goes back on: the last run, or what is left of it in a scene that was saved and loaded."""
-        if self.isRunning or self.selection.parameters is None:
-            return []
-        return [one for one in self.run.registrations if one.canRevert] or saved.newest()
-
     def onRevert(self) -> None:
         """Put everything back to what it was before the last run."""
         self.inspection.stopFlicker()
         self.inspection.hideOverlay()
-        overwritten, parameters = [], self.selection.parameters
-        for registration in reversed(self._revertible()):
-            if registration.madeTransform and parameters.outputTransform is registration.transform:
-                parameters.outputTransform = None
-            if registration.overwritten is not None:
-                overwritten.append(registration.overwritten.GetName())
-            tint.hide(registration.moving)
-            registration.revert()
-        if self._snapshot is not None:
-            self._snapshot.restore()
-            self._snapshot = None
-        made.removePictures()
-        self._plot.remove()
+        self.revert.revert()
+        self.pictures.plot.remove()
         self.batch.forget(removeTable=True)
-        self._view.setOpacity(views.opacity())
-        self._view.setMessage(
-            _("Everything is as it was before the registration.")
-            if not overwritten
-            else _(
-                "Everything is as it was before the registration, "
-                'but "{name}" stays resampled: what it showed before was not saved.'
-            ).format(name='", "'.join(overwritten)),
-            False,
-        )
         self.update()
-
-    # --- pictures ------------------------------------------------------------------------------------------------
-
-    def _plottable(self) -> SceneRegistration | None:
-        """The registration whose convergence can be shown: the last one."""
-        return next((one for one in reversed(self.run.done) if one.moving.GetScene() is not None), None)
-
-    def onPlot(self) -> None:
-        """Show in a plot view how the last registration went."""
-        if (done := self._plottable()) is not None:
-            self._plot.show(done)
-
-    def onLog(self) -> None:
-        """Show what the worker has written."""
-        self._view.setLog(self._client.log() or _("There is no log yet."))
 
     def onRow(self, row: int) -> None:
         """Show a pair of the table of many."""
@@ -264,44 +203,12 @@ class Panel:
             return
         self.selection.parameters.movingVolume = moving
         self.update()
-        self._showResult(0.0)
+        self.pictures.showResult(isFar=False)
         self.update()
 
-    def onEdges(self, isOn: bool) -> None:
-        """The button of the edges goes down or up; they are made the first time."""
-        if self.isRunning or self.selection.moving is None:
-            return
-        if not isOn:
-            return self.inspection.hideOverlay()
-        if not self.inspection.showEdges():
-            job = SceneEdges(self._client, self.selection.moving)
-            self._start(lambda: self.run.doAside(job, self.inspection.showEdges))
-
-    def onCheckerboard(self, isOn: bool) -> None:
-        """The button of the checkerboard goes down or up; it shows the two as they lie now."""
-        if self.isRunning or self.selection.parameters is None:
-            return
-        if not isOn:
-            return self.inspection.showPair()
-        fixed, moving = self.selection.fixed, self.selection.moving
-        job = SceneComparison(self._client, fixed, moving, onProgress=self.run.showProgress)
-        self._view.setMessage("", False)
-        self._start(lambda: self.run.do(job, lambda: self._onCompared(job)))
-        self.update()
-
-    def _start(self, start: Callable[[], None]) -> None:
-        """Start a job of the worker, or say why not."""
-        try:
-            self._ensureTorch()
-            start()
-        except InputError as error:
-            self._view.setMessage(str(error), True)
-        self._view.poll()
-
-    def _onCompared(self, job: SceneComparison) -> None:
-        if job.state == "done":
-            self.inspection.showComparison(job.node)
-        self.update()
+    def onLog(self) -> None:
+        """Show what the worker has written."""
+        self._view.setLog(self._client.log() or _("There is no log yet."))
 
     # --- scene and application -----------------------------------------------------------------------------------
 
@@ -310,8 +217,9 @@ class Panel:
         self.cancel()
         self.run.forget()
         self.batch.forget()
-        self._plot.forget()
-        self.batch.volumes, self._snapshot = [], None
+        self.batch.volumes = []
+        self.pictures.plot.forget()
+        self.revert.forget()
         self.result.keep(None)
         self.setParameters(None)
         self._watch.stop()

@@ -49,7 +49,7 @@ def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
     assert "CHECK" in view.shown["Result"][0] and "37.4 mm" in view.shown["Result"][1]
     assert view.shown["RevertEnabled"] is True and view.shown["PlotEnabled"] is True
     for _ in range(2):  # the second uses the same nodes
-        panel.onPlot()
+        panel.pictures.onPlot()
     chart = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotChartNode")
     assert chart.GetTitle() == "Registration of CT" and chart.GetNumberOfPlotSeriesNodes() == 2
     assert chart.GetXAxisTitle() == "Percent of the run" and chart.GetYAxisTitle() == "mm"
@@ -120,7 +120,7 @@ def test_closing_the_scene_stops_and_forgets(panel, view, volumes, client, scene
     run(panel, until=lambda: "Searching" in view.shown["Progress"][0])
     panel.onSceneStartClose()
     scene.Clear()
-    assert not panel.isRunning and not client.isStarted and not panel.canRevert
+    assert not panel.isRunning and not client.isStarted and not panel.revert.isPossible
     assert view.shown["Button"][:2] == ("Register", False) and view.shown["InspectionEnabled"] is False
     panel.poll()
     panel.setParameters(makeParameters())
@@ -301,7 +301,7 @@ def test_masks_of_many_go_by_name(panel, view, volumes, scene, addVolume):
 def test_the_checkerboard_is_a_volume_in_the_views_and_goes_by_the_same_toggle(panel, view, volumes, scene):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
     for _ in range(2):  # the second overwrites the first
-        panel.onCheckerboard(True)
+        panel.pictures.onCheckerboard(True)
         assert view.shown["Button"][0] == "Cancel"
         run(panel)
         assert view.shown["Message"] == ("", False) and view.shown["Pictures"] == (False, False, True)
@@ -309,14 +309,14 @@ def test_the_checkerboard_is_a_volume_in_the_views_and_goes_by_the_same_toggle(p
     node = scene.GetFirstNodeByName("Checkerboard of CT and MR")
     assert slicer.util.arrayFromVolume(node).shape == (9, 10, 11)
     assert layers() == [(node.GetID(), None, 0.5)] * 2
-    panel.onCheckerboard(False)
+    panel.pictures.onCheckerboard(False)
     assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.5)] * 2
     assert view.shown["Pictures"] == (False, False, False)
 
 
 def test_a_comparison_can_be_cancelled(panel, view, volumes, client, scene):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.onCheckerboard(True)
+    panel.pictures.onCheckerboard(True)
     panel.onButton()
     assert not panel.isRunning and not client.isStarted and view.shown["Button"][0] == "Register"
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 3

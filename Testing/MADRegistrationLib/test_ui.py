@@ -160,6 +160,8 @@ PROTOCOLS = {
     "ResultView": "result.py",
     "BatchView": "batch.py",
     "InspectionView": "inspection.py",
+    "RevertView": "revert.py",
+    "PicturesView": "pictures.py",
     "View": "panel.py",
 }
 
@@ -176,7 +178,12 @@ def test_the_widget_shows_all_that_the_panel_says():
 
 
 @pytest.mark.parametrize(
-    ("file", "name", "variable"), [("panel.py", "Panel", "panel"), ("inspection.py", "Inspection", "inspection")]
+    ("file", "name", "variable"),
+    [
+        ("panel.py", "Panel", "panel"),
+        ("inspection.py", "Inspection", "inspection"),
+        ("pictures.py", "Pictures", "pictures"),
+    ],
 )
 def test_what_the_widget_calls_is_there(file, name, variable):
     tree = ast.parse((LIB / file).read_text(encoding="utf-8"))

@@ -96,8 +96,8 @@ def test_revert_brings_everything_back(panel, view, volumes, scene, sliceNodes, 
     sliceNodes[0].JumpSliceByCentering(3, 4, 5)
     before = state(scene)
     register()
-    panel.onPlot()
-    panel.onCheckerboard(True)
+    panel.pictures.onPlot()
+    panel.pictures.onCheckerboard(True)
     run(panel)
     panel.inspection.onErrorMap(True)
     panel.inspection.onWorst()
@@ -151,7 +151,7 @@ def test_pictures_keep_the_place_of_the_largest_error(panel, sliceNodes, registe
     panel.inspection.onWorst()
     places = [toArray(node.GetSliceToRAS()).tolist() for node in sliceNodes]
     assert {tuple(row[3] for row in place[:3]) for place in places} == {(8.0, 6.0, 4.0)}
-    for toggle in (panel.onCheckerboard, panel.onEdges):
+    for toggle in (panel.pictures.onCheckerboard, panel.pictures.onEdges):
         for isOn in (True, False):
             toggle(isOn)
             run(panel)
@@ -205,7 +205,7 @@ def test_edges_lie_on_the_moving_volume_and_move_with_it(panel, view, volumes, s
     node = edges.find(volumes[1])
     assert node.GetName() == "CT edges (MAD)" and overlay.isShown(node) and view.shown["Pictures"][1] is True
     np.testing.assert_allclose(imageOfVolume(node).matrix, imageOfVolume(volumes[1]).matrix, atol=1e-9)
-    panel.onEdges(False)
+    panel.pictures.onEdges(False)
     assert not overlay.isShown(node) and view.shown["Pictures"][1] is False
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
     panel.onButton()  # again: the same ones
@@ -220,7 +220,7 @@ def test_edges_lie_on_the_moving_volume_and_move_with_it(panel, view, volumes, s
 def test_of_a_large_volume_not_every_voxel_is_looked_at(panel, volumes, monkeypatch):
     monkeypatch.setattr(edges, "MOST_VOXELS", 200)
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.onEdges(True)
+    panel.pictures.onEdges(True)
     finish(panel)
     node = edges.find(volumes[1])
     assert slicer.util.arrayFromVolume(node).shape == (5, 5, 6) or slicer.util.arrayFromVolume(node).size < 300
@@ -245,16 +245,16 @@ def test_error_map_and_edges_take_turns_and_the_users_labels_come_back(panel, sc
         node.SetLabelOpacity(0.7)
     register()
     panel.inspection.onErrorMap(True)
-    panel.onEdges(True)
+    panel.pictures.onEdges(True)
     assert {node.GetLabelVolumeID() for node in composites} == {edges.find(volumes[1]).GetID()}
-    panel.onEdges(False)
+    panel.pictures.onEdges(False)
     assert {node.GetLabelVolumeID() for node in composites} == {labels.GetID()}
     assert {node.GetLabelOpacity() for node in composites} == {0.7}
 
 
 def test_what_the_module_made_is_not_offered(panel, view, volumes, scene, register):
     register()
-    panel.onCheckerboard(True)
+    panel.pictures.onCheckerboard(True)
     run(panel)
     hidden, fixed = view.shown["HiddenVolumes"]
     names = {scene.GetNodeByID(one).GetName() for one in hidden}
