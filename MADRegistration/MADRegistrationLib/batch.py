@@ -96,7 +96,7 @@ class Batch:
             self.table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "MAD registrations")
         table.fill(self.table, registrations)
         self._view.setBatchRows([_rowOf(one) for one in registrations])
-        done = sum(one.state == "done" for one in registrations)
+        done = sum(one.state == "done" and not one.isAttempt for one in registrations)
         return _("{done} of {all} volumes registered.").format(done=done, all=len(registrations))
 
     def volumeOf(self, row: int) -> slicer.vtkMRMLScalarVolumeNode | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,11 @@ OF = "MADRegistrationEdgesOf"
 MOST_VOXELS = 8_000_000
 """Of more, only every second or third is looked at: lines on a screen need no more."""
 
-SHOWN_FROM = 213
-"""Edges are 255 on at most 171; between two voxels the display interpolates."""
+LINE_MM = 1.0
+"""Coarser voxels are divided, as far as :data:`MOST_VOXELS` allows: a line is as thick as a voxel."""
+
+SHOWN_FROM = 128
+"""Edges are 255 on 0, and between two voxels the display interpolates: the line is as thick as a voxel."""
 
 
 def find(volume: slicer.vtkMRMLScalarVolumeNode | None) -> slicer.vtkMRMLScalarVolumeNode | None:
@@ -47,6 +51,21 @@ def show(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     overlay.show(node, 1.0)
 
 
+def partsOf(size: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Into how many a voxel is divided along each axis, so that edges are lines.
+
+    Args:
+        size: number of voxels (i, j, k).
+        spacing: mm (i, j, k).
+    """
+    target = LINE_MM
+    while True:
+        parts = np.maximum(np.rint(spacing / target), 1).astype(int)
+        if (size * parts).prod() <= MOST_VOXELS or parts.max() == 1:
+            return parts
+        target *= 1.25
+
+
 class SceneEdges(SceneJob):
     """Makes them.
 
@@ -62,20 +81,29 @@ class SceneEdges(SceneJob):
         reason = volumes.whyNotVolume(self.moving)
         if reason:
             raise InputError(reason)
-        size = np.prod(self.moving.GetImageData().GetDimensions())
-        self._step = int(np.ceil((size / MOST_VOXELS) ** (1 / 3)))
+        size = np.array(self.moving.GetImageData().GetDimensions())
+        self._step = int(np.ceil((size.prod() / MOST_VOXELS) ** (1 / 3)))
+        self._parts = partsOf(size, np.array(self.moving.GetSpacing())) if self._step == 1 else np.ones(3, int)
 
     def _command(self) -> Iterator[None]:
         image = volumes.imageOfVolume(self.moving).every(self._step)
-        description = {"name": image.name, "mask": None, **(yield from self._writeImage(image, "moving"))}
+        moving = {"name": image.name, "mask": None, **(yield from self._writeImage(image, "moving"))}
+        fine = np.zeros(((np.array(image.array.shape)[::-1] - 1) * self._parts + 1)[::-1], np.uint8)
+        grid = replace(image, array=fine, matrix=image.matrix @ self._finer)
+        fixed = {"name": image.name, "mask": None, **(yield from self._writeImage(grid, "fixed"))}
         output = str(self._outputPath)
-        return {"command": "compare", "kind": KIND, "fixed": description, "moving": description, "output": output}
+        return {"command": "compare", "kind": KIND, "fixed": fixed, "moving": moving, "output": output}
+
+    @property
+    def _finer(self) -> np.ndarray:
+        """4x4, voxel indices of the edges to those of the image that was written."""
+        return np.diag([*1 / self._parts, 1.0])
 
     def _finish(self, event: dict[str, Any]) -> Iterator[None]:
         voxels = np.load(self._outputPath, allow_pickle=False)
         yield
         self.node = find(self.moving) or self._make()
-        grid = volumes.ijkToRas(self.moving) @ np.diag([self._step, self._step, self._step, 1.0])
+        grid = volumes.ijkToRas(self.moving) @ np.diag([self._step, self._step, self._step, 1.0]) @ self._finer
         setVoxels(self.node, voxels, like=self.moving, ijkToRas=grid)
 
     def _make(self) -> slicer.vtkMRMLScalarVolumeNode:

@@ -136,6 +136,7 @@ def show(node: slicer.vtkMRMLScalarVolumeNode, fullMm: float = FULL_MM) -> None:
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node.GetDisplayNode())
     legend.SetTitleText("Error (mm)")
     legend.SetLabelFormat("%.1f")
+    legend.SetNumberOfLabels(6)
     legend.SetSize(0.12, 0.5)  # of the view
     legend.GetLabelTextProperty().SetFontSize(16)
     legend.GetTitleTextProperty().SetFontSize(16)

@@ -101,8 +101,8 @@ def find(fixed: slicer.vtkMRMLScalarVolumeNode | None, moving: slicer.vtkMRMLSca
     found = [
         _read(transform, fixed, moving)
         for transform in slicer.util.getNodesByClass("vtkMRMLLinearTransformNode")
-        if isOf(transform, fixed, moving) and transform.GetAttribute(REPORT)
-    ]
+        if isOf(transform, fixed, moving) and transform.GetAttribute(REPORT) and transform.GetAttribute(POSE)
+    ]  # both: an observer may look after one was written and before the other
     return min(reversed(found), key=lambda one: one.movedMm, default=None)
 
 

@@ -119,6 +119,7 @@ class WidgetView:
                 if column == 0 and row.color:
                     item.setForeground(qt.QBrush(qt.QColor(row.color)))
                 table.setItem(line, column, item)
+        table.resizeColumnsToContents()  # the last one, with the remarks, takes what is left
         table.resizeRowsToContents()
 
     # --- looking at it -------------------------------------------------------------------------------------------

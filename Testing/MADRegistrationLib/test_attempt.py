@@ -107,5 +107,6 @@ def test_of_many_the_failed_ones_stay(panel, view, volumes):
     panel.run.registrations[1].settings = {**panel.run.registrations[1].settings, "seed": 0}
     run(panel)
     assert [row.verdict for row in view.shown["BatchRows"]] == ["FAILED", "CHECK"]
+    assert view.shown["Message"][0] == "1 of 2 volumes registered."
     assert volumes[1].GetParentTransformNode() is None and volumes[2].GetParentTransformNode() is not None
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode") == 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from doubles import makeParameters, run
 
+from MADRegistrationLib import outcome
 from MADRegistrationLib.volumes import toMatrix
 
 SHIFTED = np.eye(4) + np.eye(4, k=3) * 7
@@ -86,3 +87,8 @@ def test_changes_by_hand_are_seen_at_once(panel, view, volumes, registered, scen
     assert view.shown["Button"][1] is True
     scene.RemoveNode(volumes[1])
     assert "no longer in the scene" in view.shown["Button"][2]
+
+
+def test_an_observer_may_look_before_the_pose_is_written(panel, view, volumes, registered):
+    volumes[1].GetParentTransformNode().RemoveAttribute(outcome.POSE)
+    assert headline(panel, view) == ""
