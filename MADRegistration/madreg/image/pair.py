@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .cut_out import is_cut_out, without_background
 from .geometry import apply
 from .points import sample_points
 from .shading import flattened
@@ -53,20 +52,10 @@ class Pair:
         return self.fixed.resampled(spacing), self.moving.resampled(spacing)
 
     @cached_property
-    def anatomy(self) -> tuple[Volume, Volume]:
-        """Both volumes, without an outline that is none of the anatomy: see :mod:`madreg.image.cut_out`."""
-        cut_out = is_cut_out(self.fixed), is_cut_out(self.moving)
-        if cut_out[0] == cut_out[1]:  # an outline that both have is of use
-            return self.fixed, self.moving
-        fixed, moving = self.fixed, self.moving
-        return (without_background(fixed), moving) if cut_out[0] else (fixed, without_background(moving))
-
-    @cached_property
     def flattened(self) -> tuple[Volume, Volume]:
         """Both volumes without shading: see :func:`madreg.image.shading.flattened`."""
         sigma = SURROUNDINGS * max(volume.radius_of_gyration for volume in self.level(SPACING))
-        fixed, moving = self.anatomy
-        return flattened(fixed, sigma), flattened(moving, sigma)
+        return flattened(self.fixed, sigma), flattened(self.moving, sigma)
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What ``make`` returns; it is called the first time only."""

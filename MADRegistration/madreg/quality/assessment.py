@@ -12,13 +12,14 @@ from ..image.geometry import apply, mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
 from .block_fit import FEWEST_BLOCKS, block_matching_of, fit_blocks
-from .flips import best_consensus, flip_margin, flip_ratio, flipped_poses, mirrored_poses
+from .flips import LEAST_CONSENSUS, best_consensus, flip_margin, flip_ratio, flipped_poses, mirrored_poses
 from .quality import CLEAR_RATIO, SURE_MARGIN, Quality
 from .shape import Stretch, is_supported
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
 ANOTHER_MM = 20.0  # apart, two poses are not the same
 OTHERS = 4  # poses that are compared
+TOWARDS = 0.8  # of the distance to the pose; a pose that is led closer leads to it
 LEAST_OVERLAP = 0.01  # of the fixed foreground; less is no overlap at all
 
 
@@ -66,11 +67,21 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid", others: Sequen
 
 
 def _others_ratio(pair: Pair, pose: np.ndarray, consensus: float, others: Sequence[Transform]) -> float | None:
-    """The consensus at a pose as a multiple of that at the best of the others; None where none is another pose."""
+    """The consensus at a pose as a multiple of that at the best of the others; None where none is another pose.
+
+    One whose blocks lead towards the pose is none: it agrees for that reason.
+    """
     apart = [one.matrix for one in others if mean_displacement(one.matrix, pose, pair.points) > ANOTHER_MM]
-    if not apart:
-        return None
-    return flip_ratio(block_matching_of(pair), consensus, apart[:OTHERS])[0]
+    strongest = None
+    for other in apart[:OTHERS]:
+        blocks = block_matching_of(pair).about(other, few=True)
+        if len(blocks.centers) < FEWEST_BLOCKS:
+            continue
+        motion = blocks.motion()
+        before, after = (mean_displacement(one, pose, pair.points) for one in (other, other @ motion.matrix))
+        if after > TOWARDS * before:
+            strongest = max(strongest or 0.0, motion.consensus)
+    return None if strongest is None else consensus / max(strongest, LEAST_CONSENSUS)
 
 
 def _is_mirrored(pair: Pair, pose: np.ndarray) -> bool:

@@ -48,7 +48,7 @@ class BlockFit:
 
 def block_matching_of(pair: Pair) -> BlockMatching:
     """The blocks of a pair; made once."""
-    return pair.once("blocks", lambda: BlockMatching(*(volume.resampled(SPACING) for volume in pair.anatomy)))
+    return pair.once("blocks", lambda: BlockMatching(*pair.level(SPACING)))
 
 
 def fit_blocks(matching: BlockMatching, pose: np.ndarray, points: np.ndarray, rounds: int = ROUNDS) -> BlockFit | None:
