@@ -78,8 +78,8 @@ def _error_map(fixed: Volume, quality: Quality) -> ErrorMap:
     fixed_inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32)
     content = fixed.foreground.float().cpu()[None]
     inside = sample_array(content, fixed_inverse, points, "zeros")[0]
-    deep = sample_array(content, fixed_inverse, grid.widened(2).points())[0]
-    deep = erode(deep, (2, 2, 2))[2:-2, 2:-2, 2:-2]  # without the air that counts as content: 10 mm around
+    deep = sample_array(content, fixed_inverse, grid.widened(3).points())[0]
+    deep = erode(deep, (3, 3, 3))[3:-3, 3:-3, 3:-3]  # without the air that counts as content: 10 mm around
     known = (inside > 0.5) & (deep > 0.5) & (trust > 0.05 * trust.max())
     values = torch.where(known, amount / trust.clamp(min=1e-12), torch.zeros(())).numpy()
     worst = np.unravel_index(int(values.argmax()), values.shape)
