@@ -126,7 +126,7 @@ def test_python_examples_use_what_madreg_offers() -> None:
     import madreg
 
     blocks = re.findall(r"```python\n(.*?)```", text_of("command-line.md"), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     names = [
         alias.name
         for block in blocks
@@ -134,7 +134,7 @@ def test_python_examples_use_what_madreg_offers() -> None:
         if isinstance(node, ast.ImportFrom) and node.module == "madreg"
         for alias in node.names
     ]
-    assert set(names) >= {"register", "run_job"}
+    assert set(names) >= {"register", "run_job", "assess_alignment"}
     assert set(names) <= set(madreg.__all__)
 
 

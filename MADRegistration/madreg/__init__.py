@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _MODULES = {
+    "AssessmentJob": "pipeline.assessment_job",
+    "DisplacementField": "image.displacement_field",
     "InputError": "errors",
     "Job": "pipeline.job",
     "Outputs": "pipeline.job",
@@ -18,15 +20,20 @@ _MODULES = {
     "Settings": "settings",
     "Transform": "image.transform",
     "Volume": "image.volume",
+    "assess_alignment": "pipeline.assessment",
+    "read_any_transform": "io.any_transform",
     "read_transform": "io.writing",
     "read_volume": "io.reading",
     "register": "pipeline.registration",
+    "run_assessment": "pipeline.assessment_job",
     "run_job": "pipeline.job",
     "volume_from_image": "io.reading",
     "write_transform": "io.writing",
 }
 
 __all__ = [  # the keys of _MODULES; a test compares them
+    "AssessmentJob",
+    "DisplacementField",
     "InputError",
     "Job",
     "Outputs",
@@ -36,9 +43,12 @@ __all__ = [  # the keys of _MODULES; a test compares them
     "Transform",
     "Volume",
     "__version__",
+    "assess_alignment",
+    "read_any_transform",
     "read_transform",
     "read_volume",
     "register",
+    "run_assessment",
     "run_job",
     "volume_from_image",
     "write_transform",
@@ -46,10 +56,14 @@ __all__ = [  # the keys of _MODULES; a test compares them
 
 if TYPE_CHECKING:
     from .errors import InputError
+    from .image.displacement_field import DisplacementField
     from .image.transform import Transform
     from .image.volume import Volume
+    from .io.any_transform import read_any_transform
     from .io.reading import read_volume, volume_from_image
     from .io.writing import read_transform, write_transform
+    from .pipeline.assessment import assess_alignment
+    from .pipeline.assessment_job import AssessmentJob, run_assessment
     from .pipeline.job import Job, Outputs, ScanFile, run_job
     from .pipeline.registration import register
     from .pipeline.result import Result

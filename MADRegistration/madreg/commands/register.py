@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import INITIALIZATION, Settings
+from . import outcome
 from .messages import printable
 from .options import add_options
 
@@ -36,18 +36,15 @@ ADVICE = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.epilog = EPILOG
-    images = ".nii.gz, .nii, .nrrd, .mha"
     parser.add_argument("fixed", metavar="FIXED", help="fixed image: NIfTI, NRRD, MHA or a folder of DICOM slices")
     parser.add_argument("moving", metavar="MOVING", help="moving image, which is aligned to it")
     parser.add_argument("--transform", metavar="OUT", required=True, help="transform to write: .tfm, .txt, .h5 or .mat")
-    parser.add_argument("--resampled", metavar="OUT", help=f"moving image on the fixed grid: {images}")
+    parser.add_argument("--resampled", metavar="OUT", help=f"moving image on the fixed grid: {outcome.IMAGES}")
     parser.add_argument("--report", metavar="OUT", help="inputs, matrix, estimated error, settings and stages: .json")
-    parser.add_argument(
-        "--error-map",
-        metavar="OUT",
-        help=f"estimated local error in mm over the fixed image, 0 where it is unknown: {images}",
-    )
+    parser.add_argument("--error-map", metavar="OUT", help=outcome.ERROR_MAP_HELP)
     parser.add_argument("--overlay", metavar="OUT", help="picture of before, after and a checkerboard: .png, .pdf")
+    parser.add_argument("--page", metavar="OUT", help=outcome.PAGE_HELP)
+    parser.add_argument("--segmentation", metavar="FILE", help=outcome.SEGMENTATION_HELP)
     add_options(parser, "type", "init", "initial_transform", "measure", "fixed_mask", "moving_mask")
     add_options(parser, "weights", "device", "seed")
     parser.set_defaults(init=None)  # depends on --initial-transform
@@ -71,8 +68,7 @@ def run(args: argparse.Namespace) -> int:
     with _progress_bar(args.quiet) as progress:
         done = run_job(job, progress)
     if not args.quiet:
-        for notice in done.notices:
-            print(printable(f"Note: {notice}"), file=sys.stderr)
+        outcome.print_notices(done.notices)
         print(summary(done))
     if done.withheld:
         print(printable(_withheld(done)), file=sys.stderr)
@@ -88,12 +84,7 @@ def job_of(args: argparse.Namespace) -> Job:
     from ..io.writing import read_transform
     from ..pipeline.job import Job, Outputs, ScanFile, check_input
 
-    outputs = Outputs(
-        **{
-            name: None if getattr(args, name) is None else Path(getattr(args, name))
-            for name in ("transform", "resampled", "error_map", "report", "overlay")
-        }
-    )
+    outputs = Outputs(**outcome.output_paths(args, "transform", "resampled", "error_map", "report", "overlay", "page"))
     start = None
     if args.initial_transform is not None:
         check_input(args.initial_transform)
@@ -109,7 +100,7 @@ def job_of(args: argparse.Namespace) -> Job:
         weights=args.weights,
     )
     fixed, moving = ScanFile(args.fixed, args.fixed_mask), ScanFile(args.moving, args.moving_mask)
-    return Job(fixed, moving, settings, outputs, args.keep_failed)
+    return Job(fixed, moving, settings, outputs, args.keep_failed, args.segmentation)
 
 
 @contextmanager
@@ -160,14 +151,15 @@ def summary(done: JobResult) -> str:
     lines = [
         ("verdict", f"{result.verdict}: {ADVICE[result.verdict]}"),
         ("estimated error", _change(result.error_before_mm, result.error_after_mm)),
+        *outcome.structure_lines(done.report),
         ("rotation", f"{motion.rotation_degrees:.1f} degrees"),
         ("translation", f"{shift:.1f} mm (at the center of the fixed image)"),
         ("scale", None if result.settings.type == "rigid" else _scales(motion.linear)),
         ("overlap", f"{100 * result.overlap:.0f} % of the fixed foreground lies in the moving image"),
         ("time", f"{result.seconds:.1f} s on {result.device}"),
-        ("written", ", ".join(str(path) for path in done.written) or "nothing"),
+        ("written", outcome.written(done.written)),
     ]
-    return "\n".join(f"{name:<16} {printable(text)}" for name, text in lines if text is not None)
+    return outcome.lines(lines)
 
 
 def _change(before: float | None, after: float | None) -> str | None:

@@ -9,6 +9,9 @@ import SimpleITK as sitk
 
 from .geometry import apply, flip_world, itk_transform, matrix_of_itk, resized, rotation_angle, slicer_to_parent
 
+LEAST_STRETCH = 1e-3
+"""Share of a length that counts as a stretch."""
+
 
 @dataclass(frozen=True, eq=False)
 class Transform:
@@ -64,6 +67,14 @@ class Transform:
     def rotation_degrees(self) -> float:
         """Angle of the nearest rotation."""
         return rotation_angle(self.linear)
+
+    @property
+    def type(self) -> str:
+        """``rigid``, ``similarity`` or ``affine``: the first that it is, to a tenth of a percent of a length."""
+        factors = np.linalg.svd(self.linear, compute_uv=False)
+        if np.linalg.det(self.linear) < 0 or np.ptp(factors) > LEAST_STRETCH * factors.mean():
+            return "affine"
+        return "rigid" if np.abs(factors - 1).max() <= LEAST_STRETCH else "similarity"
 
     def apply(self, points: np.ndarray) -> np.ndarray:
         """Moving points (..., 3) of fixed points (..., 3), LPS mm."""

@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..image.geometry import Grid
 
 SPACING_RANGE = (0.0005, 50.0)
 """Voxel sizes in mm that are believed: from micro-CT to the coarsest localiser."""
@@ -164,3 +165,13 @@ def without_empty_axes(image: sitk.Image) -> sitk.Image:
     if image.GetDimension() > 3 and all(n == 1 for n in image.GetSize()[3:]):
         return sitk.Extract(image, [*image.GetSize()[:3], *[0] * (image.GetDimension() - 3)])
     return image
+
+
+def difference_of_grids(image: sitk.Image, other: sitk.Image) -> str | None:
+    """In what an image does not lie on the grid of another one, to a tenth of a voxel; None if it does."""
+    grid, wanted = Grid.of_image(image), Grid.of_image(other)
+    if grid.size != wanted.size:
+        sizes = ("x".join(map(str, one.size)) for one in (grid, wanted))
+        return "has {} voxels and the image {}".format(*sizes)
+    apart = np.linalg.norm(grid.corners - wanted.corners, axis=1).max()
+    return f"lies up to {apart:.3g} mm off the image" if apart > 0.1 * wanted.spacing.min() else None

@@ -8,8 +8,10 @@ no number.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,6 +23,8 @@ from .itk_header import image_of, one_line, read_header
 from .memory import check_fits
 from .nifti_header import TYPES, NiftiFields, check_fields, nifti_fields, version_1
 from .unreadable import DAMAGED, UnreadableError
+
+Understood = TypeVar("Understood")
 
 
 def is_nifti(path: Path) -> bool:
@@ -41,6 +45,32 @@ def read_nifti(path: Path, name: str) -> tuple[sitk.Image, list[str]]:
         UnreadableError: if it is damaged or cannot be represented.
         InputError: if it is not a 3D scalar image.
     """
+
+    def geometry(fields: NiftiFields, start: bytes) -> tuple[Header, np.ndarray | None]:
+        header, sheared = _header(fields, start)
+        check_header(header, name)
+        return header, sheared
+
+    (header, sheared), fields, array = read_voxels(path, geometry)
+    array = array.reshape(fields.shape[2::-1])
+    notices = _disagreement(fields, header, name)
+    if sheared is None:
+        return image_of(array, header), notices
+    image, notice = straightened(array, sheared, name)
+    return image, [*notices, notice]
+
+
+def read_voxels(
+    path: Path, understood: Callable[[NiftiFields, bytes], Understood]
+) -> tuple[Understood, NiftiFields, np.ndarray]:
+    """What a file declares, and all its numbers, (n,), rescaled as its header says.
+
+    Args:
+        understood: is called with the header, and the first bytes of the file, before the rest is read; may refuse it.
+
+    Raises:
+        UnreadableError: if it is damaged.
+    """
     with path.open("rb") as file:
         zipped = file.read(2) == GZIP_START
         file.seek(0)
@@ -53,8 +83,7 @@ def read_nifti(path: Path, name: str) -> tuple[sitk.Image, list[str]]:
                 DAMAGED if len(start) < 348 else "is no NIfTI file, whatever its name says: give it its proper ending"
             )
         check_fields(fields)
-        header, sheared = _header(fields, start)
-        check_header(header, name)
+        answer = understood(fields, start)
         count, kind = math.prod(fields.shape), np.dtype(fields.order + TYPES[fields.kind])
         check_fits(count, kind.itemsize)
         data = start + stream.read(fields.start + count * kind.itemsize - len(start))
@@ -62,16 +91,12 @@ def read_nifti(path: Path, name: str) -> tuple[sitk.Image, list[str]]:
             inflater.finish()
     if len(data) < fields.start + count * kind.itemsize:
         raise UnreadableError(DAMAGED)
-    array = np.frombuffer(data, kind, count, fields.start).reshape(fields.shape[2::-1])
+    array = np.frombuffer(data, kind, count, fields.start)
     array = array.astype(kind.newbyteorder("="), copy=False)
     if fields.rescaled:  # with the types and in the order in which ITK does it
         real = np.float64 if kind.kind == "f" and kind.itemsize == 8 else np.float32
         array = (array.astype(real).astype(np.float64) * fields.slope + fields.intercept).astype(real)
-    notices = _disagreement(fields, header, name)
-    if sheared is None:
-        return image_of(array, header), notices
-    image, notice = straightened(array, sheared, name)
-    return image, [*notices, notice]
+    return answer, fields, array
 
 
 def _header(fields: NiftiFields, start: bytes) -> tuple[Header, np.ndarray | None]:

@@ -21,7 +21,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..image.geometry import Grid
 from . import padding
-from .checks import Header, check_header, without_empty_axes
+from .checks import Header, check_header, difference_of_grids, without_empty_axes
 from .images import open_image, printable
 from .intensity import normalise, selected
 from .source import Source
@@ -32,17 +32,9 @@ if TYPE_CHECKING:
 
 def _mask_array(mask: sitk.Image, image: sitk.Image, name: str) -> np.ndarray:
     """The user's mask as bool (k, j, i), after checking that it lies on the image's grid."""
-    grid, mask_grid = Grid.of_image(image), Grid.of_image(mask)
-    if grid.size != mask_grid.size:
-        raise InputError(
-            f"The mask of {name} has {'x'.join(map(str, mask_grid.size))} voxels and the image "
-            f"{'x'.join(map(str, grid.size))}: resample the mask onto the grid of the image."
-        )
-    apart = np.linalg.norm(grid.corners - mask_grid.corners, axis=1).max()
-    if apart > 0.1 * grid.spacing.min():
-        raise InputError(
-            f"The mask of {name} lies up to {apart:.3g} mm off the image: resample it onto the grid of the image."
-        )
+    difference = difference_of_grids(mask, image)
+    if difference is not None:
+        raise InputError(f"The mask of {name} {difference}: resample the mask onto the grid of the image.")
     array = sitk.GetArrayFromImage(mask)
     inside = np.isfinite(array) & (array != 0)
     if not inside.any():

@@ -32,6 +32,7 @@ TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".mat")
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 REPORT_SUFFIXES = (".json",)
 PICTURE_SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
+PAGE_SUFFIXES = (".html", ".htm")
 PICTURE_DPI = 110
 
 
@@ -131,18 +132,36 @@ def read_transform(path: str | Path) -> Transform:
     Raises:
         InputError: if there is no such file, it cannot be read, or it is not linear, 3D and invertible.
     """
+    transform = read_itk_transform(path)
+    if transform.GetDimension() != 3 or not transform.IsLinear():
+        raise InputError(f"{path} is not a linear 3D transform: give a rigid, similarity or affine one.")
+    return linear_transform(transform, path)
+
+
+def read_itk_transform(path: str | Path) -> sitk.Transform:
+    """What an ITK file holds, of any kind.
+
+    Raises:
+        InputError: if there is no such file, or it cannot be read.
+    """
     check_name(path)
     if not os.path.isfile(path):
         raise InputError(f"{path} does not exist: check the path of the transform.")
     try:
         with silenced():
-            transform = sitk.ReadTransform(str(path))
+            return sitk.ReadTransform(str(path))
     except RuntimeError as error:
         raise InputError(
             f"{path} cannot be read as a transform: give an ITK transform file such as .tfm or .h5."
         ) from error
-    if transform.GetDimension() != 3 or not transform.IsLinear():
-        raise InputError(f"{path} is not a linear 3D transform: give a rigid, similarity or affine one.")
+
+
+def linear_transform(transform: sitk.Transform, path: str | Path) -> Transform:
+    """A linear 3D transform that was read from a file.
+
+    Raises:
+        InputError: if it is not invertible.
+    """
     try:
         result = Transform.from_itk(transform)
     except ValueError as error:

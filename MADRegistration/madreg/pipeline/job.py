@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InputError
 from ..settings import Settings
+from .job_report import error_map_of, report_of, segmentation_of
+from .outputs import Findings, content, short_name
 
 if TYPE_CHECKING:
     from ..io.reading import Loaded
@@ -63,6 +65,7 @@ class Outputs:
         error_map: the estimated local error in mm over the fixed image, 0 where it is unknown.
         report: everything as JSON.
         overlay: picture of before and after.
+        page: one to keep, with pictures, numbers, settings and hashes: HTML.
         durable: whether to wait until the files are on the disk.
     """
 
@@ -71,6 +74,7 @@ class Outputs:
     error_map: Path | None = None
     report: Path | None = None
     overlay: Path | None = None
+    page: Path | None = None
     durable: bool = True
 
     def named(self) -> dict[str, Path]:
@@ -95,6 +99,7 @@ class Outputs:
             "error_map": writing.IMAGE_SUFFIXES,
             "report": writing.REPORT_SUFFIXES,
             "overlay": writing.PICTURE_SUFFIXES,
+            "page": writing.PAGE_SUFFIXES,
         }
         named = self.named()
         for name, path in named.items():
@@ -109,6 +114,7 @@ class Job:
 
     Attributes:
         keep_failed: whether to write the transform and the resampled image also if the verdict is ``failed``.
+        segmentation: label map on the grid of the fixed image, for whose structures the error is estimated.
     """
 
     fixed: Scan
@@ -116,22 +122,33 @@ class Job:
     settings: Settings = field(default_factory=Settings)
     outputs: Outputs = field(default_factory=Outputs)
     keep_failed: bool = False
+    segmentation: str | Path | None = None
 
     def check(self) -> None:
         """Raise InputError for what can be refused before anything is read."""
         self.settings.check()
         self.fixed.check()
         self.moving.check()
-        self.outputs.check(self._inputs())
+        if self.segmentation is not None:
+            check_input(self.segmentation)
+        self.outputs.check([*weights_files(self.settings), *self.inputs().values()])
 
-    def _inputs(self) -> list[str | Path]:
-        """The files that must not be overwritten."""
-        weights = self.settings.weights
-        files = [] if weights is None else [weights, Path(weights).with_suffix(".json")]
-        for scan in (self.fixed, self.moving):
-            if isinstance(scan, ScanFile):
-                files += [path for path in (scan.path, scan.mask) if path is not None]
-        return files
+    def inputs(self) -> dict[str, str | Path]:
+        """The files that are read, by what they are."""
+        given = {**files_of(self.fixed, "fixed"), **files_of(self.moving, "moving")}
+        return given if self.segmentation is None else {**given, "segmentation": self.segmentation}
+
+
+def files_of(scan: Scan, role: str) -> dict[str, str | Path]:
+    """The files of a scan, by what they are; none of one that is in memory."""
+    if not isinstance(scan, ScanFile):
+        return {}
+    return {role: scan.path} if scan.mask is None else {role: scan.path, f"{role}_mask": scan.mask}
+
+
+def weights_files(settings: Settings) -> list[str | Path]:
+    """The files of the weights, if they are not the bundled ones."""
+    return [] if settings.weights is None else [settings.weights, Path(settings.weights).with_suffix(".json")]
 
 
 @dataclass(frozen=True)
@@ -141,7 +158,7 @@ class JobResult:
     Attributes:
         fixed, moving: as they were read.
         report: as it was written, or would have been.
-        error_map: None unless it was asked for and the scans overlap.
+        error_map: None unless an output or a segmentation needs it and the scans overlap.
         written: the files, in the order of the fields of :class:`Outputs`.
         withheld: files that were not written because the registration failed.
     """
@@ -170,7 +187,7 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
         InputError: if an input, a setting or an output cannot be used; then nothing is written.
     """
     job.check()
-    with _read(job.fixed, job.moving) as reads:
+    with read_scans(job.fixed, job.moving) as reads:
         from ..network import weights
         from ..system import device
         from ..system.files import write_all
@@ -178,18 +195,28 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     # weights that are missing or damaged are found before the work
     _, card = weights.load(job.settings.weights, device.choose(job.settings.device))
     fixed, moving = (read.result() for read in reads)
+    segmentation = segmentation_of(job, fixed)
     volumes = fixed.volume(), moving.volume()
     result = registration.register(*volumes, job.settings, progress)
 
-    errors = _error_map(job, volumes[0], result)
-    report = _report(fixed, moving, result, card, errors)
+    errors = error_map_of(job, volumes[0], result.quality)
+    report = report_of(job, fixed, moving, result.report(), card, errors, segmentation)
     wanted = job.outputs.named()
     withheld = [] if result.verdict != "failed" or job.keep_failed else ["transform", "resampled"]
     withheld += ["error_map"] if errors is None else []
+    title = f"{short_name(moving.name)} registered to {short_name(fixed.name)}"
+    findings = Findings(
+        *volumes,
+        result.start.matrix,
+        result.transform.matrix,
+        title,
+        result.error_before_mm,
+        result.error_after_mm,
+        errors,
+        report,
+    )
     contents = {
-        path: _content(name, fixed, moving, volumes, result, report, errors)
-        for name, path in wanted.items()
-        if name not in withheld
+        path: _content(name, fixed, moving, result, findings) for name, path in wanted.items() if name not in withheld
     }
     write_all(contents, job.outputs.durable)
     missing = [path for name, path in wanted.items() if name in withheld]
@@ -197,7 +224,7 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
 
 
 @contextmanager
-def _read(*scans: Scan) -> Iterator[list[Future[Loaded]]]:
+def read_scans(*scans: Scan) -> Iterator[list[Future[Loaded]]]:
     """Read images in threads while the block loads torch."""
     pool = ThreadPoolExecutor(len(scans))
     try:
@@ -206,43 +233,7 @@ def _read(*scans: Scan) -> Iterator[list[Future[Loaded]]]:
         pool.shutdown(wait=False, cancel_futures=False)
 
 
-def _error_map(job: Job, fixed: Any, result: Result) -> ErrorMap | None:
-    """The estimated local error, if it was asked for and there is one."""
-    if job.outputs.error_map is None or result.quality is None:
-        return None
-    from ..quality.error_map import error_map
-
-    return error_map(fixed, result.quality)
-
-
-def _report(
-    fixed: Loaded, moving: Loaded, result: Result, card: dict[str, Any], errors: ErrorMap | None
-) -> dict[str, Any]:
-    """What the job was, and what came of it, as plain types."""
-    return {
-        "fixed": describe(fixed),
-        "moving": describe(moving),
-        **result.report(),
-        "weights_sha256": card["sha256"],
-        **({} if errors is None else errors.report()),
-        "notices": [*fixed.notices, *moving.notices, *result.notices],
-    }
-
-
-def describe(scan: Loaded) -> dict[str, Any]:
-    """An input as plain types: its name, the series that was read if it is DICOM, and its grid."""
-    return {
-        "name": scan.name,
-        "series": getattr(scan, "series", None),
-        "size": list(scan.image.GetSize()),
-        "spacing_mm": list(scan.image.GetSpacing()),
-        "notices": list(scan.notices),
-    }
-
-
-def _content(
-    name: str, fixed: Loaded, moving: Loaded, volumes: tuple, result: Result, report: dict, errors: ErrorMap | None
-) -> Content:
+def _content(name: str, fixed: Loaded, moving: Loaded, result: Result, findings: Findings) -> Content:
     """What goes into an output."""
     from ..io import writing
 
@@ -250,31 +241,7 @@ def _content(
         return writing.transform_content(result.transform)
     if name == "resampled":
         return writing.image_content(writing.resample(moving.image, fixed.image, result.transform))
-    if name == "error_map":
-        assert errors is not None
-        return writing.image_content(errors.image())
-    if name == "report":
-        return writing.report_content(report)
-    from ..pictures import overlay
-
-    figure = overlay.draw(
-        *volumes,
-        result.start.matrix,
-        result.transform.matrix,
-        f"{_short(moving.name)} registered to {_short(fixed.name)}",
-        _millimeters(result.error_before_mm),
-        _millimeters(result.error_after_mm),
-    )
-    return writing.picture_content(figure)
-
-
-def _short(name: str) -> str:
-    """The last part of a path, for a title."""
-    return "".join(one if one.isprintable() else "?" for one in Path(name).resolve().name)
-
-
-def _millimeters(error: float | None) -> str:
-    return "" if error is None else f"error about {error:.1f} mm"
+    return content(name, findings)
 
 
 def check_input(path: str | Path) -> None:

@@ -117,6 +117,22 @@ def _register_as_it_is(
     )
 
 
+def estimated_error(
+    pair: Pair, transform: Transform, quality: Quality | None, settings: Settings
+) -> tuple[float | None, str]:
+    """The estimated error in mm at a transform, and what it comes from: ``blocks``, or ``mad`` where they do not agree.
+
+    Args:
+        quality: of the transform; None without overlap.
+    """
+    if quality is not None and quality.verdict != "failed" and quality.error_mm is not None:
+        return quality.error_mm, "blocks"
+    predicted = _predicted(pair, transform, settings)
+    if quality is not None and quality.error_mm is not None:  # blocks that do not agree may know a part of the error
+        predicted = quality.error_mm if predicted is None else max(quality.error_mm, predicted)
+    return predicted, "mad"
+
+
 def _errors(
     pair: Pair, start: Transform, transform: Transform, quality: Quality | None, settings: Settings
 ) -> tuple[float | None, float | None, str]:
@@ -124,16 +140,14 @@ def _errors(
 
     Both are distances to the pose that the blocks prefer.  Where that is not to be relied on, MAD predicts them.
     """
-    if quality is not None and quality.verdict != "failed" and quality.error_mm is not None:
-        before = mean_displacement(start.matrix, quality.preferred.matrix, pair.points)
-        return before, quality.error_mm, "blocks"
+    after, source = estimated_error(pair, transform, quality, settings)
+    if source == "blocks" and quality is not None:
+        return mean_displacement(start.matrix, quality.preferred.matrix, pair.points), after, source
+    return _predicted(pair, start, settings), after, source
 
-    def predicted(pose: Transform) -> float | None:
-        if pair.overlap(pose.matrix) < LEAST_OVERLAP:
-            return None
-        return mean_prediction(mad_of(pair, settings.weights), pose.matrix)
 
-    after = predicted(transform)
-    if quality is not None and quality.error_mm is not None:  # blocks that do not agree may know a part of the error
-        after = quality.error_mm if after is None else max(quality.error_mm, after)
-    return predicted(start), after, "mad"
+def _predicted(pair: Pair, pose: Transform, settings: Settings) -> float | None:
+    """The error in mm that MAD predicts; None without overlap."""
+    if pair.overlap(pose.matrix) < LEAST_OVERLAP:
+        return None
+    return mean_prediction(mad_of(pair, settings.weights), pose.matrix)

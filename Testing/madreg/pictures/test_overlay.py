@@ -4,7 +4,7 @@ import SimpleITK as sitk
 
 from madreg.image.geometry import Grid
 from madreg.io.reading import volume_from_image
-from madreg.pictures import overlay
+from madreg.pictures import overlay, planes
 
 
 def ball(grid, center, radius, name):
@@ -113,5 +113,5 @@ def test_far_apart_or_without_overlap_is_drawn_all_the_same(tmp_path, odd_grids,
 def test_no_colour_goes_beyond_what_a_screen_shows():
     """Matplotlib would complain about it on stderr."""
     edges = np.random.default_rng(0).random((300, 300), np.float32)
-    picture = overlay._with_edges(np.full((300, 300), 2, np.float32), edges)
+    picture = planes.with_edges(np.full((300, 300), 2, np.float32), edges)
     assert picture.min() >= 0 and picture.max() == 1

@@ -1,0 +1,90 @@
+"""``madreg assess``: how far off an alignment is, whoever made it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ..settings import Settings
+from . import outcome
+from .options import add_options
+
+if TYPE_CHECKING:
+    from ..pipeline.assessment_job import AssessmentJob, AssessmentJobResult
+
+EPILOG = """No image is changed. Exit status: 0 if the alignment was assessed, whatever the verdict, 1 if an input or an
+output cannot be used, 2 if the command line cannot be understood, 130 if it was interrupted."""
+ADVICE = {
+    "aligned": "confirm it by looking at the images",
+    "check": "look at the overlay before you use it",
+    "failed": "do not use it; register the images again",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.epilog = EPILOG
+    parser.add_argument("fixed", metavar="FIXED", help="fixed image: NIfTI, NRRD, MHA or a folder of DICOM slices")
+    parser.add_argument("moving", metavar="MOVING", help="moving image")
+    parser.add_argument(
+        "--transform",
+        metavar="FILE",
+        help="what aligns the moving image, fixed points to moving points: ITK (.tfm, .txt, .h5, .mat), FSL (.mat), "
+        "FreeSurfer (.lta), or a displacement field (.nii.gz, .nrrd, .mha, .h5); default: the images are aligned as "
+        "they are",
+    )
+    parser.add_argument("--report", metavar="OUT", help="inputs, estimated error and verdict: .json")
+    parser.add_argument("--error-map", metavar="OUT", help=outcome.ERROR_MAP_HELP)
+    parser.add_argument("--overlay", metavar="OUT", help="picture of edges and a checkerboard: .png, .pdf")
+    parser.add_argument("--page", metavar="OUT", help=outcome.PAGE_HELP)
+    parser.add_argument("--segmentation", metavar="FILE", help=outcome.SEGMENTATION_HELP)
+    add_options(parser, "fixed_mask", "moving_mask", "weights", "device", "seed")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; 0 whatever the verdict.
+
+    Raises:
+        InputError: if an input or an output cannot be used; then nothing is written.
+    """
+    from ..pipeline.assessment_job import run_assessment
+
+    done = run_assessment(job_of(args))
+    if not args.quiet:
+        outcome.print_notices(done.notices)
+        print(summary(done))
+    return 0
+
+
+def job_of(args: argparse.Namespace) -> AssessmentJob:
+    """The job that the command line asks for."""
+    from ..pipeline.assessment_job import AssessmentJob
+    from ..pipeline.job import Outputs, ScanFile
+
+    return AssessmentJob(
+        ScanFile(args.fixed, args.fixed_mask),
+        ScanFile(args.moving, args.moving_mask),
+        args.transform,
+        Settings(device=args.device, seed=args.seed, weights=args.weights),
+        Outputs(**outcome.output_paths(args, "error_map", "report", "overlay", "page")),
+        args.segmentation,
+    )
+
+
+def summary(done: AssessmentJobResult) -> str:
+    """A few lines for a human: verdict, estimated error, structures, and the files that were written."""
+    found, report = done.assessment, done.report
+    worst = report.get("worst_mm")
+    return outcome.lines(
+        [
+            ("verdict", f"{found.verdict}: {ADVICE[found.verdict]}"),
+            ("estimated error", None if found.error_mm is None else f"{found.error_mm:.1f} mm"),
+            ("largest error", None if not worst or found.verdict == "failed" else f"{worst:.1f} mm"),
+            *outcome.structure_lines(report),
+            ("transform", found.type),
+            ("overlap", f"{100 * found.overlap:.0f} % of the fixed foreground lies in the moving image"),
+            ("time", f"{found.seconds:.1f} s on {found.device}"),
+            ("written", outcome.written(done.written)),
+        ]
+    )

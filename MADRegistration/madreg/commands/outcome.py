@@ -1,0 +1,46 @@
+"""What commands say of an alignment, a line for each thing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .messages import printable
+
+IMAGES = ".nii.gz, .nii, .nrrd, .mha"
+ERROR_MAP_HELP = f"estimated local error in mm over the fixed image, 0 where it is unknown: {IMAGES}"
+PAGE_HELP = "page to keep or print, with pictures, numbers, settings and hashes of the files: .html"
+SEGMENTATION_HELP = "label map on the grid of the fixed image: the error of each structure goes into report and page"
+
+
+def print_notices(notices: Iterable[str]) -> None:
+    """Notices on stderr."""
+    for notice in notices:
+        print(printable(f"Note: {notice}"), file=sys.stderr)
+
+
+def lines(pairs: Iterable[tuple[str, str | None]]) -> str:
+    """Names and values below each other; those without value are left out."""
+    return "\n".join(f"{name:<16} {printable(text)}" for name, text in pairs if text is not None)
+
+
+def structure_lines(report: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """The error of each structure of a report."""
+    found: list[tuple[str, str | None]] = []
+    for one in report.get("structures", []):
+        known = one["mean_mm"] is not None
+        errors = f"{one['mean_mm']:.1f} mm on average, {one['largest_mm']:.1f} mm at most" if known else "unknown"
+        found.append(("structure", f"{one['name']}: {errors}"))
+    return found
+
+
+def written(paths: Sequence[Path]) -> str:
+    """The files that were written."""
+    return ", ".join(str(path) for path in paths) or "nothing"
+
+
+def output_paths(args: Any, *names: str) -> dict[str, Any]:
+    """Outputs of a command line, by the name of their argument."""
+    return {name: None if getattr(args, name) is None else Path(getattr(args, name)) for name in names}

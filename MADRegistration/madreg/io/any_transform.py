@@ -1,0 +1,56 @@
+"""A transform of any kind and of any program: linear or not, from its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..image.displacement_field import DisplacementField
+from ..image.geometry import Grid
+from ..image.transform import Transform
+from .displacement_files import is_displacement_file, read_displacement_field
+from .transform_files import is_foreign_transform, read_foreign_transform
+from .writing import check_name, linear_transform, read_itk_transform
+
+FIELD_SPACING = 3.0
+"""mm between the points at which other non-linear transforms (B-splines, composites) are evaluated."""
+
+
+def read_any_transform(path: str | Path, fixed: Grid, moving: Grid) -> Transform | DisplacementField:
+    """The transform of a file of ITK (``.tfm``, ``.txt``, ``.h5``, ``.mat``), FSL (FLIRT's ``.mat``) or FreeSurfer
+    (``.lta``), or a displacement field as an image; fixed points to moving points.
+
+    Args:
+        fixed, moving: lattices of the images between which it was made.
+
+    Raises:
+        InputError: if there is no such file, it cannot be read, or it cannot be used for these images.
+    """
+    check_name(path)
+    if not Path(path).is_file():
+        raise InputError(f"{path} does not exist: check the path of the transform.")
+    if is_displacement_file(path):
+        return read_displacement_field(path)
+    try:
+        is_foreign = is_foreign_transform(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened ({error.strerror}): check your rights to it.") from error
+    if is_foreign:
+        return read_foreign_transform(path, fixed, moving)
+    transform = read_itk_transform(path)
+    if transform.GetDimension() != 3:
+        raise InputError(f"{path} is a 2D transform: give one between 3D images.")
+    return linear_transform(transform, path) if transform.IsLinear() else _as_field(transform, fixed, path)
+
+
+def _as_field(transform: sitk.Transform, fixed: Grid, path: str | Path) -> DisplacementField:
+    """A transform that is not linear, over the fixed image; a displacement field keeps its own lattice."""
+    try:
+        inner = transform.Downcast()
+        if isinstance(inner, sitk.DisplacementFieldTransform):
+            return DisplacementField.of_image(inner.GetDisplacementField())
+        return DisplacementField.of_itk(transform, fixed.isotropic(FIELD_SPACING).widened(1))
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"{path} holds displacements that are no numbers: write the transform again.") from error

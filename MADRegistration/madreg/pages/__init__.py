@@ -1,0 +1,1 @@
+"""Pages to keep: what a registration or an assessment found, for people."""

@@ -1,0 +1,129 @@
+"""One page to keep of a registration or an assessment, for a reader who did not make it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .document import document, facts, figure, table, text
+from .pictures import Pictures
+
+VERDICTS = {
+    "aligned": ("Aligned", "The estimated error is small. Confirm it by looking at the pictures."),
+    "check": ("Check", "The alignment may be right, but this is not sure. Look at the pictures before you use it."),
+    "failed": ("Failed", "The scans are not aligned. Do not use this alignment."),
+}
+INPUTS = {
+    "fixed": "Fixed scan",
+    "fixed_mask": "Mask of the fixed scan",
+    "moving": "Moving scan",
+    "moving_mask": "Mask of the moving scan",
+    "transform": "Transform",
+    "segmentation": "Segmentation",
+}
+CAPTION_SCANS = (
+    "The fixed scan; the moving scan where the alignment puts it; and in orange its edges on the fixed scan. The "
+    "patient's left is on the right."
+)
+CAPTION_MIXED = (
+    "Both scans at once (fixed: blue, moving: red), and squares from each in turn: where the alignment is right, "
+    "outlines run on from square to square."
+)
+CAPTION_ERRORS = "The place with the largest estimated error: edges, and the error in color."
+CAUTION = "All errors are estimated from the two scans, not measured. Research software, not a medical device."
+
+
+def page(report: Mapping[str, Any], pictures: Pictures, now: datetime | None = None) -> str:
+    """The page as HTML, pictures included; without a long list of structures it prints on two sides of A4.
+
+    Args:
+        report: of :func:`~madreg.pipeline.job.run_job` or :func:`~madreg.pipeline.assessment_job.run_assessment`.
+        now: the time of writing.
+    """
+    word, meaning = VERDICTS[report["verdict"]]
+    names = [Path(report[role]["name"]).name or report[role]["name"] for role in ("moving", "fixed")]
+    title = f"Alignment of {names[0]} with {names[1]}"
+    parts = [
+        f"<h1>{text(title)}</h1>",
+        f'<p><span class="verdict {report["verdict"]}">{word}</span>{text(meaning)}</p>',
+        facts(_numbers(report)),
+        figure(pictures.scans, CAPTION_SCANS, "medium" if report.get("structures") else "large"),
+    ]
+    if report.get("structures"):
+        parts += ["<h2>Structures</h2>", _structures(report["structures"])]
+    parts += [
+        f"<p>{text(CAUTION)}</p>",
+        '<div class="side"></div>',
+        figure(pictures.mixed, CAPTION_MIXED, "small"),
+    ]
+    if pictures.errors is not None:
+        parts.append(figure(pictures.errors, CAPTION_ERRORS, "small"))
+    if report["notices"]:
+        notes = "".join(f"<li>{text(notice)}</li>" for notice in report["notices"])
+        parts += ["<h2>Notes</h2>", f"<ul>{notes}</ul>"]
+    parts += ["<h2>Record</h2>", facts(_record(report, now or datetime.now().astimezone()), "record")]
+    return document(title, "\n".join(parts))
+
+
+def _numbers(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the reader wants to know first."""
+    error = report["error_mm"] if "error_mm" in report else report["error_after_mm"]
+    before = report.get("error_before_mm")
+    if error is None:
+        yield "Estimated mean error", "unknown"
+    else:
+        yield "Estimated mean error", _mm(error) + ("" if before is None else f" (before: {_mm(before)})")
+    if report.get("worst_mm") and report["verdict"] != "failed":
+        yield "Largest estimated error", f"{_mm(report['worst_mm'])}, {_place(report['worst_point_lps'])}"
+    yield "In common", f"{100 * report['overlap']:.0f} % of the body in the fixed scan lies within the moving scan"
+    if report.get("rotation_degrees") is not None:
+        yield "Rotation that was corrected", f"{report['rotation_degrees']:.1f} degrees"
+
+
+def _mm(value: float) -> str:
+    return f"{value:.1f} mm"
+
+
+def _place(point: list[float]) -> str:
+    """A point in LPS mm in words."""
+    letters = ("LR", "PA", "SI")
+    return "at " + ", ".join(f"{pair[value < 0]} {abs(value):.0f}" for pair, value in zip(letters, point, strict=True))
+
+
+def _structures(structures: list[Mapping[str, Any]]) -> str:
+    rows = []
+    for one in structures:
+        errors = [_mm(one[key]) if one[key] is not None else "unknown" for key in ("mean_mm", "largest_mm")]
+        known = f"{100 * one['known']:.0f} %"
+        rows.append([one["name"], str(one["voxels"]), f"{one['volume_ml']:.1f} ml", *errors, known])
+    return table(["Structure", "Voxels", "Volume", "Mean error", "Largest error", "Assessed"], rows)
+
+
+def _record(report: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str]]:
+    """Files, settings and versions, by which the result can be found again."""
+    hashes = report.get("inputs_sha256", {})
+    for role, label in INPUTS.items():
+        scan = report.get(role) if role in ("fixed", "moving") else None
+        if scan is not None:
+            size = " x ".join(map(str, scan["size"]))
+            spacing = " x ".join(f"{mm:.3g}" for mm in scan["spacing_mm"])
+            yield label, f"{scan['name']}: {size} voxels of {spacing} mm"
+            if scan.get("series"):
+                yield f"{label}, series", scan["series"]
+        elif isinstance(report.get(role), str):
+            yield label, f"{report[role]} ({report['transform_type']})"
+        if hashes.get(role):
+            yield f"{label}, SHA-256", hashes[role]
+    settings = {name: value for name, value in report["settings"].items() if value is not None and name != "start"}
+    yield "Settings", ", ".join(f"{name}: {value}" for name, value in settings.items())
+    matrix = report.get("matrix_fixed_to_moving_lps")
+    if matrix:
+        rows = "; ".join(" ".join(f"{value:.4f}" for value in row) for row in matrix[:3])
+        yield "Transform (LPS, mm)", rows
+    yield "Network, SHA-256", report["weights_sha256"]
+    versions = {"MADRegistration": report["madreg"], **report.get("versions", {})}
+    yield "Software", ", ".join(f"{name} {version}" for name, version in versions.items())
+    yield "Computer", f"{report['device']}; {report.get('platform', 'unknown')}; {report['seconds']:.1f} s"
+    yield "Written", now.strftime("%Y-%m-%d %H:%M:%S %z")

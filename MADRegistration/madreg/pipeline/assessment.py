@@ -1,0 +1,148 @@
+"""How good an alignment is, whoever made it: nothing is registered, and nothing is changed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..image.displacement_field import DisplacementField
+from ..image.pair import Pair, reduced
+from ..image.transform import Transform
+from ..image.volume import FINEST, Volume
+from ..quality.quality import Quality
+from ..settings import Settings
+from ..system import device
+from .registration import assess_all, estimated_error
+
+FIELD = "displacement field"
+LEAST_COVERED = 0.99  # of the fixed foreground
+TYPE = "rigid"
+"""Of all transforms that are assessed, so that the answer depends on the pose alone: any stretch left is an error."""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What is known of an alignment.
+
+    Attributes:
+        transform: fixed to moving, LPS mm.
+        linear: the transform between the two volumes that were compared: the transform itself, or the identity where a
+            displacement field was applied to the moving one.
+        moving: the moving volume that was compared.
+        error_mm: estimated mean error over the fixed foreground; None where unknown.
+        error_source: ``blocks``, or ``mad`` where the blocks are not to be relied on.
+        quality: all that was found out; None without overlap.
+        overlap: share of the fixed foreground that lies in the moving field of view.
+    """
+
+    transform: Transform | DisplacementField
+    linear: Transform
+    moving: Volume
+    error_mm: float | None
+    error_source: str
+    quality: Quality | None
+    overlap: float
+    seconds: float
+    device: str
+    notices: list[str]
+
+    @property
+    def verdict(self) -> str:
+        """``aligned``, ``check`` or ``failed``."""
+        return "failed" if self.quality is None else self.quality.verdict
+
+    @property
+    def type(self) -> str:
+        """``rigid``, ``similarity``, ``affine`` or ``displacement field``."""
+        return self.transform.type if isinstance(self.transform, Transform) else FIELD
+
+    def report(self) -> dict[str, Any]:
+        """Everything as plain types, for JSON."""
+        linear = self.transform if isinstance(self.transform, Transform) else None
+        quality = self.quality
+        return {
+            "madreg": __version__,
+            "transform_type": self.type,
+            "matrix_fixed_to_moving_lps": linear and linear.matrix.tolist(),
+            "matrix_fixed_to_moving_ras": linear and linear.matrix_ras.tolist(),
+            "error_mm": self.error_mm,
+            "error_source": self.error_source,
+            "verdict": self.verdict,
+            "consensus": quality and quality.consensus,
+            "flip_ratio": quality and quality.flip_ratio,
+            "flip_margin": quality and quality.flip_margin,
+            "overlap": self.overlap,
+            "little_overlap": quality is None or quality.little_overlap,
+            "seconds": self.seconds,
+            "device": self.device,
+            "notices": self.notices,
+        }
+
+
+def assess_alignment(
+    fixed: Volume,
+    moving: Volume,
+    transform: Transform | DisplacementField | None = None,
+    settings: Settings | None = None,
+) -> Assessment:
+    """How good an alignment is.
+
+    A displacement field is applied to the moving volume first, whose alignment is then assessed where it lies.  The
+    answer depends on the images and the transform, not on how the transform was found.
+
+    Args:
+        transform: fixed to moving; the identity if None.
+        settings: of which only the device, the random seed and the weights are used.
+
+    Raises:
+        InputError: for unknown settings, a device that is not there, or weights that are missing, damaged or foreign.
+    """
+    settings = settings or Settings()
+    settings.check()
+    transform = Transform.identity() if transform is None else transform
+    where = device.choose(settings.device)
+    try:
+        return _assessed(fixed.to(where), moving.to(where), transform, settings)
+    except (torch.OutOfMemoryError, NotImplementedError) as error:
+        if where.type == "cpu":
+            raise
+        reason = "ran out of memory" if isinstance(error, torch.OutOfMemoryError) else "lacks an operation"
+        notice = f"The {where.type} device {reason}: the assessment was done on the CPU."
+        if where.type == "cuda":
+            torch.cuda.empty_cache()
+    found = _assessed(fixed.to("cpu"), moving.to("cpu"), transform, replace(settings, device="cpu"))
+    return replace(found, notices=[notice, *found.notices])
+
+
+def _assessed(
+    fixed: Volume, moving: Volume, transform: Transform | DisplacementField, settings: Settings
+) -> Assessment:
+    began, notices = time.perf_counter(), []
+    linear = transform if isinstance(transform, Transform) else Transform.identity()
+    if isinstance(transform, DisplacementField):
+        grid = fixed.grid.isotropic(FINEST) if fixed.grid.spacing.min() < FINEST else fixed.grid
+        moving = transform.warped(reduced(moving), grid)
+        covered = transform.covers(fixed.grid.points()[fixed.foreground.cpu()].double().numpy())
+        if covered < LEAST_COVERED:
+            notices.append(
+                f"The displacement field covers {100 * covered:.0f} % of {fixed.name}: elsewhere nothing was displaced."
+            )
+    quality = next(iter(assess_all(fixed, moving, [linear], replace(settings, type=TYPE))))
+    pair = Pair(fixed, moving, settings.seed)
+    error_mm, source = estimated_error(pair, linear, quality, settings)
+    return Assessment(
+        transform=transform,
+        linear=linear,
+        moving=moving,
+        error_mm=error_mm,
+        error_source=source,
+        quality=quality,
+        overlap=pair.overlap(linear.matrix),
+        seconds=time.perf_counter() - began,
+        device=device.describe(fixed.device),
+        notices=notices,
+    )

@@ -1,0 +1,141 @@
+"""An assessment from its inputs to its files: check, read, assess, write, report.
+
+As :mod:`madreg.pipeline.job`, it does not import torch before it reads the images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..settings import Settings
+from .job import Outputs, Scan, check_input, files_of, read_scans, weights_files
+from .job_report import error_map_of, report_of, segmentation_of
+from .outputs import Findings, content, short_name
+
+if TYPE_CHECKING:
+    from ..image.displacement_field import DisplacementField
+    from ..image.transform import Transform
+    from ..io.reading import Loaded
+    from ..quality.error_map import ErrorMap
+    from .assessment import Assessment
+
+
+@dataclass(frozen=True)
+class AssessmentJob:
+    """An alignment to be assessed; neither image is changed.
+
+    Attributes:
+        transform: fixed points to moving points: a file of ITK, FSL or FreeSurfer, a displacement field, or a transform
+            in memory; None if the images are aligned where they lie.
+        settings: of which only the device, the random seed and the weights are used.
+        outputs: all but the transform and the resampled image.
+        segmentation: label map on the grid of the fixed image, for whose structures the error is estimated.
+    """
+
+    fixed: Scan
+    moving: Scan
+    transform: str | Path | Transform | DisplacementField | None = None
+    settings: Settings = field(default_factory=Settings)
+    outputs: Outputs = field(default_factory=Outputs)
+    segmentation: str | Path | None = None
+
+    def check(self) -> None:
+        """Raise InputError for what can be refused before anything is read."""
+        self.settings.check()
+        self.fixed.check()
+        self.moving.check()
+        for path in (self._transform_file, self.segmentation):
+            if path is not None:
+                check_input(path)
+        if self.outputs.transform is not None or self.outputs.resampled is not None:
+            raise InputError("An assessment writes neither a transform nor a resampled image: leave these outputs out.")
+        self.outputs.check([*weights_files(self.settings), *self.inputs().values()])
+
+    def inputs(self) -> dict[str, str | Path]:
+        """The files that are read, by what they are."""
+        given = {**files_of(self.fixed, "fixed"), **files_of(self.moving, "moving")}
+        more = {"transform": self._transform_file, "segmentation": self.segmentation}
+        return {**given, **{name: path for name, path in more.items() if path is not None}}
+
+    @property
+    def _transform_file(self) -> str | Path | None:
+        return self.transform if isinstance(self.transform, (str, Path)) else None
+
+    def read_transform(self, fixed: Loaded, moving: Loaded) -> Transform | DisplacementField:
+        """The transform, between the images that were read.
+
+        Raises:
+            InputError: if it cannot be used.
+        """
+        from ..image.geometry import Grid
+        from ..image.transform import Transform
+        from ..io.any_transform import read_any_transform
+
+        if self.transform is None:
+            return Transform.identity()
+        if isinstance(self.transform, (str, Path)):
+            return read_any_transform(self.transform, Grid.of_image(fixed.image), Grid.of_image(moving.image))
+        return self.transform
+
+
+@dataclass(frozen=True)
+class AssessmentJobResult:
+    """What came of an assessment.
+
+    Attributes:
+        fixed, moving: as they were read.
+        report: as it was written, or would have been.
+        error_map: None unless an output or a segmentation needs it and the scans overlap.
+        written: the files, in the order of the fields of :class:`~madreg.pipeline.job.Outputs`.
+        withheld: files that were not written because nothing is known to be written.
+    """
+
+    assessment: Assessment
+    fixed: Loaded
+    moving: Loaded
+    report: dict[str, Any]
+    error_map: ErrorMap | None
+    written: list[Path]
+    withheld: list[Path]
+
+    @property
+    def notices(self) -> list[str]:
+        """Sentences to show to the user."""
+        return self.report["notices"]
+
+
+def run_assessment(job: AssessmentJob) -> AssessmentJobResult:
+    """Do an assessment.
+
+    Raises:
+        InputError: if an input, a setting or an output cannot be used; then nothing is written.
+    """
+    job.check()
+    with read_scans(job.fixed, job.moving) as reads:
+        from ..network import weights
+        from ..system import device
+        from ..system.files import write_all
+        from . import assessment
+    _, card = weights.load(job.settings.weights, device.choose(job.settings.device))
+    fixed, moving = (read.result() for read in reads)
+    segmentation = segmentation_of(job, fixed)
+    volume = fixed.volume()
+    found = assessment.assess_alignment(volume, moving.volume(), job.read_transform(fixed, moving), job.settings)
+
+    errors = error_map_of(job, volume, found.quality)
+    settings = {name: getattr(job.settings, name) for name in ("device", "seed", "weights")}
+    transform = None if job.transform is None else str(job.inputs().get("transform", "in memory"))
+    facts = {**found.report(), "settings": settings, "transform": transform}
+    report = report_of(job, fixed, moving, facts, card, errors, segmentation)
+    title = f"{short_name(moving.name)} on {short_name(fixed.name)}"
+    shown = found.moving.to("cpu")
+    findings = Findings(volume, shown, None, found.linear.matrix, title, None, found.error_mm, errors, report)
+    wanted = job.outputs.named()
+    withheld = ["error_map"] if errors is None else []
+    contents = {path: content(name, findings) for name, path in wanted.items() if name not in withheld}
+    write_all(contents, job.outputs.durable)
+    missing = [path for name, path in wanted.items() if name in withheld]
+    return AssessmentJobResult(found, fixed, moving, report, errors, list(contents), missing)

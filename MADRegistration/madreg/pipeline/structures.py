@@ -1,0 +1,76 @@
+"""The estimated error of each structure of a segmentation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..image.geometry import Grid, apply
+from ..image.sampling import sample_array
+from ..io.segmentation import Segmentation
+from ..quality.error_map import ErrorMap
+
+AT_ONCE = 1 << 20  # voxels, for the memory they take
+
+
+@dataclass(frozen=True)
+class StructureError:
+    """What is known of one structure.
+
+    Attributes:
+        label: its number.
+        voxels: of the segmentation.
+        volume_ml: which these fill.
+        known: share of them at which an error can be estimated.
+        mean_mm, largest_mm: of the estimated local error there; None where it is known nowhere.
+    """
+
+    label: int
+    name: str
+    voxels: int
+    volume_ml: float
+    known: float
+    mean_mm: float | None
+    largest_mm: float | None
+
+    def report(self) -> dict[str, Any]:
+        """As plain types."""
+        return asdict(self)
+
+
+def structure_errors(segmentation: Segmentation, grid: Grid, errors: ErrorMap | None) -> list[StructureError]:
+    """The estimated error of each structure, in the order of their labels.
+
+    Args:
+        grid: of the segmentation.
+        errors: over the fixed image; None if nothing is known anywhere, as of a failed registration.
+    """
+    flat = segmentation.labels.ravel()
+    order = np.argsort(flat, kind="stable")
+    starts = np.searchsorted(flat[order], list(segmentation.names))
+    ends = np.searchsorted(flat[order], list(segmentation.names), side="right")
+    voxel_ml = float(abs(np.linalg.det(grid.matrix[:3, :3]))) / 1000
+    found = []
+    for (label, name), start, end in zip(segmentation.names.items(), starts, ends, strict=True):
+        values = np.zeros(0) if errors is None else _errors_at(order[start:end], grid, errors)
+        count = int(end - start)
+        mean, largest = (float(values.mean()), float(values.max())) if len(values) else (None, None)
+        found.append(StructureError(label, name, count, count * voxel_ml, len(values) / count, mean, largest))
+    return found
+
+
+def _errors_at(voxels: np.ndarray, grid: Grid, errors: ErrorMap) -> np.ndarray:
+    """Errors in mm at flat indices of voxels, of those at which they are known."""
+    values = torch.as_tensor(errors.values, dtype=torch.float32)
+    both = torch.stack([values, (values > 0).float()])
+    inverse = torch.as_tensor(errors.grid.inverse, dtype=torch.float32)
+    found = []
+    for start in range(0, len(voxels), AT_ONCE):
+        index = np.stack(np.unravel_index(voxels[start : start + AT_ONCE], grid.shape), -1)[:, ::-1]
+        points = torch.as_tensor(apply(grid.matrix, index), dtype=torch.float32)
+        amount, known = sample_array(both, inverse, points, "zeros").numpy()
+        found.append(amount[known > 0.5] / known[known > 0.5])
+    return np.concatenate(found)

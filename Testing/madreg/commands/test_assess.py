@@ -1,0 +1,134 @@
+"""``madreg assess``: every output, every refusal, one real run."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from madreg.commands import main as cli
+from madreg.image.transform import Transform
+from madreg.io.writing import write_transform
+from madreg.network import weights
+from madreg.pipeline import assessment
+from madreg.quality.quality import Quality
+
+
+@pytest.fixture
+def scans(tmp_path, odd_grids, blob_image):
+    """Folder with two small images and a segmentation of the fixed one."""
+    grid = odd_grids["plain"]
+    for name, center in (("fixed", (12.0, -30.0, 45.0)), ("moving", (15.0, -28.0, 45.0))):
+        sitk.WriteImage(blob_image(grid, center, 15.0), str(tmp_path / f"{name}.nii.gz"))
+    labels = np.zeros(grid.shape, np.uint8)
+    labels[12:20, 10:20, 10:20], labels[20:24, 10:20, 10:20] = 1, 2
+    sitk.WriteImage(grid.as_image(labels), str(tmp_path / "labels.nii.gz"))
+    write_transform(Transform(np.eye(4) + np.eye(4, k=3) * 4), tmp_path / "shift.tfm")
+    return tmp_path
+
+
+@pytest.fixture
+def poses(monkeypatch):
+    """Replaces the assessment by one that answers at once; returns the transforms that it was asked about."""
+    asked = []
+
+    def assess_all(fixed, moving, transforms, settings):
+        for transform in transforms:
+            asked.append(transform)
+            yield Quality(transform, 2.34, 0.5, 2.0, transform, 0.9)
+
+    monkeypatch.setattr(assessment, "assess_all", assess_all)
+    monkeypatch.setattr(weights, "load", lambda *args, **options: (None, {"sha256": "0" * 64}))
+    return asked
+
+
+def arguments(folder, *more):
+    return ["assess", str(folder / "fixed.nii.gz"), str(folder / "moving.nii.gz"), *map(str, more)]
+
+
+def test_nothing_but_a_summary(scans, poses, capsys):
+    before = sorted(scans.iterdir())
+    assert cli.main(arguments(scans, "--device", "cpu")) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and "aligned: confirm it" in out and "2.3 mm" in out and "nothing" in out
+    assert sorted(scans.iterdir()) == before and (poses[0].matrix == np.eye(4)).all()
+    assert cli.main(arguments(scans, "--quiet")) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_all_outputs(scans, poses, capsys):
+    outputs = {"report": "r.json", "error-map": "e.nrrd", "overlay": "o.png", "page": "p.html"}
+    words = [word for name, file in outputs.items() for word in (f"--{name}", scans / file)]
+    words += ["--transform", scans / "shift.tfm", "--segmentation", scans / "labels.nii.gz"]
+    assert cli.main(arguments(scans, *words)) == 0
+    assert poses[0].matrix[0, 3] == 4
+    report = json.loads((scans / "r.json").read_text())
+    assert report["transform"].endswith("shift.tfm") and report["error_mm"] == 2.34
+    assert [one["name"] for one in report["structures"]] == ["Structure 1", "Structure 2"]
+    assert [one["voxels"] for one in report["structures"]] == [800, 400]
+    assert set(report["inputs_sha256"]) == {"fixed", "moving", "transform", "segmentation"}
+    assert {len(one) for one in report["inputs_sha256"].values()} == {64} and "torch" in report["versions"]
+    page = (scans / "p.html").read_text(encoding="utf-8")
+    for text in ("Structure 2", report["inputs_sha256"]["moving"], "2.3 mm", "shift.tfm"):
+        assert text in page
+    assert sitk.ReadImage(str(scans / "e.nrrd")).GetDimension() == 3
+    assert sitk.GetArrayFromImage(sitk.ReadImage(str(scans / "o.png"))).std() > 10
+    assert "structure        Structure 1: unknown" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--transform", "{}/none.tfm"], "none.tfm does not exist"),
+        (["--transform", "{}/text.tfm"], "text.tfm cannot be read as a transform"),
+        (["--transform", "{}/fixed.nii.gz"], "fixed.nii.gz is no displacement field"),
+        (["--transform", "{}/pipe.tfm"], "pipe.tfm is a pipe"),
+        (["--segmentation", "{}/none.nii.gz"], "none.nii.gz does not exist"),
+        (["--segmentation", "{}/fixed.nii.gz"], "holds numbers with decimals"),
+        (["--page", "{}/out.pdf"], "out.pdf has an unknown ending"),
+        (["--page", "{}/none/out.html"], "none does not exist"),
+        (["--transform", "{}/shift.tfm", "--report", "{}/labels.json"], ""),
+        (["--segmentation", "{}/labels.nii.gz", "--error-map", "{}/labels.nii.gz"], "is an input"),
+        (["--error-map", "{}/a.nrrd", "--fixed-mask", "{}/none.nii.gz"], "none.nii.gz does not exist"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence_and_nothing_is_written(scans, poses, capfd, more, message):
+    (scans / "text.tfm").write_text("hello")
+    os.mkfifo(scans / "pipe.tfm")
+    before = sorted(scans.iterdir())
+    status = cli.main(arguments(scans, *(word.format(scans) for word in more)))
+    err = capfd.readouterr().err
+    if not message:
+        assert status == 0 and err == ""
+        return
+    assert status == 1 and message in err and err.endswith(".\n") and err.count("\n") == 1
+    assert sorted(scans.iterdir()) == before
+
+
+def test_a_job_writes_no_transform(scans):
+    from madreg import AssessmentJob, InputError, Outputs, ScanFile, run_assessment
+
+    scan = ScanFile(scans / "fixed.nii.gz")
+    with pytest.raises(InputError, match="writes neither a transform"):
+        run_assessment(AssessmentJob(scan, scan, outputs=Outputs(transform=scans / "t.tfm")))
+
+
+@pytest.mark.slow
+def test_a_real_one(tmp_path, head_images, capsys):
+    """A CT and a T1w of one head, 6 mm apart."""
+    for name, image in zip(("ct", "t1"), head_images, strict=True):
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
+    labels = sitk.Cast(head_images[0] > 0, sitk.sitkUInt8)
+    sitk.WriteImage(labels, str(tmp_path / "labels.nii.gz"))
+    write_transform(Transform(np.eye(4) + np.eye(4, k=3) * 6), tmp_path / "off.tfm")
+    images = [str(tmp_path / "ct.nii.gz"), str(tmp_path / "t1.nii.gz")]
+    words = ["--transform", tmp_path / "off.tfm", "--report", tmp_path / "r.json", "--page", tmp_path / "p.html"]
+    words += ["--segmentation", tmp_path / "labels.nii.gz", "--device", "cpu"]
+    assert cli.main(["assess", *images, *map(str, words)]) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["error_mm"] == pytest.approx(6, abs=1.5) and report["verdict"] == "check"
+    (structure,) = report["structures"]
+    assert structure["mean_mm"] == pytest.approx(6, abs=2) and structure["largest_mm"] >= structure["mean_mm"]
+    assert report["worst_mm"] >= structure["largest_mm"] - 1e-3 and structure["known"] > 0.5
+    assert "mm on average" in capsys.readouterr().out and "Structure 1" in (tmp_path / "p.html").read_text()

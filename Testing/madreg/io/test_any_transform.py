@@ -1,0 +1,128 @@
+"""Transforms of any kind and program, from their files."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from madreg.errors import InputError
+from madreg.image.displacement_field import DisplacementField
+from madreg.image.transform import Transform
+from madreg.io.any_transform import read_any_transform
+from madreg.io.displacement_files import RAS_INTENT
+from madreg.io.writing import write_transform
+
+POINT = np.array([10.0, -28.0, 40.0])
+
+
+@pytest.fixture
+def grids(odd_grids):
+    return odd_grids["plain"], odd_grids["oblique"]
+
+
+@pytest.fixture
+def vectors(grids):
+    """An image of displacements that vary, and have a large part along each axis."""
+    fixed, _ = grids
+    values = 5 * np.sin(fixed.points().double().numpy() / 40) + [7, 8, 9]
+    image = sitk.GetImageFromArray(values, isVector=True)
+    image.CopyInformation(fixed.as_image(np.zeros(fixed.shape, np.uint8)))
+    return image
+
+
+@pytest.mark.parametrize("ending", ["nii.gz", "nii", "nrrd", "mha", "h5", "tfm", "txt", "mat"])
+def test_displacement_fields(tmp_path, grids, vectors, ending):
+    path = tmp_path / f"field.{ending}"
+    wanted = sitk.DisplacementFieldTransform(sitk.Image(vectors)).TransformPoint(POINT.tolist())
+    if ending in ("h5", "tfm", "txt", "mat"):
+        sitk.WriteTransform(sitk.DisplacementFieldTransform(sitk.Image(vectors)), str(path))
+    else:
+        sitk.WriteImage(vectors, str(path))
+    found = read_any_transform(path, *grids)
+    assert isinstance(found, DisplacementField) and found.grid.size == grids[0].size
+    assert found.apply(POINT) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_displacements_along_ras_are_understood(tmp_path, grids, vectors):
+    """NIfTI's own intent for displacements, 1006, means RAS, as of the image's axes."""
+    flipped = sitk.GetImageFromArray(sitk.GetArrayFromImage(vectors) * [-1, -1, 1], isVector=True)
+    flipped.CopyInformation(vectors)
+    path = tmp_path / "field.nii"
+    sitk.WriteImage(flipped, str(path))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<h", content, 68, RAS_INTENT)
+    path = tmp_path / "field.nii.gz"
+    path.write_bytes(gzip.compress(bytes(content)))
+    wanted = sitk.DisplacementFieldTransform(sitk.Image(vectors)).TransformPoint(POINT.tolist())
+    assert read_any_transform(path, *grids).apply(POINT) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_chains_and_b_splines_become_fields(tmp_path, grids, vectors):
+    rigid = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.1, 0.0, 0.2, (3, -4, 5))
+    spline = sitk.BSplineTransformInitializer(grids[0].as_image(np.zeros(grids[0].shape, np.uint8)), [4, 4, 4])
+    spline.SetParameters(np.random.default_rng(0).normal(0, 4, len(spline.GetParameters())).tolist())
+    for transform in (sitk.CompositeTransform([rigid, sitk.DisplacementFieldTransform(vectors)]), spline):
+        sitk.WriteTransform(transform, str(tmp_path / "t.h5"))
+        found = read_any_transform(tmp_path / "t.h5", *grids)
+        assert isinstance(found, DisplacementField)
+        assert found.apply(POINT) == pytest.approx(transform.TransformPoint(POINT.tolist()), abs=0.05)
+
+
+def test_linear_ones(tmp_path, grids, rigid_motion):
+    wanted = Transform(rigid_motion((1, 2, 3), 20, (4, 5, 6)))
+    for ending in ("tfm", "txt", "h5", "mat"):
+        write_transform(wanted, tmp_path / f"t.{ending}")
+        assert read_any_transform(tmp_path / f"t.{ending}", *grids).matrix == pytest.approx(wanted.matrix, abs=1e-9)
+    chain = sitk.CompositeTransform([wanted.to_itk(), wanted.to_itk()])
+    sitk.WriteTransform(chain, str(tmp_path / "chain.h5"))
+    found = read_any_transform(tmp_path / "chain.h5", *grids)
+    assert found.matrix == pytest.approx(wanted.after(wanted).matrix, abs=1e-9)
+    np.savetxt(tmp_path / "fsl.mat", np.eye(4))
+    fixed, moving = grids
+    corner = read_any_transform(tmp_path / "fsl.mat", fixed, moving)
+    assert isinstance(corner, Transform) and corner.type == "rigid"
+
+
+def bad(folder, vectors):
+    """Files that are no transforms."""
+    content = folder / "whole.nii"
+    sitk.WriteImage(vectors, str(content))
+    (folder / "cut.nii").write_bytes(content.read_bytes()[:-50])
+    array = sitk.GetArrayFromImage(vectors)
+    array[0, 0, 0] = np.nan
+    sitk.WriteImage(sitk.GetImageFromArray(array, isVector=True), str(folder / "nan.nii.gz"))
+    sitk.WriteImage(sitk.VectorIndexSelectionCast(vectors, 0), str(folder / "scalar.nii.gz"))
+    sitk.WriteImage(sitk.VectorIndexSelectionCast(vectors, 0), str(folder / "scalar.mha"))
+    sitk.WriteImage(
+        sitk.JoinSeries([sitk.VectorIndexSelectionCast(vectors, n) for n in range(3)]), str(folder / "4d.nii")
+    )
+    (folder / "text.nii.gz").write_text("hello")
+    (folder / "text.mha").write_text("hello")
+    (folder / "text.tfm").write_text("hello")
+    sitk.WriteTransform(sitk.Euler2DTransform(), str(folder / "flat.tfm"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none.tfm", "does not exist"),
+        ("none.nii.gz", "does not exist"),
+        ("cut.nii", "is damaged or incomplete"),
+        ("nan.nii.gz", "displacements that are no numbers"),
+        ("scalar.nii.gz", "is no displacement field"),
+        ("scalar.mha", "is no displacement field"),
+        ("4d.nii", "is no displacement field"),
+        ("text.nii.gz", "is damaged or incomplete"),
+        ("text.mha", "cannot be read as a displacement field"),
+        ("text.tfm", "cannot be read as a transform"),
+        ("flat.tfm", "is a 2D transform"),
+    ],
+)
+def test_what_is_no_transform_is_one_sentence(tmp_path, grids, vectors, name, message):
+    bad(tmp_path, vectors)
+    with pytest.raises(InputError) as caught:
+        read_any_transform(tmp_path / name, *grids)
+    text = str(caught.value)
+    assert message in text and name in text and text.endswith(".") and "\n" not in text
