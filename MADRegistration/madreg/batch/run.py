@@ -6,6 +6,7 @@ that ended: only that one counts as failed, and it is tried again after all othe
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import time
 from collections import deque
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 2
 LOOK_SECONDS = 0.5
 """Time between two looks at which workers there are."""
-GATHER_SECONDS = 5.0
-"""Time in which a worker hands over an entry, unless it has ended."""
+GATHER_SECONDS = 1.0
+"""Time to wait for the entry of a finished task before it is seen whether its worker is still there."""
 KILLED = (
     "The process that registered this pair ended {times}, perhaps for lack of memory: give smaller images, or {few}."
 )
@@ -120,10 +121,11 @@ class Dispatcher:
         """Wait a while for tasks to be finished, and take all that are."""
         try:
             worker, future = self._finished.get(timeout=LOOK_SECONDS)
-            while True:
+            for _ in range(self._finished.qsize() + 1):
                 if worker in self._running and self._running[worker][0] is future:
                     self._take(worker, future)
                 worker, future = self._finished.get_nowait()
+            self._finished.put((worker, future))
         except queue.Empty:
             pass
 
@@ -133,7 +135,10 @@ class Dispatcher:
 
         try:
             entry = future.result(timeout=GATHER_SECONDS)
-        except (TimeoutError, KilledWorker, OSError):  # the worker ended before it handed the entry over
+        except (TimeoutError, asyncio.TimeoutError):
+            self._finished.put((worker, future))  # until it answers, or is seen to be gone
+            return
+        except (KilledWorker, OSError):
             self._workers.discard(worker)
             self._lose(worker)
             return

@@ -119,6 +119,38 @@ def test_an_exception_becomes_an_entry_after_a_second_try_elsewhere(tasks):
     assert len({worker for name, worker in client.begun if name == "broken"}) == 2
 
 
+def test_a_worker_that_is_slow_to_hand_over_is_waited_for(tasks, monkeypatch):
+    waits = []
+
+    def result(self, timeout=None):
+        waits.append(timeout)
+        if len(waits) < 4:
+            raise TimeoutError
+        return self._inner.result(timeout)
+
+    monkeypatch.setattr(SimulatedFuture, "result", result)
+    client = SimulatedClient(1)
+    found, number = collected(client, tasks("a", "b"))
+    assert number == 2 == len(client.begun) and found["a"]["attempts"] == 1
+
+
+def test_a_worker_that_ends_before_it_hands_over_is_lost(tasks, monkeypatch):
+    client, plain = SimulatedClient(2), SimulatedFuture.result
+
+    def result(self, timeout=None):
+        if len(client.begun) == 1:
+            client.workers[:] = ["w1"]
+        if "w0" not in client.workers and plain(self)["id"] == "a" and len(client.begun) < 3:
+            raise TimeoutError
+        return plain(self, timeout)
+
+    monkeypatch.setattr(SimulatedFuture, "result", result)
+    client.workers[:] = ["w0"]
+    client.ends = lambda name, worker, time: False
+    found, number = collected(client, tasks("a", "b"))
+    assert number == 2 and found["a"]["attempts"] == 2 and found["a"]["worker"] == "w1"
+
+
 def test_a_second_try_on_the_only_worker(tasks):
     client = SimulatedClient(1)
     found, _ = collected(client, tasks("a"), lambda task: fake_work.entry_of(task, state="error", message="x"))
