@@ -233,7 +233,7 @@ def test_edges_of_coarse_voxels_lie_where_the_volume_lies(panel, volumes):
     voxels = volumes[1]
     voxels.SetSpacing(3.0, 3.0, 6.0)
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=voxels))
-    panel.onEdges(True)
+    panel.pictures.onEdges(True)
     finish(panel)
     node = edges.find(voxels)
     inner = np.linalg.solve(imageOfVolume(voxels).matrix, imageOfVolume(node).matrix)
