@@ -14,12 +14,13 @@ from madreg.quality.quality import Quality
 from madreg.settings import Settings
 
 CPU = Settings(device="cpu")
+SHIFT = [24.0, -34.0, 143.0]  # mm, into the field of view of the moving volume
 
 
 @pytest.fixture(scope="module")
 def heads(grid_of, head, make_volume):
     """A fixed and a moving volume, and the transform between them."""
-    truth = about(np.zeros(3), np.eye(3), np.array([9.0, -6.0, 5.0]))
+    truth = about(np.zeros(3), np.eye(3), np.array(SHIFT))
     return make_volume(head.ct, grid_of("straight")), make_volume(head.mr, grid_of("oblique"), truth), truth
 
 
@@ -84,7 +85,7 @@ def test_a_field_is_applied_and_how_much_it_covers_is_said(heads, kinds):
     whole = assess_alignment(fixed, moving, field_of(truth, fixed.grid), CPU)
     assert whole.report()["matrix_fixed_to_moving_lps"] is None and whole.notices == []
     points = fixed.grid.points()[fixed.foreground]
-    difference = whole.moving.sample(points)[0] - moving.sample(points + torch.tensor([9.0, -6.0, 5.0]))[0]
+    difference = whole.moving.sample(points)[0] - moving.sample(points + torch.tensor(SHIFT))[0]
     assert difference.abs().max() < 1e-3
     half = field_of(truth, fixed.grid)
     half = DisplacementField(half.displacements[:6], type(half.grid)((*half.grid.size[:2], 6), half.grid.matrix))
