@@ -37,7 +37,8 @@ class BlockAlignment:
         """The transforms, moved; those whose blocks agree most come first, and the best :data:`BEST` went furthest."""
         clock = time.perf_counter()
         found = [(0.0, transform.matrix) for transform in transforms]
-        rounds, consensus, left = (len(transforms), *FOLLOWED), [], []
+        rounds, consensus = (len(transforms), *FOLLOWED), []
+        left: list[tuple[float, np.ndarray]] = []
         for number, keep in enumerate(rounds):
             poses = [pose for _, pose in found[:keep]]
             moved = parallel_map(lambda pose: self._followed(pair, pose), poses, pair.fixed.device)

@@ -74,8 +74,8 @@ def flip_margin(pair: Pair, pose: np.ndarray, kind: str) -> tuple[float, np.ndar
     """By how much NMI and NGF together are better at a pose than at its best flip, refined; and that flip (4, 4)."""
     inverse = np.linalg.inv(pose)
     center = apply(inverse, pair.swapped.points).mean(0) if pair.moving_is_part else pair.points.mean(0)
-    flips = flipped_poses(pose, center, pair.fixed.grid.axes)
-    flips, _ = CANDIDATES.objective(pair).descend(np.stack(flips), kind, CANDIDATES.schedule)
+    starts = np.stack(flipped_poses(pose, center, pair.fixed.grid.axes))
+    flips, _ = CANDIDATES.objective(pair).descend(starts, kind, CANDIDATES.schedule)
     here, *there = MEDIUM.objective(pair).values(np.stack([pose, *flips]))
     best = int(np.argmin(there))
     return float(there[best] - here), flips[best]
