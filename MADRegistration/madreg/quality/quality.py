@@ -113,8 +113,8 @@ class Quality:
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""
         lost = self.flip_ratio < LEAST_RATIO and (self.flip_margin or 0.0) < CLEAR_MARGIN
-        # right poses of tuning pairs have 1.9 and more to other poses of the search, wrong ones 1.0; under strong shading,
-        # though, blocks alone like wrong poses as well
+        # right poses of tuning pairs have 1.9 and more to other poses of the search, wrong ones 1.0; but under strong
+        # shading blocks alone like wrong poses as well
         lost |= self._least_ratio < LEAST_RATIO and self.flip_ratio < CLEAR_RATIO and self.others_ratio is not None
         if lost or self.flip_is_better or (self.error_mm is not None and self.error_mm > FAILED_MM):
             return "failed"
