@@ -14,7 +14,7 @@ _MODULES = {
     "DisplacementField": "image.displacement_field",
     "InputError": "errors",
     "Job": "pipeline.job",
-    "Outputs": "pipeline.job",
+    "Outputs": "pipeline.outputs",
     "Result": "pipeline.result",
     "ScanFile": "pipeline.job",
     "Settings": "settings",
@@ -64,7 +64,8 @@ if TYPE_CHECKING:
     from .io.writing import read_transform, write_transform
     from .pipeline.assessment import assess_alignment
     from .pipeline.assessment_job import AssessmentJob, run_assessment
-    from .pipeline.job import Job, Outputs, ScanFile, run_job
+    from .pipeline.job import Job, ScanFile, run_job
+    from .pipeline.outputs import Outputs
     from .pipeline.registration import register
     from .pipeline.result import Result
     from .settings import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..image.geometry import Grid, apply
+from ..image.geometry import apply
 from ..image.morphology import dilate
 from ..image.pair import Pair
 from ..image.points import map_points
@@ -84,18 +84,6 @@ class MAD:
         distances, inside = self._predict(torch.tensor(matrix, dtype=torch.float64))
         chosen = self.weight > 0
         return distances[chosen].cpu().numpy(), (inside[chosen] > 0.5).cpu().numpy()
-
-    @torch.no_grad()
-    def error_map(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, Grid]:
-        """Predicted distance (k, j, i) in mm at a 4x4 matrix, its weight from 0 to 1, and the lattice of both.
-
-        Raises:
-            ValueError: in the mode ``patches``, which has no lattice.
-        """
-        if self.mode != "dense":
-            raise ValueError("an error map needs the dense mode")
-        distances, inside = self._predict(torch.tensor(matrix, dtype=torch.float64))
-        return distances.cpu().numpy(), (self.weight * inside).cpu().numpy(), self.sites.grid
 
     @torch.no_grad()
     def correspondences(

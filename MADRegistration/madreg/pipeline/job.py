@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InputError
 from ..settings import Settings
 from .job_report import error_map_of, report_of, segmentation_of
-from .outputs import Findings, content, short_name
+from .outputs import Findings, Outputs, content, short_name
 
 if TYPE_CHECKING:
     from ..io.reading import Loaded
@@ -53,59 +53,6 @@ class ScanFile:
         from ..io.reading import read_scan
 
         return read_scan(self.path, self.mask)
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """The files to write, each of them if it is named.
-
-    Attributes:
-        transform: ITK transform, fixed points to moving points.
-        resampled: the moving image on the grid of the fixed one; voxels alone if it ends in ``.npy``.
-        error_map: the estimated local error in mm over the fixed image, 0 where it is unknown.
-        report: everything as JSON.
-        overlay: picture of before and after.
-        page: one to keep, with pictures, numbers, settings and hashes: HTML.
-        durable: whether to wait until the files are on the disk.
-    """
-
-    transform: Path | None = None
-    resampled: Path | None = None
-    error_map: Path | None = None
-    report: Path | None = None
-    overlay: Path | None = None
-    page: Path | None = None
-    durable: bool = True
-
-    def named(self) -> dict[str, Path]:
-        """The files by the name of their field."""
-        values = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "durable"}
-        return {name: Path(value) for name, value in values.items() if value is not None}
-
-    def check(self, inputs: Sequence[str | Path] = ()) -> None:
-        """Make sure that all can be written.
-
-        Args:
-            inputs: files that must not be overwritten.
-
-        Raises:
-            InputError: if one cannot, or two are the same.
-        """
-        from ..io import writing
-
-        suffixes = {
-            "transform": writing.TRANSFORM_SUFFIXES,
-            "resampled": (*writing.IMAGE_SUFFIXES, ".npy"),
-            "error_map": writing.IMAGE_SUFFIXES,
-            "report": writing.REPORT_SUFFIXES,
-            "overlay": writing.PICTURE_SUFFIXES,
-            "page": writing.PAGE_SUFFIXES,
-        }
-        named = self.named()
-        for name, path in named.items():
-            writing.check_output(path, suffixes[name], inputs)
-        if len({os.path.realpath(path) for path in named.values()}) < len(named):
-            raise InputError("Two outputs have the same name: give each a name of its own.")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .outputs import provenance
+from .outputs import Outputs, provenance
 
 if TYPE_CHECKING:
     from ..image.volume import Volume
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from ..io.segmentation import Segmentation
     from ..quality.error_map import ErrorMap
     from ..quality.quality import Quality
-    from .job import Outputs
 
 
 class AnyJob(Protocol):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,59 @@ if TYPE_CHECKING:
     from ..system.files import Content
 
 LIBRARIES = ("torch", "numpy", "SimpleITK", "scipy")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files to write, each of them if it is named.
+
+    Attributes:
+        transform: ITK transform, fixed points to moving points.
+        resampled: the moving image on the grid of the fixed one; voxels alone if it ends in ``.npy``.
+        error_map: the estimated local error in mm over the fixed image, 0 where it is unknown.
+        report: everything as JSON.
+        overlay: picture of before and after.
+        page: one to keep, with pictures, numbers, settings and hashes: HTML.
+        durable: whether to wait until the files are on the disk.
+    """
+
+    transform: Path | None = None
+    resampled: Path | None = None
+    error_map: Path | None = None
+    report: Path | None = None
+    overlay: Path | None = None
+    page: Path | None = None
+    durable: bool = True
+
+    def named(self) -> dict[str, Path]:
+        """The files by the name of their field."""
+        values = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "durable"}
+        return {name: Path(value) for name, value in values.items() if value is not None}
+
+    def check(self, inputs: Sequence[str | Path] = ()) -> None:
+        """Make sure that all can be written.
+
+        Args:
+            inputs: files that must not be overwritten.
+
+        Raises:
+            InputError: if one cannot, or two are the same.
+        """
+        from ..io import writing
+
+        suffixes = {
+            "transform": writing.TRANSFORM_SUFFIXES,
+            "resampled": (*writing.IMAGE_SUFFIXES, ".npy"),
+            "error_map": writing.IMAGE_SUFFIXES,
+            "report": writing.REPORT_SUFFIXES,
+            "overlay": writing.PICTURE_SUFFIXES,
+            "page": writing.PAGE_SUFFIXES,
+        }
+        named = self.named()
+        for name, path in named.items():
+            writing.check_output(path, suffixes[name], inputs)
+        if len({os.path.realpath(path) for path in named.values()}) < len(named):
+            raise InputError("Two outputs have the same name: give each a name of its own.")
 
 
 @dataclass(frozen=True)

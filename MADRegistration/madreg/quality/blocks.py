@@ -229,7 +229,7 @@ class Blocks:
         generators = _generators(self.weight.device)
         center = self.weight @ self.centers
         from_center = (self.centers - center) @ self._axes / RADIUS
-        parameters = self._starts(from_center, generators)
+        parameters = _starts(self, from_center, generators)
         # a fit to the favourites of a thin slab stretches without limit
         parameters[:, 3:9].clamp_(-3 * deviation, 3 * deviation)
         parameters.requires_grad_()
@@ -294,19 +294,20 @@ class Blocks:
         at = torch.arange(-self.reach, self.reach + 1, device=self.weight.device) * SPACING
         return lattice_points(at, at, at).reshape(-1, 3).float()
 
-    def _starts(self, from_center: torch.Tensor, generators: torch.Tensor) -> torch.Tensor:
-        """Parameters (3, 12) to start from: no motion, the median of the favourites, a robust affine fit to them."""
-        height, favourite = self.scores.flatten(1).max(1)
-        favourite = self._displacements()[favourite]
-        shift = favourite.median(0).values
-        trust = (self.weight * height.clamp(min=0).square()).cpu().double().numpy()
-        here, there = (from_center * RADIUS).cpu().double().numpy(), favourite.cpu().double().numpy()
-        fitted = robust_fit(here, here + there, 1 / np.sqrt(trust + 1e-12), "affine")
-        linear = torch.as_tensor(fitted[:3, :3] - np.eye(3), dtype=torch.float32, device=shift.device) * RADIUS
-        flat = torch.einsum("ab,nab->n", linear, generators)
-        nothing = torch.zeros_like(flat)
-        moved = torch.as_tensor(fitted[:3, 3], dtype=torch.float32, device=shift.device)
-        return torch.stack([torch.cat([nothing, 0 * shift]), torch.cat([nothing, shift]), torch.cat([flat, moved])])
+
+def _starts(blocks: Blocks, from_center: torch.Tensor, generators: torch.Tensor) -> torch.Tensor:
+    """Parameters (3, 12) to start from: no motion, the median of the favourites, a robust affine fit to them."""
+    height, favourite = blocks.scores.flatten(1).max(1)
+    favourite = blocks._displacements()[favourite]
+    shift = favourite.median(0).values
+    trust = (blocks.weight * height.clamp(min=0).square()).cpu().double().numpy()
+    here, there = (from_center * RADIUS).cpu().double().numpy(), favourite.cpu().double().numpy()
+    fitted = robust_fit(here, here + there, 1 / np.sqrt(trust + 1e-12), "affine")
+    linear = torch.as_tensor(fitted[:3, :3] - np.eye(3), dtype=torch.float32, device=shift.device) * RADIUS
+    flat = torch.einsum("ab,nab->n", linear, generators)
+    nothing = torch.zeros_like(flat)
+    moved = torch.as_tensor(fitted[:3, 3], dtype=torch.float32, device=shift.device)
+    return torch.stack([torch.cat([nothing, 0 * shift]), torch.cat([nothing, shift]), torch.cat([flat, moved])])
 
 
 def _padded(scores: torch.Tensor) -> torch.Tensor:

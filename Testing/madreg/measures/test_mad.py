@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from madreg import resources
-from madreg.image.geometry import about, apply
+from madreg.image.geometry import about
 from madreg.measures.mad import MAD
 from madreg.network import weights
 from madreg.network.models import build
@@ -57,17 +57,6 @@ def test_the_map_has_a_distance_for_every_point_of_the_fixed_head(pair, network)
     assert np.ptp(points, axis=0).min() > 80
     far, unseen = measure.map(shifted(1000.0))
     assert not unseen.any() and np.isfinite(far).all()
-
-
-def test_the_error_map_lies_on_its_lattice(pair, network):
-    measure = MAD(*pair, network)
-    distances, weight, grid = measure.error_map(np.eye(4))
-    assert distances.shape == weight.shape == grid.shape and np.allclose(grid.spacing, 16)
-    k, j, i = np.nonzero(weight > 0.5)
-    points = apply(grid.matrix, np.stack([i, j, k], -1))
-    assert {tuple(p) for p in points.round(2)} <= {tuple(p) for p in measure.points.numpy().round(2)}
-    with pytest.raises(ValueError, match="needs the dense mode"):
-        MAD(*pair, network, mode="patches", patches=2).error_map(np.eye(4))
 
 
 def test_no_other_mode_exists(pair, network):
