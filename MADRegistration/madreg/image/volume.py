@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -33,7 +33,7 @@ class Volume:
     data: torch.Tensor
     grid: Grid
     mask: torch.Tensor
-    source: Volume | None = None
+    source: Volume | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def device(self) -> torch.device:
@@ -43,12 +43,12 @@ class Volume:
         """The same volume on another torch device; itself, with all that was made of it, if it is there already."""
         if torch.device(device) == self.device:
             return self
-        source = None if self.source is None else self.source.to(device)
-        return replace(self, data=self.data.to(device), mask=self.mask.to(device), source=source)
+        moved = replace(self, data=self.data.to(device), mask=self.mask.to(device))
+        return moved if self.source is None else moved._level_of(self.source.to(device))
 
     def resized(self, factor: float) -> Volume:
         """The volume once all lengths in the world are multiplied by a factor."""
-        return self if factor == 1 else replace(self, grid=self.grid.resized(factor), source=None)
+        return self if factor == 1 else replace(self, grid=self.grid.resized(factor))
 
     def _inverse(self, like: torch.Tensor) -> torch.Tensor:
         return torch.as_tensor(self.grid.inverse, dtype=like.dtype, device=like.device)
@@ -124,8 +124,13 @@ class Volume:
             return self
         if spacing not in self._levels:
             data, mask, grid = resample(self.data, self.mask, self.grid, spacing)
-            self._levels[spacing] = Volume(self.name, data, grid, mask, source=self)
+            self._levels[spacing] = Volume(self.name, data, grid, mask)._level_of(self)
         return self._levels[spacing]
+
+    def _level_of(self, source: Volume) -> Volume:
+        """This volume, as a coarser level of another; what is replaced in it makes it a volume of its own."""
+        object.__setattr__(self, "source", source)
+        return self
 
     @cached_property
     def _levels(self) -> dict[float, Volume]:

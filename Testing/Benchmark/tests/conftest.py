@@ -1,6 +1,8 @@
 """What tests of the benchmark share."""
 
+import importlib.util
 import re
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +36,10 @@ def quick_study(run, tmp_path, capsys):
         return tmp_path
 
     return study
+
+
+# The synthetic head of the tests of madreg serves here as well; fixtures are shared by name.
+_SPEC = importlib.util.spec_from_file_location("madreg_fixtures", Path(__file__).parents[2] / "madreg" / "conftest.py")
+_FIXTURES = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_FIXTURES)
+globals().update({name: value for name, value in vars(_FIXTURES).items() if not name.startswith("_")})

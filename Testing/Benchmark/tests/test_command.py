@@ -53,7 +53,7 @@ def test_quick_run_writes_whole_tables(quick):
         assert line["trials"] == "2"
     page = (quick / "results.md").read_text(encoding="utf-8")
     assert re.search(
-        r"Commit \S+.*; weights \S+; seed 0; 2 cases x 1 trial a level; in-process clock; madreg_benchmark", page
+        r"Commit \S+.*; weights \S+; seed 0; 2 cases x 1 trial a level; in-process clock; .+; madreg_benchmark", page
     )
     assert "CT-T1" in (quick / "by_contrast.csv").read_text(encoding="utf-8")
     with (quick / "contrasts.csv").open(encoding="utf-8") as file:

@@ -217,7 +217,7 @@ def test_a_scheduler_elsewhere_is_used_and_one_that_is_not_there_is_said(tmp_pat
         cluster.connected(there.scheduler_address) as client,
     ):
         found, number = collected(client, every, fake_work.sleep)
-    assert number == 3 == len({entry["worker"] for entry in found.values()}) + 1
+    assert number == 3 and 1 <= len({entry["worker"] for entry in found.values()}) <= 2
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(InputError, match="does not answer"), cluster.connected("tcp://127.0.0.1:9"):
         pass
