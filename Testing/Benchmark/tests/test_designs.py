@@ -116,7 +116,7 @@ def test_points_are_drawn_in_a_part_of_the_other_scan(pair, trial):
     fixed, moving = pair
     assert not Pair(fixed, moving).moving_is_part
     count = len(moving.data)
-    middle = slice(count // 4, count // 4 + count * 2 // 5)
+    middle = slice(count // 3, count // 3 + count // 3)
     matrix = moving.grid.matrix.copy()
     matrix[:3, 3] = apply(matrix, np.array([0.0, 0, middle.start]))
     size = (*moving.grid.size[:2], middle.stop - middle.start)
