@@ -61,4 +61,4 @@ def distance(name: str, fixed: Volume, moving: Volume, matrix: np.ndarray) -> fl
     import torch
 
     with torch.no_grad():
-        return float(MEASURES[name](fixed, moving)(torch.as_tensor(matrix, dtype=torch.float64)[None])[0])
+        return float(MEASURES[name](fixed, moving)(torch.tensor(matrix, dtype=torch.float64)[None])[0])
