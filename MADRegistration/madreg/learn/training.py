@@ -331,6 +331,18 @@ def train(
     sums = np.zeros(4)
     counted = 0
     model.train()
+
+    def save_checkpoint(step: int) -> None:
+        state = {
+            "model": model.state_dict(),
+            "averaged": averaged.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "step": step,
+            "spent": time.perf_counter() - began,
+            "network": plain(network),
+        }
+        _save(checkpoint, state)
+
     while step < settings.steps:
         seconds = time.perf_counter() - began
         if until is not None and step >= until:
@@ -379,31 +391,11 @@ def train(
                     truth, predicted, _ = validate(averaged, validation[name], points, settings.sampling)
                     result = figures(truth, predicted)
                     row[f"mae {name}"], row[f"spearman {name}"] = result["mae"], result["spearman"]
-                _save(
-                    checkpoint,
-                    {
-                        "model": model.state_dict(),
-                        "averaged": averaged.state_dict(),
-                        "optimiser": optimiser.state_dict(),
-                        "step": step,
-                        "spent": time.perf_counter() - began,
-                        "network": plain(network),
-                    },
-                )
+                save_checkpoint(step)
             with open(log, "a", newline="") as stream:
                 csv.DictWriter(stream, columns).writerow(row)
             if say:
                 left = (time.perf_counter() - began) * (1 - progress) / max(progress, 1e-6)
                 say(" ".join(f"{k}={v}" for k, v in row.items() if v != "") + f" left={left / 60:.1f} min")
-    _save(
-        checkpoint,
-        {
-            "model": model.state_dict(),
-            "averaged": averaged.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "step": step,
-            "spent": time.perf_counter() - began,
-            "network": plain(network),
-        },
-    )
+    save_checkpoint(step)
     return averaged.eval()

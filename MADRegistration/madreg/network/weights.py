@@ -69,6 +69,7 @@ def load(path: Path | str | None = None, device: torch.device | str = "cpu") -> 
     Raises:
         InputError: if the file is missing, damaged or foreign.
     """
+    is_bundled = path is None
     try:
         path = (resources.path("Models", "mad.pt") if path is None else Path(path)).resolve()
         found = path.is_file()
@@ -78,7 +79,7 @@ def load(path: Path | str | None = None, device: torch.device | str = "cpu") -> 
         found = False
     if not found:
         raise InputError(f"There are no weights at {path}: give a .pt file that `madreg train` wrote.")
-    return _load(path, path.stat().st_mtime_ns, _numbered(torch.device(device)))
+    return _load(path, path.stat().st_mtime_ns, _numbered(torch.device(device)), is_bundled)
 
 
 def _numbered(device: torch.device) -> torch.device:
@@ -89,7 +90,7 @@ def _numbered(device: torch.device) -> torch.device:
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, _changed: int, device: torch.device) -> tuple[DistanceNetwork, dict]:
+def _load(path: Path, _changed: int, device: torch.device, is_bundled: bool) -> tuple[DistanceNetwork, dict]:
     card = _read_card(path)
     try:
         if path.stat().st_size > LARGEST_FILE:
@@ -101,7 +102,7 @@ def _load(path: Path, _changed: int, device: torch.device) -> tuple[DistanceNetw
         raise InputError(f"The weights {path} are not those of their model card: copy both files again.")
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-        network = _network(stored)
+        network = _network(stored, is_bundled)
     except (
         RuntimeError,  # RecursionError among them
         ValueError,
@@ -137,8 +138,12 @@ def _read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-def _network(stored: Any) -> DistanceNetwork:
+def _network(stored: Any, is_bundled: bool) -> DistanceNetwork:
     """The network of a file of weights.
+
+    Args:
+        is_bundled: whether the file is ours: that it declares no more than it holds is then known.  To find that out
+            takes torch more than a second, in which it loads its compiler.
 
     Raises:
         ValueError, KeyError, RuntimeError ...: if it holds none.
@@ -149,13 +154,19 @@ def _network(stored: Any) -> DistanceNetwork:
         raise ValueError("no network")
     settings = settings_of(stored["network"])
     _check_size(settings)
-    with torch.device("meta"):  # shapes alone: nothing is allocated that the file does not hold
-        shapes = {name: value.shape for name, value in build(settings).state_dict().items()}
-    if shapes != {name: value.shape for name, value in stored["state"].items()}:
-        raise ValueError("weights of another network")
+    if not is_bundled:
+        _check_shapes(settings, stored["state"])
     network = build(settings)
     network.load_state_dict(stored["state"])
     return network
+
+
+def _check_shapes(settings: NetworkSettings, state: dict[str, Any]) -> None:
+    """Raise ValueError if a network of these settings is not what the file holds, without allocating it."""
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in build(settings).state_dict().items()}
+    if shapes != {name: value.shape for name, value in state.items()}:
+        raise ValueError("weights of another network")
 
 
 def _check_size(settings: NetworkSettings) -> None:

@@ -6,16 +6,15 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from .. import __version__
 from ..image.displacement_field import DisplacementField
 from ..image.pair import Pair, reduced
 from ..image.transform import Transform
 from ..image.volume import FINEST, Volume
-from ..quality.quality import Quality
+from ..quality.quality import Quality, evidence
 from ..settings import Settings
 from ..system import device
+from .on_device import on_device
 from .registration import assess_all, estimated_error
 
 FIELD = "displacement field"
@@ -63,7 +62,6 @@ class Assessment:
     def report(self) -> dict[str, Any]:
         """Everything as plain types, for JSON."""
         linear = self.transform if isinstance(self.transform, Transform) else None
-        quality = self.quality
         return {
             "madreg": __version__,
             "transform_type": self.type,
@@ -72,11 +70,8 @@ class Assessment:
             "error_mm": self.error_mm,
             "error_source": self.error_source,
             "verdict": self.verdict,
-            "consensus": quality and quality.consensus,
-            "flip_ratio": quality and quality.flip_ratio,
-            "flip_margin": quality and quality.flip_margin,
+            **evidence(self.quality),
             "overlap": self.overlap,
-            "little_overlap": quality is None or quality.little_overlap,
             "seconds": self.seconds,
             "device": self.device,
             "notices": self.notices,
@@ -101,21 +96,12 @@ def assess_alignment(
     Raises:
         InputError: for unknown settings, a device that is not there, or weights that are missing, damaged or foreign.
     """
-    settings = settings or Settings()
-    settings.check()
     transform = Transform.identity() if transform is None else transform
-    where = device.choose(settings.device)
-    try:
-        return _assessed(fixed.to(where), moving.to(where), transform, settings)
-    except (torch.OutOfMemoryError, NotImplementedError) as error:
-        if where.type == "cpu":
-            raise
-        reason = "ran out of memory" if isinstance(error, torch.OutOfMemoryError) else "lacks an operation"
-        notice = f"The {where.type} device {reason}: the assessment was done on the CPU."
-        if where.type == "cuda":
-            torch.cuda.empty_cache()
-    found = _assessed(fixed.to("cpu"), moving.to("cpu"), transform, replace(settings, device="cpu"))
-    return replace(found, notices=[notice, *found.notices])
+
+    def work(fixed: Volume, moving: Volume, settings: Settings) -> Assessment:
+        return _assessed(fixed, moving, transform, settings)
+
+    return on_device(fixed, moving, settings or Settings(), work, "the assessment was done on the CPU.")
 
 
 def _assessed(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-
-import torch
 
 from ..image.geometry import mean_displacement
 from ..image.pair import Pair
@@ -19,6 +16,7 @@ from ..quality.assessment import LEAST_OVERLAP, assess
 from ..quality.quality import Quality
 from ..settings import Settings
 from ..system import device
+from .on_device import on_device
 from .plan import run_plan
 from .result import Result
 from .size import enlargement, resized_progress, resized_result, resized_settings
@@ -40,20 +38,11 @@ def register(
             a start without common field of view.
         Cancelled: from the callback.
     """
-    settings = settings or Settings()
-    settings.check()
-    where = device.choose(settings.device)
-    try:
-        return _register(fixed.to(where), moving.to(where), settings, progress)
-    except (torch.OutOfMemoryError, NotImplementedError) as error:
-        if where.type == "cpu":
-            raise
-        reason = "ran out of memory" if isinstance(error, torch.OutOfMemoryError) else "lacks an operation"
-        notice = f"The {where.type} device {reason}: the registration was done on the CPU."
-        if where.type == "cuda":
-            torch.cuda.empty_cache()
-    result = _register(fixed.to("cpu"), moving.to("cpu"), replace(settings, device="cpu"), progress)
-    return replace(result, notices=[notice, *result.notices])
+
+    def work(fixed: Volume, moving: Volume, settings: Settings) -> Result:
+        return _register(fixed, moving, settings, progress)
+
+    return on_device(fixed, moving, settings or Settings(), work, "the registration was done on the CPU.")
 
 
 def assess_all(

@@ -10,7 +10,7 @@ import numpy as np
 from .. import __version__
 from ..image.transform import Transform
 from ..progress import StageRecord
-from ..quality.quality import Quality
+from ..quality.quality import Quality, evidence
 from ..settings import Settings
 
 
@@ -55,7 +55,6 @@ class Result:
         motion = self.transform.after(self.start.inverse())
         settings = asdict(self.settings)
         settings["start"] = self.start.matrix.tolist()
-        quality = self.quality
         return {
             "madreg": __version__,
             "matrix_fixed_to_moving_lps": self.transform.matrix.tolist(),
@@ -66,11 +65,8 @@ class Result:
             "error_after_mm": self.error_after_mm,
             "error_source": self.error_source,
             "verdict": self.verdict,
-            "consensus": quality and quality.consensus,
-            "flip_ratio": quality and quality.flip_ratio,
-            "flip_margin": quality and quality.flip_margin,
+            **evidence(self.quality),
             "overlap": self.overlap,
-            "little_overlap": quality is None or quality.little_overlap,
             "seconds": self.seconds,
             "device": self.device,
             "settings": settings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..image.transform import Transform
 from .blocks import Blocks, Motion
@@ -121,3 +122,13 @@ class Quality:
         in_doubt = self.little_overlap or self.has_doubtful_shape or self.is_mirrored
         sure = self._least_ratio >= CLEAR_RATIO and not in_doubt
         return "aligned" if sure and self.error_mm is not None and self.error_mm <= ALIGNED_MM else "check"
+
+
+def evidence(quality: Quality | None) -> dict[str, Any]:
+    """What a verdict rests on, as plain types for a report; None stands for no overlap."""
+    return {
+        "consensus": quality and quality.consensus,
+        "flip_ratio": quality and quality.flip_ratio,
+        "flip_margin": quality and quality.flip_margin,
+        "little_overlap": quality is None or quality.little_overlap,
+    }
