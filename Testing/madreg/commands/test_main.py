@@ -563,7 +563,7 @@ sys.exit(cli.main(sys.argv[1:]))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_is_one_sentence_and_no_file(scans, number):
     process = run_process(*register_arguments(scans), code=SLOW)
     assert process.stdout.readline() == "ready\n"
