@@ -26,6 +26,9 @@ def main() -> int:
     parser.add_argument("--only", action="store_true", help="nothing but what is named by its number of trials")
     parser.add_argument("--table", type=Path, help="Markdown file for the table")
     parser.add_argument("--json", type=Path, help="file for the counts and what must not be")
+    parser.add_argument(
+        "--journal", type=Path, help="file of trials that are done, which are not repeated; it gets those that follow"
+    )
     args = parser.parse_args()
     numbers = {
         name: 0
@@ -36,7 +39,10 @@ def main() -> int:
         for name, number in (LARGE if args.large else SMALL).items()
     }
     process.prepare()
-    counts = run(numbers, args.seed)
+    from .outcomes import Counts
+
+    counts = Counts.resumed(args.journal, args.seed) if args.journal else Counts(seed=args.seed)
+    run(counts, numbers)
     print(counts.table())
     print("\n".join(counts.bad))
     if args.table:
@@ -47,13 +53,14 @@ def main() -> int:
     return 1 if counts.bad else 0
 
 
-def run(numbers: dict[str, int], seed: int):
+def run(counts, numbers: dict[str, int]) -> None:
+    """Do so many trials of each step and count how they end."""
     import torch
 
-    from . import commands, inputs, outcomes, workers, writes
+    from . import commands, inputs, workers, writes
 
     torch.set_num_threads(1)
-    counts = outcomes.Counts()
+    seed = counts.seed
     with tempfile.TemporaryDirectory(prefix="campaign-") as name:
         folder = Path(name)
         place = None
@@ -72,7 +79,6 @@ def run(numbers: dict[str, int], seed: int):
             if step in ("writes", "interrupts", "processes") and place is None:
                 place = writes.Place(folder)
             work(numbers[step], _shower(step, numbers[step]))
-    return counts
 
 
 def _shower(step: str, number: int):

@@ -126,7 +126,7 @@ def fail_at(number: int, error: int | None) -> None:
 
 def run_faults(counts: outcomes.Counts, number: int, seed: int, place: Place, each: Callable[[], None]) -> None:
     """Have so many commands fail at a random point of their writing."""
-    for trial in range(number):
+    for trial in counts.remaining("writes", number):
         rng = np.random.default_rng([seed, 1, trial])
         out, names, command = place.prepare(rng)
         before = {path.name for path in out.iterdir()}
@@ -152,7 +152,8 @@ def run_faults(counts: outcomes.Counts, number: int, seed: int, place: Place, ea
                 outcomes.SILENT if ok else outcomes.UNCHANGED,
                 outcomes.WRITTEN if ok else outcomes.STRANGE,
             )
-        counts.add(f"writing: {kind}", outcome, f"seed {seed} trial {trial}, {names}, {ending.brief()}")
+        detail = f"seed {seed} trial {trial}, {names}, {ending.brief()}"
+        counts.add(f"writing: {kind}", outcome, detail, ("writes", trial))
         each()
 
 
@@ -165,7 +166,7 @@ def run_interrupts(counts: outcomes.Counts, number: int, seed: int, place: Place
     rng = np.random.default_rng([seed, 2])
     _, _, command = place.prepare(rng)
     longest = children.run(lambda: cli.main(command), 120.0).seconds
-    for trial in range(number):
+    for trial in counts.remaining("interrupts", number):
         rng = np.random.default_rng([seed, 3, trial])
         out, names, command = place.prepare(rng)
         before = {path.name for path in out.iterdir()}
@@ -184,6 +185,7 @@ def run_interrupts(counts: outcomes.Counts, number: int, seed: int, place: Place
             f"interrupted by {sent.name}",
             interrupted(ending, state(out, names, before)),
             f"seed {seed} trial {trial}, {ending.brief()}",
+            ("interrupts", trial),
         )
         each()
 

@@ -693,6 +693,15 @@ def test_an_interrupt_before_the_command_line_is_read_is_one_sentence(number):
     assert_one_sentence(err)
 
 
+@pytest.fixture
+def heeded():
+    """Interrupts reach this process, also where it is a shell's background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_an_interrupt_that_became_another_error_is_still_an_interrupt(scans, monkeypatch, capsys):
     def swallowed(*_):
         try:
