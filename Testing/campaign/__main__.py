@@ -10,6 +10,9 @@ import tempfile
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: children are forked
+# Older Pythons leave half of a module's bytecode where a file cannot grow, for all that come later.
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+sys.dont_write_bytecode = True
 
 from madreg.system import process
 
@@ -66,12 +69,12 @@ def run(counts, numbers: dict[str, int]) -> None:
         place = None
         steps = {
             "lines": lambda n, each: workers.run_lines(counts, n, seed, folder, each),
-            "runs": lambda n, each: workers.run_many(counts, n, folder, each),
-            "cancels": lambda n, each: workers.run_cancels(counts, n, seed, each),
             "inputs": lambda n, each: inputs.run(counts, n, seed, folder, each),
             "writes": lambda n, each: writes.run_faults(counts, n, seed, place, each),
             "interrupts": lambda n, each: writes.run_interrupts(counts, n, seed, place, each),
             "processes": lambda n, each: commands.run(counts, n, seed, place, each),
+            "cancels": lambda n, each: workers.run_cancels(counts, n, seed, each),
+            "runs": lambda n, each: workers.run_many(counts, n, folder, each),
         }
         for step, work in steps.items():
             if not numbers[step]:
