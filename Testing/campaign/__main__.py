@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -13,8 +14,6 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: children are fork
 # Older Pythons leave half of a module's bytecode where a file cannot grow, for all that come later.
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 sys.dont_write_bytecode = True
-
-from madreg.system import process
 
 SMALL = {"inputs": 90, "writes": 12, "interrupts": 8, "processes": 1, "lines": 30, "runs": 4, "cancels": 2}
 LARGE = {"inputs": 2000, "writes": 500, "interrupts": 160, "processes": 40, "lines": 300, "runs": 1000, "cancels": 100}
@@ -41,9 +40,12 @@ def main() -> int:
         else getattr(args, name)
         for name, number in (LARGE if args.large else SMALL).items()
     }
-    process.prepare()
+    from madreg.system import process
+
     from .outcomes import Counts
 
+    process.prepare()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which children of a shell's background job ignore
     counts = Counts.resumed(args.journal, args.seed) if args.journal else Counts(seed=args.seed)
     run(counts, numbers)
     print(counts.table())
