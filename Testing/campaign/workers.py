@@ -124,7 +124,9 @@ def commands(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
-def run_lines(counts: outcomes.Counts, number: int, seed: int, folder: Path, each: Callable[[], None]) -> None:
+def run_lines(
+    counts: outcomes.Counts, number: int, seed: int, folder: Path, report_progress: Callable[[], None]
+) -> None:
     """Send so many lines that cannot be understood, each followed by a comparison, and then end."""
     place = folder / "lines"
     place.mkdir()
@@ -147,7 +149,7 @@ def run_lines(counts: outcomes.Counts, number: int, seed: int, folder: Path, eac
             outcome = outcomes.ANSWERED if errors == expected else outcomes.STRANGE
         detail = f"seed {seed} trial {trial}, {errors} errors: {line[:80]!r}"
         counts.add("worker: bad line", outcome, detail, ("lines", trial))
-        each()
+        report_progress()
         if event is None:
             one.process.kill()
             return
@@ -183,7 +185,7 @@ def _bad_line(trial: int, rng: np.random.Generator, register: dict[str, Any]) ->
     return json.dumps(command).encode()
 
 
-def run_many(counts: outcomes.Counts, number: int, folder: Path, each: Callable[[], None]) -> None:
+def run_many(counts: outcomes.Counts, number: int, folder: Path, report_progress: Callable[[], None]) -> None:
     """So many registrations in one worker: the same result each time, and memory that does not grow.
 
     They are one trial: a journal has all of them or none.
@@ -204,7 +206,7 @@ def run_many(counts: outcomes.Counts, number: int, folder: Path, each: Callable[
             return
         found.add(json.dumps(event["report"]["matrix_fixed_to_moving_lps"]))
         memory.append(one.memory())
-        each()
+        report_progress()
     settled = memory[min(len(memory) - 1, 9)]
     if len(found) > 1 or memory[-1] > GROWTH * settled:
         text = f"{len(found)} results, pages {settled} to {memory[-1]}"
@@ -217,7 +219,7 @@ def run_many(counts: outcomes.Counts, number: int, folder: Path, each: Callable[
     one.end()
 
 
-def run_cancels(counts: outcomes.Counts, number: int, seed: int, each: Callable[[], None]) -> None:
+def run_cancels(counts: outcomes.Counts, number: int, seed: int, report_progress: Callable[[], None]) -> None:
     """Cancel so many registrations at a random time, as the panel does: everything is gone at once."""
     from MADRegistrationLib.client import WorkerClient
     from MADRegistrationLib.process import SubprocessProcess
@@ -248,7 +250,7 @@ def run_cancels(counts: outcomes.Counts, number: int, seed: int, each: Callable[
         outcome = outcomes.CANCELLED if gone and waited < 5 else outcomes.LEFT_OVER
         detail = f"seed {seed} trial {trial}, {waited:.2f} s"
         counts.add("worker: cancelled", outcome, detail, ("cancels", trial))
-        each()
+        report_progress()
 
 
 def _is_gone(pid: int | None) -> bool:
