@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
 def job_of(args: argparse.Namespace) -> AssessmentJob:
     """The job that the command line asks for."""
     from ..pipeline.assessment_job import AssessmentJob
-    from ..pipeline.job import Outputs, ScanFile
+    from ..pipeline.job_inputs import ScanFile
+    from ..pipeline.outputs import Outputs
 
     return AssessmentJob(
         ScanFile(args.fixed, args.fixed_mask),

@@ -82,7 +82,9 @@ def job_of(args: argparse.Namespace) -> Job:
         InputError: if an option or an output cannot be used, before anything is read but the initial transform.
     """
     from ..io.writing import read_transform
-    from ..pipeline.job import Job, Outputs, ScanFile, check_input
+    from ..pipeline.job import Job
+    from ..pipeline.job_inputs import ScanFile, check_input
+    from ..pipeline.outputs import Outputs
 
     outputs = Outputs(**outcome.output_paths(args, "transform", "resampled", "error_map", "report", "overlay", "page"))
     start = None
