@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..settings import Settings
 from .job_inputs import Scan, check_input, check_job, files_of, read_inputs
-from .job_report import error_map_of, report_of
+from .job_report import JobOutcome, error_map_of, report_of
 from .outputs import Findings, Outputs, content, short_name, write_outputs
 
 if TYPE_CHECKING:
     from ..image.displacement_field import DisplacementField
     from ..image.transform import Transform
     from ..io.reading import Loaded
-    from ..quality.error_map import ErrorMap
     from .assessment import Assessment
 
 
@@ -78,29 +77,10 @@ class AssessmentJob:
 
 
 @dataclass(frozen=True)
-class AssessmentJobResult:
-    """What came of an assessment.
-
-    Attributes:
-        fixed, moving: as they were read.
-        report: as it was written, or would have been.
-        error_map: None unless an output or a segmentation needs it and the scans overlap.
-        written: the files, in the order of the fields of :class:`Outputs`.
-        withheld: files that were not written because nothing is known to be written.
-    """
+class AssessmentJobResult(JobOutcome):
+    """What came of an assessment."""
 
     assessment: Assessment
-    fixed: Loaded
-    moving: Loaded
-    report: dict[str, Any]
-    error_map: ErrorMap | None
-    written: list[Path]
-    withheld: list[Path]
-
-    @property
-    def notices(self) -> list[str]:
-        """Sentences to show to the user."""
-        return self.report["notices"]
 
 
 def run_assessment(job: AssessmentJob) -> AssessmentJobResult:
@@ -125,4 +105,4 @@ def run_assessment(job: AssessmentJob) -> AssessmentJobResult:
     findings = Findings(volume, shown, None, found.linear.matrix, title, None, found.error_mm, errors, report)
     withheld = ["error_map"] if errors is None else []
     written, missing = write_outputs(job.outputs, withheld, lambda name: content(name, findings))
-    return AssessmentJobResult(found, read.fixed, read.moving, report, errors, written, missing)
+    return AssessmentJobResult(read.fixed, read.moving, report, errors, written, missing, found)

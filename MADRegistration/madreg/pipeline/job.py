@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..settings import Settings
 from .job_inputs import Inputs, Scan, check_job, files_of, read_inputs
-from .job_report import error_map_of, report_of
+from .job_report import JobOutcome, error_map_of, report_of
 from .outputs import Findings, Outputs, content, short_name, write_outputs
 
 if TYPE_CHECKING:
-    from ..io.reading import Loaded
     from ..progress import Progress
-    from ..quality.error_map import ErrorMap
     from ..system.files import Content
     from .result import Result
 
@@ -51,29 +49,10 @@ class Job:
 
 
 @dataclass(frozen=True)
-class JobResult:
-    """What came of a job.
-
-    Attributes:
-        fixed, moving: as they were read.
-        report: as it was written, or would have been.
-        error_map: None unless an output or a segmentation needs it and the scans overlap.
-        written: the files, in the order of the fields of :class:`Outputs`.
-        withheld: files that were not written because the registration failed.
-    """
+class JobResult(JobOutcome):
+    """What came of a job."""
 
     result: Result
-    fixed: Loaded
-    moving: Loaded
-    report: dict[str, Any]
-    error_map: ErrorMap | None
-    written: list[Path]
-    withheld: list[Path]
-
-    @property
-    def notices(self) -> list[str]:
-        """Sentences to show to the user."""
-        return self.report["notices"]
 
 
 def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> JobResult:
@@ -106,7 +85,7 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     withheld = [] if result.verdict != "failed" or job.keep_failed else ["transform", "resampled"]
     withheld += ["error_map"] if errors is None else []
     written, missing = write_outputs(job.outputs, withheld, lambda name: _content(name, read, result, findings))
-    return JobResult(result, read.fixed, read.moving, report, errors, written, missing)
+    return JobResult(read.fixed, read.moving, report, errors, written, missing, result)
 
 
 def _content(name: str, read: Inputs, result: Result, findings: Findings) -> Content:

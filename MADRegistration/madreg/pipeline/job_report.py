@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .job_inputs import AnyJob, Inputs
@@ -12,6 +14,31 @@ if TYPE_CHECKING:
     from ..io.reading import Loaded
     from ..quality.error_map import ErrorMap
     from ..quality.quality import Quality
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """What registrations and assessments have in common when they are done.
+
+    Attributes:
+        fixed, moving: as they were read.
+        report: as it was written, or would have been.
+        error_map: None unless an output or a segmentation needs it and the scans overlap.
+        written: the files, in the order of the fields of :class:`~madreg.pipeline.outputs.Outputs`.
+        withheld: files that were not written: those of a failed registration, and the error map where it is unknown.
+    """
+
+    fixed: Loaded
+    moving: Loaded
+    report: dict[str, Any]
+    error_map: ErrorMap | None
+    written: list[Path]
+    withheld: list[Path]
+
+    @property
+    def notices(self) -> list[str]:
+        """Sentences to show to the user."""
+        return self.report["notices"]
 
 
 def error_map_of(job: AnyJob, fixed: Volume, quality: Quality | None) -> ErrorMap | None:
