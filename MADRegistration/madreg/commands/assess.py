@@ -1,4 +1,4 @@
-"""``madreg assess``: how far off an alignment is, whoever made it."""
+"""``madreg assess``: estimate the error of an existing alignment."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def job_of(args: argparse.Namespace) -> AssessmentJob:
 
 
 def summary(done: AssessmentJobResult) -> str:
-    """A few lines for a human: verdict, estimated error, structures, and the files that were written."""
+    """A few lines for the user: verdict, estimated error, structures, and the files that were written."""
     found, report = done.assessment, done.report
     worst = report.get("worst_mm")
     return outcome.lines(

@@ -135,12 +135,12 @@ def _withheld(done: JobResult) -> str:
     were = "was" if len(done.withheld) == 1 else "were"
     return (
         f"The registration failed, so {names} {were} not written: try another --init, or masks around the common "
-        "anatomy; --keep-failed writes the transform and the resampled image all the same."
+        "anatomy; --keep-failed writes the transform and the resampled image nevertheless."
     )
 
 
 def summary(done: JobResult) -> str:
-    """A few lines for a human: verdict, estimated error, motion, and the files that were written."""
+    """A few lines for the user: verdict, estimated error, motion, and the files that were written."""
     import numpy as np
 
     from ..image.geometry import Grid

@@ -91,10 +91,10 @@ class Pair:
 
     @cached_property
     def moving_is_part(self) -> bool:
-        """Whether the moving volume shows but a part of what the fixed one shows.
+        """Whether the moving volume shows only a part of what the fixed one shows.
 
-        Points are then drawn in the moving volume, where all of them are of use: of points all over a head few lie in a
-        slab, and of few points a joint histogram says nothing.
+        Points are then drawn in the moving volume, where all of them are used: of points all over a head few lie in a
+        slab, too few for a joint histogram.
         """
         whole, shown = (float(volume.foreground.sum()) for volume in self.level(SPACING))
         return shown < PART * whole

@@ -1,6 +1,6 @@
 """MetaImage files (``.mha``, ``.mhd``): header first, then exactly what it declares, with its check sum compared.
 
-ITK's reader takes damaged compressed data without a word and ends the process for some impossible headers.
+ITK's reader accepts damaged compressed data without an error, and ends the process for some invalid headers.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _keys(content: bytes) -> tuple[dict[str, str], int]:
         if key.strip() == "ElementDataFile":
             return keys, position
     if not keys and len(content) > 100:
-        raise UnreadableError("is no MetaImage file, whatever its name says: give it its proper ending")
+        raise UnreadableError("is no MetaImage file, despite its ending: rename it to that of its format")
     raise UnreadableError(DAMAGED)
 
 
@@ -113,7 +113,7 @@ def _checked_header(keys: dict[str, str], size: list[int], name: str) -> Header:
                 raise UnreadableError(DAMAGED)
             if key == "ElementSpacing" and min(numbers) <= 0:
                 raise UnreadableError(
-                    f"has a voxel size of {keys[key]} mm: give positive sizes, and turn axes round in TransformMatrix"
+                    f"has a voxel size of {keys[key]} mm: give positive sizes, and reverse axes in TransformMatrix"
                 )
             lines.append(f"{key} = {keys[key]}")
     lines.append("DimSize = " + " ".join(str(n) for n in size))

@@ -29,7 +29,7 @@ TYPES = {
 }
 _BY_NAME = {name: code for code, names in TYPES.items() for name in names}
 SUFFIXES = (".nrrd", ".nhdr")
-NO_NRRD = "is no NRRD file, whatever its name says: give it its proper ending"
+NO_NRRD = "is no NRRD file, despite its ending: rename it to that of its format"
 
 
 def read_nrrd(path: Path, name: str) -> sitk.Image:
