@@ -571,7 +571,7 @@ sys.exit(cli.main(sys.argv[1:]))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_is_one_sentence_and_no_file(scans, number):
     process = run_process(*register_arguments(scans), code=SLOW)
     assert process.stdout.readline() == "ready\n"
@@ -701,6 +701,15 @@ def test_an_interrupt_before_the_command_line_is_read_is_one_sentence(number):
     assert_one_sentence(err)
 
 
+@pytest.fixture
+def heeded():
+    """Interrupts reach this process, also where it is a shell's background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_an_interrupt_that_became_another_error_is_still_an_interrupt(scans, monkeypatch, capsys):
     def swallowed(*_):
         try:
