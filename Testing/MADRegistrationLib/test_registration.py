@@ -11,7 +11,7 @@ import slicer
 
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, about, apply
-from MADRegistrationLib import client as clientModule
+from MADRegistrationLib import channel as channelModule
 from MADRegistrationLib import errormap, saved, volumes
 from MADRegistrationLib.client import WorkerClient
 from MADRegistrationLib.inputs import Inputs
@@ -109,10 +109,10 @@ def test_a_registration_ends_on_the_transform(client, pair, scene):
 
 def test_the_worker_stays_warm_and_leaves_no_files(client, pair, tempFolder):
     run(register(client, pair))
-    folder, pid = client.folder, client._pid
+    folder, pid = client.folder, client.pid
     for _ in range(3):
         run(register(client, pair, transform=pair[1].GetParentTransformNode()))
-    assert (client.folder, client._pid) == (folder, pid)
+    assert (client.folder, client.pid) == (folder, pid)
     assert [p.name for p in folder.iterdir()] == ["worker.log"]
     client.stop()
     assert list(tempFolder.iterdir()) == []
@@ -124,7 +124,7 @@ def test_the_moving_volume_follows_and_cancel_puts_it_back(client, pair, scene, 
     np.testing.assert_allclose(
         slicer.util.arrayFromTransformMatrix(pair[1].GetParentTransformNode())[:3, 3], [5, -10, -15], atol=1e-9
     )
-    pid, began = client._pid, time.perf_counter()
+    pid, began = client.pid, time.perf_counter()
     registration.cancel()
     assert time.perf_counter() - began < 1.0
     assert registration.state == "cancelled" and isAsBefore(scene, pair)
@@ -164,7 +164,7 @@ def test_cancelling_again_and_again_leaves_nothing(client, pair, scene, tempFold
 def test_a_worker_that_is_killed_ends_in_a_message(client, pair, scene):
     registration = register(client, pair, SLOW)
     run(registration, until=lambda r: r.history)
-    os.kill(client._pid, 9)
+    os.kill(client.pid, 9)
     run(registration)
     assert registration.state == "failed" and "stopped unexpectedly" in registration.message
     assert isAsBefore(scene, pair)
@@ -174,7 +174,7 @@ def test_a_worker_that_is_killed_ends_in_a_message(client, pair, scene):
 
 def test_a_worker_that_died_while_idle_is_replaced(client, pair):
     run(register(client, pair))
-    os.kill(client._pid, 9)
+    os.kill(client.pid, 9)
     client._process._process.wait()
     run(again := register(client, pair, transform=pair[1].GetParentTransformNode()))
     assert again.state == "done", again.message
@@ -182,7 +182,7 @@ def test_a_worker_that_died_while_idle_is_replaced(client, pair):
 
 def test_an_idle_worker_is_silent_and_that_is_no_fault(client, pair, monkeypatch):
     run(register(client, pair))
-    monkeypatch.setattr(clientModule, "SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(channelModule, "SILENCE_SECONDS", 1.0)
     time.sleep(1.5)
     assert client._process.readLines() == []
     again = register(client, pair, transform=pair[1].GetParentTransformNode())
@@ -219,7 +219,7 @@ def test_failures_are_readable_and_change_nothing(client, pair, scene, tempFolde
 
 
 def test_a_silent_worker_is_given_up(pair, scene, tempFolder, monkeypatch):
-    monkeypatch.setattr(clientModule, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(channelModule, "SILENCE_SECONDS", 0.5)
     client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
     client._arguments.append("--silent")
     registration = register(client, pair)
