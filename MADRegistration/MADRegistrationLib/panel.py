@@ -143,12 +143,12 @@ class Panel:
 
     def _onEnd(self) -> None:
         """Nothing runs any more."""
-        done = self.run.done
+        done = self.run.queue.done
         if not done:
             self.revert.restoreViews()
         if self.run.isBatch:
-            text = self.batch.show(self.run.registrations)
-            if all(one.state != "failed" for one in self.run.registrations):
+            text = self.batch.show(self.run.queue.registrations)
+            if all(one.state != "failed" for one in self.run.queue.registrations):
                 self._view.setMessage(text, False)
         elif done:
             self.result.keep(done[-1])

@@ -60,7 +60,7 @@ class Pictures:
 
     def _plottable(self) -> SceneRegistration | None:
         """The registration whose convergence can be shown: the last one."""
-        return next((one for one in reversed(self._run.done) if one.moving.GetScene() is not None), None)
+        return next((one for one in reversed(self._run.queue.done) if one.moving.GetScene() is not None), None)
 
     def onPlot(self) -> None:
         """Show in a plot view how the last registration went."""
@@ -75,7 +75,7 @@ class Pictures:
             return self._inspection.hideOverlay()
         if not self._inspection.showEdges():
             job = SceneEdges(self._client, self._selection.moving)
-            self._start(lambda: self._run.doAside(job, self._inspection.showEdges))
+            self._start(lambda: self._run.aside.start(job, self._inspection.showEdges))
 
     def onCheckerboard(self, isOn: bool) -> None:
         """The button of the checkerboard goes down or up; it shows the two as they lie now."""

@@ -52,7 +52,7 @@ class Revert:
         """The last run, or what is left of it in a scene that was saved and loaded."""
         if self._run.isRunning or self._selection.parameters is None:
             return []
-        return [one for one in self._run.registrations if one.canRevert] or saved.newest()
+        return [one for one in self._run.queue.registrations if one.canRevert] or saved.newest()
 
     def revert(self) -> None:
         """Put everything back to what it was before the last run."""

@@ -104,7 +104,7 @@ def test_of_many_the_failed_ones_stay(panel, view, volumes):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], seed=FAILED))
     panel.batch.volumes = volumes[1:]
     panel.onBatchButton()
-    panel.run.registrations[1].settings = {**panel.run.registrations[1].settings, "seed": 0}
+    panel.run.queue.registrations[1].settings = {**panel.run.queue.registrations[1].settings, "seed": 0}
     run(panel)
     assert [row.verdict for row in view.shown["BatchRows"]] == ["FAILED", "CHECK"]
     assert view.shown["Message"][0] == "1 of 2 volumes registered."

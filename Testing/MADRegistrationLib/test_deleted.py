@@ -16,7 +16,7 @@ def begin(panel, view, **values):
     parameters = makeParameters(**{"seed": WAITING, **values})
     panel.setParameters(parameters)
     panel.onButton()
-    run(panel, until=lambda: panel.run.registrations[0].history)
+    run(panel, until=lambda: panel.run.queue.registrations[0].history)
     assert panel.isRunning
     return parameters
 
@@ -54,8 +54,8 @@ def test_one_volume_of_many(panel, view, volumes, scene):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], seed=SLOW))
     panel.batch.volumes = volumes[1:]
     panel.onBatchButton()
-    panel.run.registrations[1].settings = {**panel.run.registrations[1].settings, "seed": 0}
-    run(panel, until=lambda: panel.run.registrations[0].history)
+    panel.run.queue.registrations[1].settings = {**panel.run.queue.registrations[1].settings, "seed": 0}
+    run(panel, until=lambda: panel.run.queue.registrations[0].history)
     scene.RemoveNode(volumes[1])
     run(panel)
     assert [row.verdict for row in view.shown["BatchRows"]] == ["FAILED", "CHECK"]

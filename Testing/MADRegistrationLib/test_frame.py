@@ -88,7 +88,7 @@ def test_the_result_is_the_same_motion_of_the_pair(panel, volumes, addTransform)
         poses.append(outcome.poseOf(fixed, moving))
         worst = errormap.worst(errormap.find(fixed, moving))[1]
         places.append(np.linalg.inv(parent) @ [*worst, 1.0])
-        assert panel.run.registrations[0].report["moved_mm"] == pytest.approx(np.sqrt(1400))
+        assert panel.run.queue.registrations[0].report["moved_mm"] == pytest.approx(np.sqrt(1400))
         panel.onRevert()
     np.testing.assert_allclose(poses[1], poses[0], atol=1e-6)
     np.testing.assert_allclose(places[1], places[0], atol=1e-4)

@@ -6,10 +6,11 @@ import pytest
 import slicer
 from doubles import CRASH, SLOW, layers, makeParameters, run
 
+import madreg
 from madreg.errors import InputError
 from MADRegistrationLib import parameters as p
-from MADRegistrationLib import run as runModule
 from MADRegistrationLib.panel import Panel
+from MADRegistrationLib.stages import STAGES
 
 
 def test_why_the_button_is_disabled_stands_below_it(panel, view, volumes, addVolume, scene):
@@ -166,8 +167,8 @@ def test_cancel_of_many_keeps_what_is_finished(panel, view, volumes):
     panel.setParameters(parameters)
     panel.batch.volumes = volumes[1:]
     panel.onBatchButton()
-    panel.run.registrations[1].settings = {**p.settingsOf(parameters), "seed": SLOW}  # will not end by itself
-    run(panel, until=lambda: len(panel.run.done) == 1 and "Searching" in view.shown["Progress"][0])
+    panel.run.queue.registrations[1].settings = {**p.settingsOf(parameters), "seed": SLOW}  # will not end by itself
+    run(panel, until=lambda: len(panel.run.queue.done) == 1 and "Searching" in view.shown["Progress"][0])
     assert view.shown["Progress"][0].startswith("2/2")
     panel.onButton()
     assert volumes[1].GetParentTransformNode() is not None and volumes[2].GetParentTransformNode() is None
@@ -283,7 +284,7 @@ def test_masks_of_many_go_by_name(panel, view, volumes, scene, addVolume):
     panel.update()
     panel.onBatchButton()
     run(panel)
-    assert [one.inputs.movingMask for one in panel.run.registrations] == [own, chosen]
+    assert [one.inputs.movingMask for one in panel.run.queue.registrations] == [own, chosen]
     columns = {panel.batch.table.GetColumnName(n): n for n in range(panel.batch.table.GetNumberOfColumns())}
     assert panel.batch.table.GetCellText(0, columns["Moving mask"]) == "CT_mask"
     panel.onRevert()
@@ -295,7 +296,7 @@ def test_masks_of_many_go_by_name(panel, view, volumes, scene, addVolume):
     scene.RemoveNode(segmentation)
     panel.onBatchButton()
     run(panel)
-    assert [one.inputs.movingMask for one in panel.run.registrations] == [own, None]
+    assert [one.inputs.movingMask for one in panel.run.queue.registrations] == [own, None]
 
 
 def test_the_checkerboard_is_a_volume_in_the_views_and_goes_by_the_same_toggle(panel, view, volumes, scene):
@@ -334,8 +335,8 @@ def test_the_choices_are_the_backends():
 
 def test_every_stage_of_the_pipeline_has_words():
     """Every name of a stage is a string in the backend's pipeline or descent."""
-    backend = Path(runModule.__file__).parents[1] / "madreg"
+    backend = Path(madreg.__file__).parent
     files = [path for folder in ("pipeline", "descent") for path in (backend / folder).glob("*.py")]
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     strings = {node.value for node in nodes if isinstance(node, ast.Constant)}
-    assert set(runModule.STAGES) - {"preparing", "starting", "finishing"} <= strings
+    assert set(STAGES) - {"preparing", "starting", "finishing"} <= strings
