@@ -273,7 +273,7 @@ class MADRegistrationLogic(ScriptedLoadableModuleLogic):
             settings: fields of ``madreg.settings.Settings`` that differ from the default.
 
         Returns:
-            The finished registration: its ``report``, its ``placement.transform``, and ``revert()``.
+            The finished registration: its ``report``, its ``transform``, and ``revert()``.
 
         Raises:
             RuntimeError: if it failed; the message is for the user.

@@ -104,7 +104,7 @@ def test_a_registration_ends_on_the_transform(client, pair, scene):
     assert [p.stage for p in progress][:2] == ["preparing", "search"] and progress[1].errorMm == 12.5
     # half way, the pose is half a shift away from the result; then it has arrived
     half = np.linalg.norm([5, -10, 15])
-    np.testing.assert_allclose(registration.convergence(), [[50, half, 12.5], [100, 0, np.nan]], atol=1e-9)
+    np.testing.assert_allclose(registration.history.convergence(), [[50, half, 12.5], [100, 0, np.nan]], atol=1e-9)
 
 
 def test_the_worker_stays_warm_and_leaves_no_files(client, pair, tempFolder):
@@ -305,7 +305,7 @@ def test_the_error_map_reaches_the_scene_and_goes_with_revert(client, pair, scen
 def test_a_result_without_an_error_map_has_none_not_the_former_one(client, pair, scene):
     run(first := register(client, pair, measure="nmi"))
     former = errormap.find(*pair)
-    run(again := register(client, pair, transform=first.placement.transform))
+    run(again := register(client, pair, transform=first.transform))
     assert again.state == "done" and errormap.find(*pair) is None
     again.revert()
     assert errormap.find(*pair) is former is not None
