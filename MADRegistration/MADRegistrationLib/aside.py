@@ -8,9 +8,14 @@ from .job import SceneJob
 
 
 class Aside:
-    """At most one such job."""
+    """At most one such job.
 
-    def __init__(self) -> None:
+    Args:
+        onStart: called when there is something to poll.
+    """
+
+    def __init__(self, onStart: Callable[[], None]) -> None:
+        self._onStart = onStart
         self._job: SceneJob | None = None
 
     @property
@@ -28,6 +33,7 @@ class Aside:
         """
         job.start()
         self._job, self._onDone = job, onDone
+        self._onStart()
 
     def drop(self) -> None:
         """Something else begins; what the worker still says of it is not heard."""

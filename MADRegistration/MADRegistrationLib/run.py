@@ -13,6 +13,7 @@ from .aside import Aside
 from .client import WorkerClient
 from .inputs import Inputs
 from .job import Progress, SceneJob
+from .messages import MessageView
 from .registration import SceneRegistration, newRun
 from .runqueue import Queue
 
@@ -22,34 +23,30 @@ class RunView(Protocol):
 
     def setProgress(self, text: str, percent: int | None) -> None: ...
     def setBusy(self, isBusy: bool) -> None: ...
-    def setMessage(self, text: str, isError: bool) -> None: ...
+
+    def poll(self) -> None:
+        """Call :meth:`panel.Panel.poll` from now on, as long as there is something to do."""
 
 
 class Run:
     """A queue of registrations, or one other job.
 
-    Args:
-        onNext: called with each registration when it has been started.
-        onEnd: called when nothing runs any more.
-
     Attributes:
+        onNext: called with each registration when it has been started.
+        onEnd: called when no registration runs any more.
         isBatch: whether it is the table of many.
         queue: of the last run.
         aside: a short job that nobody waits for.
     """
 
-    def __init__(
-        self,
-        view: RunView,
-        client: WorkerClient,
-        onNext: Callable[[SceneRegistration], None],
-        onEnd: Callable[[], None],
-    ) -> None:
-        self._view, self._client, self._onNext, self._onEnd = view, client, onNext, onEnd
+    def __init__(self, view: RunView, messages: MessageView, client: WorkerClient) -> None:
+        self._view, self._messages, self._client = view, messages, client
+        self.onNext: Callable[[SceneRegistration], None] = lambda registration: None
+        self.onEnd: Callable[[], None] = lambda: None
         self._current: SceneJob | None = None
         self._onJobEnd: Callable[[], None] | None = None
         self.isBatch = False
-        self.queue, self.aside = Queue(), Aside()
+        self.queue, self.aside = Queue(), Aside(view.poll)
 
     @property
     def isRunning(self) -> bool:
@@ -96,7 +93,7 @@ class Run:
                 self._end()  # the panel must stay usable whatever happens
                 raise
             self._current = registration
-            return self._onNext(registration)
+            return self.onNext(registration)
         self._end()
 
     def poll(self) -> None:
@@ -114,7 +111,7 @@ class Run:
         """Show why a job has failed."""
         if job.state == "failed":
             name = f"{job.moving.GetName()}: " if self.isBatch and job.moving is not None else ""
-            self._view.setMessage(name + job.message, True)
+            self._messages.setMessage(name + job.message, True)
 
     def cancel(self) -> None:
         """Stop what runs, at once, and put its volume back."""
@@ -127,7 +124,7 @@ class Run:
         self._current = None
         self._view.setProgress("", None)
         self._view.setBusy(False)
-        onEnd, self._onJobEnd = self._onJobEnd or self._onEnd, None
+        onEnd, self._onJobEnd = self._onJobEnd or self.onEnd, None
         onEnd()
 
     def forget(self) -> None:
