@@ -3,7 +3,6 @@ and madreg; this file connects it to Slicer's module machinery and to the widget
 
 import time
 import unittest
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Union
 
 import slicer
@@ -20,6 +19,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 # all else of MADRegistrationLib is imported when it is needed: Slicer imports this file whenever it starts
+from MADRegistrationLib.contextmenu import registerContextMenu
 from MADRegistrationLib.parameters import Initialization, Measure, TransformType
 from MADRegistrationLib.sampledata import registerSampleData
 
@@ -35,7 +35,6 @@ class MADRegistration(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("MAD Registration")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration")]
-        self.parent.dependencies = ["SubjectHierarchy"]
         self.parent.contributors = ["The MADRegistration contributors"]
         self.parent.helpText = _(
             "Brings two scans of any contrast together (CT, MR of any kind, PET), wherever they lie: rigid, similarity "
@@ -47,12 +46,8 @@ class MADRegistration(ScriptedLoadableModule):
             'Implements the Modality Agnostic Distance (MAD), <a href="https://arxiv.org/abs/2309.02875">'
             "arXiv 2309.02875</a>. Demo data: pycortex (BSD-2)."
         )
-        slicer.app.connect("startupCompleted()", registerSampleData)
-
-    def setup(self):
-        """Called by Slicer once its own modules are there: the entry in the context menu of Data."""
-        path = Path(__file__).parent / "MADRegistrationLib" / "MADRegistrationSubjectHierarchyPlugin.py"
-        slicer.qSlicerSubjectHierarchyScriptedPlugin(None).setPythonSource(str(path))
+        for register in (registerSampleData, registerContextMenu):
+            slicer.app.connect("startupCompleted()", register)
 
 
 @parameterNodeWrapper

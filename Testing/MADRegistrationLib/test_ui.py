@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -137,6 +138,7 @@ def test_what_slicer_imports_when_it_starts_is_light():
         "qt",
         "slicer",
         "vtk",
+        "MADRegistrationLib.contextmenu",
         "MADRegistrationLib.parameters",
         "MADRegistrationLib.sampledata",
     }
@@ -300,13 +302,29 @@ def test_sample_data_shows_the_pair():
 
 
 def test_slicer_finds_the_entry_of_the_context_menu():
-    """By the name of the file, which the module names; what the entry calls is there."""
-    path = LIB / "MADRegistrationSubjectHierarchyPlugin.py"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    """By the name of the file; what the entry calls is there."""
+    from MADRegistrationLib import contextmenu
+
+    path = contextmenu.PLUGIN
     assert {"filePath", "itemContextMenuActions", "showContextMenuActionsForItem"} <= {
         getattr(node, "name", None) or node.targets[0].id
-        for node in next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == path.stem).body
+        for node in classIn(path).body
         if isinstance(node, (ast.FunctionDef, ast.Assign))
     }
-    strings = {node.value for node in ast.walk(TREE) if isinstance(node, ast.Constant)}
-    assert path.name in strings and "chooseMoving" in methods(TREE, "MADRegistrationWidget")
+    assert classIn(path).name == path.stem and "chooseMoving" in methods(TREE, "MADRegistrationWidget")
+
+
+def test_the_context_menu_needs_the_module_subject_hierarchy_and_nothing_else_does(monkeypatch):
+    slicer = pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
+    from MADRegistrationLib import contextmenu
+
+    assert not hasattr(slicer, "qSlicerSubjectHierarchyScriptedPlugin")
+    contextmenu.registerContextMenu()  # without the module nothing happens
+    sources = []
+    plugin = SimpleNamespace(setPythonSource=sources.append)
+    monkeypatch.setattr(slicer, "qSlicerSubjectHierarchyScriptedPlugin", lambda parent: plugin, raising=False)
+    contextmenu.registerContextMenu()
+    assert sources == [str(contextmenu.PLUGIN)]
+    assert "dependencies" not in attributesOf(
+        TREE, "parent"
+    )  # a module that is missing would keep this one from loading
