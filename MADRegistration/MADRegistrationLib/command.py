@@ -1,4 +1,4 @@
-"""What the worker is told."""
+"""The command to register, as the worker gets it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from .frame import Frame
 
 
 def inWorld(report: dict[str, Any], frame: Frame, center: np.ndarray) -> dict[str, Any]:
-    """The report of the worker, which knows nothing of the scene, with positions of the scene's world.
+    """The report of the worker, which has no access to the scene, with positions of the scene's world.
 
     Args:
         frame: the coordinate system of the worker.
@@ -35,7 +35,7 @@ def inWorld(report: dict[str, Any], frame: Frame, center: np.ndarray) -> dict[st
 
 
 def attributesOf(report: dict[str, Any]) -> dict[str, str]:
-    """What a saved scene tells of a registration."""
+    """What a saved scene holds of a registration."""
 
     def number(name: str, digits: int) -> str:
         return "unknown" if report.get(name) is None else f"{report[name]:.{digits}f}"

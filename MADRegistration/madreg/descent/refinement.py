@@ -109,7 +109,7 @@ FINE_AS_READ = replace(FINE, flat=False)
 
 
 def best_first(pair: Pair, transforms: list[Transform], refinement: Refinement = MEDIUM) -> list[Transform]:
-    """Transforms in the order of what refines them last: it tells right from wrong where NMI does not.
+    """Transforms in the order of what refines them last: it separates right from wrong where NMI does not.
 
     Those at which the scans hardly overlap come last: the few samples that are left agree on anything.
     """

@@ -23,10 +23,10 @@ def flattened(volume: Volume, sigma: float) -> Volume:
     Args:
         sigma: mm, deviation of the Gaussian over which brightness is averaged.
     """
-    content = (volume.mask & volume.foreground).float()
-    shown = volume.data * content
-    around, share = smooth(torch.stack([shown, content]), (sigma / volume.grid.spacing).tolist())
-    mean = shown.sum() / content.sum().clamp(min=1)
+    foreground = (volume.mask & volume.foreground).float()
+    shown = volume.data * foreground
+    around, share = smooth(torch.stack([shown, foreground]), (sigma / volume.grid.spacing).tolist())
+    mean = shown.sum() / foreground.sum().clamp(min=1)
     values = volume.data / torch.maximum(around / share.clamp(min=1e-3), DARKEST * mean).clamp(min=1e-6)
     known = values[volume.mask]
     top = torch.quantile(known[:: max(1, len(known) // SAMPLES)], BRIGHT).clamp(min=1e-6)
