@@ -20,7 +20,7 @@ from slicer.util import VTKObservationMixin
 
 # all else of MADRegistrationLib is imported when it is needed: Slicer imports this file whenever it starts
 from MADRegistrationLib.contextmenu import registerContextMenu
-from MADRegistrationLib.parameters import Initialization, Measure, TransformType
+from MADRegistrationLib.parameters import Initialization, Interpolation, Measure, TransformType, VoxelType
 from MADRegistrationLib.sampledata import registerSampleData
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ class MADRegistrationParameterNode:
     initialTransform: slicer.vtkMRMLLinearTransformNode
     outputTransform: slicer.vtkMRMLLinearTransformNode
     resampledVolume: slicer.vtkMRMLScalarVolumeNode
+    interpolation: Interpolation = Interpolation.LINEAR
+    hasFillValue: bool = False
+    fillValue: Annotated[float, WithinRange(-1e6, 1e6)] = 0.0
+    voxelType: VoxelType = VoxelType.MOVING
     transformType: TransformType = TransformType.RIGID
     initialization: Initialization = Initialization.SEARCH
     measure: Measure = Measure.DEFAULT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from .frame import Frame
@@ -26,5 +27,6 @@ def registerCommand(files: JobFiles, inputs: Inputs, settings: dict[str, Any], f
         "fixed": (yield from files.write(inputs.fixed, "fixed", inputs.fixedMask, frame.fromWorld)),
         "moving": (yield from files.write(inputs.moving, "moving", inputs.movingMask, frame.movingFromWorld)),
         "resampled": None if inputs.resampled is None else str(files.output),
+        "resampling": asdict(inputs.resampling),
         "error_map": str(files.folder / "error-map.nrrd"),
     }

@@ -60,6 +60,7 @@ class Wiring:
         ui.flickerButton.connect("toggled(bool)", self._onFlickerToggled)
         ui.opacitySlider.connect("valueChanged(double)", parts.inspection.blending.onOpacity)
         ui.errorScaleSpinBox.connect("valueChanged(double)", parts.inspection.errors.onErrorScale)
+        ui.hasFillValueCheckBox.connect("toggled(bool)", ui.fillValueSpinBox.setEnabled)
         ui.batchSelector.connect("checkedNodesChanged()", self._onBatchChanged)
         ui.batchTable.connect("cellDoubleClicked(int,int)", lambda row, _column: _act(lambda: panel.onRow(row)))
 

@@ -52,6 +52,10 @@ def makeParameters(**values):
             "followProgress": True,
             "moveAlong": True,
             "initialTransform": None,
+            "interpolation": p.Interpolation.LINEAR,
+            "hasFillValue": False,
+            "fillValue": 0.0,
+            "voxelType": p.VoxelType.MOVING,
         }
         | values
     )

@@ -6,7 +6,7 @@ import pytest
 import slicer
 from doubles import CRASH, SLOW, layers, makeParameters, run
 
-import madreg
+import madreg.settings
 from madreg.errors import InputError
 from MADRegistrationLib import parameters as p
 from MADRegistrationLib.panel import Panel
@@ -16,6 +16,7 @@ from MADRegistrationLib.stages import STAGES
 def test_why_the_button_is_disabled_stands_below_it(panel, view, volumes, addVolume, scene):
     fixed, moving, _ = volumes
     labels = addVolume(np.zeros((4, 5, 6), np.int16), nodeClass="vtkMRMLLabelMapVolumeNode", name="Labels")
+    resampled = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
     expected = [
         (None, False, "no scene"),
         (makeParameters(), False, "Choose a fixed and a moving volume."),
@@ -24,6 +25,17 @@ def test_why_the_button_is_disabled_stands_below_it(panel, view, volumes, addVol
         (makeParameters(fixedVolume=labels, movingVolume=moving), False, "label map"),
         (makeParameters(fixedVolume=fixed, movingVolume=labels), False, "label map"),
         (makeParameters(fixedVolume=fixed, movingVolume=moving, resampledVolume=fixed), False, "overwritten"),
+        (
+            makeParameters(
+                fixedVolume=fixed,
+                movingVolume=moving,
+                resampledVolume=resampled,
+                hasFillValue=True,
+                fillValue=-40000.0,
+            ),
+            False,
+            "cannot hold the fill value -40000",
+        ),
         (makeParameters(fixedVolume=fixed, movingVolume=moving), True, ""),
     ]
     for parameters, isEnabled, reason in expected:
@@ -334,6 +346,29 @@ def test_the_choices_are_the_backends():
                 parameters = makeParameters(transformType=kind, initialization=start, measure=measure)
                 settings.Settings(**p.settingsOf(parameters)).check()
                 assert kind.label() and start.label() and measure.label()
+
+
+def test_the_choices_of_resampling_are_the_backends():
+    for interpolation, kind in zip(p.Interpolation, p.VoxelType, strict=False):
+        assert interpolation.label() and kind.label()
+    assert tuple(one.value for one in p.Interpolation) == madreg.settings.INTERPOLATION.values
+    assert tuple(one.value for one in p.VoxelType) == madreg.settings.VOXEL_TYPE.values
+    parameters = makeParameters(fillValue=-5.0)
+    assert p.resamplingOf(parameters) == madreg.settings.Resampling()
+    parameters.hasFillValue = True
+    assert p.resamplingOf(parameters) == madreg.settings.Resampling(fill=-5.0)
+
+
+def test_the_resampled_volume_is_made_as_the_panel_says(panel, volumes, scene):
+    resampled = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
+    values = {"hasFillValue": True, "fillValue": -7.0, "voxelType": p.VoxelType.FLOAT32}
+    panel.setParameters(
+        makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], resampledVolume=resampled, **values)
+    )
+    panel.registering.onButton()
+    run(panel)
+    found = slicer.util.arrayFromVolume(resampled)
+    assert found.dtype == np.float32 and (found == -7).any()
 
 
 def test_every_stage_of_the_pipeline_has_words():

@@ -11,6 +11,7 @@ import slicer
 
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, about, apply
+from madreg.settings import Resampling
 from MADRegistrationLib import channel as channelModule
 from MADRegistrationLib import errormap, saved, volumes
 from MADRegistrationLib.client import WorkerClient
@@ -67,7 +68,8 @@ def run(registration, until=lambda r: False, seconds=120):
 
 
 def register(client, pair, seed=QUICK, measure="default", **options):
-    inputs = {key: options.pop(key) for key in ("fixedMask", "movingMask", "transform", "resampled") if key in options}
+    names = ("fixedMask", "movingMask", "transform", "resampled", "resampling")
+    inputs = {key: options.pop(key) for key in names if key in options}
     registration = SceneRegistration(client, Inputs(*pair, **inputs), {"seed": seed, "measure": measure}, **options)
     registration.start()
     return registration
@@ -278,6 +280,15 @@ def test_resampled_volume_and_revert(client, pair, scene, addTransform):
     assert output.GetImageData() is None and output.GetTransformNodeID() is None
     assert moving.GetTransformNodeID() is None and scene.GetNumberOfNodes() == nodes
     assert registration.state == "reverted" and not registration.canRevert
+
+
+def test_the_resampled_volume_is_made_as_it_is_wished(client, pair, scene):
+    output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
+    wished = Resampling("nearest", fill=-300.5, voxel_type="float64")
+    run(registration := register(client, pair, resampled=output, resampling=wished))
+    assert registration.state == "done", registration.message
+    found = slicer.util.arrayFromVolume(output)
+    assert found.dtype == np.float64 and found[0, 0, 12] == -300.5
 
 
 def test_the_error_map_reaches_the_scene_and_goes_with_revert(client, pair, scene, addTransform):

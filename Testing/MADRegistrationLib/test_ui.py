@@ -89,7 +89,8 @@ def test_bound_controls_fit_their_parameter():
     kinds = {
         "QCheckBox": "bool",
         "QSpinBox": "int",
-        "QComboBox": "(TransformType|Initialization|Measure)",
+        "QDoubleSpinBox": "float",
+        "QComboBox": "(TransformType|Initialization|Measure|Interpolation|VoxelType)",
         "qMRMLNodeComboBox": "vtkMRML",
     }
     known, bound = parameters(), []

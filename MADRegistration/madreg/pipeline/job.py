@@ -11,12 +11,12 @@ import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InputError
-from ..settings import Settings
+from ..settings import Resampling, Settings
 from .job_report import error_map_of, report_of, segmentation_of
 from .outputs import Findings, Outputs, content, short_name
 
@@ -63,6 +63,7 @@ class Job:
     Attributes:
         keep_failed: whether to write the transform and the resampled image also if the verdict is ``failed``.
         segmentation: label map on the grid of the fixed image, for whose structures the error is estimated.
+        resampling: how the resampled image is made.
     """
 
     fixed: Scan
@@ -71,10 +72,12 @@ class Job:
     outputs: Outputs = field(default_factory=Outputs)
     keep_failed: bool = False
     segmentation: str | Path | None = None
+    resampling: Resampling = field(default_factory=Resampling)
 
     def check(self) -> None:
         """Raise InputError for what can be refused before anything is read."""
         self.settings.check()
+        self.resampling.check()
         self.fixed.check()
         self.moving.check()
         if self.segmentation is not None:
@@ -143,13 +146,15 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     # weights that are missing or damaged are found before the work
     _, card = weights.load(job.settings.weights, device.choose(job.settings.device))
     fixed, moving = (read.result() for read in reads)
+    _check_resampling(job, moving)
     segmentation = segmentation_of(job, fixed)
     volumes = fixed.volume(), moving.volume()
     result = registration.register(*volumes, job.settings, progress)
 
     errors = error_map_of(job, volumes[0], result.quality)
-    report = report_of(job, fixed, moving, result.report(), card, errors, segmentation)
     wanted = job.outputs.named()
+    found = result.report() | ({"resampling": asdict(job.resampling)} if "resampled" in wanted else {})
+    report = report_of(job, fixed, moving, found, card, errors, segmentation)
     withheld = [] if result.verdict != "failed" or job.keep_failed else ["transform", "resampled"]
     withheld += ["error_map"] if errors is None else []
     title = f"{short_name(moving.name)} registered to {short_name(fixed.name)}"
@@ -164,7 +169,9 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
         report,
     )
     contents = {
-        path: _content(name, fixed, moving, result, findings) for name, path in wanted.items() if name not in withheld
+        path: _content(job, name, fixed, moving, result, findings)
+        for name, path in wanted.items()
+        if name not in withheld
     }
     write_all(contents, job.outputs.durable)
     missing = [path for name, path in wanted.items() if name in withheld]
@@ -181,14 +188,27 @@ def read_scans(*scans: Scan) -> Iterator[list[Future[Loaded]]]:
         pool.shutdown(wait=False, cancel_futures=False)
 
 
-def _content(name: str, fixed: Loaded, moving: Loaded, result: Result, findings: Findings) -> Content:
+def _check_resampling(job: Job, moving: Loaded) -> None:
+    """Raise InputError if the moving image cannot be resampled as it is wished."""
+    if job.outputs.resampled is not None:
+        import SimpleITK as sitk
+
+        from ..io.resampling import check_fill
+
+        resampling, voxels = job.resampling, sitk.GetArrayViewFromImage(moving.image)
+        check_fill(resampling.fill, resampling.voxel_type, voxels.dtype)
+
+
+def _content(job: Job, name: str, fixed: Loaded, moving: Loaded, result: Result, findings: Findings) -> Content:
     """What goes into an output."""
     from ..io import writing
 
     if name == "transform":
         return writing.transform_content(result.transform)
     if name == "resampled":
-        return writing.image_content(writing.resample(moving.image, fixed.image, result.transform))
+        from ..io.resampling import resample
+
+        return writing.image_content(resample(moving.image, fixed.image, result.transform, **asdict(job.resampling)))
     return content(name, findings)
 
 
