@@ -238,7 +238,7 @@ def run_cancels(counts: outcomes.Counts, number: int, seed: int, report_progress
         pid = None
         while time.monotonic() < end and client.isStarted:
             events = client.poll()
-            pid = client._pid or pid
+            pid = client.pid or pid
             if pid is not None and (trial % 2 or any(event["event"] == "progress" for event in events)):
                 break
             time.sleep(0.02)
