@@ -30,7 +30,7 @@ FEW = settings(
 )
 MOST_MM = 0.5
 MOST_SWAPPED_MM = 0.3
-RIGHT_MM = 3.0  # which the known alignment of the real pair allows to tell
+RIGHT_MM = 3.0  # the alignment of the real pair is known to 2 to 3 mm
 ROLES = st.sampled_from([0, 1])
 
 
