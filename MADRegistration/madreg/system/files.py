@@ -22,6 +22,7 @@ from pathlib import Path
 from ..errors import InputError
 from .locks import locked, try_lock
 from .signals import deferred_signals
+from .stderr import suppressed
 
 PREFIX = ".madreg-"
 JOURNAL = "journal.json"
@@ -93,10 +94,12 @@ def write_all(contents: Mapping[Path, Content], durable: bool = True) -> None:
                     stages[real.parent] = stack.enter_context(_stage(real.parent))
                 stage = stages[real.parent]
                 move = _Move(real, stage / f"{number}{_ending(real)}", stage / f"{number}.former")
-                content.write(move.draft)
+                with suppressed():  # HDF5 prints pages about a full disk
+                    content.write(move.draft)
                 if durable:
                     _sync(move.draft)
-                content.check(move.draft)
+                with suppressed():
+                    content.check(move.draft)
             moves[target] = move
         _put_in_place(moves, stages, durable)
 
