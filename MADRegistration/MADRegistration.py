@@ -150,6 +150,9 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Make sure that there is a parameter node; choose the first two volumes if none is chosen."""
         chosen = self.ui.parameterSetSelector.currentNode()
         self.setParameterNode(MADRegistrationParameterNode(chosen) if chosen else self.logic.getParameterNode())
+        self._chooseFirstVolumes()
+
+    def _chooseFirstVolumes(self) -> None:
         parameters = self._parameterNode
         if not parameters.fixedVolume and not parameters.movingVolume:
             nodes = [
@@ -192,6 +195,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The user chooses, or makes, another set of parameters in the scene."""
         if node is not None and self._parameterNode is not None and node is not self._parameterNode.parameterNode:
             self.setParameterNode(MADRegistrationParameterNode(node))
+            self._chooseFirstVolumes()
 
 
 class MADRegistrationLogic(ScriptedLoadableModuleLogic):
