@@ -150,6 +150,7 @@ def test_what_slicer_imports_when_it_starts_is_light():
         "slicer",
         "vtk",
         "MADRegistrationLib.contextmenu",
+        "MADRegistrationLib.firstvolumes",
         "MADRegistrationLib.parameters",
         "MADRegistrationLib.sampledata",
     }

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from ..quality.error_map import ErrorMap
     from ..system.files import Content
     from .result import Result
+
+
+REGISTERING = 0.95
+"""Share of the progress of a job that is its registration; the rest is for the error map and the files."""
 
 
 class Scan(Protocol):
@@ -149,8 +153,9 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     _check_resampling(job, moving)
     segmentation = segmentation_of(job, fixed)
     volumes = fixed.volume(), moving.volume()
-    result = registration.register(*volumes, job.settings, progress)
-
+    writing = _Writing(job, progress)
+    result = registration.register(*volumes, job.settings, writing.registering)
+    writing.start(result)
     errors = error_map_of(job, volumes[0], result.quality)
     wanted = job.outputs.named()
     found = result.report() | ({"resampling": asdict(job.resampling)} if "resampled" in wanted else {})
@@ -168,12 +173,12 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
         errors,
         report,
     )
-    contents = {
-        path: _content(job, name, fixed, moving, result, findings)
-        for name, path in wanted.items()
-        if name not in withheld
-    }
+    contents = {}
+    for name, path in wanted.items():
+        if name not in withheld:
+            contents[path] = writing.watched(_content(job, name, fixed, moving, result, findings))
     write_all(contents, job.outputs.durable)
+    writing.end()
     missing = [path for name, path in wanted.items() if name in withheld]
     return JobResult(result, fixed, moving, report, errors, list(contents), missing)
 
@@ -186,6 +191,52 @@ def read_scans(*scans: Scan) -> Iterator[list[Future[Loaded]]]:
         yield [pool.submit(scan.load) for scan in scans]
     finally:
         pool.shutdown(wait=False, cancel_futures=False)
+
+
+class _Writing:
+    """Progress of a job: of the registration, then of the error map and the files.
+
+    Attributes:
+        registering: the callback of the registration; None if nobody wants to know.
+    """
+
+    def __init__(self, job: Job, progress: Callable[[Progress], None] | None) -> None:
+        self._progress = progress
+        self._steps = 1 + 2 * len(job.outputs.named())  # the error map; each file is made and written
+        self._done = 0
+        self.registering = None if progress is None else self._registering
+
+    def _registering(self, progress: Progress) -> None:
+        assert self._progress is not None
+        self._progress(replace(progress, fraction=REGISTERING * progress.fraction))
+
+    def start(self, result: Result) -> None:
+        """The registration is over."""
+        self._result = result
+        self._report()
+
+    def _report(self) -> None:
+        if self._progress is not None:
+            from ..progress import Progress
+
+            fraction = REGISTERING + (1 - REGISTERING) * min(self._done / self._steps, 1.0)
+            self._progress(Progress("writing", fraction, self._result.transform, self._result.error_after_mm))
+        self._done += 1
+
+    def end(self) -> None:
+        """All is written."""
+        self._done = self._steps
+        self._report()
+
+    def watched(self, content: Content) -> Content:
+        """A content that has been made, and says so when it is written."""
+        self._report()
+
+        def write(path: Path) -> None:
+            self._report()
+            content.write(path)
+
+        return replace(content, write=write)
 
 
 def _check_resampling(job: Job, moving: Loaded) -> None:
