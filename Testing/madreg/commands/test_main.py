@@ -444,7 +444,7 @@ def test_the_resampled_image_is_made_as_it_is_wished(scans, fake_register):
 
 
 def test_progress_goes_on_while_files_are_written(scans, fake_register, monkeypatch):
-    from madreg.pipeline.job import Job, Outputs, ScanFile, run_job
+    from madreg import Job, Outputs, ScanFile, run_job
 
     heard, out = [], scans / "out"
     writes = writing._put_image
