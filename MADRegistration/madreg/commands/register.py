@@ -124,6 +124,7 @@ def _progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
             bar.update(max(100 * progress.fraction - bar.n, 0))
 
         yield show
+        bar.refresh()  # the end is drawn, however short the last step was
 
 
 def _withheld(done: JobResult) -> str:
