@@ -47,6 +47,7 @@ def test_set_up_once_until_the_requirements_change(runner, monkeypatch: pytest.M
     monkeypatch.delenv("MADREG_TORCH_INDEX", raising=False)
     monkeypatch.setattr(runner, "make_venv", lambda: None)
     monkeypatch.setattr(runner, "installed_from_indexes", lambda extras: installs.append(extras) or True)
+    monkeypatch.setattr(runner.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))  # pip --version
     runner.set_up("")
     runner.set_up("")
     assert installs == [""]
