@@ -16,7 +16,6 @@ from ..descent.refinement import (
     CANDIDATES,
     COARSE,
     FINE,
-    FINE_AS_READ,
     LEAST_OVERLAP,
     MEDIUM,
     SIZE,
@@ -116,8 +115,14 @@ def refine(pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor)
 
 
 def _fine(pair: Pair, transform: Transform) -> Refinement:
-    """The fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read."""
-    return min((FINE_AS_READ, FINE), key=lambda stage: float(stage.objective(pair).values(transform.matrix[None])[0]))
+    """The fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read.
+
+    The medium resolution tells which, so that the fine one is made once.
+    """
+    as_read, flat = (
+        float(stage.objective(pair).values(transform.matrix[None])[0]) for stage in (MEDIUM.as_read(), MEDIUM)
+    )
+    return FINE.as_read() if as_read <= flat else FINE
 
 
 def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: Monitor) -> Transform:
