@@ -80,7 +80,7 @@ class MADRegistrationParameterNode:
 
 
 class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """Connects :class:`Panel`, which decides, with the widgets: it tells it what the user does."""
+    """Connects :class:`Panel`, which decides, with the widgets: it passes on what the user does."""
 
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -311,7 +311,7 @@ class MADRegistrationTest(ScriptedLoadableModuleTest):
             test()
 
     def loadDisplacedPair(self):
-        """The bundled pair with the moving volume turned by 60 degrees and shifted by about 54 mm."""
+        """The bundled pair with the moving volume rotated by 60 degrees and shifted by about 54 mm."""
         from madreg import resources
 
         files = ("T1w.nii.gz", "EPI.nii.gz")

@@ -115,7 +115,7 @@ class SceneRegistration(SceneJob):
             outcome.keep(self.placement.transform, self.fixed, self.moving, self.report)
 
     def _inWorld(self, report: dict[str, Any]) -> dict[str, Any]:
-        """The report of the worker, which knows nothing of the scene, with positions of the scene's world."""
+        """The report of the worker, which has no access to the scene, with positions of the scene's world."""
         matrix = self._frame.inWorld(np.array(report["matrix_fixed_to_moving_lps"]))
         converted = {
             "matrix_fixed_to_moving_lps": matrix.tolist(),
@@ -226,7 +226,7 @@ def newRun() -> str:
 
 
 def _attributes(report: dict[str, Any]) -> dict[str, str]:
-    """What a saved scene tells of a registration."""
+    """What a saved scene holds of a registration."""
 
     def number(name: str, digits: int) -> str:
         return "unknown" if report.get(name) is None else f"{report[name]:.{digits}f}"

@@ -1,4 +1,4 @@
-"""Colours that tell the two volumes apart, also for those who do not see red and green: the fixed one stays grey, the
+"""Colours that distinguish the two volumes, also for those who do not see red and green: the fixed one stays grey, the
 moving one is orange, its edges are blue (of the palette of Okabe and Ito)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one exception a user is meant to read, and how to tell that memory ran out."""
+"""The exception whose message is for the user, and whether an exception means that memory ran out."""
 
 
 class InputError(ValueError):

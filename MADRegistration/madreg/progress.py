@@ -1,4 +1,4 @@
-"""What a registration tells while it runs, and how it is stopped."""
+"""Progress of a registration, its finished stages, and how it is stopped."""
 
 from __future__ import annotations
 

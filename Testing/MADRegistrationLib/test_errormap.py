@@ -106,7 +106,7 @@ def test_it_is_shown_over_both_volumes_and_the_labels_come_back(registered, writ
     assert views[0].GetLabelOpacity() == 0.8
 
 
-def test_the_legend_is_told_once_the_views_show_the_map(registered, write, views):
+def test_the_legend_is_shown_once_the_views_show_the_map(registered, write, views):
     """Slicer's legend looks at the views when it is modified, and only then."""
     fixed, moving, transform = registered
     ErrorMap(write(fixed)[0], {}).put(fixed, moving, transform)

@@ -60,7 +60,7 @@ def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
     assert layers() == before and view.shown["RevertEnabled"] is False and view.shown["Result"] == ("", "")
 
 
-def test_the_device_list_tells_what_the_worker_found(panel, view, volumes):
+def test_the_device_list_shows_what_the_worker_found(panel, view, volumes):
     parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], device="cuda:1")
     panel.setParameters(parameters)
     choices, current = view.shown["Devices"]

@@ -74,7 +74,7 @@ def register(client, fixed, moving, settings=None, **inputs):
 
 
 def test_far_apart_with_parents_on_both(client, pair, addTransform):
-    """Oblique parents above both volumes, the moving one turned by 60 degrees: it ends right, and comes back."""
+    """Oblique parents above both volumes, the moving one rotated by 60 degrees: it ends right, and comes back."""
     fixed, moving = pair
     fixed.SetAndObserveTransformNodeID(
         addTransform(about(np.array([5.0, 9, -3]), turn([3, 1, 2], 25), np.array([-30.0, 12, 8]))).GetID()
@@ -137,9 +137,9 @@ def test_left_handed_voxels_with_masks_and_a_resampled_volume(client, pair, addV
 def test_registering_again_from_where_they_are(client, pair):
     fixed, moving = pair
     assert meanErrorMm(fixed, moving, TRUTH) > 20
-    node = register(client, fixed, moving, {"init": "mass"}).placement.transform
+    node = register(client, fixed, moving, {"init": "center_of_mass"}).placement.transform
     assert meanErrorMm(fixed, moving, TRUTH) < LIMIT_MM
-    again = register(client, fixed, moving, {"init": "given", "type": "affine"}, transform=node)
+    again = register(client, fixed, moving, {"init": "none", "type": "affine"}, transform=node)
     assert moving.GetParentTransformNode() is node and node.GetParentTransformNode() is None
     assert meanErrorMm(fixed, moving, TRUTH) < LIMIT_MM and again.report["moved_mm"] < LIMIT_MM
     again.revert()

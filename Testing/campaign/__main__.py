@@ -58,13 +58,13 @@ def run(numbers: dict[str, int], seed: int):
         folder = Path(name)
         place = None
         steps = {
-            "lines": lambda n, each: workers.run_lines(counts, n, seed, folder, each),
-            "runs": lambda n, each: workers.run_many(counts, n, folder, each),
-            "cancels": lambda n, each: workers.run_cancels(counts, n, seed, each),
-            "inputs": lambda n, each: inputs.run(counts, n, seed, folder, each),
-            "writes": lambda n, each: writes.run_faults(counts, n, seed, place, each),
-            "interrupts": lambda n, each: writes.run_interrupts(counts, n, seed, place, each),
-            "processes": lambda n, each: commands.run(counts, n, seed, place, each),
+            "lines": lambda n, report_progress: workers.run_lines(counts, n, seed, folder, report_progress),
+            "runs": lambda n, report_progress: workers.run_many(counts, n, folder, report_progress),
+            "cancels": lambda n, report_progress: workers.run_cancels(counts, n, seed, report_progress),
+            "inputs": lambda n, report_progress: inputs.run(counts, n, seed, folder, report_progress),
+            "writes": lambda n, report_progress: writes.run_faults(counts, n, seed, place, report_progress),
+            "interrupts": lambda n, report_progress: writes.run_interrupts(counts, n, seed, place, report_progress),
+            "processes": lambda n, report_progress: commands.run(counts, n, seed, place, report_progress),
         }
         for step, work in steps.items():
             if not numbers[step]:
@@ -79,13 +79,13 @@ def _shower(step: str, number: int):
     """Prints how far a step has come."""
     done = 0
 
-    def each() -> None:
+    def report_progress() -> None:
         nonlocal done
         done += 1
         if sys.stderr.isatty() or done % 20 == 0:
             print(f"{step} {done}/{number}", file=sys.stderr, flush=True)
 
-    return each
+    return report_progress
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from . import children, outcomes
 from .writes import Place, interrupted, state
 
 
-def run(counts: outcomes.Counts, number: int, seed: int, place: Place, each: Callable[[], None]) -> None:
+def run(counts: outcomes.Counts, number: int, seed: int, place: Place, report_progress: Callable[[], None]) -> None:
     """Interrupt so many processes of ``madreg`` at a random time."""
     longest = 6.0
     for trial in range(number):
@@ -48,4 +48,4 @@ def run(counts: outcomes.Counts, number: int, seed: int, place: Place, each: Cal
             outcome,
             f"seed {seed} trial {trial}, {ending.brief()}",
         )
-        each()
+        report_progress()

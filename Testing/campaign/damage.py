@@ -31,7 +31,7 @@ NIFTI_FIELDS = (
 
 @dataclass(frozen=True)
 class Damage:
-    """A damaged file, what was done to it, and whether a careful reader can tell."""
+    """A damaged file, what was done to it, and whether a careful reader can detect it."""
 
     data: bytes
     kind: str

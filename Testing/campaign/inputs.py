@@ -19,10 +19,10 @@ from . import children, outcomes, scans
 from .damage import Damage, damage
 
 LIMIT_SECONDS = 60.0
-NOTICE = "the user is told something"
+NOTICE = "there is a notice"
 
 
-class ReadingEnds(Exception):
+class ReadingFinishedError(Exception):
     """Both scans were read; the registration would begin."""
 
 
@@ -34,7 +34,7 @@ def read_only(folder: Path, scan: Path, role: int) -> Callable[[], int]:
         digest = hashlib.sha256(volume.data.numpy().tobytes() + volume.mask.numpy().tobytes())
         digest.update(np.round(volume.grid.matrix, 3).tobytes())
         print(digest.hexdigest())
-        raise ReadingEnds
+        raise ReadingFinishedError
 
     real = reading.read_scan
 
@@ -50,14 +50,14 @@ def read_only(folder: Path, scan: Path, role: int) -> Callable[[], int]:
         paths[role] = scan
         try:
             return cli.main(["register", *map(str, paths), "--transform", str(folder / "out.tfm"), "--device", "cpu"])
-        except ReadingEnds:
+        except ReadingFinishedError:
             sys.stdout.flush()
             return 0
 
     return work
 
 
-def run(counts: outcomes.Counts, number: int, seed: int, folder: Path, each: Callable[[], None]) -> None:
+def run(counts: outcomes.Counts, number: int, seed: int, folder: Path, report_progress: Callable[[], None]) -> None:
     """Try so many damaged scans."""
     weights.load()  # once for all children
     intact = scans.write(folder)
@@ -77,7 +77,7 @@ def run(counts: outcomes.Counts, number: int, seed: int, folder: Path, each: Cal
         counts.add(f"{name}: {done.kind}", outcome, f"seed {seed} trial {trial}, {ending.brief()}")
         if outcome not in outcomes.BAD:
             shutil.rmtree(folder / f"trial{trial}")
-        each()
+        report_progress()
 
 
 def _damaged(path: Path, name: str, folder: Path, rng: np.random.Generator) -> tuple[Path, Damage]:
@@ -106,7 +106,7 @@ def _outcome(ending: children.Ending, done: Damage, digest: str) -> str:
     if ending.out.strip() == digest:
         return outcomes.INTACT
     if NOTICE in ending.out:
-        return outcomes.TOLD
+        return outcomes.NOTICED
     if not done.detectable:
         return outcomes.UNDETECTABLE
     return outcomes.TAKEN

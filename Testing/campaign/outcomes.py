@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 REFUSED = "refused in one sentence"
 INTACT = "read, and what was read is intact"
-TOLD = "read otherwise, with a notice"
+NOTICED = "read otherwise, with a notice"
 UNDETECTABLE = "read; the format has no checksum for what was changed"
 WRITTEN = "all files new and complete"
 UNCHANGED = "refused in one sentence, all former files as they were"
@@ -25,10 +25,10 @@ SIGNAL = "SIGNAL"
 HANG = "HANG"
 LOST = "FILES LOST OR MIXED"
 LEFT_OVER = "DRAFTS LEFT"
-SILENT = "FALSE SUCCESS"
+FALSE_SUCCESS = "FALSE SUCCESS"
 STRANGE = "OTHER STATUS OR TEXT"
 
-BAD = (TAKEN, TRACEBACK, SIGNAL, HANG, LOST, LEFT_OVER, SILENT, STRANGE)
+BAD = (TAKEN, TRACEBACK, SIGNAL, HANG, LOST, LEFT_OVER, FALSE_SUCCESS, STRANGE)
 
 
 @dataclass

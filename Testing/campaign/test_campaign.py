@@ -17,7 +17,7 @@ TESTING = Path(__file__).resolve().parents[1]
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc")
 @pytest.mark.skipif("MADREG_CAMPAIGN" not in os.environ, reason="minutes: set MADREG_CAMPAIGN to small or large")
-def test_no_fault_is_taken_in_silence(tmp_path):
+def test_no_fault_is_taken_unnoticed(tmp_path):
     command = [sys.executable, "-m", "campaign", "--json", str(tmp_path / "counts.json")]
     if os.environ.get("MADREG_CAMPAIGN") == "large":
         command.append("--large")

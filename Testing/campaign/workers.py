@@ -123,7 +123,9 @@ def commands(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
-def run_lines(counts: outcomes.Counts, number: int, seed: int, folder: Path, each: Callable[[], None]) -> None:
+def run_lines(
+    counts: outcomes.Counts, number: int, seed: int, folder: Path, report_progress: Callable[[], None]
+) -> None:
     """Send so many lines that cannot be understood, each followed by a comparison, and then end."""
     place = folder / "lines"
     place.mkdir()
@@ -145,7 +147,7 @@ def run_lines(counts: outcomes.Counts, number: int, seed: int, folder: Path, eac
             expected = 1 if line.strip() else 0
             outcome = outcomes.ANSWERED if errors == expected else outcomes.STRANGE
         counts.add("worker: bad line", outcome, f"seed {seed} trial {trial}, {errors} errors: {line[:80]!r}")
-        each()
+        report_progress()
         if event is None:
             one.process.kill()
             return
@@ -179,7 +181,7 @@ def _bad_line(trial: int, rng: np.random.Generator, register: dict[str, Any]) ->
     return json.dumps(command).encode()
 
 
-def run_many(counts: outcomes.Counts, number: int, folder: Path, each: Callable[[], None]) -> None:
+def run_many(counts: outcomes.Counts, number: int, folder: Path, report_progress: Callable[[], None]) -> None:
     """So many registrations in one worker: the same result each time, and memory that does not grow."""
     place = folder / "many"
     place.mkdir()
@@ -196,7 +198,7 @@ def run_many(counts: outcomes.Counts, number: int, folder: Path, each: Callable[
         found.add(json.dumps(event["report"]["matrix_fixed_to_moving_lps"]))
         memory.append(one.memory())
         counts.add("worker: registrations in one process", outcomes.DONE)
-        each()
+        report_progress()
     settled = memory[min(len(memory) - 1, 9)]
     if len(found) > 1 or memory[-1] > GROWTH * settled:
         text = f"{len(found)} results, pages {settled} to {memory[-1]}"
@@ -204,7 +206,7 @@ def run_many(counts: outcomes.Counts, number: int, folder: Path, each: Callable[
     one.end()
 
 
-def run_cancels(counts: outcomes.Counts, number: int, seed: int, each: Callable[[], None]) -> None:
+def run_cancels(counts: outcomes.Counts, number: int, seed: int, report_progress: Callable[[], None]) -> None:
     """Cancel so many registrations at a random time, as the panel does: everything is gone at once."""
     from MADRegistrationLib.client import WorkerClient
     from MADRegistrationLib.process import SubprocessProcess
@@ -234,7 +236,7 @@ def run_cancels(counts: outcomes.Counts, number: int, seed: int, each: Callable[
         gone = not folder.exists() and _is_gone(pid)
         outcome = outcomes.CANCELLED if gone and waited < 5 else outcomes.LEFT_OVER
         counts.add("worker: cancelled", outcome, f"seed {seed} trial {trial}, {waited:.2f} s")
-        each()
+        report_progress()
 
 
 def _is_gone(pid: int | None) -> bool:

@@ -124,7 +124,9 @@ def fail_at(number: int, error: int | None) -> None:
         setattr(os, name, wrapped(getattr(os, name)))
 
 
-def run_faults(counts: outcomes.Counts, number: int, seed: int, place: Place, each: Callable[[], None]) -> None:
+def run_faults(
+    counts: outcomes.Counts, number: int, seed: int, place: Place, report_progress: Callable[[], None]
+) -> None:
     """Have so many commands fail at a random point of their writing."""
     for trial in range(number):
         rng = np.random.default_rng([seed, 1, trial])
@@ -149,18 +151,20 @@ def run_faults(counts: outcomes.Counts, number: int, seed: int, place: Place, ea
             ok = ending.status in (0, 3)
             outcome = _by_state(
                 state(out, names, before),
-                outcomes.SILENT if ok else outcomes.UNCHANGED,
+                outcomes.FALSE_SUCCESS if ok else outcomes.UNCHANGED,
                 outcomes.WRITTEN if ok else outcomes.STRANGE,
             )
         counts.add(f"writing: {kind}", outcome, f"seed {seed} trial {trial}, {names}, {ending.brief()}")
-        each()
+        report_progress()
 
 
 def _by_state(found: str, old: str, new: str) -> str:
     return {"old": old, "new": new, "mixed": outcomes.LOST, "left over": outcomes.LEFT_OVER}[found]
 
 
-def run_interrupts(counts: outcomes.Counts, number: int, seed: int, place: Place, each: Callable[[], None]) -> None:
+def run_interrupts(
+    counts: outcomes.Counts, number: int, seed: int, place: Place, report_progress: Callable[[], None]
+) -> None:
     """Interrupt so many commands at a random time."""
     rng = np.random.default_rng([seed, 2])
     _, _, command = place.prepare(rng)
@@ -185,7 +189,7 @@ def run_interrupts(counts: outcomes.Counts, number: int, seed: int, place: Place
             interrupted(ending, state(out, names, before)),
             f"seed {seed} trial {trial}, {ending.brief()}",
         )
-        each()
+        report_progress()
 
 
 def interrupted(ending: children.Ending, found: str) -> str:
@@ -195,5 +199,5 @@ def interrupted(ending: children.Ending, found: str) -> str:
     if ending.status == 130:
         return _by_state(found, outcomes.STOPPED, outcomes.STOPPED) if STOPPED in ending.err else outcomes.STRANGE
     if ending.status in (0, 3):
-        return _by_state(found, outcomes.SILENT, outcomes.WRITTEN)
+        return _by_state(found, outcomes.FALSE_SUCCESS, outcomes.WRITTEN)
     return outcomes.STRANGE

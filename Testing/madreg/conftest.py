@@ -66,7 +66,7 @@ class Head:
         self.strengths = rng.uniform(0.2, 0.4, lumps) * np.where(np.arange(lumps) % 2, 1, -1)
 
     def tissue(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Share of head, share of skull, and what tells tissues apart, at points (..., 3)."""
+        """Share of head, share of skull, and what distinguishes tissues, at points (..., 3)."""
         radius = np.linalg.norm(points / [58, 72, 64], axis=-1)
         jaw = np.linalg.norm((points - [6, -48, -44]) / [26, 34, 30], axis=-1)
         head = 1 / (1 + np.exp(np.clip((np.minimum(radius, jaw) - 1) * 22, -50, 50)))

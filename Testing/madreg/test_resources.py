@@ -23,7 +23,7 @@ BUNDLED = ROOT / "MADRegistration" / "madreg" / "resources"
 
 
 def test_missing_file_is_named() -> None:
-    with pytest.raises(InputError, match="Demo/nothing.nii.gz is missing"):
+    with pytest.raises(InputError, match=r"Demo/nothing\.nii\.gz is missing"):
         resources.path("Demo", "nothing.nii.gz")
 
 

@@ -39,7 +39,7 @@ def test_the_former_names_are_understood():
     assert parser.parse_args([]).init == INITIALIZATION.default
 
 
-@pytest.mark.parametrize("values", [{}, {"type": "affine", "seed": 7, "device": "cuda:1", "init": "given"}])
+@pytest.mark.parametrize("values", [{}, {"type": "affine", "seed": 7, "device": "cuda:1", "init": "none"}])
 def test_settings_come_from_a_mapping(values):
     assert Settings.from_mapping(values) == Settings(**values)
 

@@ -32,7 +32,7 @@ LEAST_PAIRS = 8
 """Below this number nothing is called an outlier."""
 FAR = 5.0
 """Outliers are so many robust standard deviations away from the median."""
-SMALLEST_SPREAD = {"error_after_mm": 0.1, "overlap": 0.02, "volume_scale": 0.005}
+SMALLEST_DEVIATION = {"error_after_mm": 0.1, "overlap": 0.02, "volume_scale": 0.005}
 """Robust standard deviations are taken to be at least this."""
 SCRIPT = """
 const body = document.querySelector("tbody");
@@ -89,10 +89,10 @@ def outliers(entries: Sequence[Entry]) -> dict[str, str]:
             if len(values) < LEAST_PAIRS:
                 continue
             median = statistics.median(values.values())
-            spread = 1.4826 * statistics.median(abs(value - median) for value in values.values())
+            deviation = 1.4826 * statistics.median(abs(value - median) for value in values.values())
             for one, value in values.items():
                 away = value - median if key == "error_after_mm" else abs(value - median)  # a small error is fine
-                if away > FAR * max(spread, SMALLEST_SPREAD[key]):
+                if away > FAR * max(deviation, SMALLEST_DEVIATION[key]):
                     shown, usual = page.cell(key, float(value)), page.cell(key, float(median))
                     reasons.setdefault(one, []).append(f"{name} {shown}, median {usual}")
     return {one: "; ".join(texts) for one, texts in reasons.items()}

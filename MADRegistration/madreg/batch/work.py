@@ -123,11 +123,11 @@ def _registered(pair: Pair, root: Path, out: Path, threads: int | None, device: 
     """
     from ..pipeline.job import run_job
     from ..system.files import write_all
-    from ..system.stderr import allow_silencing
+    from ..system.stderr import allow_suppression
 
     for folder in {(out / name).parent for name in pair.files.values()}:
         _make(folder)
-    with allow_silencing(), threads_used(threads):
+    with allow_suppression(), threads_used(threads):
         job = pair.job(root, out, device)
         job.check()
         for name in pair.files.values():  # of other values of the row

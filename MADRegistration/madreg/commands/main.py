@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import InputError, is_memory_error
-from ..system.stderr import allow_silencing
+from ..system.stderr import allow_suppression
 from .messages import STOPPED, printable
 
 COMMANDS = {
@@ -67,7 +67,7 @@ class _Interrupts:
     @contextmanager
     def handled(self, restore: bool) -> Iterator[None]:
         """Handle them while the block runs; afterwards restore what was before, or ignore them."""
-        if threading.current_thread() is not threading.main_thread():  # which has no say
+        if threading.current_thread() is not threading.main_thread():  # signals reach the main thread only
             yield
             return
         before = {}
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None, restore: bool = True) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     interrupts = _Interrupts()
     try:
-        with interrupts.handled(restore), allow_silencing():
+        with interrupts.handled(restore), allow_suppression():
             args = _parser(next((word for word in arguments if not word.startswith("-")), None)).parse_args(arguments)
             status = args.run(args)
             sys.stdout.flush()

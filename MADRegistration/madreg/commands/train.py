@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, metavar="VOXELS", help="edge of a crop (36; 24 for patches)")
     parser.add_argument("--distance", type=float, default=45.0, metavar="MM", help="largest translation (45)")
     parser.add_argument("--rotation", type=float, default=30.0, metavar="DEGREES", help="largest rotation (30)")
-    parser.add_argument("--steps", type=int, default=20_000, metavar="N", help="steps of the optimiser (20000)")
+    parser.add_argument("--steps", type=int, default=20_000, metavar="N", help="steps of the optimizer (20000)")
     parser.add_argument("--minutes", type=float, default=0.0, metavar="MIN", help="end the training after this time")
     parser.add_argument("--batch", type=int, default=4, metavar="N", help="pairs a step (4)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw pairs (1)")

@@ -206,7 +206,7 @@ def answer(command: dict[str, Any], say: Say) -> None:
 # --- the process ----------------------------------------------------------------------------------------------------
 
 
-class BadCommand(Exception):
+class CommandError(Exception):
     """A line that cannot be understood; ``job`` is the one that it names, or None."""
 
     def __init__(self, what: str, job: Any = None) -> None:
@@ -218,21 +218,21 @@ def parse(line: bytes) -> dict[str, Any]:
     """The command of a line.
 
     Raises:
-        BadCommand: if it is none.
+        CommandError: if it is none.
     """
     try:
         command = json.loads(line)
     except (ValueError, RecursionError, MemoryError) as error:
-        raise BadCommand("is not JSON") from error
+        raise CommandError("is not JSON") from error
     if not isinstance(command, dict):
-        raise BadCommand("is not an object")
+        raise CommandError("is not an object")
     job = command.get("job")
     job = job if isinstance(job, (int, str)) and not isinstance(job, bool) else None
     known = ("register", "compare", "quit")
     if command.get("command") not in known:
-        raise BadCommand(f"is none of {', '.join(known)}", job)
+        raise CommandError(f"is none of {', '.join(known)}", job)
     if job is None and command["command"] != "quit":
-        raise BadCommand("has no job number")
+        raise CommandError("has no job number")
     return command
 
 
@@ -262,7 +262,7 @@ def listen(stream: BinaryIO, commands: queue.Queue, say: Say, folder: str | None
             if line.strip():
                 try:
                     commands.put(parse(line))
-                except BadCommand as error:
+                except CommandError as error:
                     say("error", job=error.job, kind="input", message=str(error))
     finally:
         if folder:
@@ -278,7 +278,7 @@ def beat(busy: threading.Event, say: Say) -> None:
 
 
 def main(folder: str | None = None) -> NoReturn:
-    """Serve until told to quit, or until stdin ends.
+    """Serve until the command ``quit``, or until stdin ends.
 
     Args:
         folder: temporary files to remove when stdin ends, because the parent may have crashed and cannot.

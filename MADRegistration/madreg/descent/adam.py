@@ -15,7 +15,7 @@ from .parameters import LinearTransform
 class Adam:
     """Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1.
 
-    torch has it too, but loads its compiler when its first optimiser is made: a second of every registration.
+    torch has it too, but loads its compiler when its first optimizer is made: a second of every registration.
     """
 
     def __init__(self, parameters: torch.Tensor, betas: tuple[float, float] = (0.9, 0.999)) -> None:
@@ -46,19 +46,19 @@ def adam(
     """Descend with Adam; the step length falls geometrically from ``first_step`` to ``last_step`` mm.
 
     Adam moves every parameter by about the step length whatever the scale of the measure, and parameters are in mm
-    (see :class:`LinearTransform`), so the step lengths say how far the optimiser can get and how fine it ends.
+    (see :class:`LinearTransform`), so the step lengths say how far the optimizer can get and how fine it ends.
 
     Args:
-        measure: distance to minimise; each transform of the batch descends on its own.
+        measure: distance to minimize; each transform of the batch descends on its own.
         progress: called with the share done and the current matrices (B, 4, 4); may raise to stop.
 
     Returns:
         (B, 4, 4) matrices and (B,) values at the end.
     """
-    optimiser = Adam(transform.parameters, betas=(0.8, 0.95))
+    optimizer = Adam(transform.parameters, betas=(0.8, 0.95))
     decay = (last_step / first_step) ** (1 / max(steps - 1, 1))
     for step in range(steps):
-        optimiser.step(value_and_gradient(measure, transform)[1], first_step * decay**step)
+        optimizer.step(value_and_gradient(measure, transform)[1], first_step * decay**step)
         if progress:
             progress((step + 1) / steps, transform.numpy())
     return transform.numpy(), evaluate(measure, transform.numpy())

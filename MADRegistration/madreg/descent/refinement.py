@@ -112,7 +112,7 @@ FINE = Refinement("fine", Joint, 2.0, 100_000, Schedule(bfgs, 25, 0.5, 0.02))
 
 
 def best_first(pair: Pair, transforms: list[Transform], refinement: Refinement = MEDIUM) -> list[Transform]:
-    """Transforms in the order of what refines them last: it tells right from wrong where NMI does not.
+    """Transforms in the order of what refines them last: it separates right from wrong where NMI does not.
 
     Those at which the scans hardly overlap come last: the few samples that are left agree on anything.
     """

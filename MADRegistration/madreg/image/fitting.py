@@ -42,14 +42,14 @@ def restricted(matrix: np.ndarray, points: np.ndarray, kind: str) -> np.ndarray:
 
 
 def robust_fit(
-    points: np.ndarray, targets: np.ndarray, spread: np.ndarray, kind: str = "rigid", rounds: int = 15
+    points: np.ndarray, targets: np.ndarray, deviation: np.ndarray, kind: str = "rigid", rounds: int = 15
 ) -> np.ndarray:
     """:func:`fit` that loses interest in what does not agree (Geman-McClure weights about the median residual).
 
     Args:
-        spread: (n,) mm, how uncertain each target is.
+        deviation: (n,) mm, how uncertain each target is.
     """
-    trust = 1 / spread**2
+    trust = 1 / deviation**2
     matrix = fit(points, targets, trust, "rigid")
     for _ in range(rounds):
         residual = np.linalg.norm(apply(matrix, points) - targets, axis=1)

@@ -9,7 +9,7 @@ from .morphology import dilate, erode
 
 BACKGROUND = 0.1  # normalised intensity up to which a voxel is background
 CLOSING_MM = 5.0
-MARGIN_MM = 10.0  # around tissue; what lies further off tells nothing
+MARGIN_MM = 10.0  # around tissue; beyond is background
 
 
 def threshold(data: torch.Tensor, spacing: np.ndarray) -> torch.Tensor:

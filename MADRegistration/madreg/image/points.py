@@ -30,7 +30,7 @@ def sample_points(fixed: Volume, count: int, seed: int = 0, where: torch.Tensor 
     information-based image registration").
 
     Args:
-        where: bool (k, j, i) voxels to draw from; by default the volume's content.
+        where: bool (k, j, i) voxels to draw from; by default the volume's foreground.
     """
     candidates = torch.nonzero((fixed.foreground if where is None else where).cpu().flatten())[:, 0].numpy()
     rng = np.random.default_rng(seed)

@@ -61,5 +61,5 @@ def structure_tensors(volume: Volume, spacing: float) -> tuple[torch.Tensor, Gri
 def rotate_tensors(rotations: torch.Tensor) -> torch.Tensor:
     """(B, 5, 5) matrices that act on trace-free coefficients as ``Q -> R Q R^T`` does on tensors."""
     basis = TRACE_FREE_BASIS.to(rotations)
-    turned = torch.einsum("bxy,nyz,bwz->bnxw", rotations, basis, rotations)
-    return torch.einsum("mxw,bnxw->bmn", basis, turned)
+    rotated = torch.einsum("bxy,nyz,bwz->bnxw", rotations, basis, rotations)
+    return torch.einsum("mxw,bnxw->bmn", basis, rotated)

@@ -73,7 +73,7 @@ class Volume:
 
     @cached_property
     def foreground(self) -> torch.Tensor:
-        """bool (k, j, i): where there is tissue, or tissue within 10 mm; what lies further off tells nothing.
+        """bool (k, j, i): where there is tissue, or tissue within 10 mm; beyond is background.
 
         It is looked for once a scan, at :data:`FINEST`, and taken from there to all coarser levels.  Falls back on all
         data where a threshold finds (next to) nothing.
@@ -88,13 +88,13 @@ class Volume:
 
     @cached_property
     def thickness(self) -> float:
-        """Least extent of the content along the volume's own axes, in mm."""
+        """Least extent of the foreground along the volume's own axes, in mm."""
         filled = (int(self.foreground.any(first).any(second).sum()) for first, second in ((1, 0), (2, 0), (2, 1)))
         return min(count * spacing for count, spacing in zip(filled, self.grid.spacing, strict=True))
 
     @property
     def radius_of_gyration(self) -> float:
-        """Root mean square distance of the content from its middle, in mm: 75 for a head."""
+        """Root mean square distance of the foreground from its middle, in mm: 75 for a head."""
         index = torch.nonzero(self.foreground).flip(1).cpu().double()  # MPS has no float64
         index = (index - index.mean(0)) @ torch.as_tensor(self.grid.matrix[:3, :3]).T
         return float(index.square().sum(1).mean().sqrt())

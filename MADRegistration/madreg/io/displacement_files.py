@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..image.displacement_field import DisplacementField
 from ..image.geometry import Grid
-from ..system.stderr import silenced
+from ..system.stderr import suppressed
 from .checks import Header, check_geometry
 from .itk_header import one_line, read_header
 from .nifti import is_nifti, read_voxels
@@ -75,7 +75,7 @@ def _of_itk(path: Path) -> DisplacementField:
     if not path.is_file():
         raise InputError(f"{path} does not exist: check the path of the transform.")
     try:
-        with silenced():
+        with suppressed():
             image = sitk.ReadImage(str(path))
     except RuntimeError as error:
         raise UnreadableError(f"cannot be read as a displacement field ({one_line(error)}): write it again") from error

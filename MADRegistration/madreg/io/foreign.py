@@ -80,7 +80,7 @@ def _minc_in_lps(image: sitk.Image) -> sitk.Image:
 
 
 def _itk_converts_minc() -> bool:
-    """Whether this ITK converts between LPS and MINC's RAS, which its writer tells: reader and writer agree."""
+    """Whether this ITK converts between LPS and MINC's RAS, as its writer shows: reader and writer agree."""
     start = 1234.5678
     tiny = sitk.Image([2, 2, 2], sitk.sitkUInt8)
     tiny.SetOrigin((start, 0, 0))

@@ -1,7 +1,7 @@
 """ITK's view of a header alone, and images made of voxels and a header.
 
 Geometry and pixel type are ITK's, as in Slicer; the voxels are read, and checked, by the readers of this package.
-ITK gets a temporary file with nothing but the header, so neither the name nor the rest of a file can lead it astray.
+ITK reads a temporary file with nothing but the header, so neither the name nor the rest of a file matters.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..system.stderr import silenced
+from ..system.stderr import suppressed
 from .checks import Header
 
 
@@ -27,7 +27,7 @@ def read_header(content: bytes, suffix: str) -> Header:
     Raises:
         RuntimeError: if ITK does not take it.
     """
-    with tempfile.TemporaryDirectory(prefix="madreg-") as folder, silenced():
+    with tempfile.TemporaryDirectory(prefix="madreg-") as folder, suppressed():
         path = Path(folder, "header" + suffix)
         path.write_bytes(content)
         reader = sitk.ImageFileReader()

@@ -14,7 +14,7 @@ WORKING_BYTES = 10
 
 
 def available_bytes() -> int | None:
-    """Memory in bytes that this process may still take; None where the system does not tell."""
+    """Memory in bytes that this process may still take; None where the system does not report it."""
     if sys.platform == "win32":
         return _available_on_windows()
     try:

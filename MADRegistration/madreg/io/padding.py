@@ -1,7 +1,7 @@
 """What of an image no scanner measured: voxels that a console or a resampler has filled in.
 
 Air is data: the black around a head is what gives the head an outline, so a zero background is never masked.  Two kinds
-of filling are told from it: the constant far below air that CT consoles write outside the field of view
+of filling are distinguished from it: the constant far below air that CT consoles write outside the field of view
 (:func:`threshold`), and the constant beside a scan that was resampled at an angle (:func:`resampling_padding`).  The
 first is known by its value, the second by its shape: it ends in planes, as no anatomy does.
 """
@@ -164,7 +164,8 @@ def _sagitta(points: np.ndarray, normal: np.ndarray) -> float:
 
 def _planes(points: np.ndarray) -> list[tuple[np.ndarray, float]]:
     """At most six planes (unit normal (3,), offset) that hold most of some points (n, 3)."""
-    rest, planes = points, []
+    rest = points
+    planes: list[tuple[np.ndarray, float]] = []
     while len(planes) < SIDES and len(rest) > STRAY * len(points):
         normal, offset, held = _best_plane(rest)
         if held.sum() <= STRAY * len(points):
@@ -182,8 +183,8 @@ def _best_plane(points: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     for _ in range(4):  # fitted to the neighbourhood of a seed first, then to all that lies in the plane
         weight = held / np.maximum(held.sum(1, keepdims=True), 1).astype(np.float32)
         middle = weight @ points
-        spread = (weight @ outer).reshape(-1, 3, 3) - middle[:, :, None] * middle[:, None, :]
-        normal = np.linalg.eigh(spread)[1][:, :, 0]
+        covariance = (weight @ outer).reshape(-1, 3, 3) - middle[:, :, None] * middle[:, None, :]
+        normal = np.linalg.eigh(covariance)[1][:, :, 0]
         offset = (normal * middle).sum(1)
         held = np.abs(points @ normal.T - offset).T < OFF
     best = int(held.sum(1).argmax())

@@ -17,7 +17,7 @@ class Source:
         spacing: mm along i, j, k.
         pixel_type: in SimpleITK's words, e.g. ``16-bit signed integer``.
         series: of DICOM, the SeriesInstanceUID.
-        volume: of DICOM, which volume was read, in words: number, description, and what tells it from others.
+        volume: of DICOM, which volume was read, in words: number, description, and what distinguishes it from others.
         notices: sentences for the user, e.g. which series was taken or that slices are missing.
     """
 

@@ -39,7 +39,7 @@ def read_foreign_transform(path: str | Path, fixed: Grid, moving: Grid) -> Trans
     """Read a transform of FLIRT or FreeSurfer that was made between two images.
 
     FLIRT's matrix maps ``-in`` (here the moving image) to ``-ref`` (here the fixed one).  FreeSurfer's maps its source
-    to its destination; which one is the moving image is told by the geometry that it holds, and if that fits neither,
+    to its destination; which one is the moving image follows from the geometry that it holds, and if that fits neither,
     the source is.
 
     Args:

@@ -23,7 +23,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..image.transform import Transform
 from ..system.files import Content, bytes_content, write_file
-from ..system.stderr import silenced
+from ..system.stderr import suppressed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -148,7 +148,7 @@ def read_itk_transform(path: str | Path) -> sitk.Transform:
     if not os.path.isfile(path):
         raise InputError(f"{path} does not exist: check the path of the transform.")
     try:
-        with silenced():
+        with suppressed():
             return sitk.ReadTransform(str(path))
     except RuntimeError as error:
         raise InputError(
@@ -209,7 +209,7 @@ def _put_image(image: sitk.Image, path: Path) -> None:
     if path.suffix == ".npy":
         np.save(path, sitk.GetArrayViewFromImage(image), allow_pickle=False)
         return
-    with silenced():  # ITK warns of every entry of the header that a format cannot keep
+    with suppressed():  # ITK warns of every entry of the header that a format cannot keep
         sitk.WriteImage(image, str(path), useCompression=True)
 
 
@@ -218,7 +218,7 @@ def _check_image(image: sitk.Image, path: Path) -> None:
     if path.suffix == ".npy":
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     else:
-        with silenced():
+        with suppressed():
             copy = sitk.ReadImage(str(path))
         found = sitk.GetArrayViewFromImage(copy)
     if found.shape != wanted.shape or not all(map(_same, wanted, found)):

@@ -4,7 +4,7 @@ A crop is a cube of ``size`` voxels of ``spacing`` mm about a random point of th
 from its middle, x, y, z order; ``transform`` maps a point of the fixed crop to where the same anatomy lies in the
 moving crop, so the label at a point ``p`` is ``|transform(p) - p|`` in mm.
 
-The distribution of distances is chosen on purpose: 30 % of the pairs lie near alignment (shifted 0 to 8 mm, turned 0
+The distribution of distances is chosen on purpose: 30 % of the pairs lie near alignment (shifted 0 to 8 mm, rotated 0
 to 10 degrees), 67 % are spread evenly to 50 mm and 40 degrees, 3 % have any orientation.  Away from the middle of the
 rotation that makes distances of up to 60 mm and more.
 """
@@ -205,8 +205,7 @@ class PairSampler:
 
     def image(self, scan: Scan, to_scan: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """A crop in a random appearance and its head, both (k, j, i); ``to_scan`` maps crop mm to scan LPS mm."""
-        to_index = torch.as_tensor(scan.grid.inverse @ to_scan, dtype=torch.float32)
-        image, head = sample_array(scan.channels, to_index, self.points, "zeros")
+        image, head = self._crop(scan, to_scan)
         if rng.random() < self.settings.crop:
             keep = _cut(self.points, self.settings, rng)
             image, head = image * keep, head * keep
@@ -222,8 +221,8 @@ class PairSampler:
         """
         settings = self.settings
         rng = np.random.default_rng([self.seed, index])
-        group = self.groups[rng.integers(len(self.groups))]
-        scan = group[rng.integers(len(group))]
+        group = self.groups[int(rng.integers(len(self.groups)))]
+        scan = group[int(rng.integers(len(group)))]
         pose = random_rotation(rng, 30.0 if rng.random() < settings.upright else 180.0)
         to_scan = np.eye(4)
         shape = np.exp(rng.uniform(-0.2, 0.2)) * _stretch(rng, 0.06, 0.04)
@@ -245,11 +244,15 @@ class PairSampler:
         to_scan[:3, :3] = random_rotation(rng, 30.0)
         to_scan[:3, 3] = fixed_scan.center + rng.normal(0, 15.0, 3)
         transform = random_transform(rng, self.settings)
-        crops = []
-        for scan, to in ((fixed_scan, to_scan), (moving_scan, matrix @ to_scan @ np.linalg.inv(transform))):
-            to_index = torch.as_tensor(scan.grid.inverse @ to, dtype=torch.float32)
-            crops += [*sample_array(scan.channels, to_index, self.points, "zeros")]
-        return self._packed(*crops, transform)
+        fixed, head = self._crop(fixed_scan, to_scan)
+        moving, visible = self._crop(moving_scan, matrix @ to_scan @ np.linalg.inv(transform))
+        return self._packed(fixed, head, moving, visible, transform)
+
+    def _crop(self, scan: Scan, to_scan: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """A crop of a scan and its head, both (k, j, i); ``to_scan`` maps crop mm to scan LPS mm."""
+        to_index = torch.as_tensor(scan.grid.inverse @ to_scan, dtype=torch.float32)
+        image, head = sample_array(scan.channels, to_index, self.points, "zeros")
+        return image, head
 
     def _packed(
         self,

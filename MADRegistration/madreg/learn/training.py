@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 import csv
-import io
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..network.models import DistanceNetwork, build
+from ..network.models import DistanceNetwork
 from ..network.settings import STRIDE, UNIT_MM, NetworkSettings, SiameseSettings, plain
 from ..network.siamese import SiameseNetwork
-from ..system.files import bytes_content, write_file
+from .log import TrainingLog
 from .pairs import PairSampler, PairSettings, Scan, crop_points, displacements
+from .state import TrainingState
 
-FARTHEST = 80.0  # mm; a label beyond this is as far as a crop of this size can tell
+FARTHEST = 80.0  # mm; a label beyond this is as far as a crop of this size shows
+LOGGED = 25  # steps from one row of the log to the next
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class TrainingSettings:
     """How to train.
 
     Attributes:
-        steps: optimiser steps; ``minutes``: stop earlier, with the schedule fitted to that time (0: no limit).
+        steps: optimizer steps; ``minutes``: stop earlier, with the schedule fitted to that time (0: no limit).
         batch: pairs a step.
         rate: largest learning rate.
         matching: weight of the matching loss beside the squared error (siamese only).
@@ -96,13 +97,13 @@ def matching_loss(
     low = low.clamp(min=0).minimum(size.to(low) - 2)
     part = (index - low).clamp(0, 1)
     seen = F.avg_pool3d(batch["visible"], 3, 2, 1, count_include_pad=False)[:, 0].flatten(1)
-    flat, weights = [], []
+    indices, shares = [], []
     for corner in range(8):
         bits = torch.tensor([(corner >> axis) & 1 for axis in range(3)], device=index.device)
         at = (low + bits).long()
-        flat.append((at[..., 2] * shape[1] + at[..., 1]) * shape[2] + at[..., 0])
-        weights.append(torch.where(bits.bool(), part, 1 - part).prod(-1))
-    flat, weights = torch.stack(flat, -1).flatten(1, 3), torch.stack(weights, -1).flatten(1, 3)
+        indices.append((at[..., 2] * shape[1] + at[..., 1]) * shape[2] + at[..., 0])
+        shares.append(torch.where(bits.bool(), part, 1 - part).prod(-1))
+    flat, weights = torch.stack(indices, -1).flatten(1, 3), torch.stack(shares, -1).flatten(1, 3)
     visible = seen.gather(1, flat[..., 0]) > 0.3
     counts = (batch["weight"].flatten(1) > 0) & inside.flatten(1) & visible
     chosen = posterior.gather(2, flat).clamp(min=1e-9).log()
@@ -113,7 +114,7 @@ def matching_loss(
 def losses(
     network: DistanceNetwork, batch: dict[str, torch.Tensor], points: torch.Tensor, settings: TrainingSettings
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Loss to minimise, mean squared error in mm^2, and matching loss of a batch."""
+    """Loss to minimize, mean squared error in mm^2, and matching loss of a batch."""
     pair = torch.cat([batch["fixed"], batch["moving"]], 1)
     vectors, truth = labels_of(batch, points)
     truth = truth.clamp(max=FARTHEST)
@@ -246,19 +247,13 @@ def plot(out: Path, validation: dict[str, tuple[np.ndarray, np.ndarray, np.ndarr
         figure.savefig(out / "predicted.png", dpi=110)
 
 
-def _save(path: Path, state: dict) -> None:
-    stream = io.BytesIO()
-    torch.save(state, stream)
-    write_file(path, bytes_content(stream.getvalue()))
-
-
 def train(
     scans: Sequence[Sequence[Scan]],
     out: Path,
     network: NetworkSettings | None = None,
     pairs: PairSettings | None = None,
     settings: TrainingSettings | None = None,
-    validation: dict[str, Sequence[dict[str, torch.Tensor]]] | None = None,
+    validation: Mapping[str, Sequence[dict[str, torch.Tensor]]] | None = None,
     device: str = "cpu",
     say: Callable[[str], None] | None = None,
     until: int | None = None,
@@ -278,124 +273,79 @@ def train(
         The network with averaged weights, in eval mode.
     """
     network, pairs = network or SiameseSettings(), pairs or PairSettings()
-    settings = settings or TrainingSettings()
+    settings, validation = settings or TrainingSettings(), validation or {}
     torch.manual_seed(settings.seed)
     out.mkdir(parents=True, exist_ok=True)
-    model = build(network).to(device, memory_format=torch.channels_last_3d)
-    averaged = copy.deepcopy(model)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.rate, weight_decay=1e-2, betas=(0.9, 0.98))
-    step, spent = 0, 0.0
-    checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        averaged.load_state_dict(state["averaged"])
-        optimiser.load_state_dict(state["optimiser"])
-        step, spent = state["step"], state["spent"]
-    sampler = PairSampler(scans, pairs, settings.seed)
+    state = TrainingState(out / "checkpoint.pt", network, settings.rate, device)
     points = crop_points(pairs.size, pairs.spacing).to(device)
-    names = list(validation or {})
-    columns = [
-        "step",
-        "pairs",
-        "seconds",
-        "rate",
-        "mse_mm2",
-        "matching",
-        "sampler_pairs_per_s",
-        "network_pairs_per_s",
-        *[f"mae {n}" for n in names],
-        *[f"spearman {n}" for n in names],
-    ]
-    log = out / "log.csv"
-    rows: list[dict] = []
-    if log.exists() and step:
-        with open(log, newline="") as stream:
-            rows = [r for r in csv.DictReader(stream) if int(r["step"]) <= step]
-    with open(log, "w", newline="") as stream:
-        csv.DictWriter(stream, columns).writeheader()
-        csv.DictWriter(stream, columns).writerows(rows)
+    log = TrainingLog(out / "log.csv", list(validation), state.step)
     (out / "settings.json").write_text(
         json.dumps({"network": plain(network), "pairs": asdict(pairs), "training": asdict(settings)}, indent=1)
     )
-    loader = iter(
+    batches = _batches(PairSampler(scans, pairs, settings.seed), settings, state.step)
+    while not _is_over(state, settings, until):
+        progress = _progress(state, settings)
+        batch = {key: value.to(device) for key, value in next(batches).items()}
+        started = time.perf_counter()
+        # on crops whose coarsest level is smaller than a kernel, oneDNN's bfloat16 gradients hold uninitialised memory
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=pairs.size >= 24):
+            loss, error, matching = losses(state.model, batch, points, settings)
+        state.update(loss, _rate(progress, settings), settings.average)
+        log.add(float(error), float(matching), float(batch["seconds"]), time.perf_counter() - started)
+        if state.step % LOGGED == 0 or state.step == settings.steps:
+            row: dict[str, Any] = {
+                "step": state.step,
+                "pairs": state.step * settings.batch,
+                "seconds": round(state.seconds, 1),
+                "rate": f"{_rate(progress, settings):.2e}",
+                **log.means(settings.batch),
+            }
+            if state.step % settings.validate_every == 0 or state.step == settings.steps:
+                row |= _validated(state.averaged, validation, points, settings)
+                state.save()
+            log.write(row)
+            if say:
+                left = state.seconds * (1 - progress) / max(progress, 1e-6)
+                say(" ".join(f"{key}={value}" for key, value in row.items()) + f" left={left / 60:.1f} min")
+    state.save()
+    return state.averaged.eval()
+
+
+def _batches(sampler: PairSampler, settings: TrainingSettings, start: int) -> Iterator[dict[str, torch.Tensor]]:
+    """The batches of a training from a step on."""
+    return iter(
         torch.utils.data.DataLoader(
-            _Pairs(sampler, settings, step),
+            _Pairs(sampler, settings, start),
             batch_size=None,
             num_workers=settings.workers,
             worker_init_fn=_one_thread,
             prefetch_factor=4 if settings.workers else None,
         )
     )
-    began = time.perf_counter() - spent
-    sums = np.zeros(4)
-    counted = 0
-    model.train()
 
-    def save_checkpoint(step: int) -> None:
-        state = {
-            "model": model.state_dict(),
-            "averaged": averaged.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "step": step,
-            "spent": time.perf_counter() - began,
-            "network": plain(network),
-        }
-        _save(checkpoint, state)
 
-    while step < settings.steps:
-        seconds = time.perf_counter() - began
-        if until is not None and step >= until:
-            break
-        if settings.minutes and seconds > 60 * settings.minutes:
-            break
-        progress = max(step / settings.steps, seconds / (60 * settings.minutes) if settings.minutes else 0.0)
-        batch = {key: value.to(device) for key, value in next(loader).items()}
-        started = time.perf_counter()
-        for group in optimiser.param_groups:
-            group["lr"] = _rate(progress, settings)
-        # on crops whose coarsest level is smaller than a kernel, oneDNN's bfloat16 gradients hold uninitialised memory
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=pairs.size >= 24):
-            loss, error, matching = losses(model, batch, points, settings)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        keep = min(settings.average, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for mine, theirs in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
-                if mine.is_floating_point():
-                    mine.lerp_(theirs, 1 - keep)
-                else:
-                    mine.copy_(theirs)
-        sums += [float(error), float(matching), float(batch["seconds"]), time.perf_counter() - started]
-        counted += 1
-        last = step == settings.steps
-        if step % 25 == 0 or last:
-            row = dict.fromkeys(columns, "")
-            n = counted * settings.batch
-            row |= {
-                "step": step,
-                "pairs": step * settings.batch,
-                "seconds": round(time.perf_counter() - began, 1),
-                "rate": f"{_rate(progress, settings):.2e}",
-                "mse_mm2": round(sums[0] / counted, 2),
-                "matching": round(sums[1] / counted, 3),
-                "sampler_pairs_per_s": round(n / sums[2], 1),
-                "network_pairs_per_s": round(n / sums[3], 1),
-            }
-            sums[:], counted = 0, 0
-            if step % settings.validate_every == 0 or last:
-                for name in names:
-                    truth, predicted, _ = validate(averaged, validation[name], points, settings.sampling)
-                    result = figures(truth, predicted)
-                    row[f"mae {name}"], row[f"spearman {name}"] = result["mae"], result["spearman"]
-                save_checkpoint(step)
-            with open(log, "a", newline="") as stream:
-                csv.DictWriter(stream, columns).writerow(row)
-            if say:
-                left = (time.perf_counter() - began) * (1 - progress) / max(progress, 1e-6)
-                say(" ".join(f"{k}={v}" for k, v in row.items() if v != "") + f" left={left / 60:.1f} min")
-    save_checkpoint(step)
-    return averaged.eval()
+def _is_over(state: TrainingState, settings: TrainingSettings, until: int | None) -> bool:
+    """Whether all steps are done, up to ``until``, or the time is over."""
+    last = settings.steps if until is None else min(until, settings.steps)
+    return state.step >= last or bool(settings.minutes and state.seconds > 60 * settings.minutes)
+
+
+def _progress(state: TrainingState, settings: TrainingSettings) -> float:
+    """Share of the training that is done, of its steps or, if more, of its time."""
+    share = state.step / settings.steps
+    return max(share, state.seconds / (60 * settings.minutes)) if settings.minutes else share
+
+
+def _validated(
+    network: DistanceNetwork,
+    validation: Mapping[str, Sequence[dict[str, torch.Tensor]]],
+    points: torch.Tensor,
+    settings: TrainingSettings,
+) -> dict[str, float]:
+    """Figures of validation for the log."""
+    found = {}
+    for name, pairs in validation.items():
+        truth, predicted, _ = validate(network, pairs, points, settings.sampling)
+        result = figures(truth, predicted)
+        found[f"mae {name}"], found[f"spearman {name}"] = result["mae"], result["spearman"]
+    return found

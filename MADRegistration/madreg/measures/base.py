@@ -10,7 +10,7 @@ import torch
 class Measure(Protocol):
     """A differentiable distance between a fixed and a moving volume.
 
-    Calling it with (B, 4, 4) float64 matrices, fixed LPS to moving LPS in mm, gives (B,) values to be minimised.
+    Calling it with (B, 4, 4) float64 matrices, fixed LPS to moving LPS in mm, gives (B,) values to be minimized.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""MAD, the Modality Agnostic Distance: the mean distance in mm that a trained network sees between two scans."""
+"""MAD, the Modality Agnostic Distance: the mean distance in mm that a trained network predicts between two scans."""
 
 from __future__ import annotations
 
@@ -6,29 +6,22 @@ import numpy as np
 import torch
 
 from ..image.geometry import apply
-from ..image.morphology import dilate
 from ..image.pair import Pair
 from ..image.points import map_points
 from ..image.volume import Volume
 from ..network import weights
-from ..network.models import DistanceNetwork, folded
-from ..network.settings import UNIT_MM
-from ..network.siamese import SiameseNetwork
+from ..network.models import DistanceNetwork
+from .predictors import SiamesePredictor, predictor
 from .sites import dense_sites, patch_sites
 
 MODES = ("dense", "patches")
 
 
-def _native_bfloat16() -> bool:
-    known = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return bool(known())
-
-
 class MAD:
-    """Mean predicted distance in mm between corresponding anatomy (arXiv 2309.02875), over the fixed content.
+    """Mean predicted distance in mm between corresponding anatomy (arXiv 2309.02875), over the fixed foreground.
 
-    ``dense`` looks at a lattice over the whole fixed content at once; ``patches`` averages over random patches, as
-    published.  Positions that the transform moves out of the moving field of view have next to no say.
+    ``dense`` predicts on a lattice over the whole fixed foreground at once; ``patches`` averages over random patches,
+    as published.  Positions outside the moving field of view have a weight of 2 %.
 
     Args:
         fixed, moving: the pair, intensities normalised (0 background, about 1 bright).
@@ -36,8 +29,8 @@ class MAD:
         seed: of the patches.
         mode: ``dense`` or ``patches``.
         patches: how many patches in that mode.
-        margin: mm around the fixed content in which the dense mode looks for moving anatomy; negative, as content
-            takes in 10 mm of air.
+        margin: mm around the fixed foreground in which the dense mode looks for moving anatomy; negative, as the
+            foreground includes 10 mm of air.
 
     Attributes:
         points: (n, 3) float32 LPS mm, the fixed positions whose distance is predicted.
@@ -59,16 +52,17 @@ class MAD:
             raise ValueError(f"unknown mode {mode!r}")
         if network is None:
             network = weights.load(device=fixed.device)[0]
-        self.network, self.mode = folded(network), mode
-        # where the processor multiplies bfloat16 natively, that is twice as fast
-        self.quick = fixed.device.type == "cpu" and _native_bfloat16()
+        self.mode = mode
         spacing = network.settings.spacing
         fixed, self.moving = fixed.resampled(spacing), moving.resampled(spacing)
         sites = dense_sites(fixed, spacing, margin) if mode == "dense" else patch_sites(fixed, spacing, patches, seed)
         self.sites, self.weight, self.points = sites, sites.weight, sites.points
-        self.fixed_values = fixed.sample(sites.lattice)[0][:, None]
-        with torch.no_grad():
-            self.encoded = self._encoded(self.fixed_values) if isinstance(network, SiameseNetwork) else None
+        self.predictor = predictor(network, fixed.sample(sites.lattice)[0][:, None], sites.queries)
+
+    @property
+    def finds_correspondences(self) -> bool:
+        """Whether :meth:`correspondences` can be asked for."""
+        return self.mode == "dense" and isinstance(self.predictor, SiamesePredictor)
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         values = []
@@ -95,37 +89,23 @@ class MAD:
         """Where the siamese network finds the fixed positions in the moving scan, starting from a 4x4 matrix.
 
         Args:
-            sharpness: weight of what things look like, and
-            farther: how far to look, both as multiples of what was trained.
+            sharpness: weight of the features, as a multiple of that in training.
+            farther: how far to look, as a multiple of that in training.
 
         Returns:
-            Fixed points (n, 3) and moving points (n, 3), LPS mm, and the spread (n,) in mm of what else each could be.
+            Fixed points (n, 3) and moving points (n, 3), LPS mm, and the standard deviation (n,) in mm of each match.
 
         Raises:
             ValueError: if the network or the mode does not match points.
         """
-        if self.encoded is None or self.mode != "dense":
+        if not isinstance(self.predictor, SiamesePredictor) or self.sites.grid is None:
             raise ValueError("correspondences need a siamese network and the dense mode")
         moving, inside = self._moved(torch.tensor(matrix, dtype=torch.float64))
-        features = self._encoded(moving[:, None])[0]
         chosen = torch.nonzero(((self.weight > 0) & (inside[0] > 0.5)).flatten())[:, 0]
-        keys = self._keys(moving)
-        moments = self.network.matched_moments(self.encoded[0], features, 0, chosen, keys, sharpness, farther)[0]
-        moments = (moments * UNIT_MM).cpu().double().numpy()
+        moments = self.predictor.moments(moving, chosen, sharpness, farther).cpu().double().numpy()
         points = self.sites.middles(self.sites.lattice)[0].reshape(-1, 3)[chosen].cpu().numpy()
-        wished = points + moments[:, :3] @ self.sites.grid.axes.T  # the network counts along the lattice
-        return points, apply(matrix, wished), moments[:, 4]
-
-    def _encoded(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.quick):
-            features, context = self.network.encoder(images)
-        return features.float(), context.float()
-
-    def _keys(self, moving: torch.Tensor) -> torch.Tensor:
-        """Indices of the moving features (1, k, j, i every second voxel) that lie in or next to something bright."""
-        near = dilate(moving.detach()[0], (1, 1, 1))[::2, ::2, ::2].flatten()
-        keys = torch.nonzero(near > 0.1)[:, 0]
-        return keys if len(keys) > 8 else torch.arange(len(near), device=near.device)
+        matched = points + moments[:, :3] @ self.sites.grid.axes.T  # the network counts along the lattice
+        return points, apply(matrix, matched), moments[:, 4]
 
     def _moved(self, matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Moving values at the transformed lattice, and how far its labelled points lie in the moving field of view."""
@@ -136,15 +116,7 @@ class MAD:
     def _predict(self, matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Distances in mm, shaped like :attr:`weight`, and how far each position lies in the moving scan."""
         values, inside = self._moved(matrix)
-        if self.encoded is not None:
-            moving = self._encoded(values[:, None])
-            if self.mode == "dense":
-                distances = self.network.measure(self.encoded, moving, self.sites.queries, self._keys(values))
-            else:
-                distances = self.network.compare(self.encoded, moving)[0]
-        else:
-            distances = self.network(torch.cat([self.fixed_values, values[:, None]], 1))
-        distances = distances[:, 0]
+        distances = self.predictor(values)
         if self.mode == "patches":
             return distances.mean((1, 2, 3)), inside[:, 0, 0, 0]
         return distances[0], inside[0]

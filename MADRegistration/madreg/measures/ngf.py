@@ -42,10 +42,10 @@ class NGF:
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         where = map_points(matrices, self.points)
-        *gradient, inside = sample_array(self.gradient_and_mask, self.inverse, where, "zeros")
-        gradient = torch.stack(gradient, -1)
+        *along, inside = sample_array(self.gradient_and_mask, self.inverse, where, "zeros")
+        gradient = torch.stack(along, -1)
         gradient = gradient @ matrices[:, :3, :3].to(gradient.dtype).to(gradient.device)  # rows: (A^T g)^T = g^T A
         agreement = (gradient * self.fixed_normal).sum(-1).square() / (gradient.square().sum(-1) + self.eta**2)
         weight = inside * self.weight
-        # a pair that hardly overlaps must not win by agreeing on a handful of points
+        # a pose that hardly overlaps must not be best for agreement on a handful of points
         return 1 - (agreement * inside).sum(-1) / weight.sum(-1).clamp(min=0.05 * self.weight.sum())

@@ -52,7 +52,7 @@ def dense_sites(fixed: Volume, spacing: float, margin: float) -> Sites:
         margin: mm around the foreground.
     """
     axes = fixed.grid.axes
-    axes = axes * np.array([1.0, 1.0, np.sign(np.linalg.det(axes))])  # the network knows no mirrored anatomy
+    axes = axes * np.array([1.0, 1.0, np.sign(np.linalg.det(axes))])  # the network was not trained on mirrored lattices
     inside = _foreground_points(fixed) @ axes
     low, high = inside.min(0) - margin, inside.max(0) + margin
     short = np.clip(LEAST * spacing - (high - low), 0, None) / 2

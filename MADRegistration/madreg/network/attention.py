@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from torch.autograd.function import FunctionCtx
 
 
 class Attention(torch.autograd.Function):
@@ -14,7 +17,9 @@ class Attention(torch.autograd.Function):
     ROWS = 128
 
     @staticmethod
-    def forward(ctx, left: torch.Tensor, right: torch.Tensor, bias: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    def forward(
+        ctx: FunctionCtx, left: torch.Tensor, right: torch.Tensor, bias: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
         out = left.new_empty(len(left), values.shape[1])
         highest = left.new_empty(len(left), 1)
         total = left.new_empty(len(left), 1)
@@ -29,7 +34,7 @@ class Attention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, gradient: torch.Tensor) -> tuple[None, torch.Tensor, None, None]:
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[None, torch.Tensor, None, None]:
         left, right, bias, values, out, highest, total = ctx.saved_tensors
         along = (gradient * out).sum(1, keepdim=True)
         result = torch.zeros_like(right)

@@ -65,7 +65,8 @@ class Head(nn.Module):
         super().__init__()
         self.body = nn.Sequential(conv(inputs, width), nn.ReLU(), *[Block(width, width) for _ in range(blocks)])
         self.out = nn.Conv3d(width, 2 if uncertainty else 1, 1)
-        nn.init.constant_(self.out.bias, 1.0)
+        if self.out.bias is not None:
+            nn.init.constant_(self.out.bias, 1.0)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.out(self.body(x)).float()

@@ -26,9 +26,9 @@ def _chosen(rows: torch.Tensor, which: torch.Tensor | None) -> torch.Tensor:
 def _summary(means: torch.Tensor, here: torch.Tensor) -> torch.Tensor:
     """Posterior means (B, P, 4) of position and squared length to (B, P, 5), see :meth:`SiameseNetwork.moments`."""
     shift = means[..., :3] - here
-    spread = (means[..., 3] - means[..., :3].square().sum(-1)).clamp(min=1e-4).sqrt()
+    deviation = (means[..., 3] - means[..., :3].square().sum(-1)).clamp(min=1e-4).sqrt()
     length = (shift.square().sum(-1) + 1e-4).sqrt()
-    return torch.cat([shift, length[..., None], spread[..., None]], -1)
+    return torch.cat([shift, length[..., None], deviation[..., None]], -1)
 
 
 class SiameseNetwork(nn.Module):
@@ -73,7 +73,7 @@ class SiameseNetwork(nn.Module):
     ) -> torch.Tensor:
         """What the posterior (B, P, V) says of each fixed point: (B, P, 5).
 
-        Mean displacement (x, y, z), its length, and the spread about it, in units of 20 mm.
+        Mean displacement (x, y, z), its length, and the deviation about it, in units of 20 mm.
         """
         here, values = _positions(shape, moving_shape, queries, keys, posterior, self.settings.spacing)
         return _summary(posterior @ values, here)

@@ -15,7 +15,7 @@ import torch
 from .. import resources
 from ..errors import InputError
 from ..system.files import bytes_content, write_all
-from .models import DistanceNetwork, build
+from .models import DistanceNetwork, build, placed
 from .settings import NetworkSettings, plain, settings_of
 
 FORMAT = "madreg-weights-1"
@@ -69,17 +69,20 @@ def load(path: Path | str | None = None, device: torch.device | str = "cpu") -> 
     Raises:
         InputError: if the file is missing, damaged or foreign.
     """
-    is_bundled = path is None
+    file = resources.path("Models", "mad.pt").resolve() if path is None else _resolved(path)
+    if file is None or not file.is_file():
+        raise InputError(f"There are no weights at {file or path}: give a .pt file that `madreg train` wrote.")
+    return _load(file, file.stat().st_mtime_ns, _numbered(torch.device(device)), path is None)
+
+
+def _resolved(path: Path | str) -> Path | None:
+    """The path without links; None if it cannot be one, as a loop of links or a name that is too long."""
     try:
-        path = (resources.path("Models", "mad.pt") if path is None else Path(path)).resolve()
-        found = path.is_file()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that is too long
-        if isinstance(error, InputError):
-            raise
-        found = False
-    if not found:
-        raise InputError(f"There are no weights at {path}: give a .pt file that `madreg train` wrote.")
-    return _load(path, path.stat().st_mtime_ns, _numbered(torch.device(device)), is_bundled)
+        resolved = Path(path).resolve()
+        resolved.is_file()
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return resolved
 
 
 def _numbered(device: torch.device) -> torch.device:
@@ -115,9 +118,7 @@ def _load(path: Path, _changed: int, device: torch.device, is_bundled: bool) -> 
         pickle.UnpicklingError,
     ) as error:
         raise InputError(f"{path} holds no weights of MADRegistration: give a .pt file of `madreg train`.") from error
-    network = network.float().eval().requires_grad_(False)
-    # the layout in which 3D convolutions are fastest
-    return network.to(device, memory_format=torch.channels_last_3d), card
+    return placed(network.float().eval().requires_grad_(False), device), card
 
 
 def _read_card(path: Path) -> dict[str, Any]:

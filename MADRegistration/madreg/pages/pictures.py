@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..image.volume import Volume
-from ..pictures.planes import content_box
+from ..pictures.planes import foreground_box
 from ..pictures.sheet import COLORS, FULL_MM, LEFT, Errors, Row, draw_rows
 
 DPI = 110
@@ -40,7 +40,7 @@ def draw(
         errors: the estimated local error; None if it is unknown.
         worst: (3,) LPS mm, where it is largest.
     """
-    low, high = content_box(fixed)
+    low, high = foreground_box(fixed)
     middle = (low + high) / 2
 
     def jpeg(point: np.ndarray, *kinds: str) -> bytes:

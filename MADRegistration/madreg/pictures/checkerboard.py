@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 SQUARE_MM = 25.0
@@ -18,4 +20,5 @@ def every_other(*along: np.ndarray) -> np.ndarray:
         bool, of the lattice's shape; the square that begins at 0 is False.
     """
     numbers = [np.floor(positions / SQUARE_MM).astype(int) for positions in along]
-    return sum(np.ix_(*numbers)) % 2 == 1
+    total: np.ndarray = reduce(np.add, np.ix_(*numbers))
+    return total % 2 == 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..image.geometry import apply
 from ..image.volume import Volume
-from .planes import EDGE_COLOR, content_box
+from .planes import EDGE_COLOR, foreground_box
 from .sheet import Row, draw_rows
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def draw(
 ) -> Figure:
     """Draw fixed in grey with the moving volume's edges in orange, before and after, and both as a checkerboard.
 
-    The planes run through the middle of the fixed content, along the world's axes, in true proportions whatever the
+    The planes run through the middle of the fixed foreground, along the world's axes, in true proportions whatever the
     voxels' shape.
 
     Args:
@@ -40,7 +40,7 @@ def draw(
     Returns:
         A matplotlib figure of its own, to be saved with ``figure.savefig(path)``.
     """
-    low, high = content_box(fixed)
+    low, high = foreground_box(fixed)
     middle = (low + high) / 2
     rows = [Row("edges", after, "after", after_note), Row("checkerboard", after, "checkerboard", "after")]
     if before is None:
@@ -67,6 +67,6 @@ def draw(
 
 def _widened(low: np.ndarray, high: np.ndarray, moving: Volume, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The box from ``low`` to ``high``, widened by up to REACH_MM towards where the moving volume lay before."""
-    corners = np.array(np.meshgrid(*zip(*content_box(moving), strict=True))).reshape(3, -1).T
+    corners = np.array(np.meshgrid(*zip(*foreground_box(moving), strict=True))).reshape(3, -1).T
     corners = apply(np.linalg.inv(before), corners)
     return np.clip(corners.min(0), low - REACH_MM, low), np.clip(corners.max(0), high, high + REACH_MM)

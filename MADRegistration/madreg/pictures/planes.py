@@ -28,7 +28,7 @@ PLANES = {
 }
 
 
-def content_box(volume: Volume) -> tuple[np.ndarray, np.ndarray]:
+def foreground_box(volume: Volume) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest LPS corner (3,) of where a volume shows something, in mm; outliers are left out."""
     coarse = volume.resampled(max(4.0, float(volume.grid.spacing.max())))
     shown = (coarse.data > 0.12) & coarse.mask

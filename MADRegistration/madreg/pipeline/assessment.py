@@ -18,7 +18,7 @@ from .on_device import on_device
 from .registration import assess_all, estimated_error
 
 FIELD = "displacement field"
-LEAST_COVERED = 0.99  # of the fixed foreground
+LEAST_INSIDE = 0.99  # of the fixed foreground
 TYPE = "rigid"
 """Of all transforms that are assessed, so that the answer depends on the pose alone: any stretch left is an error."""
 
@@ -112,10 +112,10 @@ def _assessed(
     if isinstance(transform, DisplacementField):
         grid = fixed.grid.isotropic(FINEST) if fixed.grid.spacing.min() < FINEST else fixed.grid
         moving = transform.warped(reduced(moving), grid)
-        covered = transform.covers(fixed.grid.points()[fixed.foreground.cpu()].double().numpy())
-        if covered < LEAST_COVERED:
+        inside = transform.covers(fixed.grid.points()[fixed.foreground.cpu()].double().numpy())
+        if inside < LEAST_INSIDE:
             notices.append(
-                f"The displacement field covers {100 * covered:.0f} % of {fixed.name}: elsewhere nothing was displaced."
+                f"The displacement field covers {100 * inside:.0f} % of {fixed.name}: elsewhere nothing was displaced."
             )
     quality = next(iter(assess_all(fixed, moving, [linear], replace(settings, type=TYPE))))
     pair = Pair(fixed, moving, settings.seed)

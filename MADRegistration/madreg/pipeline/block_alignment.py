@@ -1,7 +1,7 @@
 """Candidates of the search, followed by blocks.
 
-A rigid pose of what is really stretched fits nowhere: NMI leads it astray, and likes wrong ones better.  Blocks are
-matched one by one, and those of a right pose agree.
+A rigid pose of what is really stretched fits nowhere, and NMI may be better at wrong poses.  Blocks are matched one by
+one, and those of a right pose agree.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor, StageRecord
 from ..quality.block_fit import block_matching_of
+from ..quality.motion import common_motion
 from ..system.parallel import parallel_map
 
 FOLLOWED = (3, 2)  # candidates that the blocks are asked about a second and a third time
@@ -52,5 +53,5 @@ class BlockAlignment:
 
     def _followed(self, pair: Pair, pose: np.ndarray) -> tuple[float, np.ndarray]:
         """The consensus of a third of the blocks about a pose (4, 4), and the pose of our type that they prefer."""
-        motion = block_matching_of(pair).about(pose, few=True).motion(self.kind, STEPS)
+        motion = common_motion(block_matching_of(pair).about(pose, few=True), self.kind, STEPS)
         return motion.consensus, restricted(pose @ motion.matrix, pair.points, self.kind)

@@ -46,8 +46,9 @@ class ScanFile:
     mask: str | Path | None = None
 
     def check(self) -> None:
-        for path in filter(None, (self.path, self.mask)):
-            check_input(path)
+        for path in (self.path, self.mask):
+            if path:
+                check_input(path)
 
     def load(self) -> Loaded:
         from ..io.reading import read_scan

@@ -26,7 +26,7 @@ class MatchFollowing:
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
         """The transforms, and the one that is found last; nothing is added by a network that does not match."""
         mad = mad_of(pair, self.weights)
-        if mad.encoded is None:
+        if not mad.finds_correspondences:
             return transforms
         clock, start = time.perf_counter(), transforms[0].matrix
         pose, after = align(

@@ -8,6 +8,7 @@ from ..descent.refinement import LEAST_OVERLAP, MEDIUM
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..quality.block_fit import FEWEST_BLOCKS, block_matching_of
+from ..quality.motion import common_motion
 
 STEPS = 25  # of the blocks' motion
 
@@ -30,4 +31,4 @@ def most_plausible_first(pair: Pair, transforms: list[Transform]) -> list[Transf
 def _consensus(pair: Pair, pose: np.ndarray) -> float:
     """Of a third of the blocks about a pose (4, 4); 0 where too few show anything."""
     blocks = block_matching_of(pair).about(pose, few=True)
-    return 0.0 if len(blocks.centers) < FEWEST_BLOCKS else blocks.motion("rigid", STEPS).consensus
+    return 0.0 if len(blocks.centers) < FEWEST_BLOCKS else common_motion(blocks, "rigid", STEPS).consensus

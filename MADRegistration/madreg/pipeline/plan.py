@@ -1,7 +1,7 @@
 """What a registration does, from the first pose to the last.
 
 By default: search every pose (:mod:`madreg.pose.search`), bring the best candidates closer with NMI, or, where they may
-be stretched, with blocks (:mod:`madreg.quality.blocks`), keep the one that agrees best, refine it with NMI and NGF
+be stretched, with blocks (:mod:`madreg.quality.motion`), keep the one that agrees best, refine it with NMI and NGF
 together, and assess it (:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks
 prefer it; what fails is tried again, from a 180-degree flip and with a wider search.
 
@@ -158,7 +158,7 @@ def _from_flip(pair: Pair, quality: Quality | None, kind: str, monitor: Monitor)
 
 
 def _from_wider_search(pair: Pair, start: Transform, kind: str, monitor: Monitor) -> Transform:
-    """The best pose of more rotations and candidates, told apart by their blocks."""
+    """The best pose of more rotations and candidates, in the order of their blocks' consensus."""
     found = Search(WIDER).run(pair, [start], monitor.part(0.0, 0.35))
     found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
     transform = refine(pair, found[:BEST], kind, monitor.part(0.55, 0.9))

@@ -12,6 +12,7 @@ from ..descent.refinement import descend
 from ..image.pair import SPACING, Pair
 from ..image.transform import Transform
 from ..measures import MEASURES
+from ..measures.base import Measure
 from ..measures.mad import mad_of
 from ..progress import Monitor
 
@@ -34,11 +35,12 @@ class SingleMeasure:
 
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
         """The refined transform."""
-        if self.name == "mad":
-            measure = mad_of(pair, self.weights)
-        else:
-            measure = MEASURES[self.name](*pair.level(SPACING), seed=pair.seed)
-        objective = Forward(measure, pair.points)
+        objective = Forward(self._measure(pair), pair.points)
         values = objective.values(np.stack([transform.matrix for transform in transforms]))
         best = transforms[int(np.argsort(values, kind="stable")[0])]
         return descend(self.name, objective, self.kind, SCHEDULE, [best], monitor)
+
+    def _measure(self, pair: Pair) -> Measure:
+        if self.name == "mad":
+            return mad_of(pair, self.weights)
+        return MEASURES[self.name](*pair.level(SPACING), seed=pair.seed)

@@ -88,11 +88,11 @@ class Correlation:
         return structure_tensors(volume, self.spacing)
 
     def upright(self, features: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
-        """Features (B, n, C) of the moving image as they are once it is turned by the inverse of ``turn`` (B, 3, 3)."""
+        """Features (B, n, C) of the moving image once it is rotated by the inverse of ``turn`` (B, 3, 3)."""
         return features @ rotate_tensors(turn.transpose(1, 2)).transpose(1, 2)
 
     def set_fixed(self, features: torch.Tensor) -> None:
-        """Take fixed features and mask (C + 1, n, n, n) about the middle of the content, at the lattice's spacing."""
+        """Take fixed features and mask (C + 1, n, n, n) about the middle of the foreground, on the lattice."""
         f = torch.cat([features, features[:-1].square().sum(0, keepdim=True)])
         self.fixed_hat = torch.fft.rfftn(f, s=(self.length,) * 3, dim=(1, 2, 3))
         self.total_fixed = f[-1].sum()

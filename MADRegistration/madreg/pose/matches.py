@@ -1,7 +1,7 @@
-"""From matched points to a transform: the siamese network says where each fixed point lies, a robust fit makes a pose.
+"""From matched points to a transform: the siamese network matches the fixed points, and a robust fit makes a pose.
 
-A step costs one forward pass, no gradient, and takes in the whole head at once, so a few of them converge from where
-the gradient of a measure does not point home any more.
+A step takes one forward pass, no gradient, and uses the whole head at once.  A few of them converge from where the
+gradient of a measure no longer leads to the right pose.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from ..image.fitting import robust_fit
 from ..image.geometry import about, apply
 from ..measures.mad import MAD
 
-# Chosen on simulated CT-T1 pairs: the posterior as trained is timid, since near alignment was frequent in training.
+# Chosen on simulated CT-T1 pairs: the posterior as trained underestimates distances, as pairs near alignment were
+# frequent in training.
 SHARPNESS, FARTHER, OVERSHOOT = 1.5, 3.0, 1.5
 
 
@@ -47,11 +48,11 @@ def align(
     matrix = np.asarray(start, float)
     best, least = None, np.inf
     for step in range(steps):
-        points, targets, spread = measure.correspondences(matrix, SHARPNESS, FARTHER)
+        points, targets, deviation = measure.correspondences(matrix, SHARPNESS, FARTHER)
         if len(points) < 12:
             break
         # what remains to be done, in the fixed frame
-        motion = robust_fit(points, apply(np.linalg.inv(matrix), targets), spread)
+        motion = robust_fit(points, apply(np.linalg.inv(matrix), targets), deviation)
         matrix = matrix @ _overshot(motion, center, OVERSHOOT if step < steps // 2 else 1.0)
         progress((step + 1) / steps, matrix)
         if step >= steps // 3:

@@ -23,12 +23,14 @@ from .rotations import neighbouring_rotations, super_fibonacci
 
 SPACING, FINER_SPACING = 10.0, 6.0  # mm
 SAMPLES = 10.0  # across the thinner volume, within these bounds
-SMALL = 60.0  # mm, spread; of 12 stretched boxes of 110 mm and less out of heads, 10 mm find one pose, 6 mm ten
-MIN_OVERLAP = 0.25  # of the smaller image's content that must lie in the other's field of view
+SMALL = (
+    60.0  # mm, radius of gyration; of 12 stretched boxes of 110 mm and less out of heads, 10 mm find one pose, 6 mm ten
+)
+MIN_OVERLAP = 0.25  # of the smaller image's foreground that must lie in the other's field of view
 COARSER = 1.7  # times the spacing: the lattice on which every rotation is tried
 LIKELY = 40  # rotations that are tried again on the finer one
 COUNT = 8  # candidates
-TURNED = 8  # poses of which neighbours are tried
+EXPANDED = 8  # poses of which neighbours are tried
 PLAUSIBLE = 0.08  # a candidate scores less below the best; of 128 tuning trials the right one never did by 0.02
 NEIGHBOUR = 8.0  # degrees between a pose and its neighbours; the rotations of the spiral lie 15 to 30 apart
 
@@ -57,7 +59,7 @@ def search(
         likely: how many rotations are tried on the finer lattice.
         count: how many candidates to return at most; no two within 20 degrees and 20 mm of each other, and none that
             scores much below the best.
-        min_overlap: share of the smaller image's content that must lie in the other's field of view.
+        min_overlap: share of the smaller image's foreground that must lie in the other's field of view.
         progress: called with the share done, may raise to stop.
     """
     if rotations is None:
@@ -73,10 +75,12 @@ def search(
     scores = np.array([one.score for one in coarse.best(rotations, lambda share: report_progress(0.4 * share))])
     promising = rotations[np.argsort(-scores, kind="stable")[:likely]]
     fine = Correlation(fixed, moving, spacing, min_overlap)
-    found = distinct(fine.best(promising, lambda share: report_progress(0.4 + 0.3 * share)), fine.fixed_center)[:TURNED]
+    found = distinct(fine.best(promising, lambda share: report_progress(0.4 + 0.3 * share)), fine.fixed_center)[
+        :EXPANDED
+    ]
     around = neighbouring_rotations(NEIGHBOUR)
-    turned = [turn @ one.matrix[:3, :3] for one in found for turn in around]
-    found += fine.best(np.array(turned).reshape(-1, 3, 3), lambda share: report_progress(0.7 + 0.3 * share))
+    rotated = [turn @ one.matrix[:3, :3] for one in found for turn in around]
+    found += fine.best(np.array(rotated).reshape(-1, 3, 3), lambda share: report_progress(0.7 + 0.3 * share))
     candidates = distinct(found, fine.fixed_center)[:count]
     return [one for one in candidates if one.score > candidates[0].score - PLAUSIBLE]
 
@@ -92,5 +96,5 @@ def distinct(found: list[Candidate], center: np.ndarray) -> list[Candidate]:
 
 def _differ(first: np.ndarray, second: np.ndarray, center: np.ndarray, degrees: float = 20, mm: float = 20) -> bool:
     """Whether two poses are more than ``degrees`` or, at ``center``, ``mm`` apart."""
-    apart = np.linalg.norm(apply(first, center) - apply(second, center))
+    apart = float(np.linalg.norm(apply(first, center) - apply(second, center)))
     return apart > mm or rotation_angle(first[:3, :3] @ second[:3, :3].T) > degrees

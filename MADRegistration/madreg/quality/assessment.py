@@ -13,6 +13,7 @@ from ..image.pair import Pair
 from ..image.transform import Transform
 from .block_fit import FEWEST_BLOCKS, block_matching_of, fit_blocks
 from .flips import LEAST_CONSENSUS, best_consensus, flip_margin, flip_ratio, flipped_poses, mirrored_poses
+from .motion import common_motion
 from .quality import CLEAR_RATIO, SURE_MARGIN, Quality
 from .shape import Stretch, is_supported
 
@@ -77,7 +78,7 @@ def _others_ratio(pair: Pair, pose: np.ndarray, consensus: float, others: Sequen
         blocks = block_matching_of(pair).about(other, few=True)
         if len(blocks.centers) < FEWEST_BLOCKS:
             continue
-        motion = blocks.motion()
+        motion = common_motion(blocks)
         before, after = (mean_displacement(one, pose, pair.points) for one in (other, other @ motion.matrix))
         if after > TOWARDS * before:
             strongest = max(strongest or 0.0, motion.consensus)
@@ -109,7 +110,7 @@ def _has_doubtful_shape(pair: Pair, pose: np.ndarray) -> bool:
 
 
 def _swapped_flip_ratio(pair: Pair, pose: np.ndarray) -> float:
-    """The flip ratio of the moving scan's blocks, which know nothing of what the fixed scan alone shows.
+    """The flip ratio of the moving scan's blocks, which do not depend on what the fixed scan alone shows.
 
     On tuning pairs with a synthetic couch right poses have ratios of 1.25 to 1.87 and, swapped, of 1.88 to 1.93; wrong
     ones, of half scans too, 1.2 at most either way.
@@ -120,4 +121,4 @@ def _swapped_flip_ratio(pair: Pair, pose: np.ndarray) -> float:
         return 0.0
     center = apply(inverse, pair.swapped.points).mean(0)
     flips = [np.linalg.inv(flip) for flip in flipped_poses(pose, center, pair.fixed.grid.axes)]
-    return flip_ratio(matching, blocks.motion().consensus, flips)[0]
+    return flip_ratio(matching, common_motion(blocks).consensus, flips)[0]

@@ -1,7 +1,7 @@
 """How far off a pose is, by the motion on which the blocks of the fixed scan agree.
 
-The motion is followed for a few rounds, and how far it carries the fixed foreground is the error: it needs no network,
-knows no contrast, and sees every error within the reach of the blocks.
+The motion is followed for a few rounds; the mean displacement of the fixed foreground under it is the error.  It needs
+no network, does not depend on contrast, and covers every error within the reach of the blocks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import numpy as np
 
 from ..image.geometry import mean_displacement
 from ..image.pair import Pair
-from .blocks import SPACING, BlockMatching, Blocks, Motion
+from .block_matching import BlockMatching
+from .blocks import SPACING, Blocks
+from .motion import Motion, common_motion
 
 FEWEST_BLOCKS = 12
 ROUNDS = 3
@@ -68,7 +70,7 @@ def fit_blocks(matching: BlockMatching, pose: np.ndarray, points: np.ndarray, ro
         blocks = matching.about(preferred)
         if len(blocks.centers) < FEWEST_BLOCKS:
             break
-        plain, stretched, here = blocks.motion(), blocks.motion("affine"), preferred
+        plain, stretched, here = common_motion(blocks), common_motion(blocks, "affine"), preferred
         rigid = rigid or plain
         gains = stretched.consensus > plain.consensus + GAIN
         motion = stretched if gains else plain

@@ -14,6 +14,7 @@ from ..image.morphology import erode
 from ..image.pair import reduced
 from ..image.sampling import sample_array
 from ..image.volume import Volume
+from .motion import local_displacements
 from .quality import Quality
 
 MAP_SPACING = 4.0  # mm
@@ -58,11 +59,11 @@ def _error_map(fixed: Volume, quality: Quality) -> ErrorMap:
     """:func:`error_map` in the unit of the blocks."""
     fixed = reduced(fixed)  # as it was registered: the foreground of all voxels of a large scan takes a minute
     blocks = quality.blocks
-    if blocks is None:
+    if blocks is None or quality.motion is None or quality.blocks_at is None:
         grid = fixed.grid.isotropic(4 * MAP_SPACING)
         return ErrorMap(np.zeros(grid.shape, np.float32), grid, 0.0, grid.center)
     centers = blocks.centers.cpu().double().numpy()
-    wished = centers + blocks.local(quality.motion).cpu().double().numpy()
+    wished = centers + local_displacements(blocks, quality.motion).cpu().double().numpy()
     errors = np.linalg.norm(
         apply(quality.transform.inverse().after(quality.blocks_at).matrix, wished) - centers, axis=1
     )
@@ -76,10 +77,10 @@ def _error_map(fixed: Volume, quality: Quality) -> ErrorMap:
     points = grid.points()
     amount, trust = sample_array(weighted, torch.as_tensor(blocks.grid.inverse, dtype=torch.float32), points)
     fixed_inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32)
-    content = fixed.foreground.float().cpu()[None]
-    inside = sample_array(content, fixed_inverse, points, "zeros")[0]
-    deep = sample_array(content, fixed_inverse, grid.widened(3).points())[0]
-    deep = erode(deep, (3, 3, 3))[3:-3, 3:-3, 3:-3]  # without the air that counts as content: 10 mm around
+    foreground = fixed.foreground.float().cpu()[None]
+    inside = sample_array(foreground, fixed_inverse, points, "zeros")[0]
+    deep = sample_array(foreground, fixed_inverse, grid.widened(3).points())[0]
+    deep = erode(deep, (3, 3, 3))[3:-3, 3:-3, 3:-3]  # without the air that counts as foreground: 10 mm around
     known = (inside > 0.5) & (deep > 0.5) & (trust > 0.05 * trust.max())
     values = torch.where(known, amount / trust.clamp(min=1e-12), torch.zeros(())).numpy()
     worst = np.unravel_index(int(values.argmax()), values.shape)

@@ -1,7 +1,7 @@
 """A pose against its 180-degree flips, which many bodies nearly allow.
 
 How much blocks agree differs from contrast to contrast, so it is compared with what the same two scans reach where
-they do not fit: the pose turned by 180 degrees about each axis.  The few blocks of a slab agree nearly anywhere, and
+they do not fit: the pose rotated by 180 degrees about each axis.  The few blocks of a slab agree nearly anywhere, and
 what one scan alone shows, such as the couch in a CT, agrees with nothing; NMI and NGF are then compared as well.
 """
 
@@ -17,13 +17,14 @@ from ..image.geometry import about, apply
 from ..image.pair import Pair
 from ..system.parallel import parallel_map
 from .block_fit import FEWEST_BLOCKS
-from .blocks import BlockMatching
+from .block_matching import BlockMatching
+from .motion import common_motion
 
 LEAST_CONSENSUS = 0.1  # below which no blocks agree
 
 
 def flipped_poses(pose: np.ndarray, center: np.ndarray, axes: np.ndarray | None = None) -> list[np.ndarray]:
-    """The pose (4, 4) after a 180-degree turn of the fixed scan about each axis through ``center`` (3,), LPS mm.
+    """The pose (4, 4) after a 180-degree rotation of the fixed scan about each axis through ``center`` (3,), LPS mm.
 
     Args:
         axes: (3, 3), a unit vector a column; those of the world by default.
@@ -51,7 +52,7 @@ def best_consensus(matching: BlockMatching, poses: Sequence[np.ndarray]) -> tupl
         blocks = matching.about(pose, few=True)
         if len(blocks.centers) < FEWEST_BLOCKS:
             return 0.0, None
-        motion = blocks.motion()
+        motion = common_motion(blocks)
         return motion.consensus, pose @ restricted(motion.matrix, blocks.centers.cpu().double().numpy(), "rigid")
 
     return max(parallel_map(followed, poses, matching.moving.device), key=lambda one: one[0])

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..image.transform import Transform
-from .blocks import Blocks, Motion
+from .blocks import Blocks
+from .motion import Motion
 from .shape import Stretch
 
 # Tuning pairs (simulated CT-T1, T1-T2; rigid, affine, half scans): right poses have flip ratios of 1.6 to 3.3.  Wrong

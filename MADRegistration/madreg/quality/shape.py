@@ -9,7 +9,7 @@ import numpy as np
 from ..image.fitting import restricted
 from ..image.pair import Pair
 from .block_fit import FEWEST_BLOCKS, block_matching_of
-from .blocks import RADIUS
+from .motion import RADIUS, common_motion
 
 CLEAR = 0.04  # logarithm of a stretch along an axis
 ALONE = 0.5  # of the largest stretch, up to which another one is taken for none
@@ -75,4 +75,4 @@ def is_supported(pair: Pair, pose: np.ndarray, plain: np.ndarray | None = None) 
 def _consensus(pair: Pair, pose: np.ndarray) -> float:
     """Of the blocks about a pose, on a rigid motion."""
     blocks = block_matching_of(pair).about(pose)
-    return blocks.motion().consensus if len(blocks.centers) >= FEWEST_BLOCKS else 0.0
+    return common_motion(blocks).consensus if len(blocks.centers) >= FEWEST_BLOCKS else 0.0

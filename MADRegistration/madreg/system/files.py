@@ -2,7 +2,7 @@
 
 Drafts are written into a folder beside their targets, synced and read back.  Then, with signals held back, the former
 files are kept aside, the drafts are moved into place, and the former files are given up.  If anything fails, the
-former files are put back.  A journal in the folder tells the next run how to do so if this process is killed.
+former files are put back.  If this process is killed, the next run does so, from a journal in the folder.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _reported(target: Path) -> Iterator[None]:
 
 
 def _ending(path: Path) -> str:
-    """The ending by which libraries tell formats, such as ``.nii.gz``."""
+    """The ending by which libraries recognize formats, such as ``.nii.gz``."""
     name = path.name
     return name[-len(".nii.gz") :] if name.lower().endswith(".nii.gz") else path.suffix
 
@@ -280,7 +280,7 @@ def _remove_if_dead(folder: Path, stage: Path) -> None:
 
 
 def _undone(folder: Path, stage: Path) -> bool:
-    """Whether all moves of a dead process are undone, those that its journal tells of."""
+    """Whether all moves of a dead process are undone, those in its journal."""
     try:
         moves = json.loads((stage / JOURNAL).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -17,7 +17,7 @@ def try_lock(folder: Path) -> int | None:
     """Lock a folder unless another process has; the lock lasts until the descriptor is closed.
 
     Returns:
-        A file descriptor, or None where the file system knows no locks.
+        A file descriptor, or None where the file system has no locks.
 
     Raises:
         BlockingIOError: if another process holds it.

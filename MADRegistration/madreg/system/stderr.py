@@ -1,7 +1,7 @@
 """Keep what C libraries print off stderr, where the user reads our own sentence about it.
 
 That changes a file descriptor of the whole process, so it happens only in a process that asked for it with
-:func:`allow_silencing`, as the command line does.  In any other process :func:`silenced` does nothing.
+:func:`allow_suppression`, as the command line does.  In any other process :func:`suppressed` does nothing.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _lock = threading.Lock()
-_allowed = 0  # blocks of allow_silencing
-_silent = 0  # blocks of silenced, in all threads
+_allowed = 0  # blocks of allow_suppression
+_suppressing = 0  # blocks of suppressed, in all threads
 _saved = -1  # where stderr went before; -1 while it goes there
 
 
 @contextmanager
-def allow_silencing() -> Iterator[None]:
-    """Have :func:`silenced` work in this process while the block runs.
+def allow_suppression() -> Iterator[None]:
+    """Have :func:`suppressed` work in this process while the block runs.
 
-    Afterwards stderr is there, even if another thread is still in a block of :func:`silenced`.
+    Afterwards stderr is there, even if another thread is still in a block of :func:`suppressed`.
     """
     global _allowed
     with _lock:
@@ -37,22 +37,22 @@ def allow_silencing() -> Iterator[None]:
 
 
 @contextmanager
-def silenced() -> Iterator[None]:
+def suppressed() -> Iterator[None]:
     """Send the process's stderr nowhere, below Python: ITK and its libraries write there directly.
 
     Threads may overlap: the last one to end gives it back.
     """
-    global _silent
+    global _suppressing
     with _lock:
-        _silent += 1
+        _suppressing += 1
         if _allowed:
             _take()
     try:
         yield
     finally:
         with _lock:
-            _silent -= 1
-            if not _silent:
+            _suppressing -= 1
+            if not _suppressing:
                 _give_back()
 
 

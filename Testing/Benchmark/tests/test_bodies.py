@@ -20,7 +20,7 @@ def test_a_body_has_parts_in_its_outline_and_air_around():
     assert body.labels(np.array([[200.0, 0, 0], [0, -150, 0]])).tolist() == [0, 0]
 
 
-def test_a_displaced_pair_is_turned_and_shifted_as_far_as_its_level_says():
+def test_a_displaced_pair_is_rotated_and_shifted_as_far_as_its_level_says():
     fixed, moving, truth = displaced_pair([0, 3, 1], "large")
     angle = np.degrees(np.arccos((np.trace(truth[:3, :3]) - 1) / 2))
     shift = np.linalg.norm(apply(truth, fixed.grid.center) - fixed.grid.center)

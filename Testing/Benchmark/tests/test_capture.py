@@ -49,10 +49,10 @@ def test_poses_along_axes_are_displaced_by_mm_and_degrees(pair):
     moved = pair.along("translation", "y", -30.0)
     assert pair.error(moved) == pytest.approx(30)
     assert apply(moved, middle) - apply(pair.case.truth, middle) == pytest.approx([0, -30, 0])
-    turned = pair.along("rotation", "z", 90.0)
-    assert rotation_angle(turned[:3, :3]) == pytest.approx(90)
-    assert apply(turned, middle) == pytest.approx(apply(pair.case.truth, middle))
-    left = apply(turned, middle + [1.0, 0, 0]) - apply(turned, middle)
+    rotated = pair.along("rotation", "z", 90.0)
+    assert rotation_angle(rotated[:3, :3]) == pytest.approx(90)
+    assert apply(rotated, middle) == pytest.approx(apply(pair.case.truth, middle))
+    left = apply(rotated, middle + [1.0, 0, 0]) - apply(rotated, middle)
     assert left == pytest.approx([0, 1, 0], abs=1e-9)
 
 

@@ -138,6 +138,6 @@ def test_errors_are_one_sentence_and_the_status_says_so(tmp_path, capsys):
 
 
 def test_missing_data_for_the_cases_is_named(run, tmp_path):
-    with pytest.raises(InputError, match="gt_pairs.json does not exist"):
+    with pytest.raises(InputError, match=r"gt_pairs\.json does not exist"):
         run("assemble", "heads", tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -42,15 +42,15 @@ def test_cases_are_listed_and_can_be_loaded(data, tmp_path):
 
 
 def test_what_is_missing_is_named(data, tmp_path):
-    with pytest.raises(InputError, match="pairs.json does not exist"):
+    with pytest.raises(InputError, match=r"pairs\.json does not exist"):
         assemble_pelvis(tmp_path, tmp_path / "cases")
     (data / "val" / "pelvis" / "15p2_t1-p2_dwi_moving.nii.gz").unlink()
-    with pytest.raises(InputError, match="15p2_t1-p2_dwi_moving.nii.gz does not exist"):
+    with pytest.raises(InputError, match=r"15p2_t1-p2_dwi_moving\.nii\.gz does not exist"):
         assemble_pelvis(data, tmp_path / "cases")
     assert not (tmp_path / "cases").exists()
 
 
-def test_names_tell_the_kinds_of_scan():
+def test_names_give_the_kinds_of_scan():
     assert pelvis_contrast("13p2_t2cor-p2_dce") == "DCE-T2"
     with pytest.raises(InputError, match="two series"):
         pelvis_contrast("knee")

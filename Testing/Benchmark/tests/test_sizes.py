@@ -88,7 +88,7 @@ def test_the_plot_shows_every_registration_and_linear_growth():
     assert set(memory.lines[1].get_ydata()) == {600.0}
 
 
-def test_memory_that_the_system_does_not_tell_is_left_out():
+def test_memory_that_the_system_does_not_report_is_left_out():
     time, memory = draw([row(64, 5.0, None), row(128, 6.0, None)]).axes
     assert len(time.lines) == 3 and not memory.lines
 

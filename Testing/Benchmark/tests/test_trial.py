@@ -127,7 +127,7 @@ def test_missing_and_damaged_case_lists_are_refused(tmp_path):
         load_cases(tmp_path)
     row = {"name": "a", "fixed": "no.nii.gz", "moving": "no.nii.gz", "truth": np.eye(4).tolist()}
     (tmp_path / "cases.json").write_text(json.dumps([row]), encoding="utf-8")
-    with pytest.raises(InputError, match="no.nii.gz does not exist"):
+    with pytest.raises(InputError, match=r"no\.nii\.gz does not exist"):
         load_cases(tmp_path)
 
 

@@ -51,7 +51,7 @@ def test_a_line_that_was_cut_off_is_removed(tmp_path, cut):
 
 def test_a_damaged_line_is_named(tmp_path):
     (tmp_path / "manifest.jsonl").write_text('{"id": "a"}\n')
-    with pytest.raises(InputError, match="Line 1 of .* is damaged"), manifest.opened(tmp_path):
+    with pytest.raises(InputError, match=r"Line 1 of .* is damaged"), manifest.opened(tmp_path):
         pass
 
 

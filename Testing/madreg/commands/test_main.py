@@ -139,7 +139,7 @@ def test_a_ct_and_a_t1w_are_aligned_to_the_millimetre(head_folder, tmp_path):
         folder / "ct.nii.gz",
         folder / "t1.nii.gz",
         "--init",
-        "mass",
+        "center_of_mass",
         "--transform",
         tmp_path / "t.tfm",
         "--resampled",
@@ -193,7 +193,7 @@ def test_the_written_transform_is_a_start(head_folder, tmp_path, capsys):
             "register",
             str(folder / "ct.nii.gz"),
             str(folder / "t1.nii.gz"),
-            "--start",
+            "--initial-transform",
             str(start),
             "--type",
             "affine",
@@ -227,7 +227,7 @@ def test_options_become_settings(scans, fake_register, capsys):
         cli.main(
             register_arguments(
                 scans,
-                "--start",
+                "--initial-transform",
                 scans / "start.tfm",
                 "--type",
                 "affine",
@@ -246,7 +246,13 @@ def test_options_become_settings(scans, fake_register, capsys):
     assert (
         cli.main(
             register_arguments(
-                scans, "--start", scans / "start.tfm", "--init", "mass", "--moving-mask", scans / "mask.nii.gz"
+                scans,
+                "--initial-transform",
+                scans / "start.tfm",
+                "--init",
+                "center_of_mass",
+                "--moving-mask",
+                scans / "mask.nii.gz",
             )
         )
         == 0
@@ -358,7 +364,7 @@ BAD = {
     "empty mask": ([], ["--moving-mask", "{}/empty.nii.gz"], "moving.nii.gz is empty"),
     "mask on another grid": ([], ["--fixed-mask", "{}/smaller.nii.gz"], "28x24x18 voxels"),
     "missing mask": ([], ["--fixed-mask", "{}/none.nii.gz"], "none.nii.gz does not exist"),
-    "unreadable start": ([], ["--start", "{}/text.tfm"], "text.tfm cannot be read as a transform"),
+    "unreadable start": ([], ["--initial-transform", "{}/text.tfm"], "text.tfm cannot be read as a transform"),
     "no folder": ([], ["--transform", "{}/none/t.tfm"], "none does not exist"),
     "unknown ending": ([], ["--transform", "{}/out/t.doc"], "t.doc has an unknown ending"),
     "unknown image ending": ([], ["--resampled", "{}/out/t.jpeg"], "t.jpeg has an unknown ending"),
@@ -484,7 +490,7 @@ def test_images_without_common_view_are_refused(head_folder, tmp_path, capfd):
             "register",
             str(folder / "ct.nii.gz"),
             str(folder / "t1.nii.gz"),
-            "--start",
+            "--initial-transform",
             str(tmp_path / "far.tfm"),
             "--transform",
             str(tmp_path / "t.tfm"),

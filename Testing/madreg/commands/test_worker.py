@@ -30,7 +30,7 @@ from madreg.image.geometry import Grid
     ],
 )
 def test_a_line_that_cannot_be_understood_says_why(line, job, said):
-    with pytest.raises(worker.BadCommand, match=said) as caught:
+    with pytest.raises(worker.CommandError, match=said) as caught:
         worker.parse(line)
     assert caught.value.job == job and "\n" not in str(caught.value)
 

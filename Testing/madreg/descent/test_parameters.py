@@ -90,16 +90,16 @@ def test_an_affine_reaches_any_linear_map(rigid_motion):
     points = torch.as_tensor(sphere(70.0, 100))
     target = torch.as_tensor(apply(wanted, points.numpy()))
     transform = LinearTransform(np.eye(4), CENTER, "affine")
-    optimiser = torch.optim.LBFGS([transform.parameters], max_iter=40, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([transform.parameters], max_iter=40, line_search_fn="strong_wolfe")
 
     def loss():
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         matrix = transform.matrices()[0]
         value = (points @ matrix[:3, :3].T + matrix[:3, 3] - target).square().sum(-1).mean()
         value.backward()
         return value
 
-    optimiser.step(loss)
+    optimizer.step(loss)
     assert np.linalg.norm(apply(transform.numpy()[0], points.numpy()) - target.numpy(), axis=1).max() < 0.01
 
 

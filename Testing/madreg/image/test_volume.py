@@ -110,7 +110,7 @@ def test_content_is_the_tissue_and_its_surroundings(blob_volume, odd_grids):
     assert not volume.foreground.numpy()[distance > 45].any()
 
 
-def test_spread_is_the_same_along_any_axes(turn):
+def test_the_radius_of_gyration_is_the_same_along_any_axes(turn):
     """Of a box full of tissue: the root of a twelfth of its squared edges, in mm."""
     matrix = np.eye(4)
     matrix[:3, :3] = turn((1, 2, 3), 40) * [2.0, 3.0, 4.0]

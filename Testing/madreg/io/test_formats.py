@@ -455,7 +455,7 @@ def test_minc_is_where_nibabel_says(tmp_path):
         assert image.TransformIndexToPhysicalPoint((i, j, k)) == pytest.approx(expected[:3])
 
 
-def test_minc_is_turned_to_lps(tmp_path):
+def test_minc_is_converted_to_lps(tmp_path):
     """By the bytes of the file: its x counts from the patient's left to the right."""
     path = tmp_path / "scan.mnc"
     sitk.WriteImage(image_of(voxels(), origin=(123.25, -77.5, 30.0)), str(path))

@@ -62,7 +62,7 @@ def ball(shape=(60, 70, 80), share=0.8):
     return k**2 + j**2 + i**2 < share**2
 
 
-def test_slabs_of_dark_tissue_with_black_air_of_their_own_are_told_from_filling(turn):
+def test_slabs_of_dark_tissue_with_black_air_of_their_own_are_distinguished_from_filling(turn):
     """Thick slices through a body whose own background is zero: only two of its sides are cut off."""
     shape = (20, 96, 96)
     j, i = np.ogrid[-1 : 1 : complex(0, shape[1]), -1 : 1 : complex(0, shape[2])]

@@ -53,8 +53,8 @@ def test_flirt_counts_from_the_other_side_of_neurological_images(tmp_path):
 
 def test_flirt_rotates_about_the_corner(tmp_path, rigid_motion):
     fixed = moving = grid_of((10, 10, 10), (2, 2, 2), RADIOLOGICAL, (0, 0, 0))
-    turned = rigid_motion((0, 0, 1), 90)  # FSL: x to y; FSL's x is L (LPS x), its y is A (LPS -y)
-    transform = read_foreign_transform(write_matrix(tmp_path / "a.mat", turned), fixed, moving)
+    rotated = rigid_motion((0, 0, 1), 90)  # FSL: x to y; FSL's x is L (LPS x), its y is A (LPS -y)
+    transform = read_foreign_transform(write_matrix(tmp_path / "a.mat", rotated), fixed, moving)
     # fixed FSL (0, 10, 0) came from moving FSL (10, 0, 0)
     assert transform.apply(np.array([0.0, -10.0, 0.0])) == pytest.approx([10, 0, 0], abs=1e-6)
 

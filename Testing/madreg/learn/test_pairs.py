@@ -115,5 +115,5 @@ def test_a_scan_is_loaded_with_its_head(tmp_path):
 
 def test_a_file_that_is_no_scan_is_refused_by_name(tmp_path):
     (tmp_path / "notes.nii.gz").write_text("no image")
-    with pytest.raises(InputError, match="notes.nii.gz"):
+    with pytest.raises(InputError, match=r"notes\.nii\.gz"):
         load_scan(tmp_path / "notes.nii.gz")

@@ -89,7 +89,7 @@ def test_the_shipped_network_finds_the_moving_points():
     fixed, _ = read_volume(resources.path("Demo", "T1w.nii.gz"))
     measure = MAD(fixed, fixed, network)
     start = shifted(20.0)
-    points, found, spread = measure.correspondences(start)
+    points, found, deviation = measure.correspondences(start)
     error = np.linalg.norm(found - points, axis=1)
-    assert len(points) == len(found) == len(spread) > 100 and (spread > 0).all()
+    assert len(points) == len(found) == len(deviation) > 100 and (deviation > 0).all()
     assert np.median(error) < 10

@@ -1,4 +1,4 @@
-"""NMI, NGF and both on a head and the same head with its contrast turned round: their minimum and its slope."""
+"""NMI, NGF and both on a head and the same head with its contrast inverted: their minimum and its slope."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def test_without_overlap_no_pose_looks_good(measure, truth):
 
 def test_sign_of_the_contrast_does_not_matter_to_ngf(pair, truth):
     fixed, moving = pair
-    turned = type(moving)("turned", 1 - moving.data, moving.grid, moving.mask)
-    first, second = (values(NGF(fixed, one, samples=SAMPLES), truth[None])[0] for one in (moving, turned))
+    inverted = type(moving)("inverted", 1 - moving.data, moving.grid, moving.mask)
+    first, second = (values(NGF(fixed, one, samples=SAMPLES), truth[None])[0] for one in (moving, inverted))
     assert first == pytest.approx(second, abs=1e-5)
 
 

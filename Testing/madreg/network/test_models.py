@@ -94,10 +94,10 @@ def test_a_perfect_match_gives_the_displacement_in_mm():
     point = (1 * 3 + 1) * 3 + 1  # k = j = i = 1: at 16 mm along each axis
     found = (4 * 6 + 2) * 6 + 3  # k = 4, j = 2, i = 3: at 32, 16, 24 mm
     posterior[0, :, found] = 1
-    x, y, z, length, spread = network.moments(posterior, shape, moving_shape)[0, point] * UNIT_MM
+    x, y, z, length, deviation = network.moments(posterior, shape, moving_shape)[0, point] * UNIT_MM
     assert (float(x), float(y), float(z)) == pytest.approx((8, 0, 16), abs=1e-3)
     assert float(length) == pytest.approx((8**2 + 16**2) ** 0.5, abs=0.1)
-    assert float(spread) < 1
+    assert float(deviation) < 1
 
 
 def test_measuring_in_pieces_gives_the_same_map_and_slope():

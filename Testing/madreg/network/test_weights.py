@@ -46,12 +46,12 @@ def test_one_changed_byte_is_noticed(saved):
 
 def test_weights_without_a_card_are_refused(saved):
     saved[1].with_suffix(".json").unlink()
-    with pytest.raises(InputError, match="mad.json is missing or damaged"):
+    with pytest.raises(InputError, match=r"mad\.json is missing or damaged"):
         weights.load(saved[1])
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="nowhere.pt"):
+    with pytest.raises(InputError, match=r"nowhere\.pt"):
         weights.load(tmp_path / "nowhere.pt")
 
 

@@ -87,7 +87,7 @@ def test_proportions_are_true(odd_grids):
         (2, (0.0, -14.0, 14.0), (-14.0, 14.0)),  # sagittal: the front is left, the top is up
     ],
 )
-def test_planes_are_turned_as_radiologists_do(odd_grids, column, offset, seen):
+def test_planes_follow_the_radiological_convention(odd_grids, column, offset, seen):
     center = np.array([12.0, -30.0, 45.0])
     fixed = ball(odd_grids["plain"], center, 30.0, "fixed")
     moving = ball(odd_grids["plain"], center + offset, 7.0, "moving")

@@ -99,8 +99,8 @@ def test_unknown_settings(heads):
 
 
 def test_types_of_transforms(rigid_motion):
-    turned = rigid_motion((1, 2, 3), 40, (1, 2, 3))
-    assert Transform(turned).type == "rigid"
-    assert Transform(turned @ np.diag([1.2, 1.2, 1.2, 1])).type == "similarity"
-    assert Transform(turned @ np.diag([1.0, 1.0, 1.01, 1])).type == "affine"
-    assert Transform(turned @ np.diag([-1.0, 1.0, 1.0, 1])).type == "affine"
+    rotated = rigid_motion((1, 2, 3), 40, (1, 2, 3))
+    assert Transform(rotated).type == "rigid"
+    assert Transform(rotated @ np.diag([1.2, 1.2, 1.2, 1])).type == "similarity"
+    assert Transform(rotated @ np.diag([1.0, 1.0, 1.01, 1])).type == "affine"
+    assert Transform(rotated @ np.diag([-1.0, 1.0, 1.0, 1])).type == "affine"

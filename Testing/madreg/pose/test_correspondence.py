@@ -30,7 +30,7 @@ def test_a_fit_finds_the_transform_that_made_the_targets(points, turn, kind):
     assert mean_displacement(found, truth, points) < 1e-6
 
 
-def test_a_mirrored_cloud_is_still_turned_and_not_mirrored(points):
+def test_a_mirrored_cloud_is_still_rotated_and_not_mirrored(points):
     found = fit(points, points * [-1, 1, 1], np.ones(200))
     assert np.linalg.det(found[:3, :3]) == pytest.approx(1)
 

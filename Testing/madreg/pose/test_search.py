@@ -50,8 +50,8 @@ def test_coefficients_turn_as_tensors_do():
     symmetric = symmetric + symmetric.T
     symmetric -= torch.eye(3) * symmetric.trace() / 3
     coefficients = torch.einsum("nab,ab->n", TRACE_FREE_BASIS, symmetric)
-    turned = torch.einsum("bmn,n,mxy->bxy", rotate_tensors(rotations), coefficients, TRACE_FREE_BASIS)
-    assert (turned - rotations @ symmetric @ rotations.transpose(1, 2)).abs().max() < 1e-5
+    rotated = torch.einsum("bmn,n,mxy->bxy", rotate_tensors(rotations), coefficients, TRACE_FREE_BASIS)
+    assert (rotated - rotations @ symmetric @ rotations.transpose(1, 2)).abs().max() < 1e-5
 
 
 def test_tensors_follow_the_edges_in_the_world(awkward_grid, make_volume):

@@ -14,7 +14,7 @@ from madreg.image.volume import Volume
 from madreg.quality import assessment
 from madreg.quality.assessment import assess
 from madreg.quality.block_fit import fit_blocks
-from madreg.quality.blocks import BlockMatching
+from madreg.quality.block_matching import BlockMatching
 from madreg.quality.error_map import error_map
 from madreg.quality.flips import flipped_poses
 from madreg.quality.quality import CLEAR_MARGIN, SURE_MARGIN, Quality
@@ -84,7 +84,7 @@ def test_the_verdict_needs_a_small_error_and_a_clear_flip_ratio(ratio, error, ve
 
 
 @pytest.mark.parametrize(
-    ("ratio", "margin", "error", "verdict"),
+    ("ratio", "flip_margin", "error", "verdict"),
     [
         (1.1, 0.06, 1.0, "check"),
         (1.1, 0.06, 11.0, "failed"),
@@ -94,11 +94,11 @@ def test_the_verdict_needs_a_small_error_and_a_clear_flip_ratio(ratio, error, ve
         (2.0, -0.01, 1.0, "failed"),
     ],
 )
-def test_a_pose_in_doubt_needs_a_ratio_or_a_margin_and_no_better_flip(ratio, margin, error, verdict):
-    assert Quality(IDENTITY, error, 0.5, ratio, IDENTITY, flip_margin=margin).verdict == verdict
+def test_a_pose_in_doubt_needs_a_ratio_or_a_margin_and_no_better_flip(ratio, flip_margin, error, verdict):
+    assert Quality(IDENTITY, error, 0.5, ratio, IDENTITY, flip_margin=flip_margin).verdict == verdict
 
 
-def test_where_there_is_a_margin_it_tells_the_better_of_two():
+def test_where_there_is_a_margin_it_decides_between_two():
     one = Quality(IDENTITY, 1.0, 0.5, 1.1, IDENTITY, flip_margin=-0.05)
     other = replace(one, flip_ratio=0.9, flip_margin=0.05)
     assert one.flip_is_better and not other.flip_is_better
@@ -169,7 +169,7 @@ def test_a_slab_is_assessed_by_what_it_shows(scans, turn):
 
 
 def test_the_map_is_largest_where_the_pose_is_worst(scans, turn):
-    """Turned about a point at the edge of the head, so that the error grows across it."""
+    """Rotated about a point at the edge of the head, so that the error grows across it."""
     fixed, moving, truth, points = scans
     pivot = points.mean(0) + [0, 60, 0]
     pose = truth @ about(pivot, turn((1, 0, 0), 6))
@@ -279,7 +279,7 @@ def test_a_mirrored_scan_is_found_out(straight):
 
 
 def test_poses_of_a_symmetric_object_that_fit_equally_well_are_named(grid_of, make_volume):
-    """A cylinder with six rods, which one ball off its middle does not tell from its flip."""
+    """A cylinder with six rods, which one ball off its middle does not distinguish from its flip."""
     angles = np.arange(6) * np.pi / 3
     noise = np.random.default_rng(0)
 

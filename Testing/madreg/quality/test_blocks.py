@@ -1,11 +1,13 @@
-"""Block matching about a pose: it finds known motions, on awkward lattices and through turned-round contrast, in mm."""
+"""Block matching about a pose: it finds known motions, on awkward lattices and through inverted contrast, in mm."""
 
 import numpy as np
 import pytest
 import torch
 
 from madreg.image.geometry import Grid, about, apply, mean_displacement
-from madreg.quality.blocks import BlockMatching, Blocks
+from madreg.quality.block_matching import BlockMatching
+from madreg.quality.blocks import Blocks
+from madreg.quality.motion import common_motion, local_displacements
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def test_blocks_agree_on_the_motion_that_is_missing(scans, matching, spots, turn
     points = spots + center
     error = motion(turn, center, degrees, shift)
     pose = truth @ error
-    found = matching.about(pose).motion()
+    found = common_motion(matching.about(pose))
     before = mean_displacement(pose, truth, points)
     assert mean_displacement(pose @ found.matrix, truth, points) < max(1.2, 0.25 * before)
     assert found.consensus > 0.5
@@ -44,7 +46,7 @@ def test_an_affine_motion_is_seen_as_one(scans, matching, spots):
     _fixed, _moving, truth, center = scans
     stretched = truth @ about(center, np.diag([1.08, 0.94, 1.0]))
     blocks = matching.about(stretched)
-    found = {kind: blocks.motion(kind) for kind in ("rigid", "affine")}
+    found = {kind: common_motion(blocks, kind) for kind in ("rigid", "affine")}
     left = {kind: mean_displacement(stretched @ one.matrix, truth, spots + center) for kind, one in found.items()}
     assert left["affine"] < left["rigid"]
     assert left["affine"] < 0.6 * mean_displacement(stretched, truth, spots + center)
@@ -52,9 +54,9 @@ def test_an_affine_motion_is_seen_as_one(scans, matching, spots):
 
 def test_a_head_that_lies_the_wrong_way_round_finds_no_consensus(scans, matching):
     _fixed, _moving, truth, center = scans
-    right = matching.about(truth).motion().consensus
+    right = common_motion(matching.about(truth)).consensus
     for signs in ((1, -1, -1), (-1, 1, -1), (-1, -1, 1)):
-        assert matching.about(truth @ about(center, np.diag(signs))).motion().consensus < 0.75 * right
+        assert common_motion(matching.about(truth @ about(center, np.diag(signs)))).consensus < 0.75 * right
 
 
 def test_a_rigid_motion_does_not_squeeze_a_slab():
@@ -73,7 +75,7 @@ def test_a_rigid_motion_does_not_squeeze_a_slab():
         torch.full((len(centers),), 1 / len(centers)),
         torch.exp(-apart / 100),
     )
-    found = {kind: blocks.motion(kind).matrix for kind in ("rigid", "affine")}
+    found = {kind: common_motion(blocks, kind).matrix for kind in ("rigid", "affine")}
     assert abs(found["rigid"][2, 2] - 1) < 0.05
     assert found["affine"][2, 2] < found["rigid"][2, 2]  # which is what was asked for
 
@@ -123,10 +125,13 @@ def test_a_local_displacement_is_seen_where_it_is(scans, grid_of, make_volume, h
     placed[:3, 3] = center
     truth = pose @ np.linalg.inv(placed)
     blocks = BlockMatching(fixed, moving).about(truth)
-    common = blocks.motion()
+    common = common_motion(blocks)
     centers, weight = blocks.centers.double().numpy(), blocks.weight.numpy()
     true = np.zeros_like(centers)
     true[:, 2] = 6 / (1 + np.exp(-(centers[:, 0] - center[0]) / 4))
-    moved = {"common": apply(common.matrix, centers) - centers, "local": blocks.local(common).double().numpy()}
+    moved = {
+        "common": apply(common.matrix, centers) - centers,
+        "local": local_displacements(blocks, common).double().numpy(),
+    }
     missed = {name: np.average(np.linalg.norm(one - true, axis=1), weights=weight) for name, one in moved.items()}
     assert missed["local"] < 0.9 * missed["common"] < 3.0

@@ -43,8 +43,8 @@ def test_links_are_not_followed(tmp_path):
     assert folder.parent == tmp_path and folder.name.startswith("MADRegistration-") and mode(folder) == 0o700
     (tmp_path / "victim").write_text("mine")
     (folder / "worker.log").symlink_to(tmp_path / "victim")
-    with pytest.raises(OSError):
-        open(folder / "worker.log", "wb", opener=folders.open_private)
+    with pytest.raises(OSError, match="worker"), open(folder / "worker.log", "wb", opener=folders.open_private):
+        pass
     assert (tmp_path / "victim").read_text() == "mine"
 
 

@@ -26,7 +26,7 @@ def test_results_come_in_order_with_progress(threads):
     assert parallel_map(lambda n: n, [], CPU) == []
 
 
-def test_threads_work_at_once_with_one_torch_thread_each():
+def test_threads_work_at_once_with_one_torch_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

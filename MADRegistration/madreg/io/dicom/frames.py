@@ -24,7 +24,7 @@ _IN_GROUPS = {
     "acquisition": ("FrameContentSequence", "FrameAcquisitionNumber"),
     "frame time": ("FrameContentSequence", "FrameReferenceDateTime"),
 }
-"""Where enhanced files keep what tells volumes apart: functional group, keyword."""
+"""Where enhanced files keep what distinguishes volumes: functional group, keyword."""
 
 
 def slices_of_frames(path: Path, tags: Any) -> list[Slice]:

@@ -1,4 +1,4 @@
-"""One slice: where it lies, where its pixels are, and what tells it from others in the same place."""
+"""One slice: where it lies, where its pixels are, and what distinguishes it from others in the same place."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ATTRIBUTES = {
     "acquisition": "AcquisitionNumber",
     "acquired at": "AcquisitionTime",
 }
-"""What may tell volumes in one place apart, most telling first; and the keyword of each."""
+"""What may distinguish volumes in one place, the most specific first; and the keyword of each."""
 
 UNITS = {"echo time": " ms", "inversion time": " ms", "trigger time": " ms", "frame time": " ms", "b-value": ""}
 
@@ -134,7 +134,7 @@ def slice_of(path: Path, tags: Any) -> Slice:
 
 
 def attributes_of(tags: Any) -> dict[str, Any]:
-    """What may tell the volume of this slice from others in the same place."""
+    """What may distinguish the volume of this slice from others in the same place."""
     found: dict[str, Any] = {}
     for name, keyword in ATTRIBUTES.items():
         if name in ("image type", "kernel", "acquired at"):

@@ -30,7 +30,7 @@ _PRIVATE = (SIEMENS_B_VALUE, SIEMENS_GRADIENT, GE_B_VALUE, PHILIPS_B_VALUE, UIH_
 
 @cache
 def _pydicom() -> Any:
-    """The package, told to be silent about values that bend the standard.
+    """The package, set not to warn of values that deviate from the standard.
 
     Raises:
         UnreadableError: if it is not installed.

@@ -20,7 +20,7 @@ NOISE = 1e-4
 """Rounding of positions, as a share of the size of a slice."""
 
 SHARE_OF_PLACES = 0.5
-"""A value that tells volumes apart belongs to slices in at least this share of all places."""
+"""A value that distinguishes volumes belongs to slices in at least this share of all places."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class VolumeSlices:
 
     Attributes:
         slices: sorted along their normal; of one size and orientation, no two in one place.
-        label: what tells this volume from others of the series, in words; empty if it is the only one.
+        label: what distinguishes this volume from others of the series, in words; empty if it is the only one.
     """
 
     slices: tuple[Slice, ...]
@@ -85,7 +85,7 @@ def _alike(first: Slice, other: Slice) -> bool:
 
 
 def _names(slices: Sequence[Slice]) -> Iterable[str]:
-    """Attributes that differ among some slices, most telling first."""
+    """Attributes that differ among some slices, the most specific first."""
     for name in (*ATTRIBUTES, "segment"):
         if len({_key(one, name) for one in slices}) > 1:
             yield name
@@ -118,7 +118,7 @@ def _extent(one: Slice) -> float:
 
 
 def _divided(slices: list[Slice], names: list[str]) -> list[tuple[list[Slice], tuple[str, ...]]]:
-    """Slices of one plane in groups without two in one place, and what tells each group from the others."""
+    """Slices of one plane in groups without two in one place, and what distinguishes each group from the others."""
     where = places(slices)
     different = len(set(where))
     if different == len(slices):
@@ -127,8 +127,8 @@ def _divided(slices: list[Slice], names: list[str]) -> list[tuple[list[Slice], t
         groups: dict[Hashable, list[Slice]] = defaultdict(list)
         for one in slices:
             groups[_key(one, name)].append(one)
-        spread = [len(set(places(group))) for group in groups.values()]
-        if len(groups) > 1 and min(spread) >= max(SHARE_OF_PLACES * different, 1) and len(groups) < len(slices):
+        held = [len(set(places(group))) for group in groups.values()]
+        if len(groups) > 1 and min(held) >= max(SHARE_OF_PLACES * different, 1) and len(groups) < len(slices):
             return [
                 (part, (in_words(name, value), *words))
                 for value, group in groups.items()

@@ -27,17 +27,19 @@ from madreg.image.sampling import sample_array
 from madreg.image.smoothing import smooth
 from madreg.image.volume import Volume
 from madreg.measures.mad import MAD, mean_prediction
+from madreg.measures.predictors import SiamesePredictor
 from madreg.pose.correlation import Candidate, Correlation
 from madreg.pose.matches import align
 from madreg.pose.rotations import super_fibonacci
 from madreg.pose.search import COARSER, COUNT, LIKELY, MIN_OVERLAP, SPACING, distinct, search
-from madreg.quality.blocks import BlockMatching
+from madreg.quality.block_matching import BlockMatching
+from madreg.quality.motion import common_motion
 
 FEATURE_SPACING = 8.0  # mm: every second voxel of MAD's lattice of 4 mm
 COMPONENTS = 8  # of the 32 features
 # Steps along MAD's matches, and for how many of the best poses: from many starts, and from a search's candidates.
 FROM_MANY, FROM_FEW = ((1, 24), (2, 4), (4, 1)), ((1, COUNT), (4, 1))
-CONTENT_SPACING = 6.0  # mm
+FOREGROUND_SPACING = 6.0  # mm
 
 Design = Callable[[Volume, Volume, int], list[np.ndarray]]
 
@@ -51,7 +53,7 @@ def cube_group() -> np.ndarray:
 
 def _middle_and_axes(volume: Volume) -> tuple[np.ndarray, np.ndarray]:
     """Centre of mass (3,) LPS mm of the foreground, and its principal axes as columns of a rotation (3, 3)."""
-    coarse = volume.resampled(CONTENT_SPACING)
+    coarse = volume.resampled(FOREGROUND_SPACING)
     points = apply(coarse.grid.matrix, torch.nonzero(coarse.foreground).cpu().numpy()[:, ::-1])
     center = points.mean(0)
     axes = np.linalg.eigh(np.cov((points - center).T))[1]
@@ -107,13 +109,15 @@ def one_level(kind: type[Correlation], fixed: Volume, moving: Volume, rotations:
 class LearnedFeatures(Correlation):
     """The features of MAD's encoder in place of structure tensors.
 
-    The encoder knows no rotations, so the moving image is rotated and encoded anew for every one.  The first principal
-    components of the fixed foreground's features are kept and brought to unit length.
+    The encoder is not equivariant to rotations, so the moving image is rotated and encoded anew for every one.  The
+    first principal components of the fixed foreground's features are kept and brought to unit length.
     """
 
     def __init__(self, fixed: Volume, moving: Volume, mad: MAD) -> None:
         super().__init__(fixed, moving, FEATURE_SPACING, MIN_OVERLAP)
-        self.mad, self.moving = mad, moving.resampled(FEATURE_SPACING / 2)
+        if not isinstance(mad.predictor, SiamesePredictor):
+            raise ValueError("features need a siamese network")
+        self.encoder, self.moving = mad.predictor, moving.resampled(FEATURE_SPACING / 2)
         turn = torch.eye(3, device=self.device)
         encoded, foreground, mask = self._encoded(
             fixed.resampled(FEATURE_SPACING / 2), self.fixed_center, turn, self.halves[0]
@@ -142,11 +146,10 @@ class LearnedFeatures(Correlation):
         middle = torch.as_tensor(center, dtype=torch.float32, device=self.device)
         points = self._offsets(2 * half) / 2 @ turn.T + middle
         values, mask = volume.sample(points)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.mad.quick):
-            features = self.mad.network.encoder(values[None, None])[0][0]
+        features = self.encoder.encoded(values[None, None])[0][0]
         inverse = torch.as_tensor(volume.grid.inverse, dtype=torch.float32, device=self.device)
         foreground = sample_array(volume.foreground.float()[None], inverse, points[::2, ::2, ::2], "zeros")[0]
-        return features.float(), foreground, mask[::2, ::2, ::2]
+        return features, foreground, mask[::2, ::2, ::2]
 
     def _reduced(self, encoded: torch.Tensor, foreground: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """What is correlated, with the mask (C + 1, n, n, n)."""
@@ -242,7 +245,7 @@ def by_prediction(fixed: Volume, moving: Volume, poses: np.ndarray) -> np.ndarra
 def by_blocks(fixed: Volume, moving: Volume, poses: np.ndarray) -> np.ndarray:
     """How nearly a third of the blocks agree on a motion."""
     matching = BlockMatching(fixed, moving)
-    return np.array([-matching.about(pose, few=True).motion("rigid").consensus for pose in poses])
+    return np.array([-common_motion(matching.about(pose, few=True)).consensus for pose in poses])
 
 
 ORDERS = {

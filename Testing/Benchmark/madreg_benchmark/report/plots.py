@@ -15,7 +15,7 @@ from madreg_benchmark.report.tables import grouped
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette for the colour-blind, and marks that tell methods apart in grey
+# Okabe and Ito's palette for the colour-blind, and marks that distinguish methods in grey
 _COLORS = [
     "#D55E00",
     "#0072B2",

@@ -1,6 +1,6 @@
 """From how far does gradient descent converge?  Each measure alone, started ever farther off along single axes.
 
-The optimiser, the samples and the number of steps are those of ``madreg register --measure``.  The step lengths are
+The optimizer, the samples and the number of steps are those of ``madreg register --measure``.  The step lengths are
 not: there they fall from 4 mm and add up to 73 mm (52 degrees for a head), and no start farther away could converge
 whatever the measure.  Here they fall from 12 mm and add up to 179 mm (126 degrees).
 """
@@ -24,7 +24,7 @@ from madreg_benchmark.studies.study import Setting, Study, collect
 
 FIRST_STEP = 12.0
 CONVERGED_MM = 5.0
-# heads are nearly symmetric about the plane x = 0, so some directions stand for two; the most telling ones come first
+# heads are nearly symmetric about the plane x = 0, so some directions stand for two; the most informative come first
 DIRECTIONS = (
     ("translation", "+x"),
     ("rotation", "+z"),
@@ -55,7 +55,7 @@ def reached(converges, ladder: Sequence[float], first: int = FIRST_RUNG) -> floa
 
 
 def descend(pair: Pair, measure: str, start: np.ndarray, steps: int = SCHEDULE.steps) -> float:
-    """Error in mm after minimising one measure from a 4x4 matrix."""
+    """Error in mm after minimizing one measure from a 4x4 matrix."""
     transform = LinearTransform.over(pair.points, start)
     found, _ = adam(pair.measures[measure], transform, steps=steps, first_step=FIRST_STEP, last_step=SCHEDULE.last_step)
     return pair.error(found[0])

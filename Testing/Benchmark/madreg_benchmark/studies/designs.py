@@ -18,7 +18,7 @@ from madreg.image.geometry import mean_displacement
 from madreg.image.pair import reduced
 from madreg.image.volume import Volume
 from madreg.io.reading import read_volume
-from madreg.pose.search import COUNT, LIKELY, TURNED
+from madreg.pose.search import COUNT, EXPANDED, LIKELY
 from madreg.system import device as devices
 from madreg_benchmark.cases.trial import Trial, make_trial
 from madreg_benchmark.methods.search_designs import DESIGNS, ORDERS, SHIPPED, ordered
@@ -210,11 +210,11 @@ def write_designs(rows: Sequence[dict], made_from: str, out: Path) -> str:
         "rigid pose cannot be exact.  Seconds: processor time of all threads together, without reading.\n\n"
         f"{tables[0]}\n"
         "- `ngf`: the shipped search: structure tensors of normalised gradients, 400 rotations on a lattice of 17 mm, "
-        f"the {LIKELY} likeliest on one of 10 mm, there the neighbours of the best {TURNED}.\n"
+        f"the {LIKELY} likeliest on one of 10 mm, there the neighbours of the best {EXPANDED}.\n"
         "- `ngf one level`: 600 rotations on the lattice of 10 mm, nothing else.\n"
         "- `learned features`: the same search over every translation by FFT, with the features of MAD's encoder (8 "
-        "principal components, 8 mm) in place of the tensors; the encoder knows no rotations, so the moving scan is "
-        "encoded anew for each of 60; the candidates then follow MAD's matches and are put in the order of the "
+        "principal components, 8 mm) in place of the tensors; the encoder is not rotation-equivariant, so the moving "
+        "scan is encoded anew for each of 60; the candidates then follow MAD's matches and are put in the order of the "
         "distance that MAD predicts.\n"
         "- `displacement head`: MAD's matches, each with its uncertainty, and a robust fit to them, step by step from "
         "24 rotations (those of a cube) with the centres of the foregrounds together, in the order of the predicted "

@@ -120,7 +120,7 @@ def draw(rows: Sequence[dict]):
         axes.set_xticks([side**3 for side in sides], [f"{side}$^3$" for side in sides])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.spines[["top", "right"]].set_visible(False)
-        if not some:  # no system tells the memory everywhere
+        if not some:  # not every system reports the memory
             continue
         voxels, values = (np.array([row[name] for row in some], float) for name in ("voxels", field))
         sizes = np.unique(voxels)

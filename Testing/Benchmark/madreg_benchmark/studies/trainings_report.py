@@ -22,12 +22,12 @@ class Page:
     Attributes:
         name: of the study and its files.
         title: of the page.
-        spread: where the spread between trainings can be seen instead, in brackets.
+        variation: where the spread between trainings can be seen instead, in brackets.
     """
 
     name: str
     title: str
-    spread: str
+    variation: str
 
 
 def _interval(values: Sequence[float], digits: int) -> str:
@@ -161,7 +161,7 @@ def write_trainings(page: Page, found: Found, made_from: str, out: Path) -> str:
     write_page(
         out / f"{page.name}.md",
         f"# {page.title}\n\nEach network was trained once, with one seed; intervals are a bootstrap over "
-        f"validation pairs and do not cover the spread between trainings {page.spread}.\n\n"
+        f"validation pairs and do not cover the spread between trainings {page.variation}.\n\n"
         f"## Error of the predicted distance, 0 to 60 mm\n\n{predicted}\n{made_from}\n\n"
         f"## Error of registration in mm, one trial each, from the centres of geometry\n\n{errors}\n{made_from}\n\n"
         f"![{page.title}]({page.name}.png)\n\n{made_from}\n",

@@ -21,7 +21,7 @@ def scaled(dicom, factor):
 
 
 def level(image):
-    """Brightness, which tells the volumes of these tests apart."""
+    """Brightness, which differs between the volumes of these tests."""
     return float(np.nanmean(sitk.GetArrayFromImage(image)))
 
 
@@ -57,7 +57,7 @@ def test_b_values_and_directions_are_volumes(tmp_path, dicom, straight):
 
 @pytest.mark.parametrize("by_time", [True, False])
 def test_time_points_are_volumes_in_their_order(tmp_path, dicom, straight, by_time):
-    """Slice times differ within each volume too, so that they tell nothing by themselves."""
+    """Slice times differ within each volume too, so that they distinguish nothing by themselves."""
     folder = tmp_path / "fmri"
     for t in range(4):
         time = {"AcquisitionTime": (lambda k, t=t: f"{100000 + 10 * t + k % 5}.0")} if by_time else {}
@@ -108,7 +108,7 @@ def test_a_series_is_chosen_by_its_uid_or_number(tmp_path, dicom, straight):
     for choice in ("1", "1.2.3.4"):
         image, source = open_image(f"{folder}:{choice}")
         assert image.GetSize()[2] == 12 and source.series == "1.2.3.4"
-    with pytest.raises(InputError, match="holds no volume '7': choose one of 1: .*; 2: \"thin\""):
+    with pytest.raises(InputError, match=r"holds no volume '7': choose one of 1: .*; 2: .thin."):
         open_image(f"{folder}:7")
 
 
@@ -183,8 +183,8 @@ def test_frames_out_of_order_are_put_in_place(tmp_path, dicom, straight, off_mm)
     assert image.GetSize() == (32, 40, 16) and off_mm(image) < 0.1 and source.notices == ()
 
 
-@pytest.mark.parametrize("told_by", ["temporal", "b-value", "nothing"])
-def test_three_volumes_in_one_file(tmp_path, dicom, straight, off_mm, told_by):
+@pytest.mark.parametrize("distinguished_by", ["temporal", "b-value", "nothing"])
+def test_three_volumes_in_one_file(tmp_path, dicom, straight, off_mm, distinguished_by):
     positions = np.repeat(straight(12), 3, axis=0)  # frame 0, 1, 2 in one place
     frames = [frame for one in straight(12) for n in range(3) for frame in frames_at(dicom, [one], 1 / (n + 1))]
 
@@ -193,7 +193,7 @@ def test_three_volumes_in_one_file(tmp_path, dicom, straight, off_mm, told_by):
             "temporal": {"FrameContentSequence": {"TemporalPositionIndex": number % 3 + 1}},
             "b-value": {"MRDiffusionSequence": {"DiffusionBValue": 500.0 * (number % 3)}},
             "nothing": {},
-        }[told_by]
+        }[distinguished_by]
 
     path = dicom.write(dicom.enhanced(frames, positions, own=own), tmp_path / "scan/one.dcm")
     image, source = open_image(path)

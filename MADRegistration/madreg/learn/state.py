@@ -1,0 +1,87 @@
+"""Where a training stands: the network, its moving average and the optimizer, in a checkpoint from which it goes on."""
+
+from __future__ import annotations
+
+import copy
+import io
+import time
+from pathlib import Path
+
+import torch
+
+from ..network.models import build, placed
+from ..network.settings import NetworkSettings, plain
+from ..system.files import bytes_content, write_file
+
+
+class TrainingState:
+    """A network in training.
+
+    Args:
+        path: the checkpoint; if it exists, its state is taken over.
+        network: shape of the network.
+        rate: learning rate of the optimizer.
+        device: torch device.
+
+    Attributes:
+        model: the network that is trained.
+        averaged: the moving average of its weights.
+        step: optimizer steps done.
+    """
+
+    def __init__(self, path: Path, network: NetworkSettings, rate: float, device: str) -> None:
+        self.path = path
+        self.model = placed(build(network), device)
+        self.averaged = copy.deepcopy(self.model)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=1e-2, betas=(0.9, 0.98))
+        self.step, spent = 0, 0.0
+        if path.exists():
+            state = torch.load(path, map_location=device, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.averaged.load_state_dict(state["averaged"])
+            self.optimizer.load_state_dict(state["optimiser"])
+            self.step, spent = state["step"], state["spent"]
+        self._began = time.perf_counter() - spent
+        self.model.train()
+
+    @property
+    def seconds(self) -> float:
+        """Spent on the training, also before it was interrupted."""
+        return time.perf_counter() - self._began
+
+    def update(self, loss: torch.Tensor, rate: float, decay: float) -> None:
+        """Take a step down the gradient of a loss.
+
+        Args:
+            rate: learning rate.
+            decay: of the moving average, which begins with a shorter memory.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        keep = min(decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            averages, values = self.averaged.state_dict().values(), self.model.state_dict().values()
+            for average, value in zip(averages, values, strict=True):
+                if average.is_floating_point():
+                    average.lerp_(value, 1 - keep)
+                else:
+                    average.copy_(value)
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        stream = io.BytesIO()
+        state = {
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimizer.state_dict(),
+            "step": self.step,
+            "spent": self.seconds,
+            "network": plain(self.model.settings),
+        }
+        torch.save(state, stream)
+        write_file(self.path, bytes_content(stream.getvalue()))

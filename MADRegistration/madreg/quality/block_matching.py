@@ -1,0 +1,161 @@
+"""Block matching about a pose: how well each part of the fixed scan fits the moving one, displaced this way or that.
+
+The edges of both scans are compared block by block, at every displacement within reach, by the normalised
+cross-correlation of trace-free structure tensors (see :mod:`madreg.pose.search`), which does not depend on contrast.
+Every block so has a small volume of scores: see :class:`~madreg.quality.blocks.Blocks`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..image.geometry import Grid, apply
+from ..image.gradients import edge_parameter, gradient_mask, world_gradient
+from ..image.points import map_points
+from ..image.sampling import sample_array
+from ..image.smoothing import smooth
+from ..image.tensors import trace_free_tensors
+from ..image.volume import Volume
+from .blocks import SPACING, Blocks
+
+REACH_MM = 16.0  # of the displacements, to either side along each axis
+HALF_MM = 12.0  # from the middle of a block to its end
+STRIDE_MM = 16.0  # from block to block
+MARGIN_MM = 8.0  # around the fixed foreground
+MANY = 300  # blocks, of which a third is enough
+AT_ONCE = 256  # blocks, for the memory they take
+
+
+class BlockMatching:
+    """A pair of scans whose blocks can be asked about any pose.
+
+    Args:
+        fixed, moving: the pair.
+    """
+
+    def __init__(self, fixed: Volume, moving: Volume) -> None:
+        self.reach, self.half, self.stride = (round(mm / SPACING) for mm in (REACH_MM, HALF_MM, STRIDE_MM))
+        fixed, self.moving = fixed.resampled(SPACING), moving.resampled(SPACING)
+        foreground = apply(fixed.grid.matrix, torch.nonzero(fixed.foreground).cpu().numpy()[:, ::-1]) @ fixed.grid.axes
+        low, high = foreground.min(0) - MARGIN_MM, foreground.max(0) + MARGIN_MM
+        # along the fixed volume's own axes: what is said of a pose must not depend on how both volumes lie in the world
+        self.lattice = Grid.covering(low, high, SPACING, fixed.grid.axes)
+        points = self.lattice.points(fixed.device)
+        values, mask = fixed.sample(points)
+        self.tensors = _tensors(values, mask > 0.5, self.lattice)
+        inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
+        self.inside = sample_array(fixed.foreground.float()[None], inverse, points, "zeros")
+        self.energy = _block_means(self.tensors.square().sum(0, keepdim=True), self.half, self.stride)[0]
+        # a wider lattice, so that what lies just outside can be moved in
+        self.wide = self.lattice.widened(self.reach)
+        self.wide_points = self.wide.points(fixed.device)
+
+    def about(self, pose: np.ndarray, few: bool = False) -> Blocks:
+        """The blocks about a pose.
+
+        Args:
+            pose: 4x4, fixed LPS to moving LPS.
+            few: whether a third of the blocks will do, evenly spread, where there are many: on tuning pairs their
+                consensus is the same to 0.02.
+        """
+        moved = map_points(torch.tensor(pose)[None], self.wide_points.reshape(-1, 3))[0]
+        values, mask = self.moving.sample(moved.reshape(self.wide_points.shape))
+        there = mask > 0.5
+        core = slice(self.reach, -self.reach)
+        common = self.inside * there[core, core, core]
+        shown = self.energy.sqrt() * _block_means(common, self.half, self.stride)[0]
+        speaks = shown > 0.1 * shown.max()
+        if few and speaks.sum() > MANY:
+            k, j, i = (torch.arange(n, device=shown.device) for n in shown.shape)
+            speaks &= (k[:, None, None] + j[:, None] + i) % 3 == 0
+        chosen = torch.nonzero(speaks.flatten())[:, 0]
+        scores = self._scores(_tensors(values, there, self.wide), smooth(gradient_mask(there), [0.7] * 3), chosen)
+        scaled = self.lattice.matrix @ np.diag([self.stride, self.stride, self.stride, 1.0])
+        nk, nj, ni = shown.shape
+        grid = Grid((ni, nj, nk), scaled)
+        weight = shown.flatten()[chosen]
+        return Blocks(
+            self.reach, grid, chosen, grid.points(weight.device).reshape(-1, 3)[chosen], weight / weight.sum(), scores
+        )
+
+    def _scores(self, tensors: torch.Tensor, seen: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """Scores (B, n, n, n) of the chosen blocks.
+
+        What of a block lies where the moving scan has no data does not count: else every block at the edge of a slab
+        would rather lie in its middle.
+
+        Args:
+            tensors: moving ones on the wide lattice, and
+            seen: how far the moving scan has data there, from 0 to 1.
+        """
+        count = 2 * self.reach + 1
+        around = _block_means(torch.stack([tensors.square().sum(0), seen]), self.half, 1)  # every sample
+        for axis in (1, 2, 3):
+            around = around.unfold(axis, count, self.stride)
+        moved_energy, share = around.flatten(1, 3)[:, chosen]
+        energy = self.energy.flatten()[chosen][:, None, None, None]
+        faint = 0.05 * self.energy.mean().clamp(min=1e-9)  # where there is next to nothing, nothing agrees
+        likely = ((energy * share + faint) * (moved_energy + faint)).sqrt()
+        return _agreement(self.tensors, tensors, chosen, self.reach, self.half, self.stride) / likely
+
+
+def _tensors(values: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """Trace-free structure tensors (5, k, j, i) of the normalised gradient of values (k, j, i) on a lattice."""
+    gradient = world_gradient(smooth(values, [0.7] * 3), grid)
+    there = gradient_mask(mask)
+    outer = trace_free_tensors(gradient, edge_parameter(gradient, there > 0), there)
+    return smooth(outer, [0.7] * 3)
+
+
+def _window(half: int, device: torch.device) -> torch.Tensor:
+    """(2 half + 1,) weights of a Hann window, which sum to 1."""
+    window = torch.hann_window(2 * half + 3, periodic=False, device=device)[1:-1]
+    return window / window.sum()
+
+
+def _windows(count: int, half: int, stride: int, device: torch.device) -> torch.Tensor:
+    """(blocks, count) weights of a Hann window of ``2 half + 1`` samples about every ``stride``-th of ``count``."""
+    window = _window(half, device)
+    middles = range(0, count, stride)
+    weights = torch.zeros(len(middles), count + 2 * half, device=device)
+    for row, middle in enumerate(middles):
+        weights[row, middle : middle + 2 * half + 1] = window
+    return weights[:, half : half + count]
+
+
+def _block_means(images: torch.Tensor, half: int, stride: int) -> torch.Tensor:
+    """Means (C, k', j', i') of (C, k, j, i) under the windows of :func:`_windows` along each axis."""
+    along = [_windows(count, half, stride, images.device) for count in images.shape[1:]]
+    out = (along[0] @ images.flatten(2)).unflatten(2, images.shape[2:])
+    return along[1] @ out @ along[2].T
+
+
+def _agreement(
+    first: torch.Tensor, second: torch.Tensor, chosen: torch.Tensor, reach: int, half: int, stride: int
+) -> torch.Tensor:
+    """Products (B, n, n, n) of fixed blocks with what lies at every displacement, by FFT of each block.
+
+    Args:
+        first: (5, k, j, i) fixed tensors.
+        second: moving tensors, ``reach`` samples more on every side.
+        chosen: (B,) flat indices of the blocks.
+    """
+    size, count = 2 * (half + reach) + 1, 2 * reach + 1
+    if not len(chosen):  # FFTs refuse to do nothing
+        return first.new_zeros(0, count, count, count)
+    window = _window(half, first.device)
+    window = window[:, None, None] * window[:, None] * window
+    fixed, moving = F.pad(first, [half] * 6), F.pad(second, [half] * 6)
+    for axis in (1, 2, 3):
+        fixed, moving = fixed.unfold(axis, 2 * half + 1, stride), moving.unfold(axis, size, stride)
+    blocks = fixed.shape[1:4]
+    found = []
+    for some in chosen.split(AT_ONCE):
+        k, j, i = some // (blocks[1] * blocks[2]), some // blocks[2] % blocks[1], some % blocks[2]
+        of_fixed = torch.fft.rfftn(fixed[:, k, j, i] * window, s=(size,) * 3, dim=(2, 3, 4))
+        of_moving = torch.fft.rfftn(moving[:, k, j, i], dim=(2, 3, 4))
+        product = torch.fft.irfftn((of_fixed.conj() * of_moving).sum(0), s=(size,) * 3, dim=(1, 2, 3))
+        found.append(product[:, :count, :count, :count])
+    return torch.cat(found)
