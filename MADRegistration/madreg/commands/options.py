@@ -10,6 +10,9 @@ from ..errors import InputError
 from ..settings import OPTIONS, Option, check_seed
 from ..system.device_names import check_device
 
+IMAGES = ".nii.gz, .nii, .nrrd, .mha"
+"""Endings of images that are written."""
+
 
 def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
     """Add some of :data:`madreg.settings.OPTIONS`; what is left out on the command line becomes the default."""
@@ -23,6 +26,24 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             help=_help(option),
             **_values(option),
         )
+
+
+def add_images(parser: argparse.ArgumentParser, moving: str) -> None:
+    """Add both images; ``moving`` is the help of the moving one."""
+    parser.add_argument("fixed", metavar="FIXED", help="fixed image: NIfTI, NRRD, MHA or a folder of DICOM slices")
+    parser.add_argument("moving", metavar="MOVING", help=moving)
+
+
+def add_outputs(parser: argparse.ArgumentParser, report: str, overlay: str) -> None:
+    """Add what registrations and assessments can write; ``report`` and ``overlay`` are the help of these."""
+    error_map = f"estimated local error in mm over the fixed image, 0 where it is unknown: {IMAGES}"
+    page = "page to keep or print, with pictures, numbers, settings and hashes of the files: .html"
+    segmentation = "label map on the grid of the fixed image: the error of each structure goes into report and page"
+    parser.add_argument("--report", metavar="OUT", help=report)
+    parser.add_argument("--error-map", metavar="OUT", help=error_map)
+    parser.add_argument("--overlay", metavar="OUT", help=overlay)
+    parser.add_argument("--page", metavar="OUT", help=page)
+    parser.add_argument("--segmentation", metavar="FILE", help=segmentation)
 
 
 def _help(option: Option) -> str:

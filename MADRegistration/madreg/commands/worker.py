@@ -110,7 +110,8 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     Raises:
         InputError: if an image or a setting cannot be used.
     """
-    from madreg.pipeline.job import Job, Outputs, run_job
+    from madreg.pipeline.job import Job, run_job
+    from madreg.pipeline.outputs import Outputs
 
     _need(command, fixed=dict, moving=dict, settings=dict)
     outputs = Outputs(

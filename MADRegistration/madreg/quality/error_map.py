@@ -1,4 +1,4 @@
-"""Where a pose is off, and by how much: the estimated local error over the fixed scan."""
+"""The estimated local error of a pose over the fixed scan."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ErrorMap:
     """The estimated local error over the fixed image.
 
     Attributes:
-        values: float32 (k, j, i) mm; 0 where nothing can be said.
+        values: float32 (k, j, i) mm; 0 where it is unknown.
         grid: where they lie.
         worst_mm: the largest, and
         worst_point: (3,) LPS mm where.
@@ -41,14 +41,14 @@ class ErrorMap:
         return self.grid.as_image(self.values)
 
     def report(self) -> dict:
-        """The worst place, as plain types."""
+        """The largest error as plain types."""
         return {"worst_mm": self.worst_mm, "worst_point_lps": self.worst_point.tolist()}
 
 
 def error_map(fixed: Volume, quality: Quality) -> ErrorMap:
-    """Where an assessed pose is off, and by how much.
+    """The estimated local error of an assessed pose.
 
-    Beyond the common motion of the blocks it shows, cautiously, what no linear transform explains.
+    It includes the local displacements that no linear transform explains.
     """
     unit = quality.unit_mm
     found = _error_map(fixed.resized(1 / unit), quality.resized(1 / unit))
