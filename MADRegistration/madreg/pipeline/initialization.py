@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..errors import InputError
 from ..image.pair import Pair
 from ..image.transform import Transform
-from ..pose.search import COUNT, LIKELY, search
+from ..pose.search import COUNT, SEEDS, search
 from ..progress import Monitor, StageRecord
 from ..quality.assessment import LEAST_OVERLAP
 
@@ -18,7 +18,7 @@ class Search:
     """Every pose: the transforms that are given are not used.
 
     Attributes:
-        wider: times as many rotations and candidates as usual.
+        wider: times as many descents and candidates as usual.
     """
 
     wider: int = 1
@@ -33,7 +33,7 @@ class Search:
         found = search(
             pair.fixed,
             pair.moving,
-            likely=self.wider * LIKELY,
+            seeds=self.wider * SEEDS,
             count=self.wider * COUNT,
             progress=lambda share: monitor.report("search", share, transforms[0]),
         )
