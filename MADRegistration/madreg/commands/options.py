@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InputError
-from ..settings import OPTIONS, Option, check_seed
+from ..settings import OPTIONS, Option, check_fill, check_seed
 from ..system.device_names import check_device
 
 IMAGES = ".nii.gz, .nii, .nrrd, .mha"
@@ -59,6 +59,8 @@ def _values(option: Option) -> dict[str, Any]:
     """Which values argparse takes, and how it shows them."""
     if option.name == "seed":
         return {"type": _checked(lambda text: check_seed(int(text)), "a whole number"), "metavar": option.placeholder}
+    if option.name == "fill":
+        return {"type": _checked(lambda text: check_fill(float(text)), "a number"), "metavar": option.placeholder}
     if option.name == "device":
         return {"type": _checked(check_device, "a device"), "metavar": "|".join(option.values)}
     if option.choices:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..settings import INITIALIZATION, Settings
+from ..settings import INITIALIZATION, Resampling, Settings
 from . import outcome
 from .messages import printable
 from .options import IMAGES, add_images, add_options, add_outputs
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "picture of before, after and a checkerboard: .png, .pdf",
     )
     add_options(parser, "type", "init", "initial_transform", "measure", "fixed_mask", "moving_mask")
-    add_options(parser, "weights", "device", "seed")
+    add_options(parser, "weights", "device", "seed", "interpolation", "fill", "voxel_type")
     parser.set_defaults(init=None)  # depends on --initial-transform
     parser.add_argument(
         "--keep-failed",
@@ -101,7 +101,8 @@ def job_of(args: argparse.Namespace) -> Job:
         weights=args.weights,
     )
     fixed, moving = ScanFile(args.fixed, args.fixed_mask), ScanFile(args.moving, args.moving_mask)
-    return Job(fixed, moving, settings, outputs, args.keep_failed, args.segmentation)
+    resampling = Resampling(args.interpolation, args.fill, args.voxel_type)
+    return Job(fixed, moving, settings, outputs, args.keep_failed, args.segmentation, resampling)
 
 
 @contextmanager

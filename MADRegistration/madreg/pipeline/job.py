@@ -7,11 +7,11 @@ takes a second to load: see :mod:`madreg.pipeline.job_inputs`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..settings import Settings
+from ..settings import Resampling, Settings
 from .job_inputs import Inputs, Scan, check_job, files_of, read_inputs
 from .job_report import JobOutcome, error_map_of, report_of
 from .outputs import Findings, Outputs, content, short_name, write_outputs
@@ -29,6 +29,7 @@ class Job:
     Attributes:
         keep_failed: whether to write the transform and the resampled image also if the verdict is ``failed``.
         segmentation: label map on the grid of the fixed image, for whose structures the error is estimated.
+        resampling: how the resampled image is made.
     """
 
     fixed: Scan
@@ -37,9 +38,11 @@ class Job:
     outputs: Outputs = field(default_factory=Outputs)
     keep_failed: bool = False
     segmentation: str | Path | None = None
+    resampling: Resampling = field(default_factory=Resampling)
 
     def check(self) -> None:
         """Raise InputError for what can be refused before anything is read."""
+        self.resampling.check()
         check_job(self)
 
     def inputs(self) -> dict[str, str | Path]:
@@ -65,13 +68,15 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
         InputError: if an input, a setting or an output cannot be used; then nothing is written.
     """
     read = read_inputs(job)
+    _check_resampling(job, read)
     from . import registration
 
     volumes = read.fixed.volume(), read.moving.volume()
     result = registration.register(*volumes, job.settings, progress)
 
     errors = error_map_of(job, volumes[0], result.quality)
-    report = report_of(job, read, result.report(), errors)
+    resampling = {} if job.outputs.resampled is None else {"resampling": asdict(job.resampling)}
+    report = report_of(job, read, {**result.report(), **resampling}, errors)
     findings = Findings(
         *volumes,
         result.start.matrix,
@@ -84,16 +89,31 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     )
     withheld = [] if result.verdict != "failed" or job.keep_failed else ["transform", "resampled"]
     withheld += ["error_map"] if errors is None else []
-    written, missing = write_outputs(job.outputs, withheld, lambda name: _content(name, read, result, findings))
+    written, missing = write_outputs(job.outputs, withheld, lambda name: _content(job, name, read, result, findings))
     return JobResult(read.fixed, read.moving, report, errors, written, missing, result)
 
 
-def _content(name: str, read: Inputs, result: Result, findings: Findings) -> Content:
+def _check_resampling(job: Job, read: Inputs) -> None:
+    """Raise InputError if the moving image cannot be resampled as it is wished."""
+    if job.outputs.resampled is not None:
+        import SimpleITK as sitk
+
+        from ..io.resampling import check_fill
+
+        voxels = sitk.GetArrayViewFromImage(read.moving.image)
+        check_fill(job.resampling.fill, job.resampling.voxel_type, voxels.dtype)
+
+
+def _content(job: Job, name: str, read: Inputs, result: Result, findings: Findings) -> Content:
     """What goes into an output."""
     from ..io import writing
 
     if name == "transform":
         return writing.transform_content(result.transform)
     if name == "resampled":
-        return writing.image_content(writing.resample(read.moving.image, read.fixed.image, result.transform))
+        from ..io.resampling import resample
+
+        return writing.image_content(
+            resample(read.moving.image, read.fixed.image, result.transform, **asdict(job.resampling))
+        )
     return content(name, findings)

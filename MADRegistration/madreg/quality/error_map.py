@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from ..image.geometry import Grid, apply
-from ..image.morphology import erode
 from ..image.pair import reduced
 from ..image.sampling import sample_array
 from ..image.volume import Volume
+from .body import body
 from .motion import local_displacements
 from .quality import Quality
 
@@ -76,12 +76,7 @@ def _error_map(fixed: Volume, quality: Quality) -> ErrorMap:
     grid = blocks.grid.isotropic(MAP_SPACING)
     points = grid.points()
     amount, trust = sample_array(weighted, torch.as_tensor(blocks.grid.inverse, dtype=torch.float32), points)
-    fixed_inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32)
-    foreground = fixed.foreground.float().cpu()[None]
-    inside = sample_array(foreground, fixed_inverse, points, "zeros")[0]
-    deep = sample_array(foreground, fixed_inverse, grid.widened(3).points())[0]
-    deep = erode(deep, (3, 3, 3))[3:-3, 3:-3, 3:-3]  # without the air that counts as foreground: 10 mm around
-    known = (inside > 0.5) & (deep > 0.5) & (trust > 0.05 * trust.max())
+    known = body(fixed, grid) & (trust > 0.05 * trust.max())
     values = torch.where(known, amount / trust.clamp(min=1e-12), torch.zeros(())).numpy()
     worst = np.unravel_index(int(values.argmax()), values.shape)
     return ErrorMap(values, grid, float(values.max()), apply(grid.matrix, np.array(worst[::-1], float)))

@@ -374,6 +374,11 @@ BAD = {
     "an output that loops": ([], ["--report", "{}/loop.json"], "loop.json cannot be written"),
     "a long name": ([], ["--report", "{}/" + 300 * "x" + ".json"], "cannot be written (File name too long)"),
     "a long input": (["x" * 300], [], "cannot be read (File name too long)"),
+    "a fill value that does not fit": (
+        [],
+        ["--resampled", "{}/out/r.nii.gz", "--voxel-type", "uint8", "--fill", "-1"],
+        "uint8 cannot hold the fill value -1",
+    ),
     "output to a device": ([], ["--report", "{}/full.json"], "full.json is a device"),
 }
 
@@ -421,6 +426,20 @@ def test_unusable_weights_are_refused_before_the_work(scans, monkeypatch, capfd,
     assert out == "" and reason in err
     assert_one_sentence(err)
     assert list((scans / "out").iterdir()) == []
+
+
+def test_the_resampled_image_is_made_as_it_is_wished(scans, fake_register):
+    """The pose is a shift by 3, 4 and 12 mm, and a voxel is 4 mm."""
+    outputs = ["--resampled", scans / "out" / "r.nrrd", "--report", scans / "out" / "r.json"]
+    wished = ["--interpolation", "nearest", "--fill", "-77.5", "--voxel-type", "float64"]
+    assert cli.main(register_arguments(scans, *outputs, *wished)) == 0
+    found = sitk.GetArrayFromImage(sitk.ReadImage(str(scans / "out" / "r.nrrd")))
+    moving = sitk.GetArrayFromImage(sitk.ReadImage(str(scans / "moving.nii.gz")))
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found[:-3, :-1, :-1], moving[3:, 1:, 1:])
+    assert (found[-3:] == -77.5).all()
+    report = json.loads((scans / "out" / "r.json").read_text())
+    assert report["resampling"] == {"interpolation": "nearest", "fill": -77.5, "voxel_type": "float64"}
 
 
 def test_some_voxels_that_are_no_numbers_are_a_notice(scans, fake_register, capsys):
@@ -571,7 +590,7 @@ sys.exit(cli.main(sys.argv[1:]))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_is_one_sentence_and_no_file(scans, number):
     process = run_process(*register_arguments(scans), code=SLOW)
     assert process.stdout.readline() == "ready\n"
@@ -701,6 +720,15 @@ def test_an_interrupt_before_the_command_line_is_read_is_one_sentence(number):
     assert_one_sentence(err)
 
 
+@pytest.fixture
+def heeded():
+    """Interrupts reach this process, also where it is a shell's background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_an_interrupt_that_became_another_error_is_still_an_interrupt(scans, monkeypatch, capsys):
     def swallowed(*_):
         try:
