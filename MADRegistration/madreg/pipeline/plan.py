@@ -3,7 +3,7 @@
 By default: search every pose (:mod:`madreg.pose.search`), bring the best candidates closer with NMI, or, where they may
 be stretched, with blocks (:mod:`madreg.quality.motion`), keep the one that agrees best, refine it with NMI and NGF
 together, and assess it (:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks
-prefer it; what fails is tried again, from a 180-degree flip and with a wider search.
+prefer it; what fails is tried again, from another pose that agrees better and with a wider search.
 
 With another measure than the default, that measure alone is minimized at one resolution from the chosen start.
 """
@@ -75,7 +75,7 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     if settings.init != "search":
         return transform, quality
     retries: tuple[Callable[[], Transform | None], ...] = (
-        lambda: _from_flip(pair, quality, settings.type, monitor.part(0.83, 0.86)),
+        lambda: _from_other(pair, quality, settings.type, monitor.part(0.83, 0.86)),
         lambda: _from_wider_search(pair, start, settings.type, monitor.part(0.86, 0.95)),
     )
     for retry in retries:
@@ -150,11 +150,11 @@ def _re_refined(pair: Pair, quality: Quality, kind: str, others: list[Transform]
     return (best, quality) if best is quality.transform else (best, assess(pair, best, kind, others))
 
 
-def _from_flip(pair: Pair, quality: Quality | None, kind: str, monitor: Monitor) -> Transform | None:
-    """The 180-degree flip of a pose, refined, where it agrees better."""
-    if quality is None or quality.flipped is None or not quality.flip_is_better:
+def _from_other(pair: Pair, quality: Quality | None, kind: str, monitor: Monitor) -> Transform | None:
+    """The best other pose, refined, where it agrees better."""
+    if quality is None or quality.other is None or not quality.other_is_better:
         return None
-    return with_supported_shape(pair, refine(pair, [quality.flipped], kind, monitor), kind, monitor)
+    return with_supported_shape(pair, refine(pair, [quality.other], kind, monitor), kind, monitor)
 
 
 def _from_wider_search(pair: Pair, start: Transform, kind: str, monitor: Monitor) -> Transform:
@@ -167,6 +167,4 @@ def _from_wider_search(pair: Pair, start: Transform, kind: str, monitor: Monitor
 
 def _is_better(other: Quality, quality: Quality | None) -> bool:
     """Whether the result of a retry is better than the one that failed."""
-    if quality is None or other.verdict != "failed":
-        return True
-    return other.flip_margin is not None and quality.flip_margin is not None and other.flip_margin > quality.flip_margin
+    return quality is None or other.verdict != "failed" or other.margin > quality.margin

@@ -30,17 +30,17 @@ from .tensor_agreement import TensorAgreement
 
 ROTATIONS = 400
 COARSE = (8.0, 17.0)  # mm, of the lattice of the correlation: least and greatest
-SAMPLES = 7.5  # of that lattice across the thinner volume, within these bounds
+SAMPLES = 10.0  # of that lattice across the thinner volume, within these bounds
 SMALL = 60.0  # mm, radius of gyration, below which the lattice is the finest
 MIN_OVERLAP = 0.25  # of the smaller image's edges that must lie in the other's field of view
 TRANSLATIONS = 3  # of each rotation
-SEEDS = 150  # poses from which the descent starts
+SEEDS = 120  # poses from which the descent starts
 FINE = 6.0  # mm, of the tensors on which it descends
-POINTS = 800  # at which they are compared
+POINTS = 600  # at which they are compared
 STEPS, FIRST_STEP, LAST_STEP = 20, 8.0, 1.0  # of the descent; mm
 AT_ONCE = 25  # descents, for the memory they take and to divide them among processors
 COUNT = 12  # candidates
-PLAUSIBLE = 0.7  # of the best score, that a candidate has at least
+PLAUSIBLE = 0.8  # of the best score, that a candidate has at least
 LARGER = 1.2  # times the radius of gyration of the other: such a volume is not the one that is rotated
 
 
