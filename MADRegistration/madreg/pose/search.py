@@ -20,7 +20,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..descent.adam import adam
-from ..descent.parameters import LinearTransform
+from ..descent.objective import Forward, Schedule
 from ..image.geometry import apply, rotation_angle
 from ..image.volume import Volume
 from ..system.parallel import parallel_map
@@ -34,10 +34,10 @@ SAMPLES = 10.0  # of that lattice across the thinner volume, within these bounds
 SMALL = 60.0  # mm, radius of gyration, below which the lattice is the finest
 MIN_OVERLAP = 0.25  # of the smaller image's edges that must lie in the other's field of view
 TRANSLATIONS = 3  # of each rotation
-SEEDS = 120  # poses from which the descent starts
 FINE = 6.0  # mm, of the tensors on which it descends
 POINTS = 600  # at which they are compared
-STEPS, FIRST_STEP, LAST_STEP = 20, 8.0, 1.0  # of the descent; mm
+DESCENT = Schedule(adam, 20, 8.0, 1.0)  # steps; mm, length of the first and last
+SEEDS = 120  # poses from which the descent starts
 AT_ONCE = 25  # descents, for the memory they take and to divide them among processors
 COUNT = 12  # candidates
 PLAUSIBLE = 0.8  # of the best score, that a candidate has at least
@@ -82,7 +82,7 @@ def search(
     poses, scores = _raised(*pair, np.linalg.inv(starts) if reversed_ else starts, report_progress)
     poses = np.linalg.inv(poses) if reversed_ else poses
     center = apply(np.linalg.inv(poses[0]), moving.grid.center) if reversed_ else fixed.grid.center
-    raised = [Candidate(pose, score) for pose, score in zip(poses, scores, strict=True)]
+    raised = [Candidate(pose, float(score)) for pose, score in zip(poses, scores, strict=True)]
     candidates = distinct(raised, center)[:count]
     return [one for one in candidates if one.score >= PLAUSIBLE * candidates[0].score]
 
@@ -110,18 +110,19 @@ def _best(found: list[Candidate], count: int) -> np.ndarray:
 
 def _raised(
     fixed: Volume, moving: Volume, starts: np.ndarray, report_progress: Callable[[float], None]
-) -> tuple[np.ndarray, list[float]]:
-    """Poses (n, 4, 4) after a descent from each start, and their scores."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Poses (n, 4, 4) after a descent from each start, and their scores (n,)."""
     measure = TensorAgreement(fixed, moving, FINE, POINTS)
-    points = measure.points.cpu().double().numpy()
-
-    def descended(some: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        transform = LinearTransform.over(points, some)
-        return adam(measure, transform, steps=STEPS, first_step=FIRST_STEP, last_step=LAST_STEP)
-
+    objective = Forward(measure, measure.points.cpu().double().numpy())
     parts = [starts[begin : begin + AT_ONCE] for begin in range(0, len(starts), AT_ONCE)]
-    found = parallel_map(descended, parts, fixed.device, lambda share: report_progress(0.7 + 0.3 * share))
-    return np.concatenate([poses for poses, _ in found]), [-float(value) for _, values in found for value in values]
+    found = parallel_map(
+        lambda some: objective.descend(some, "rigid", DESCENT),
+        parts,
+        fixed.device,
+        lambda share: report_progress(0.7 + 0.3 * share),
+    )
+    poses, values = (np.concatenate(some) for some in zip(*found, strict=True))
+    return poses, -values
 
 
 def distinct(found: list[Candidate], center: np.ndarray) -> list[Candidate]:
