@@ -12,13 +12,15 @@ from ..pose.search import COUNT, SEEDS, search
 from ..progress import Monitor, StageRecord
 from ..quality.assessment import LEAST_OVERLAP
 
+FINER = 1.3  # times as fine a lattice where a search is wider
+
 
 @dataclass(frozen=True)
 class Search:
     """Every pose: the transforms that are given are not used.
 
     Attributes:
-        wider: times as many descents and candidates as usual.
+        wider: times as many descents and candidates as usual, on a finer lattice.
     """
 
     wider: int = 1
@@ -35,6 +37,7 @@ class Search:
             pair.moving,
             seeds=self.wider * SEEDS,
             count=self.wider * COUNT,
+            finer=FINER if self.wider > 1 else 1.0,
             progress=lambda share: monitor.report("search", share, transforms[0]),
         )
         if not found:

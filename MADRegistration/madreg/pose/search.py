@@ -51,29 +51,33 @@ def search(
     rotations: np.ndarray | None = None,
     seeds: int = SEEDS,
     count: int = COUNT,
+    finer: float = 1.0,
     min_overlap: float = MIN_OVERLAP,
     progress: Callable[[float], None] | None = None,
 ) -> list[Candidate]:
     """The best poses over all rotations and translations, best first.
 
+    No two are within 20 degrees and 20 mm of each other, and none scores much below the best.
+
     Args:
         fixed, moving: the pair; where they lie in the world does not matter.
         rotations: (R, 3, 3), fixed directions to moving directions; :data:`ROTATIONS` evenly spread ones by default.
         seeds: from how many poses to descend.
-        count: how many candidates to return at most; no two within 20 degrees and 20 mm of each other, and none that
-            scores much below the best.
+        count: how many candidates to return at most.
+        finer: what the spacing of the lattice is divided by.
         min_overlap: share of the smaller image's edges that must lie in the other's field of view.
         progress: called with the share done, may raise to stop.
     """
     report_progress = progress or (lambda share: None)
     rotations = super_fibonacci(ROTATIONS) if rotations is None else rotations
     sizes = [volume.resampled(FINE).radius_of_gyration for volume in (fixed, moving)]
+    spacing = _spacing(min(fixed.thickness, moving.thickness), min(sizes), finer)
     if sizes[1] > LARGER * sizes[0]:  # the larger volume costs less where it is not rotated
         turned = rotations.transpose(0, 2, 1)
-        found = _seeds(moving, fixed, turned, min(sizes), min_overlap, lambda share: report_progress(0.7 * share))
+        found = _seeds(moving, fixed, turned, spacing, min_overlap, lambda share: report_progress(0.7 * share))
         starts = np.linalg.inv(_best(found, seeds))
     else:
-        found = _seeds(fixed, moving, rotations, min(sizes), min_overlap, lambda share: report_progress(0.7 * share))
+        found = _seeds(fixed, moving, rotations, spacing, min_overlap, lambda share: report_progress(0.7 * share))
         starts = _best(found, seeds)
     if not len(starts):
         return []
@@ -87,18 +91,27 @@ def search(
     return [one for one in candidates if one.score >= PLAUSIBLE * candidates[0].score]
 
 
+def _spacing(thickness: float, radius: float, finer: float) -> float:
+    """Of the lattice of the correlation, in mm: the smaller and thinner the volumes, the finer.
+
+    Args:
+        thickness: mm, of the thinner volume.
+        radius: mm, of gyration of the smaller volume.
+        finer: what the spacing is divided by.
+    """
+    least, greatest = COARSE
+    return least if radius < SMALL else max(least, float(np.clip(thickness / SAMPLES, least, greatest)) / finer)
+
+
 def _seeds(
     fixed: Volume,
     moving: Volume,
     rotations: np.ndarray,
-    size: float,
+    spacing: float,
     min_overlap: float,
     report_progress: Callable[[float], None],
 ) -> list[Candidate]:
-    """The best translations of every rotation, on a lattice that is the finer the smaller and thinner a volume is."""
-    least, greatest = COARSE
-    thickness = min(fixed.thickness, moving.thickness)
-    spacing = least if size < SMALL else float(np.clip(thickness / SAMPLES, least, greatest))
+    """The best translations of every rotation."""
     return Correlation(fixed, moving, spacing, min_overlap).best(rotations, report_progress, TRANSLATIONS)
 
 
