@@ -12,7 +12,9 @@ from madreg.image.geometry import about, mean_displacement
 from madreg.image.pair import Pair
 from madreg.quality import alternatives
 from madreg.quality.alternatives import ANOTHER_MM, OTHERS, Evidence, compare, evidence
+from madreg.quality.block_fit import block_matching_of
 from madreg.quality.flips import flipped_poses
+from madreg.quality.motion import common_motion
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,7 @@ def moved(mm: float) -> np.ndarray:
     return about(np.zeros(3), np.eye(3), np.array([0.6, 0.0, 0.8]) * mm)
 
 
+@pytest.mark.slow
 def test_evidence_is_highest_where_the_scans_fit(pair, turn):
     right = evidence(pair, np.eye(4))
     wrong = [moved(60), about(np.zeros(3), turn((1, -1, 2), 70)), *flipped_poses(np.eye(4), np.zeros(3))]
@@ -37,14 +40,16 @@ def test_evidence_is_highest_where_the_scans_fit(pair, turn):
 def test_blocks_about_a_pose_that_is_a_little_off_prefer_the_right_one(pair):
     found = evidence(pair, moved(10))
     assert mean_displacement(found.preferred, np.eye(4), pair.points) < 3
-    assert found.value < evidence(pair, np.eye(4)).value
+    assert found.value == pytest.approx(evidence(pair, np.eye(4)).value, abs=0.05)
 
 
 def test_few_blocks_that_agree_are_little_evidence(pair):
     """Where only the rims of both scans lie in each other, their blocks agree by chance."""
-    values = [evidence(pair, moved(mm)) for mm in (90.0, 110.0, 130.0)]
-    right = evidence(pair, np.eye(4)).value
-    assert all(one is None or one.value < 0.5 * right for one in values)
+    rim = moved(150.0)
+    assert pair.greater_overlap(rim) < 0.25
+    motion = common_motion(block_matching_of(pair).about(rim, few=True), "rigid", alternatives.STEPS)
+    assert motion.consensus > 0.6
+    assert evidence(pair, rim).value < evidence(pair, np.eye(4)).value - 0.8
 
 
 def test_where_too_few_blocks_show_anything_there_is_no_evidence(pair):
@@ -56,10 +61,10 @@ def test_a_pose_that_shows_nothing_has_no_margin(pair):
     assert found.margin == -np.inf and mean_displacement(found.other, np.eye(4), pair.points) < 2
 
 
-def test_scans_that_show_nothing_have_neither_margin_nor_another_pose(pair):
+def test_no_pose_is_better_than_others_where_a_scan_shows_nothing(pair):
     empty = Pair(pair.fixed, replace(pair.moving, data=torch.zeros_like(pair.moving.data)))
     found = compare(empty, np.eye(4), [moved(60)])
-    assert found.margin == 0.0 and found.other is None and found.mirror_margin == -np.inf
+    assert found.margin == found.mirror_margin == 0.0
 
 
 @pytest.fixture
@@ -101,6 +106,7 @@ def test_a_mirror_image_that_fits_better_is_distinguished_from_a_better_pose(pai
     assert compare(pair, np.eye(4)).mirror_margin < -0.1
 
 
+@pytest.mark.slow
 def test_a_flip_is_worse_than_the_right_pose_by_as_much_as_that_is_better(pair):
     flip = flipped_poses(np.eye(4), pair.points.mean(0), pair.fixed.grid.axes)[2]
     right, wrong = compare(pair, np.eye(4)), compare(pair, flip)

@@ -74,13 +74,15 @@ def test_a_pose_that_is_off_is_not_aligned(scans, pair, turn, degrees, mm, verdi
     assert assess(pair, Transform(off(truth, points, turn, degrees, mm))).verdict == verdict
 
 
-@pytest.mark.parametrize("axis", [0, *slow(1, 2)])
-def test_a_180_degree_flip_is_found_out(scans, pair, axis):
-    _fixed, _moving, truth, points = scans
-    wrong = flipped_poses(truth, points.mean(0))[axis]
+@pytest.mark.parametrize(("axis", "oblique"), [(0, False), *slow((1, False), (2, False), (0, True), (1, True))])
+def test_a_180_degree_flip_is_found_out(scans, pair, axis, oblique):
+    """Also about axes that lie 12 degrees off those of the fixed scan; from there the refinement goes on."""
+    fixed, _moving, truth, points = scans
+    wrong = flipped_poses(truth, points.mean(0), None if oblique else fixed.grid.axes)[axis]
     assert mean_displacement(wrong, truth, points) > 50
     found = assess(pair, Transform(wrong))
-    assert found.other_is_better and mean_displacement(found.other.matrix, truth, points) < 3
+    assert found.other_is_better
+    assert mean_displacement(found.other.matrix, truth, points) < (12 if oblique else 3)
     assert found.verdict == "failed"
 
 
@@ -181,7 +183,7 @@ def test_a_thin_slab_has_a_clear_margin_over_its_flips(straight, thickness, swap
     right = assess(pair, Transform.identity())
     assert right.margin > CLEAR_MARGIN and right.verdict != "failed" and right.error_mm < 4
     flips = flipped_poses(np.eye(4), (pair.points if swapped else pair.swapped.points).mean(0))
-    for flip in flips[:1] if thickness > 24 else flips:
+    for flip in flips if swapped else flips[:1]:
         quality = assess(pair, Transform(flip))
         assert quality.margin < 0 and quality.verdict == "failed" and quality.other_is_better
         assert mean_displacement(quality.other.matrix, np.eye(4), pair.points) < 5
