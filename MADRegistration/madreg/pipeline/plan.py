@@ -118,7 +118,7 @@ def refine(pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor)
 def _fine(pair: Pair, transform: Transform) -> Refinement:
     """The fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read.
 
-    The medium resolution tells which, so that the fine one is made once.
+    It is decided at the medium resolution, so that the fine one is made once.
     """
     as_read, flat = (
         float(stage.objective(pair).values(transform.matrix[None])[0]) for stage in (MEDIUM.as_read(), MEDIUM)

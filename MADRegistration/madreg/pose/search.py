@@ -69,8 +69,8 @@ def search(
     rotations = super_fibonacci(ROTATIONS) if rotations is None else rotations
     sizes = [volume.resampled(FINE).radius_of_gyration for volume in (fixed, moving)]
     if sizes[1] > LARGER * sizes[0]:  # the larger volume costs less where it is not rotated
-        turned = rotations.transpose(0, 2, 1)
-        found = _seeds(moving, fixed, turned, min(sizes), min_overlap, lambda share: report_progress(0.7 * share))
+        back = rotations.transpose(0, 2, 1)
+        found = _seeds(moving, fixed, back, min(sizes), min_overlap, lambda share: report_progress(0.7 * share))
         starts = np.linalg.inv(_best(found, seeds))
     else:
         found = _seeds(fixed, moving, rotations, min(sizes), min_overlap, lambda share: report_progress(0.7 * share))

@@ -10,9 +10,10 @@ import torch
 
 from madreg.image.geometry import Grid, about, apply, mean_displacement, rotation_angle
 from madreg.image.tensors import TRACE_FREE_BASIS, rotate_tensors, structure_tensors
-from madreg.pose.rotations import super_fibonacci
 from madreg.pose import search as search_module
-from madreg.pose.correlation import APART, Correlation
+from madreg.pose.correlation import Correlation
+from madreg.pose.lattice import APART
+from madreg.pose.rotations import super_fibonacci
 from madreg.pose.search import COUNT, search
 
 
@@ -158,7 +159,7 @@ def lattices(monkeypatch):
     class Recorded(Correlation):
         def __init__(self, *args) -> None:
             super().__init__(*args)
-            made.append(int(np.prod(self.size)))
+            made.append(int(np.prod(self.lattice.size)))
 
     monkeypatch.setattr(search_module, "Correlation", Recorded)
     return made
@@ -177,7 +178,7 @@ def test_a_head_is_found_in_a_long_body_either_way_round_at_little_cost(long_pai
     search(alone, alone, rotations=rotations[:1])
     one, other, head_alone = lattices
     assert one == other < 3 * head_alone
-    assert int(np.prod(Correlation(alone, body, 8.0, 0.25).size)) > 3 * one  # what rotating the body would take
+    assert int(np.prod(Correlation(alone, body, 8.0, 0.25).lattice.size)) > 3 * one  # what rotating the body would take
 
 
 def test_several_translations_of_one_rotation_lie_apart(long_pair):

@@ -122,7 +122,7 @@ class LearnedFeatures(Correlation):
         self.encoder, self.moving = mad.predictor, moving.resampled(FEATURE_SPACING / 2)
         turn = torch.eye(3, device=self.device)
         encoded, foreground, mask = self._encoded(
-            fixed.resampled(FEATURE_SPACING / 2), self.fixed_center, turn, self.halves[0]
+            fixed.resampled(FEATURE_SPACING / 2), self.fixed_center, turn, self.lattice.halves[0]
         )
         inside = encoded[:, foreground > 0.5]
         self.mean = inside.mean(1)
@@ -136,7 +136,10 @@ class LearnedFeatures(Correlation):
 
     def rotated(self, turn: torch.Tensor) -> torch.Tensor:
         moving = torch.stack(
-            [self._reduced(*self._encoded(self.moving, self.moving_center, one, self.halves[1])) for one in turn]
+            [
+                self._reduced(*self._encoded(self.moving, self.moving_center, one, self.lattice.halves[1]))
+                for one in turn
+            ]
         )
         return torch.cat([moving, moving[:, :-1].square().sum(1, keepdim=True)], 1)
 
@@ -144,10 +147,9 @@ class LearnedFeatures(Correlation):
     def _encoded(
         self, volume: Volume, center: np.ndarray, turn: torch.Tensor, halves: tuple[int, ...]
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Features (32, k, j, i), foreground and mask (k, j, i) of a volume rotated about a centre, ``2 half + 1`` along
-        each axis."""
+        """Features (32, k, j, i), foreground and mask (k, j, i) of a box about a centre of a volume that is rotated."""
         middle = torch.as_tensor(center, dtype=torch.float32, device=self.device)
-        points = self.offsets(tuple(2 * half for half in halves), self.spacing / 2) @ turn.T + middle
+        points = self.lattice.offsets(tuple(2 * half for half in halves), self.spacing / 2) @ turn.T + middle
         values, mask = volume.sample(points)
         features = self.encoder.encoded(values[None, None])[0][0]
         inverse = torch.as_tensor(volume.grid.inverse, dtype=torch.float32, device=self.device)
