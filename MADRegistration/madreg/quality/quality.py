@@ -114,7 +114,7 @@ class Quality:
 def basis_of_verdict(quality: Quality | None) -> dict[str, Any]:
     """What a verdict rests on, as plain types for a report; None stands for no overlap.
 
-    The margin is None too where there is nothing to compare: JSON knows no infinity.
+    The margin is None too where there is nothing to compare: JSON has no infinity.
     """
     return {
         "consensus": quality and quality.consensus,

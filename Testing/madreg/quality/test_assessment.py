@@ -144,7 +144,7 @@ def test_a_failure_is_explained_by_what_is_not_clear():
     assert mirrored.verdict == "check" and "mirror" in mirrored.remarks[0]
 
 
-def test_a_report_knows_no_infinity():
+def test_a_report_has_no_infinity():
     for margin in (np.inf, -np.inf):
         assert basis_of_verdict(Quality(IDENTITY, None, 0.0, margin, IDENTITY))["margin"] is None
     assert basis_of_verdict(Quality(IDENTITY, 1.0, 0.6, 0.2, IDENTITY)) == {
