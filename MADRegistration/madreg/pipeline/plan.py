@@ -1,9 +1,10 @@
 """What a registration does, from the first pose to the last.
 
-By default: search every pose (:mod:`madreg.pose.search`), bring the best candidates closer with NMI, or, where they may
-be stretched, with blocks (:mod:`madreg.quality.motion`), keep the one that agrees best, refine it with NMI and NGF
-together, and assess it (:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks
-prefer it; what fails is tried again, from another pose that agrees better and with a wider search.
+By default: search every pose (:mod:`madreg.pose.search`), bring the candidates closer with blocks
+(:mod:`madreg.pipeline.block_alignment`), refine the best with NMI, keep the most plausible
+(:mod:`madreg.pipeline.ordering`), refine it with NMI and NGF together, and assess it
+(:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks prefer it; what fails is
+tried again, from another pose that agrees better and with a wider search.
 
 With another measure than the default, that measure alone is minimized at one resolution from the chosen start.
 """
@@ -36,7 +37,7 @@ from .match_following import MatchFollowing
 from .ordering import most_plausible_first
 from .single_measure import SingleMeasure
 
-WIDER = 2  # times as many rotations are looked at, and candidates, when a registration is tried again
+WIDER = 2  # times as many descents, and candidates, when a registration is tried again
 
 Found = tuple[Transform, Quality | None]
 
@@ -117,7 +118,7 @@ def refine(pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor)
 def _fine(pair: Pair, transform: Transform) -> Refinement:
     """The fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read.
 
-    The medium resolution tells which, so that the fine one is made once.
+    It is decided at the medium resolution, so that the fine one is made once.
     """
     as_read, flat = (
         float(stage.objective(pair).values(transform.matrix[None])[0]) for stage in (MEDIUM.as_read(), MEDIUM)
@@ -158,7 +159,7 @@ def _from_other(pair: Pair, quality: Quality | None, kind: str, monitor: Monitor
 
 
 def _from_wider_search(pair: Pair, start: Transform, kind: str, monitor: Monitor) -> Transform:
-    """The best pose of more rotations and candidates, in the order of their blocks' consensus."""
+    """The best pose of more descents and candidates, in the order of their blocks' consensus."""
     found = Search(WIDER).run(pair, [start], monitor.part(0.0, 0.35))
     found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
     transform = refine(pair, found[:BEST], kind, monitor.part(0.55, 0.9))

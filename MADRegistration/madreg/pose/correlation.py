@@ -6,24 +6,22 @@ normalized gradient fields" (arXiv 2110.10156).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.fft import next_fast_len
 
 from ..image.geometry import Grid, apply
-from ..image.points import lattice_points
 from ..image.sampling import sample_array
 from ..image.tensors import rotate_tensors, structure_tensors
 from ..image.volume import Volume
 from ..system.parallel import parallel_map
+from .lattice import Lattice
 
 LEAST_SHOWN = 0.05  # of the edges of the smaller image
 NEARLY_ALL = 0.99  # of the edges lie in the ball that is looked at
-APART = 24.0  # mm between two translations of one rotation
 AT_ONCE = (4_000_000, 100_000)  # translations, on a GPU and on a processor, whose cache they should not overflow
 
 
@@ -73,37 +71,24 @@ class Correlation:
         self.device = fixed.device
         fixed_features, fixed_grid = self.features(fixed)
         moving_features, self.moving_grid = self.features(moving)
-        self.axes = fixed_grid.axes
         self.fixed_center, box, _ = _extent(fixed_features, fixed_grid)
         self.moving_center, _, radius = _extent(moving_features, self.moving_grid)
         half_moving = int(np.ceil(radius / spacing))
-        # voxels from the middle to either end, along k, j, i
-        self.halves = tuple(int(np.ceil(r / spacing)) for r in box[::-1]), (half_moving,) * 3
-        reach = [max(halves) for halves in zip(*self.halves, strict=True)]  # beyond, less than half is in common
-        self.size = tuple(
-            next_fast_len(fixed + moved + far + 1, real=True)
-            for fixed, moved, far in zip(*self.halves, reach, strict=True)
-        )
+        halves = tuple(int(np.ceil(r / spacing)) for r in box[::-1]), (half_moving,) * 3
+        self.lattice = Lattice(fixed_grid.axes, spacing, halves, self.device)
 
         inverse = torch.as_tensor(fixed_grid.inverse, dtype=torch.float32, device=self.device)
         center = torch.as_tensor(self.fixed_center, dtype=torch.float32, device=self.device)
-        self.set_fixed(sample_array(fixed_features, inverse, self.offsets(self.halves[0]) + center, "zeros"))
+        self.set_fixed(sample_array(fixed_features, inverse, self.lattice.offsets(halves[0]) + center, "zeros"))
 
         # one row a voxel, and a row of nothing for what lies outside: a nearest voxel is then a single look-up, and
         # the tensors are smoother than the half cell by which it errs
         self.rows = F.pad(moving_features.flatten(1).T, (0, 0, 0, 1)).contiguous()
-        offsets = self.offsets(self.halves[1])
+        offsets = self.lattice.offsets(halves[1])
         ball = torch.nonzero(offsets.norm(dim=-1) <= (half_moving + 0.5) * spacing)
         self.in_ball = offsets[tuple(ball.T)]
         self.box = 2 * half_moving + 1
         self.ball = (ball[:, 0] * self.box + ball[:, 1]) * self.box + ball[:, 2]
-        # Fixed sample a meets moving sample a - s; in mm, fixed offset x meets moving offset x - d, d = s - origin.
-        self.shifts = [
-            (torch.arange(length, device=self.device) - (fixed - moved) + length // 2) % length - length // 2
-            for length, fixed, moved in zip(self.size, *self.halves, strict=True)
-        ]
-        near = [shifts.abs() <= far for shifts, far in zip(self.shifts, reach, strict=True)]
-        self.usable = near[0][:, None, None] & near[1][None, :, None] & near[2][None, None, :]
 
     def features(self, volume: Volume) -> tuple[torch.Tensor, Grid]:
         """Features (C + 1, k, j, i) of a volume, the last of which is the data mask, and the lattice they lie on."""
@@ -116,14 +101,8 @@ class Correlation:
     def set_fixed(self, features: torch.Tensor) -> None:
         """Take fixed features and mask (C + 1, n, n, n) about the middle of the foreground, on the lattice."""
         f = torch.cat([features, features[:-1].square().sum(0, keepdim=True)])
-        self.fixed_hat = torch.fft.rfftn(f, s=self.size, dim=(1, 2, 3))
+        self.fixed_hat = torch.fft.rfftn(f, s=self.lattice.size, dim=(1, 2, 3))
         self.total_fixed = f[-1].sum()
-
-    def offsets(self, halves: tuple[int, ...], spacing: float | None = None) -> torch.Tensor:
-        """(k, j, i, 3) LPS mm from the middle of a lattice along the fixed volume's axes, ``2 half + 1`` along each."""
-        spacing = self.spacing if spacing is None else spacing
-        k, j, i = (torch.arange(-half, half + 1, dtype=torch.float32, device=self.device) * spacing for half in halves)
-        return lattice_points(k, j, i) @ torch.as_tensor(self.axes.T, dtype=torch.float32, device=self.device)
 
     def rotated(self, turn: torch.Tensor) -> torch.Tensor:
         """Moving features, mask and energy (B, C + 2, box, box, box) as rotations (B, 3, 3) bring them over the fixed
@@ -144,7 +123,7 @@ class Correlation:
     def scores(self, turn: torch.Tensor) -> torch.Tensor:
         """Scores (B, k, j, i) of every translation at rotations (B, 3, 3), fixed to moving; -inf where not allowed."""
         moving = self.rotated(turn)
-        size, axes = self.size, (2, 3, 4)
+        size, axes = self.lattice.size, (2, 3, 4)
         # what is padded is nothing: the last axis is transformed where there is something alone
         moving_hat = torch.fft.fft(torch.fft.rfftn(moving, s=size[1:], dim=axes[1:]), n=size[0], dim=2).conj()
         products = torch.stack(
@@ -162,18 +141,18 @@ class Correlation:
         least = LEAST_SHOWN * torch.minimum(self.total_fixed, total_moving)
         shown = torch.maximum(in_fixed, least) * torch.maximum(in_moving, least)
         score = agreement / shown.sqrt() * common.sqrt()
-        return torch.where(self.usable & (common >= self.min_overlap), score, -torch.inf)
+        return torch.where(self.lattice.usable & (common >= self.min_overlap), score, -torch.inf)
 
     def best(
         self, rotations: np.ndarray, report_progress: Callable[[float], None], translations: int = 1
     ) -> list[Candidate]:
-        """The best translations of each rotation (R, 3, 3), at least :data:`APART` from each other.
+        """The best translations of each rotation (R, 3, 3), which lie apart: see :meth:`Lattice.peaks`.
 
         Args:
             report_progress: called with the share done; may raise to stop.
             translations: how many of each rotation, at most.
         """
-        batch = max(1, AT_ONCE[self.device.type == "cpu"] // int(np.prod(self.size)))
+        batch = max(1, AT_ONCE[self.device.type == "cpu"] // int(np.prod(self.lattice.size)))
         batches = [rotations[begin : begin + batch] for begin in range(0, len(rotations), batch)]
 
         def highest(some: np.ndarray) -> list[Candidate]:
@@ -181,33 +160,15 @@ class Correlation:
             return [
                 Candidate(self._pose(rotation, place), score)
                 for rotation, values in zip(some, scores, strict=True)
-                for place, score in self._peaks(values, translations)
+                for place, score in self.lattice.peaks(values, translations)
             ]
 
         found = parallel_map(highest, batches, self.device, report_progress)
         return [candidate for candidates in found for candidate in candidates]
 
-    def _peaks(self, values: torch.Tensor, count: int) -> Iterator[tuple[list[int], float]]:
-        """Places (k, j, i) of the highest of some scores (k, j, i), which are overwritten, and these scores."""
-        around = int(np.ceil(APART / self.spacing))
-        for _ in range(count):
-            score, index = values.flatten().max(0)
-            if torch.isinf(score):
-                return
-            place = [int(n) for n in np.unravel_index(int(index), values.shape)]
-            yield place, float(score)
-            near = [
-                torch.arange(n - around, n + around + 1, device=values.device) % length
-                for n, length in zip(place, self.size, strict=True)
-            ]
-            values[near[0][:, None, None], near[1][None, :, None], near[2][None, None, :]] = -torch.inf
-
     def _pose(self, rotation: np.ndarray, place: list[int]) -> np.ndarray:
         """4x4, fixed LPS to moving LPS, of a rotation (3, 3) and a place (k, j, i) among its scores."""
-        shift = [float(shifts[n]) for shifts, n in zip(self.shifts, place, strict=True)]
         matrix = np.eye(4)
         matrix[:3, :3] = rotation
-        matrix[:3, 3] = self.moving_center - rotation @ (
-            self.fixed_center + self.axes @ np.array(shift[::-1]) * self.spacing
-        )
+        matrix[:3, 3] = self.moving_center - rotation @ (self.fixed_center + self.lattice.translation(place))
         return matrix

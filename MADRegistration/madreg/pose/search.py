@@ -73,8 +73,8 @@ def search(
     sizes = [volume.resampled(FINE).radius_of_gyration for volume in (fixed, moving)]
     spacing = _spacing(min(fixed.thickness, moving.thickness), min(sizes), finer)
     if sizes[1] > LARGER * sizes[0]:  # the larger volume costs less where it is not rotated
-        turned = rotations.transpose(0, 2, 1)
-        found = _seeds(moving, fixed, turned, spacing, min_overlap, lambda share: report_progress(0.7 * share))
+        back = rotations.transpose(0, 2, 1)
+        found = _seeds(moving, fixed, back, spacing, min_overlap, lambda share: report_progress(0.7 * share))
         starts = np.linalg.inv(_best(found, seeds))
     else:
         found = _seeds(fixed, moving, rotations, spacing, min_overlap, lambda share: report_progress(0.7 * share))

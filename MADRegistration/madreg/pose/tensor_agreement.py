@@ -1,4 +1,4 @@
-"""How well structure tensors agree under any linear transform: the search's correlation as a measure to descend on."""
+"""How well structure tensors agree under a linear transform: what the search correlates, as a measure to descend on."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from ..image.transform import Transform
 from .blocks import Blocks
 from .motion import Motion
@@ -29,7 +31,8 @@ class Quality:
             not allow; None where the blocks show nothing.
         consensus: of the blocks, at the pose that they prefer: 1 is full, 0 is chance.
         margin: by how much the evidence for the pose exceeds that for the best of its 180-degree flips and of the
-            other poses that were found (:mod:`madreg.quality.alternatives`); negative where that one is better.
+            other poses that were found (:mod:`madreg.quality.alternatives`); negative where that one is better, and
+            infinite where there is nothing to compare.
         preferred: the pose on which the blocks agree best, as near to it as the type of the transform allows: a rigid
             pose stays rigid, a similarity keeps one scale.
         overlap: share of the fixed foreground that lies where the moving scan has data.
@@ -108,10 +111,13 @@ class Quality:
         return "aligned" if sure and self.error_mm is not None and self.error_mm <= ALIGNED_MM else "check"
 
 
-def evidence(quality: Quality | None) -> dict[str, Any]:
-    """What a verdict rests on, as plain types for a report; None stands for no overlap."""
+def basis_of_verdict(quality: Quality | None) -> dict[str, Any]:
+    """What a verdict rests on, as plain types for a report; None stands for no overlap.
+
+    The margin is None too where there is nothing to compare: JSON has no infinity.
+    """
     return {
         "consensus": quality and quality.consensus,
-        "margin": quality and quality.margin,
+        "margin": quality.margin if quality and np.isfinite(quality.margin) else None,
         "little_overlap": quality is None or quality.little_overlap,
     }
