@@ -36,7 +36,7 @@ class MAD:
         points: (n, 3) float32 LPS mm, the fixed positions whose distance is predicted.
     """
 
-    name = "mad"
+    name = "mad-distance"
 
     def __init__(
         self,

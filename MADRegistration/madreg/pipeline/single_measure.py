@@ -13,10 +13,14 @@ from ..image.pair import SPACING, Pair
 from ..image.transform import Transform
 from ..measures import MEASURES
 from ..measures.base import Measure
+from ..measures.feature_mad import FeatureMAD, feature_mad_of
 from ..measures.mad import mad_of
+from ..network import weights
+from ..network.features import FeatureNetwork
 from ..progress import Monitor
 
 SCHEDULE = Schedule(adam, 80, 4.0, 0.05)
+AGAIN = Schedule(adam, 40, 2.0, 0.05)
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,30 @@ class SingleMeasure:
 
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
         """The refined transform."""
-        objective = Forward(self._measure(pair), pair.points)
+        measure = self.measure(pair)
+        objective = Forward(measure, pair.points)
         values = objective.values(np.stack([transform.matrix for transform in transforms]))
         best = transforms[int(np.argsort(values, kind="stable")[0])]
-        return descend(self.name, objective, self.kind, SCHEDULE, [best], monitor)
+        found = descend(self.name, objective, self.kind, SCHEDULE, [best], monitor.part(0.0, 0.7))
+        if isinstance(measure, FeatureMAD) and measure.is_turned(found[0].matrix):
+            # features turn with the lattice: the moving scan is encoded once more as it is seen from here
+            measure = measure.seen_from(found[0].matrix)
+            objective = Forward(measure, pair.points)
+            found = descend(self.name, objective, self.kind, AGAIN, found, monitor.part(0.7, 1.0))
+        return found
 
-    def _measure(self, pair: Pair) -> Measure:
-        if self.name == "mad":
+    def measure(self, pair: Pair) -> Measure:
+        """The measure of a pair; that of MAD goes by what its network can do.
+
+        Raises:
+            InputError: if the weights are missing, damaged or foreign.
+        """
+        if self.name == "mad" and (self.weights is None or self._makes_features(self.weights)):
+            return feature_mad_of(pair, self.weights)
+        if self.name in ("mad", "mad-distance"):
             return mad_of(pair, self.weights)
         return MEASURES[self.name](*pair.level(SPACING), seed=pair.seed)
+
+    @staticmethod
+    def _makes_features(path: str) -> bool:
+        return isinstance(weights.load_any(path)[0], FeatureNetwork)
