@@ -32,7 +32,7 @@ BINARIES = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BINARIES / ("python.exe" if os.name == "nt" else "python")
 MADREG = BINARIES / ("madreg.exe" if os.name == "nt" else "madreg")
 OLDEST_PYTHON = (3, 10)
-MOST_WORKERS = 4  # processes of pytest, each of which takes up to 1.5 GB
+WORKERS = min(os.cpu_count() or 1, 4)  # processes of pytest, each of which takes up to 1.5 GB, and of mypy
 LEAST_COVERAGE = 86  # per cent of the lines of madreg and MADRegistrationLib
 QUIET_S = 10  # seconds without a line from pip after which a line says that it still runs
 SHOWN = ("Collecting", "Downloading", "Obtaining", "Building", "Installing", "Successfully", "ERROR")
@@ -171,7 +171,7 @@ def test(arguments: list[str]) -> int:
         return 1
     fast = "--fast" in arguments
     arguments = [word for word in arguments if word != "--fast"]
-    options = ["-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), "--dist", "loadfile"]
+    options = ["-n", str(WORKERS), "--dist", "worksteal"]
     if not fast:
         options += ["-m", ""]
     if not fast and not arguments:
@@ -194,9 +194,14 @@ def benchmark(arguments: list[str]) -> int:
 
 
 def _run_module(*words: str) -> int:
-    """Run a module of ``.venv`` in the checkout and return its exit status."""
+    """Run a module of ``.venv`` in the checkout and return its exit status.
+
+    Without bytecode every process of a test, of which there are hundreds, would compile madreg again.
+    """
     say(" ".join(words))
-    return subprocess.run([str(PYTHON), "-m", *words], cwd=ROOT).returncode
+    environment = {**os.environ, "MYPY_NUM_WORKERS": str(WORKERS)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return subprocess.run([str(PYTHON), "-m", *words], cwd=ROOT, env=environment).returncode
 
 
 COMMANDS = {"demo": demo, "test": test, "benchmark": benchmark}

@@ -3,10 +3,8 @@ and madreg; this file connects it to Slicer's module machinery and to the widget
 
 import time
 import unittest
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Union
 
-import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -21,14 +19,13 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 # all else of MADRegistrationLib is imported when it is needed: Slicer imports this file whenever it starts
-from MADRegistrationLib.parameters import Initialization, Measure, TransformType
+from MADRegistrationLib.contextmenu import registerContextMenu
+from MADRegistrationLib.parameters import Initialization, Interpolation, Measure, TransformType, VoxelType
 from MADRegistrationLib.sampledata import registerSampleData
 
 if TYPE_CHECKING:
     from MADRegistrationLib.inputs import Inputs
     from MADRegistrationLib.registration import SceneRegistration
-
-POLL_MS, FLICKER_MS = 50, 400
 
 
 class MADRegistration(ScriptedLoadableModule):
@@ -38,7 +35,6 @@ class MADRegistration(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("MAD Registration")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration")]
-        self.parent.dependencies = ["SubjectHierarchy"]
         self.parent.contributors = ["The MADRegistration contributors"]
         self.parent.helpText = _(
             "Brings two scans of any contrast together (CT, MR of any kind, PET), wherever they lie: rigid, similarity "
@@ -50,12 +46,8 @@ class MADRegistration(ScriptedLoadableModule):
             'Implements the Modality Agnostic Distance (MAD), <a href="https://arxiv.org/abs/2309.02875">'
             "arXiv 2309.02875</a>. Demo data: pycortex (BSD-2)."
         )
-        slicer.app.connect("startupCompleted()", registerSampleData)
-
-    def setup(self):
-        """Called by Slicer once its own modules are there: the entry in the context menu of Data."""
-        path = Path(__file__).parent / "MADRegistrationLib" / "MADRegistrationSubjectHierarchyPlugin.py"
-        slicer.qSlicerSubjectHierarchyScriptedPlugin(None).setPythonSource(str(path))
+        for register in (registerSampleData, registerContextMenu):
+            slicer.app.connect("startupCompleted()", register)
 
 
 @parameterNodeWrapper
@@ -70,6 +62,10 @@ class MADRegistrationParameterNode:
     initialTransform: slicer.vtkMRMLLinearTransformNode
     outputTransform: slicer.vtkMRMLLinearTransformNode
     resampledVolume: slicer.vtkMRMLScalarVolumeNode
+    interpolation: Interpolation = Interpolation.LINEAR
+    hasFillValue: bool = False
+    fillValue: Annotated[float, WithinRange(-1e6, 1e6)] = 0.0
+    voxelType: VoxelType = VoxelType.MOVING
     transformType: TransformType = TransformType.RIGID
     initialization: Initialization = Initialization.SEARCH
     measure: Measure = Measure.DEFAULT
@@ -94,7 +90,8 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called when the user opens the module the first time."""
         from MADRegistrationLib import pytorch
         from MADRegistrationLib.panel import Panel
-        from MADRegistrationLib.widgetview import WidgetView
+        from MADRegistrationLib.widgets.view import WidgetView
+        from MADRegistrationLib.wiring import Wiring
 
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/MADRegistration.ui"))
@@ -104,59 +101,25 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
 
         self.logic = MADRegistrationLogic()
-        self._pollTimer = self._makeTimer(POLL_MS, self._onPollTimer)
-        self._view = WidgetView(self.ui, self._pollTimer.start)
+        self._wiring = Wiring(self.ui, self.parent)
+        self._view = WidgetView(self.ui, self._wiring.startPolling)
         self._panel = Panel(self._view, self.logic.client, pytorch.ensure)
-        self._flickerTimer = self._makeTimer(FLICKER_MS, self._panel.inspection.onFlick)
+        self._wiring.connect(self._panel)
+        self.ui.deviceComboBox.connect("activated(int)", self._onDevice)
+        self.ui.parameterSetSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onParameterSet)
         for event, slot in (
             (slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose),
             (slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose),
             (slicer.mrmlScene.EndImportEvent, self.onSceneEndImport),
         ):
             self.addObserver(slicer.mrmlScene, event, slot)
-        self._connect()
         self.initializeParameterNode()
-
-    def _connect(self) -> None:
-        """What the user does, to what the panel does."""
-        ui, panel, inspection, pictures = self.ui, self._panel, self._panel.inspection, self._panel.pictures
-        for button, action in (
-            (ui.applyButton, panel.onButton),
-            (ui.revertButton, panel.onRevert),
-            (ui.attemptButton, panel.onAttempt),
-            (ui.plotButton, pictures.onPlot),
-            (ui.batchButton, panel.onBatchButton),
-            (ui.worstButton, inspection.onWorst),
-            (ui.logButton, panel.onLog),
-        ):
-            button.connect("clicked(bool)", lambda _checked, action=action: self._act(action))
-        for button, action in (
-            (ui.colorsButton, inspection.onColors),
-            (ui.edgesButton, pictures.onEdges),
-            (ui.checkerboardButton, pictures.onCheckerboard),
-            (ui.errorMapButton, inspection.onErrorMap),
-        ):
-            button.connect("clicked(bool)", lambda isOn, action=action: self._act(lambda: action(isOn)))
-        ui.flickerButton.connect("toggled(bool)", self._onFlickerToggled)
-        ui.opacitySlider.connect("valueChanged(double)", inspection.onOpacity)
-        ui.errorScaleSpinBox.connect("valueChanged(double)", inspection.onErrorScale)
-        ui.batchSelector.connect("checkedNodesChanged()", self._onBatchChanged)
-        ui.batchTable.connect("cellDoubleClicked(int,int)", lambda row, _column: self._act(lambda: panel.onRow(row)))
-        ui.deviceComboBox.connect("activated(int)", self._onDevice)
-        ui.parameterSetSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onParameterSet)
-
-    def _makeTimer(self, milliseconds, slot):
-        timer = qt.QTimer(self.parent)
-        timer.setInterval(milliseconds)
-        timer.connect("timeout()", slot)
-        return timer
 
     def cleanup(self) -> None:
         """Called when Slicer closes or the module is reloaded."""
         self.removeObservers()
         if self._panel:
-            self._pollTimer.stop()
-            self._flickerTimer.stop()
+            self._wiring.stop()
             self._panel.close()
 
     def enter(self) -> None:
@@ -214,16 +177,6 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     # --- what the user does --------------------------------------------------------------------------------------
 
-    def _act(self, action) -> None:
-        """Do what a button stands for; an unforeseen error is shown and logged."""
-        with slicer.util.tryWithErrorDisplay(_("MAD Registration failed.")):
-            action()
-
-    def _onPollTimer(self) -> None:
-        self._panel.poll()
-        if not self._panel.needsPolling:
-            self._pollTimer.stop()
-
     def chooseMoving(self, volume) -> None:
         """Called by the context menu of Data: this volume is to be registered."""
         parameters = self._parameterNode
@@ -233,18 +186,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _onDevice(self, index) -> None:
         if self._parameterNode:
-            self._parameterNode.device = self._view.deviceNames[index]
-
-    def _onBatchChanged(self) -> None:
-        self._panel.batch.volumes = list(self.ui.batchSelector.checkedNodes())
-        self._panel.update()
-
-    def _onFlickerToggled(self, isOn) -> None:
-        self._panel.inspection.onFlickerToggled(isOn)
-        if isOn:
-            self._flickerTimer.start()
-        else:
-            self._flickerTimer.stop()
+            self._parameterNode.device = self._view.selection.deviceNames[index]
 
     def _onParameterSet(self, node) -> None:
         """The user chooses, or makes, another set of parameters in the scene."""
@@ -273,7 +215,7 @@ class MADRegistrationLogic(ScriptedLoadableModuleLogic):
             settings: fields of ``madreg.settings.Settings`` that differ from the default.
 
         Returns:
-            The finished registration: its ``report``, its ``placement.transform``, and ``revert()``.
+            The finished registration: its ``report``, its ``transform``, and ``revert()``.
 
         Raises:
             RuntimeError: if it failed; the message is for the user.

@@ -234,7 +234,7 @@ def test_nothing_beside_slicer_is_imported_at_file_scope_in_the_module() -> None
 
     allowed = {*sys.stdlib_module_names, "slicer", "vtk", "qt", "ctk", "SimpleITK", "numpy", "scipy"}
     allowed |= {"madreg", "MADRegistrationLib", "AbstractScriptedSubjectHierarchyPlugin"}  # the last is Slicer's
-    for path in [MODULE / "MADRegistration.py", *(MODULE / "MADRegistrationLib").glob("*.py")]:
+    for path in [MODULE / "MADRegistration.py", *(MODULE / "MADRegistrationLib").rglob("*.py")]:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:

@@ -84,9 +84,8 @@ def found(text: str) -> dict[str, list[str]]:
     lines = {}
     for word, (_, pattern) in WORDS.items():
         whole = re.compile(rf"(?<![a-z])(?:{pattern})(?![a-z])", re.IGNORECASE)
-        hits = [line.strip() for line in text.splitlines() if whole.search(line)]
-        if hits:
-            lines[word] = hits
+        if whole.search(text):
+            lines[word] = [line.strip() for line in text.splitlines() if whole.search(line)]
     return lines
 
 

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import madreg
-from madreg.system.folders import open_private, private_folder
 
+from . import workerlog
+from .channel import Channel
 from .process import Process, killGroup
 
 WORKER_PATH = Path(madreg.__file__).with_name("commands") / "worker.py"
-SILENCE_SECONDS = 120.0
-"""A worker that works and has not even sent a heartbeat for so long is taken for dead."""
-
-
-LOG_BYTES = 100_000
-
-
-def keptLog() -> Path:
-    """Where the log of a worker that has failed stays."""
-    return private_folder() / "MADRegistration-worker.log"
 
 
 class WorkerClient:
@@ -37,17 +26,17 @@ class WorkerClient:
         makeProcess: makes the process to start, e.g. the class ``QtProcess``.
         python: the Python interpreter and its options, the first part of the command line.
         workerPath: the script to start.
+
+    Attributes:
+        devices: every device that the last worker has found, see :class:`channel.Channel`.
     """
 
     def __init__(self, makeProcess: Callable[[], Process], python: list[str], workerPath: Path = WORKER_PATH) -> None:
         self._makeProcess, self._arguments = makeProcess, [*python, str(workerPath)]
         self._process: Process | None = None
-        self._pid: int | None = None
-        self._outbox: list[bytes] = []
-        self._lastHeard = 0.0
+        self._channel: Channel | None = None
         self._folder: Path | None = None
         self._leftOver: list[Path] = []
-        self.isReady = False
         self.devices: list[dict[str, str]] = []
 
     @property
@@ -55,16 +44,30 @@ class WorkerClient:
         return self._process is not None
 
     @property
+    def isReady(self) -> bool:
+        """Whether the worker has loaded all that it needs."""
+        return self._channel is not None and self._channel.isReady
+
+    @property
+    def pid(self) -> int | None:
+        """Of the worker; None before it has said its first word."""
+        return None if self._channel is None else self._channel.pid
+
+    @property
     def folder(self) -> Path:
         """Of this worker's temporary files; it is removed when the worker stops."""
         assert self._folder is not None
         return self._folder
 
+    @property
+    def _logPath(self) -> Path:
+        return self.folder / "worker.log"
+
     def start(self) -> None:
         """Start the worker unless it runs.  OSError if that is not possible."""
         if self._process is not None:
             if self._process.isRunning():
-                self._lastHeard = time.monotonic()  # it is silent while it has nothing to do
+                self._channel.expectWord()
                 return
             self.stop()  # it has died since its last work
         self._folder = Path(tempfile.mkdtemp(prefix="MADRegistration-"))
@@ -74,26 +77,12 @@ class WorkerClient:
         except OSError:
             self.stop()
             raise
-        self._process, self._pid, self.isReady = process, None, False
-        self._lastHeard = time.monotonic()
-
-    @property
-    def _logPath(self) -> Path:
-        return self.folder / "worker.log"
+        self._process, self._channel = process, Channel(process)
 
     def send(self, **command: Any) -> None:
         """Send a command, which the worker takes up when it is ready."""
-        assert self._process is not None
-        self._lastHeard = time.monotonic()
-        self._outbox.append(json.dumps(command).encode() + b"\n")
-        self._flush()
-
-    def _flush(self) -> None:
-        if self._pid is None:
-            return  # not before its first word: a process that is only just starting may lose what is written
-        for line in self._outbox:
-            self._process.write(line)
-        self._outbox.clear()
+        assert self._channel is not None
+        self._channel.send(command)
 
     def poll(self) -> list[dict[str, Any]]:
         """Everything the worker has said since the last call.
@@ -101,30 +90,13 @@ class WorkerClient:
         If it has ended, broken down or fallen silent, the last event is ``{"event": "lost", "message": ...}`` with a
         sentence for the user; the worker is stopped then, and the next :meth:`start` starts a new one.
         """
-        if self._process is None:
+        if self._channel is None:
             return []
-        running = self._process.isRunning()  # asked first, so that its last words are still read
-        events = []
-        for line in self._process.readLines():
-            try:
-                event = json.loads(line)
-                kind = event["event"]
-            except (ValueError, TypeError, KeyError):
-                continue  # a launcher's own words
-            self._lastHeard = time.monotonic()
-            if kind == "hello":
-                self._pid = event["pid"]
-                self._flush()
-            elif kind == "ready":
-                self.isReady, self.devices = True, event["devices"]
-            elif kind == "broken":
-                return [*events, self._lose(f"cannot compute ({event['message']})")]
-            if kind != "alive":
-                events.append(event)
-        if not running:
-            events.append(self._lose("has stopped unexpectedly; most often the computer ran out of memory"))
-        elif time.monotonic() - self._lastHeard > SILENCE_SECONDS:
-            events.append(self._lose(f"has not answered for {SILENCE_SECONDS:.0f} s"))
+        events = self._channel.poll()
+        if self._channel.isReady:
+            self.devices = self._channel.devices
+        if self._channel.failure:
+            events.append(self._lose(self._channel.failure))
         return events
 
     def _lose(self, what: str) -> dict[str, str]:
@@ -134,31 +106,19 @@ class WorkerClient:
 
     def log(self) -> str:
         """The last part of what the worker has written, or the former one where none runs; empty if there is none."""
-        path = self._logPath if self._folder is not None else keptLog()
-        try:
-            return path.read_bytes()[-LOG_BYTES:].decode(errors="replace")
-        except OSError:
-            return ""
+        return workerlog.tail(None if self._folder is None else self._logPath)
 
     def keepLog(self) -> Path:
-        """Copy the worker's log to where it stays; there is only ever one."""
-        kept = keptLog()
-        try:
-            kept.unlink(missing_ok=True)  # a link, if somebody has put one there, not what it points to
-            with open(self._logPath, "rb") as log, open(kept, "xb", opener=open_private) as copy:
-                shutil.copyfileobj(log, copy)
-        except OSError:
-            pass
-        return kept
+        """Copy the worker's log to where it stays."""
+        return workerlog.keep(self._logPath)
 
     def stop(self) -> None:
         """Kill the worker with everything it started and remove its temporary files.  Returns within 0.2 s."""
         if self._process is not None:
-            if self._pid is not None and self._process.isRunning():
-                killGroup(self._pid)
+            if self.pid is not None and self._process.isRunning():
+                killGroup(self.pid)
             self._process.kill()
-        self._process, self._pid, self.isReady = None, None, False
-        self._outbox.clear()
+        self._process = self._channel = None
         if self._folder is not None:
             self._leftOver.append(self._folder)
             self._folder = None

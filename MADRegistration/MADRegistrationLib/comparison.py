@@ -55,13 +55,13 @@ class SceneComparison(SceneJob):
         return {
             "command": "compare",
             "kind": KIND,
-            "fixed": (yield from self._write(self.fixed, "fixed")),
-            "moving": (yield from self._write(self.moving, "moving")),
-            "output": str(self._outputPath),
+            "fixed": (yield from self._files.write(self.fixed, "fixed")),
+            "moving": (yield from self._files.write(self.moving, "moving")),
+            "output": str(self._files.output),
         }
 
     def _finish(self, event: dict[str, Any]) -> Iterator[None]:
-        voxels = np.load(self._outputPath, allow_pickle=False)
+        voxels = np.load(self._files.output, allow_pickle=False)
         yield
         scene = self.fixed.GetScene()
         name = NAME.format(fixed=self.fixed.GetName(), moving=self.moving.GetName())

@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from .client import WorkerClient
 from .parameters import _
+from .selection import Selection
+
+
+class DevicesView(Protocol):
+    """What the widget can show of it."""
+
+    def setDevices(self, choices: list[tuple[str, str]], current: str) -> None: ...
+
+
+class Devices:
+    """The list of devices, which is complete when the worker has run."""
+
+    def __init__(self, view: DevicesView, client: WorkerClient, selection: Selection) -> None:
+        self._view, self._client, self._selection = view, client, selection
+
+    def update(self) -> None:
+        """Show what there is to choose from."""
+        if self._selection.parameters is not None:
+            current = self._selection.parameters.device or "auto"
+            self._view.setDevices(choices(self._client.devices, current), current)
 
 
 def choices(found: list[dict[str, str]], current: str) -> list[tuple[str, str]]:

@@ -87,11 +87,11 @@ class SceneEdges(SceneJob):
 
     def _command(self) -> Iterator[None]:
         image = volumes.imageOfVolume(self.moving).every(self._step)
-        moving = {"name": image.name, "mask": None, **(yield from self._writeImage(image, "moving"))}
+        moving = {"mask": None, **(yield from self._files.writeImage(image, "moving"))}
         fine = np.zeros(((np.array(image.array.shape)[::-1] - 1) * self._parts + 1)[::-1], np.uint8)
         grid = replace(image, array=fine, matrix=image.matrix @ self._finer)
-        fixed = {"name": image.name, "mask": None, **(yield from self._writeImage(grid, "fixed"))}
-        output = str(self._outputPath)
+        fixed = {"mask": None, **(yield from self._files.writeImage(grid, "fixed"))}
+        output = str(self._files.output)
         return {"command": "compare", "kind": KIND, "fixed": fixed, "moving": moving, "output": output}
 
     @property
@@ -100,7 +100,7 @@ class SceneEdges(SceneJob):
         return np.diag([*1 / self._parts, 1.0])
 
     def _finish(self, event: dict[str, Any]) -> Iterator[None]:
-        voxels = np.load(self._outputPath, allow_pickle=False)
+        voxels = np.load(self._files.output, allow_pickle=False)
         yield
         self.node = find(self.moving) or self._make()
         grid = volumes.ijkToRas(self.moving) @ np.diag([self._step, self._step, self._step, 1.0]) @ self._finer

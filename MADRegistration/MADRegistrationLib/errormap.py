@@ -29,9 +29,15 @@ FULL_MM = 5.0
 
 OPACITY = 0.5
 
+UNKNOWN = -100.0
+"""Voxel where nothing is known.  Between two voxels the display interpolates, and leaves out what is below 0: so the
+map ends beside its last voxel instead of in a rim with the colors of smaller errors."""
+
 
 class ErrorMap:
     """The map of one registration, made by :meth:`put` and taken away by :meth:`remove`.
+
+    Its voxels are mm, or :data:`UNKNOWN`.
 
     Args:
         path: image of the errors in mm, 0 where nothing is known, LPS.
@@ -48,7 +54,8 @@ class ErrorMap:
             image = sitk.ReadImage(str(path), sitk.sitkFloat32)
         except RuntimeError as error:
             raise OSError(f"{path.name} cannot be read") from error
-        self._voxels = sitk.GetArrayFromImage(image)
+        voxels = sitk.GetArrayFromImage(image)
+        self._voxels = np.where(voxels > 0, voxels, np.float32(UNKNOWN))
         self._ijkToWorld = (np.eye(4) if toWorld is None else toWorld) @ Grid.of_image(image).matrix
         self.worstMm, self.worstPoint = report.get("worst_mm"), report.get("worst_point_lps")
         if self.worstMm is None or self.worstPoint is None:
@@ -96,7 +103,7 @@ class ErrorMap:
 
 
 def _display(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeDisplayNode:
-    """Colours from 0 to :data:`FULL_MM`; what is 0 is clear."""
+    """Colors from 0 to :data:`FULL_MM`; what is below is clear."""
     display = scene.AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
     display.SetAndObserveColorNodeID(COLORS)
     display.SetAutoWindowLevel(False)

@@ -27,9 +27,9 @@ def _box(node: slicer.vtkMRMLScalarVolumeNode) -> tuple[np.ndarray, np.ndarray]:
 
 
 def boxOfMap(node: slicer.vtkMRMLScalarVolumeNode) -> tuple[np.ndarray, np.ndarray] | None:
-    """The same of what is not 0 in a small volume, such as an error map; None if all is."""
+    """The same of what is above 0 in a small volume, such as an error map; None if nothing is."""
     image = imageOfVolume(node)
-    inside = np.argwhere(image.array)[:, ::-1]
+    inside = np.argwhere(image.array > 0)[:, ::-1]
     if len(inside) == 0:
         return None
     points = apply(FLIP_LPS_RAS @ image.matrix, inside)

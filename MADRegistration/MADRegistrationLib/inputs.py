@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import slicer
 
 from madreg.errors import InputError
+from madreg.io.resampling import check_fill
+from madreg.settings import Resampling
 
 from . import masks, volumes
 from .drawn import drawnOn
@@ -21,6 +23,7 @@ class Inputs:
         transform: the output; if None, the transform of a former registration of the same two volumes, or a new one.
         along: nodes that move with the moving volume; see :func:`drawn.drawnOn`.
         initial: where the registration begins: the moving volume as if it lay under this transform.
+        resampling: how ``resampled`` is made.
     """
 
     fixed: slicer.vtkMRMLScalarVolumeNode
@@ -31,6 +34,7 @@ class Inputs:
     resampled: slicer.vtkMRMLScalarVolumeNode | None = None
     along: tuple[slicer.vtkMRMLTransformableNode, ...] = ()
     initial: slicer.vtkMRMLTransformNode | None = None
+    resampling: Resampling = field(default_factory=Resampling)
 
     def check(self) -> None:
         """Raise InputError, in one sentence, for what cannot be registered."""
@@ -52,10 +56,18 @@ class Inputs:
         reason = None if output is None else whyNotOutput(output, self.fixed, self.moving)
         if reason:
             raise InputError(reason)
-        if self.resampled is not None and self.resampled in (self.fixed, self.moving, self.fixedMask, self.movingMask):
+        self._checkResampled()
+
+    def _checkResampled(self) -> None:
+        if self.resampled is None:
+            return
+        if self.resampled in (self.fixed, self.moving, self.fixedMask, self.movingMask):
             raise InputError(
                 f'"{self.resampled.GetName()}" is an input and would be overwritten: choose another resampled volume.'
             )
+        self.resampling.check()
+        voxels = slicer.util.arrayFromVolume(self.moving)
+        check_fill(self.resampling.fill, self.resampling.voxel_type, voxels.dtype)
 
     @property
     def drawn(self) -> list[slicer.vtkMRMLDisplayableNode]:

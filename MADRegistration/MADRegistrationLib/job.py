@@ -6,27 +6,19 @@ A job ends in one of three ways: ``done``, ``cancelled`` or ``failed``; in the l
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import slicer
 
 from madreg.errors import InputError
 
-from . import masks, volumes
+from .answers import hear
 from .client import WorkerClient
+from .jobfiles import JobFiles
 
 _numbers = itertools.count(1)
-
-MESSAGE_OF_ERROR = {
-    "input": "{message}",
-    "memory": "The computer ran out of memory ({message}): close other programs or volumes, crop the volumes to the "
-    "region of interest (module Crop Volume), or choose the CPU. Nothing was changed. The log is {log}",
-    "internal": "The registration failed ({message}): nothing was changed. The log is {log}",
-}
 
 
 @dataclass(frozen=True)
@@ -37,6 +29,11 @@ class Progress:
     fraction: float
     secondsLeft: float | None = None
     errorMm: float | None = None
+
+    @classmethod
+    def of(cls, event: dict[str, Any]) -> Progress:
+        """What the worker has said."""
+        return cls(event["stage"], event["fraction"], event["seconds_left"], event["error_mm"])
 
 
 class SceneJob:
@@ -94,8 +91,7 @@ class SceneJob:
         self._number = next(_numbers)
         try:
             self._client.start()
-            self._folder = self._client.folder / str(self._number)
-            self._folder.mkdir()
+            self._files = JobFiles(self._client.folder / str(self._number))
         except OSError as error:
             raise InputError(f"The registration process cannot be started: {error}") from error
         self._steps = self._send()
@@ -108,74 +104,39 @@ class SceneJob:
         self._client.send(job=self._number, **command)
         self._isSent = True
 
-    def _write(
-        self, node: slicer.vtkMRMLScalarVolumeNode, role: str, mask: slicer.vtkMRMLNode | None = None
-    ) -> Iterator[None]:
-        """Write a volume and its mask; returns their description for the worker."""
-        image = volumes.imageOfVolume(node)
-        description = {"name": image.name, "mask": None, **(yield from self._writeImage(image, role))}
-        if mask is not None:
-            maskImage = masks.imageOf(mask)
-            yield
-            masks.checkInside(maskImage, image)
-            description["mask"] = yield from self._writeImage(maskImage, f"{role}-mask")
-        return description
-
-    def _writeImage(self, image: volumes.Image, role: str) -> Iterator[None]:
-        path = self._folder / f"{role}.npy"
-        yield from volumes.write(image, path)
-        return {"voxels": str(path), "matrix": image.matrix.tolist()}
-
-    @property
-    def _outputPath(self) -> Path:
-        """Where the worker writes voxels for the scene."""
-        return self._folder / "output.npy"
-
     def poll(self) -> None:
         """Do a little of what there is to do: one piece to write, whatever the worker has said."""
         if self.state != "running":
             return
-        deleted = [f'"{node.GetName()}"' for node in (self.fixed, self.moving) if node.GetScene() is None]
-        if deleted:
-            verb = "was" if len(deleted) == 1 else "were"
-            return self._giveUp(f"{' and '.join(deleted)} {verb} deleted: the registration was stopped.")
         try:
-            if next(self._steps, self) is self and self._isEnding:
-                return self._end()
-            if not self._isEnding:
+            _checkThere(self.fixed, self.moving)
+            isDone = next(self._steps, self) is self
+            if self._isEnding and isDone:
+                self._files.remove()
+                self.state = "done"
+            elif not self._isEnding:
                 self._hear()
         except InputError as error:
-            return self._giveUp(str(error))
+            self._giveUp(str(error))
         except (OSError, ValueError) as error:
-            what = "result could not be read" if self._isEnding else f"volumes could not be written to {self._folder}"
-            return self._giveUp(f"The {what}: {error}")
+            what = "result could not be read from" if self._isEnding else "volumes could not be written to"
+            self._giveUp(f"The {what} {self._files.folder}: {error}")
 
     def _hear(self) -> None:
         """Take in what the worker has said."""
-        latest = None
-        for event in self._client.poll():
-            if event["event"] == "lost":
-                return self._fail(event["message"])
-            if event.get("job") != self._number:
-                continue
-            if event["event"] == "error":
-                log = self._client.keepLog()
-                return self._fail(MESSAGE_OF_ERROR[event["kind"]].format(message=event["message"], log=log))
-            if event["event"] == "result":
-                self._steps, self._isEnding = self._finish(event), True
-                break
+        answers = hear(self._client, self._number)
+        for event in answers.progress:
             self._record(event)
-            latest = event
-        if latest is not None:
-            if not self._isEnding:  # only the newest pose is worth drawing
-                self._follow(latest)
-            self._onProgress(Progress(latest["stage"], latest["fraction"], latest["seconds_left"], latest["error_mm"]))
-        if self._isEnding:
+        if answers.failure:
+            return self._fail(answers.failure)
+        if answers.progress:
+            newest = answers.progress[-1]
+            if answers.result is None:
+                self._follow(newest)
+            self._onProgress(Progress.of(newest))
+        if answers.result:
+            self._steps, self._isEnding = self._finish(answers.result), True
             self._onProgress(Progress("finishing", 1.0))
-
-    def _end(self) -> None:
-        self._removeFiles()
-        self.state = "done"
 
     def cancel(self) -> None:
         """Stop at once: the worker is killed and the scene put back."""
@@ -192,8 +153,13 @@ class SceneJob:
 
     def _fail(self, message: str) -> None:
         self._undo()
-        self._removeFiles()
+        self._files.remove()
         self.message, self.state = message, "failed"
 
-    def _removeFiles(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+
+def _checkThere(*volumes: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Raise InputError if a volume was deleted."""
+    deleted = [f'"{node.GetName()}"' for node in volumes if node.GetScene() is None]
+    if deleted:
+        verb = "was" if len(deleted) == 1 else "were"
+        raise InputError(f"{' and '.join(deleted)} {verb} deleted: the registration was stopped.")

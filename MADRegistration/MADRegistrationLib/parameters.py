@@ -51,6 +51,33 @@ class Measure(Enum):
         return _(settings.MEASURE.label_of(self.value))
 
 
+class Interpolation(Enum):
+    """How the resampled volume is interpolated."""
+
+    LINEAR = "linear"
+    NEAREST = "nearest"
+    BSPLINE = "bspline"
+    SINC = "sinc"
+
+    def label(self) -> str:
+        return _(settings.INTERPOLATION.label_of(self.value))
+
+
+class VoxelType(Enum):
+    """Of the resampled volume."""
+
+    MOVING = "moving"
+    UINT8 = "uint8"
+    INT16 = "int16"
+    UINT16 = "uint16"
+    INT32 = "int32"
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+
+    def label(self) -> str:
+        return _(settings.VOXEL_TYPE.label_of(self.value))
+
+
 def settingsOf(parameters: Any) -> dict[str, Any]:
     """The fields of ``madreg.settings.Settings`` that the panel's parameters stand for."""
     return {
@@ -60,3 +87,12 @@ def settingsOf(parameters: Any) -> dict[str, Any]:
         "device": parameters.device or "auto",
         "seed": int(parameters.seed),
     }
+
+
+def resamplingOf(parameters: Any) -> settings.Resampling:
+    """How the panel's parameters say that the resampled volume is made."""
+    return settings.Resampling(
+        parameters.interpolation.value,
+        float(parameters.fillValue) if parameters.hasFillValue else None,
+        parameters.voxelType.value,
+    )

@@ -11,6 +11,7 @@ from .client import WorkerClient
 from .comparison import SceneComparison
 from .edges import SceneEdges
 from .inspection import Inspection
+from .messages import MessageView
 from .plots import ConvergencePlot
 from .registration import SceneRegistration
 from .run import Run
@@ -20,11 +21,7 @@ from .selection import Selection
 class PicturesView(Protocol):
     """What the widget can show of it."""
 
-    def setMessage(self, text: str, isError: bool) -> None: ...
     def setPlotEnabled(self, isEnabled: bool) -> None: ...
-
-    def poll(self) -> None:
-        """Call :meth:`panel.Panel.poll` from now on, as long as there is something to do."""
 
 
 class Pictures:
@@ -38,6 +35,7 @@ class Pictures:
     def __init__(
         self,
         view: PicturesView,
+        messages: MessageView,
         client: WorkerClient,
         selection: Selection,
         run: Run,
@@ -45,7 +43,7 @@ class Pictures:
         ensureTorch: Callable[[], None],
         onChange: Callable[[], None],
     ) -> None:
-        self._view, self._client, self._selection, self._run = view, client, selection, run
+        self._view, self._messages, self._client, self._selection, self._run = view, messages, client, selection, run
         self._inspection, self._ensureTorch, self._onChange = inspection, ensureTorch, onChange
         self.plot = ConvergencePlot()
 
@@ -60,7 +58,7 @@ class Pictures:
 
     def _plottable(self) -> SceneRegistration | None:
         """The registration whose convergence can be shown: the last one."""
-        return next((one for one in reversed(self._run.done) if one.moving.GetScene() is not None), None)
+        return next((one for one in reversed(self._run.queue.done) if one.moving.GetScene() is not None), None)
 
     def onPlot(self) -> None:
         """Show in a plot view how the last registration went."""
@@ -75,7 +73,7 @@ class Pictures:
             return self._inspection.hideOverlay()
         if not self._inspection.showEdges():
             job = SceneEdges(self._client, self._selection.moving)
-            self._start(lambda: self._run.doAside(job, self._inspection.showEdges))
+            self._start(lambda: self._run.aside.start(job, self._inspection.showEdges))
 
     def onCheckerboard(self, isOn: bool) -> None:
         """The button of the checkerboard goes down or up; it shows the two as they lie now."""
@@ -85,7 +83,7 @@ class Pictures:
             return self._inspection.showPair()
         fixed, moving = self._selection.fixed, self._selection.moving
         job = SceneComparison(self._client, fixed, moving, onProgress=self._run.showProgress)
-        self._view.setMessage("", False)
+        self._messages.setMessage("", False)
         self._start(lambda: self._run.do(job, lambda: self._onCompared(job)))
         self._onChange()
 
@@ -95,8 +93,7 @@ class Pictures:
             self._ensureTorch()
             start()
         except InputError as error:
-            self._view.setMessage(str(error), True)
-        self._view.poll()
+            self._messages.setMessage(str(error), True)
 
     def _onCompared(self, job: SceneComparison) -> None:
         if job.state == "done":

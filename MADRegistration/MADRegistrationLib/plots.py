@@ -20,10 +20,10 @@ class ConvergencePlot:
         self._nodes: dict[str, Any] = {}
 
     def show(self, registration: SceneRegistration) -> slicer.vtkMRMLPlotChartNode:
-        """Draw :meth:`SceneRegistration.convergence`, and show it in a plot view where there are views."""
+        """Draw :meth:`history.History.convergence`, and show it in a plot view where there are views."""
         if any(node.GetScene() is None for node in self._all()):
             self.remove()
-        points = registration.convergence()
+        points = registration.history.convergence()
         columns = 2 if np.isnan(points[:, 2]).all() else 3
         chart = slicer.util.plot(
             points[:, :columns],

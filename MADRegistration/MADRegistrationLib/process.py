@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 class Process(Protocol):
@@ -51,11 +52,9 @@ class SubprocessProcess:
                 self._lines.put(line)
 
     def write(self, line: bytes) -> None:
-        try:
+        with contextlib.suppress(OSError):  # it has ended; isRunning says so
             self._process.stdin.write(line)
             self._process.stdin.flush()
-        except OSError:
-            pass  # it has ended; isRunning says so
 
     def readLines(self) -> list[bytes]:
         lines = []
@@ -68,17 +67,15 @@ class SubprocessProcess:
 
     def kill(self) -> None:
         self._process.kill()
-        try:
+        with contextlib.suppress(OSError):
             self._process.stdin.close()
-        except OSError:
-            pass
         self._process.wait(timeout=5)
 
 
 class QtProcess:
     """A process by Qt, which Slicer's event loop serves: no thread."""
 
-    _dying: list[QtProcess] = []
+    _dying: ClassVar[list[QtProcess]] = []
     """Killed, but not gone yet: a QProcess that is destroyed too early makes Slicer wait for it."""
 
     def start(self, arguments: list[str], logPath: Path) -> None:
@@ -126,7 +123,5 @@ def killGroup(pid: int) -> None:
             creationflags=subprocess.CREATE_NO_WINDOW,
         )
         return
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from . import made, saved, tint, views
+from . import made, saved, tint
+from .messages import MessageView
 from .parameters import _
 from .registration import SceneRegistration
 from .run import Run
@@ -15,16 +16,14 @@ from .snapshot import Snapshot
 class RevertView(Protocol):
     """What the widget can show of it."""
 
-    def setMessage(self, text: str, isError: bool) -> None: ...
-    def setOpacity(self, opacity: float) -> None: ...
     def setRevertEnabled(self, isEnabled: bool) -> None: ...
 
 
 class Revert:
     """What the views showed before the last run, and the registrations that can be taken back."""
 
-    def __init__(self, view: RevertView, selection: Selection, run: Run) -> None:
-        self._view, self._selection, self._run = view, selection, run
+    def __init__(self, view: RevertView, messages: MessageView, selection: Selection, run: Run) -> None:
+        self._view, self._messages, self._selection, self._run = view, messages, selection, run
         self._snapshot: Snapshot | None = None
 
     def update(self) -> None:
@@ -52,7 +51,7 @@ class Revert:
         """The last run, or what is left of it in a scene that was saved and loaded."""
         if self._run.isRunning or self._selection.parameters is None:
             return []
-        return [one for one in self._run.registrations if one.canRevert] or saved.newest()
+        return [one for one in self._run.queue.registrations if one.canRevert] or saved.newest()
 
     def revert(self) -> None:
         """Put everything back to what it was before the last run."""
@@ -67,11 +66,10 @@ class Revert:
         self.restoreViews()
         self.forget()
         made.removePictures()
-        self._view.setOpacity(views.opacity())
         text = _("Everything is as it was before the registration.")
         if overwritten:
             text = _(
                 "Everything is as it was before the registration, "
                 'but "{name}" stays resampled: what it showed before was not saved.'
             ).format(name='", "'.join(overwritten))
-        self._view.setMessage(text, False)
+        self._messages.setMessage(text, False)

@@ -12,7 +12,7 @@ from madreg.errors import InputError
 from . import made
 from .hierarchy import namesOf
 from .inputs import Inputs
-from .parameters import _
+from .parameters import _, resamplingOf
 from .placement import isOf, notAgreed, ownTransform
 
 
@@ -100,6 +100,7 @@ class Selection:
             parameters.outputTransform,
             parameters.resampledVolume,
             initial=parameters.initialTransform,
+            resampling=resamplingOf(parameters),
         )
         return self.withDrawn(inputs)
 

@@ -16,7 +16,7 @@ _MODULES = {
     "Job": "pipeline.job",
     "Outputs": "pipeline.outputs",
     "Result": "pipeline.result",
-    "ScanFile": "pipeline.job",
+    "ScanFile": "pipeline.job_inputs",
     "Settings": "settings",
     "Transform": "image.transform",
     "Volume": "image.volume",
@@ -64,7 +64,8 @@ if TYPE_CHECKING:
     from .io.writing import read_transform, write_transform
     from .pipeline.assessment import assess_alignment
     from .pipeline.assessment_job import AssessmentJob, run_assessment
-    from .pipeline.job import Job, ScanFile, run_job
+    from .pipeline.job import Job, run_job
+    from .pipeline.job_inputs import ScanFile
     from .pipeline.outputs import Outputs
     from .pipeline.registration import register
     from .pipeline.result import Result

@@ -68,7 +68,7 @@ class Monitor:
 
     @property
     def is_watched(self) -> bool:
-        """Whether anybody wants to know."""
+        """Whether progress is reported to a callback."""
         return self._run.callback is not None
 
     @property
@@ -77,15 +77,15 @@ class Monitor:
         return self._run.records
 
     def report(self, stage: str, share: float, transform: Transform) -> None:
-        """Say how much of this part is done."""
+        """Report how much of this part is done."""
         if self._run.callback:
             fraction = self._begin + share * (self._end - self._begin)
             self._run.callback(Progress(stage, fraction, transform, self._run.error_mm))
 
     def estimated(self, error_mm: float | None) -> None:
-        """Take note of the estimated error, which is reported from now on."""
+        """Set the estimated error, which is reported from now on."""
         self._run.error_mm = error_mm
 
     def record(self, record: StageRecord) -> None:
-        """Take note of a finished stage."""
+        """Record a finished stage."""
         self._run.records.append(record)

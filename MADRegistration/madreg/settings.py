@@ -5,6 +5,7 @@ Nothing here imports torch or numpy, so that ``madreg --help`` and the panel of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -151,6 +152,42 @@ MOVING_MASK = Option(
     help="image on the grid of the moving image: voxels that are 0 are ignored",
     placeholder="FILE",
 )
+INTERPOLATION = Option(
+    name="interpolation",
+    flag="--interpolation",
+    label="Interpolation",
+    help="of the resampled image",
+    default="linear",
+    choices=(
+        Choice("linear", "Linear", "between the eight voxels around"),
+        Choice("nearest", "Nearest neighbor", "the value of the nearest voxel, for label maps"),
+        Choice("bspline", "B-spline", "cubic B-splines, sharper than linear"),
+        Choice("sinc", "Windowed sinc", "Lanczos-windowed sinc, sharpest, may ring at edges"),
+    ),
+)
+FILL = Option(
+    name="fill",
+    flag="--fill",
+    label="Fill value",
+    help="of the resampled image where the moving image has no voxels (default: the lowest value of the moving image)",
+    placeholder="NUMBER",
+)
+VOXEL_TYPE = Option(
+    name="voxel_type",
+    flag="--voxel-type",
+    label="Voxel type",
+    help="of the resampled image",
+    default="moving",
+    choices=(
+        Choice("moving", "As the moving volume", "that of the moving image"),
+        Choice("uint8", "8 bit, unsigned", "0 to 255"),
+        Choice("int16", "16 bit", "-32768 to 32767"),
+        Choice("uint16", "16 bit, unsigned", "0 to 65535"),
+        Choice("int32", "32 bit", "whole numbers of 32 bit"),
+        Choice("float32", "32 bit, decimals", "decimals of 32 bit"),
+        Choice("float64", "64 bit, decimals", "decimals of 64 bit"),
+    ),
+)
 OPTIONS = {
     option.name: option
     for option in (
@@ -163,6 +200,9 @@ OPTIONS = {
         WEIGHTS,
         DEVICE,
         SEED,
+        INTERPOLATION,
+        FILL,
+        VOXEL_TYPE,
     )
 }
 
@@ -200,26 +240,79 @@ class Settings:
         Raises:
             InputError: if it is no mapping, or has an unknown name or value.
         """
-        if not isinstance(values, Mapping):
-            raise InputError("The settings are not a table of names and values.")
-        known = [one.name for one in fields(cls)]
-        for name in values:
-            if name not in known:
-                raise InputError(f'There is no setting "{name}": choose from {", ".join(known)}.')
-        settings = cls(**values)
+        settings = cls(**_known(values, cls))
         settings.check()
         return settings
 
     def check(self) -> None:
         """Raise InputError for a value that does not exist."""
         for what, option in (("transform type", TYPE), ("measure", MEASURE), ("initialization", INITIALIZATION)):
-            value = getattr(self, option.name)
-            if value not in option.values:
-                raise InputError(f'There is no {what} "{value}": choose one of {", ".join(option.values)}.')
+            _check_choice(what, option, getattr(self, option.name))
         check_device(self.device)
         check_seed(self.seed)
         if not (self.weights is None or isinstance(self.weights, str) or hasattr(self.weights, "__fspath__")):
             raise InputError("The weights are not the name of a file: give a .pt file that `madreg train` wrote.")
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How the moving image is resampled onto the grid of the fixed one; :data:`OPTIONS` says what each value means.
+
+    Attributes:
+        interpolation: ``linear``, ``nearest``, ``bspline`` or ``sinc``.
+        fill: where the moving image has no voxels; its lowest value if None.
+        voxel_type: ``moving``, or the name of a type; values that it cannot hold become the nearest that it can.
+    """
+
+    interpolation: str = INTERPOLATION.default
+    fill: float | None = FILL.default
+    voxel_type: str = VOXEL_TYPE.default
+
+    @classmethod
+    def from_mapping(cls, values: Any) -> Resampling:
+        """As :meth:`Settings.from_mapping`."""
+        resampling = cls(**_known(values, cls))
+        resampling.check()
+        return resampling
+
+    def check(self) -> None:
+        """Raise InputError for a value that does not exist."""
+        _check_choice("interpolation", INTERPOLATION, self.interpolation)
+        _check_choice("voxel type", VOXEL_TYPE, self.voxel_type)
+        if self.fill is not None:
+            check_fill(self.fill)
+
+
+def _known(values: Any, kind: type) -> dict[str, Any]:
+    """The values of the fields of a dataclass.
+
+    Raises:
+        InputError: if it is no mapping, or has an unknown name.
+    """
+    if not isinstance(values, Mapping):
+        raise InputError("The settings are not a table of names and values.")
+    known = [one.name for one in fields(kind)]
+    for name in values:
+        if name not in known:
+            raise InputError(f'There is no setting "{name}": choose from {", ".join(known)}.')
+    return dict(values)
+
+
+def _check_choice(what: str, option: Option, value: Any) -> None:
+    """Raise InputError for a value that an option does not have."""
+    if value not in option.values:
+        raise InputError(f'There is no {what} "{value}": choose one of {", ".join(option.values)}.')
+
+
+def check_fill(fill: Any) -> float:
+    """The fill value, if it is a number.
+
+    Raises:
+        InputError: if not.
+    """
+    if isinstance(fill, bool) or not isinstance(fill, (int, float)) or not math.isfinite(fill):
+        raise InputError(f'The fill value "{fill}" cannot be used: give a number.')
+    return fill
 
 
 def check_seed(seed: Any) -> int:

@@ -15,9 +15,11 @@ QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAI
 
 
 class FakeView:
-    """Remembers the last of everything that was shown, and all questions; answers them with ``answer``."""
+    """Remembers the last of everything that was shown, and all questions; answers them with ``answer``.  It is every
+    part of the panel's view."""
 
     def __init__(self):
+        self.messages = self.selection = self.run = self.result = self.batch = self.inspection = self
         self.shown, self.questions, self.answer = {}, [], False
 
     def confirm(self, text):
@@ -50,6 +52,10 @@ def makeParameters(**values):
             "followProgress": True,
             "moveAlong": True,
             "initialTransform": None,
+            "interpolation": p.Interpolation.LINEAR,
+            "hasFillValue": False,
+            "fillValue": 0.0,
+            "voxelType": p.VoxelType.MOVING,
         }
         | values
     )

@@ -19,7 +19,7 @@ from madreg.commands import worker
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
 from madreg.image.transform import Transform
-from madreg.io.writing import resample
+from madreg.io.resampling import resample
 
 QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAILED, WAITING = range(11)
 
@@ -56,7 +56,7 @@ def perform(command, say):
         time.sleep(1.0)
     fixed, moving = (worker.image_of(command[role]) for role in ("fixed", "moving"))
     if command["resampled"]:
-        resampled = resample(moving, fixed, Transform(SHIFT))
+        resampled = resample(moving, fixed, Transform(SHIFT), **command["resampling"])
         np.save(command["resampled"], sitk.GetArrayFromImage(resampled), allow_pickle=False)
     worst = write_error_map(command) if command["settings"]["measure"] == "nmi" else {}
     return {

@@ -17,7 +17,7 @@ def attempt(panel, volumes, addTransform):
     volumes[1].SetAndObserveTransformNodeID(addTransform(SHIFTED, "Patient").GetID())
     parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=FAILED, measure=Measure.NMI)
     panel.setParameters(parameters)
-    panel.onButton()
+    panel.registering.onButton()
     run(panel)
     return parameters
 
@@ -79,11 +79,11 @@ def test_a_former_result_stays(panel, view, volumes, scene):
     """Registering again fails: the result of before is not lost, with its verdict and its error map."""
     parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], measure=Measure.NMI)
     panel.setParameters(parameters)
-    panel.onButton()
+    panel.registering.onButton()
     run(panel)
     place, result = parentToWorld(volumes[1]), volumes[1].GetParentTransformNode()
     parameters.seed = FAILED
-    panel.onButton()
+    panel.registering.onButton()
     run(panel)
     np.testing.assert_array_equal(parentToWorld(volumes[1]), place)
     assert errormap.find(*volumes[:2]) is not None and parameters.outputTransform is result
@@ -95,16 +95,16 @@ def test_no_resampled_volume_is_written(panel, view, volumes, scene):
     panel.setParameters(
         makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=FAILED, resampledVolume=output)
     )
-    panel.onButton()
+    panel.registering.onButton()
     run(panel)
     assert output.GetImageData() is None and '"Resampled" was not written' in view.shown["Result"][0]
 
 
 def test_of_many_the_failed_ones_stay(panel, view, volumes):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], seed=FAILED))
-    panel.batch.volumes = volumes[1:]
-    panel.onBatchButton()
-    panel.run.registrations[1].settings = {**panel.run.registrations[1].settings, "seed": 0}
+    panel.parts.batch.volumes = volumes[1:]
+    panel.registering.onBatchButton()
+    panel.parts.run.queue.registrations[1].settings = {**panel.parts.run.queue.registrations[1].settings, "seed": 0}
     run(panel)
     assert [row.verdict for row in view.shown["BatchRows"]] == ["FAILED", "CHECK"]
     assert view.shown["Message"][0] == "1 of 2 volumes registered."

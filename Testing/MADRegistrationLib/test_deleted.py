@@ -15,8 +15,8 @@ def begin(panel, view, **values):
     """Start, and poll until the moving volume has followed once."""
     parameters = makeParameters(**{"seed": WAITING, **values})
     panel.setParameters(parameters)
-    panel.onButton()
-    run(panel, until=lambda: panel.run.registrations[0].history)
+    panel.registering.onButton()
+    run(panel, until=lambda: panel.parts.run.queue.registrations[0].history)
     assert panel.isRunning
     return parameters
 
@@ -52,10 +52,10 @@ def test_a_volume(panel, view, client, volumes, scene, role, name):
 
 def test_one_volume_of_many(panel, view, volumes, scene):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], seed=SLOW))
-    panel.batch.volumes = volumes[1:]
-    panel.onBatchButton()
-    panel.run.registrations[1].settings = {**panel.run.registrations[1].settings, "seed": 0}
-    run(panel, until=lambda: panel.run.registrations[0].history)
+    panel.parts.batch.volumes = volumes[1:]
+    panel.registering.onBatchButton()
+    panel.parts.run.queue.registrations[1].settings = {**panel.parts.run.queue.registrations[1].settings, "seed": 0}
+    run(panel, until=lambda: panel.parts.run.queue.registrations[0].history)
     scene.RemoveNode(volumes[1])
     run(panel)
     assert [row.verdict for row in view.shown["BatchRows"]] == ["FAILED", "CHECK"]

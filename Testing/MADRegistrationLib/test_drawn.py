@@ -72,7 +72,7 @@ def test_what_lies_elsewhere_does_not_move_along(scene, volumes, addTransform):
 def start(panel, **values):
     parameters = makeParameters(**values)
     panel.setParameters(parameters)
-    panel.onButton()
+    panel.registering.onButton()
     run(panel)
     return parameters
 
@@ -95,7 +95,7 @@ def test_the_mask_is_offered_moves_along_and_comes_back(panel, view, volumes, ad
         start(panel, **values)
         assert apart(mask, moving) < 1e-9 and not view.questions
         np.testing.assert_array_equal(parentToWorld(points), parentToWorld(moving))
-        assert panel.run.registrations[0].state == "done", view.shown["Message"]
+        assert panel.parts.run.queue.registrations[0].state == "done", view.shown["Message"]
     panel.onRevert()
     panel.onRevert()
     assert [node.GetParentTransformNode() for node in (moving, mask, points)] == [parent] * 3

@@ -85,6 +85,21 @@ def test_the_report_decides_on_the_worst_point(registered, write):
     np.testing.assert_allclose(point, [-11, 22, 33], atol=1e-5)
 
 
+def test_the_map_ends_without_a_rim_of_smaller_errors(registered, write):
+    """Between its last voxel and the next, where the display interpolates, nearly nothing is shown."""
+    fixed, moving, transform = registered
+    path, _worst, voxels = write(fixed)
+    ErrorMap(path, {}).put(fixed, moving, transform)
+    node = errormap.find(fixed, moving)
+    known = voxels[0, 0, -1]
+    assert voxels[0, 0, 0] == 0 and known == 4
+    shown = slicer.util.arrayFromVolume(node)
+    np.testing.assert_array_equal(shown[voxels > 0], voxels[voxels > 0])
+    between = np.linspace(known, shown[0, 0, 0], 1001)
+    seen = between[between >= node.GetDisplayNode().GetLowerThreshold()]
+    assert len(seen) < 0.05 * len(between)
+
+
 def test_it_is_shown_over_both_volumes_and_the_labels_come_back(registered, write, views):
     fixed, moving, transform = registered
     ErrorMap(write(fixed)[0], {}).put(fixed, moving, transform)

@@ -57,7 +57,7 @@ def test_the_result_from_an_initial_transform(panel, volumes, addTransform):
     fixed, moving, _ = volumes
     initial = addTransform(TURN, "Initial")
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, initialTransform=initial))
-    panel.onButton()
+    panel.registering.onButton()
     run(panel)
     assert moving.GetParentTransformNode() is not initial
     back = np.eye(4)
@@ -83,12 +83,12 @@ def test_the_result_is_the_same_motion_of_the_pair(panel, volumes, addTransform)
         for volume in (fixed, moving):
             volume.SetAndObserveTransformNodeID(node.GetID())
         panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, measure=Measure.NMI))
-        panel.onButton()
+        panel.registering.onButton()
         run(panel)
         poses.append(outcome.poseOf(fixed, moving))
         worst = errormap.worst(errormap.find(fixed, moving))[1]
         places.append(np.linalg.inv(parent) @ [*worst, 1.0])
-        assert panel.run.registrations[0].report["moved_mm"] == pytest.approx(np.sqrt(1400))
+        assert panel.parts.run.queue.registrations[0].report["moved_mm"] == pytest.approx(np.sqrt(1400))
         panel.onRevert()
     np.testing.assert_allclose(poses[1], poses[0], atol=1e-6)
     np.testing.assert_allclose(places[1], places[0], atol=1e-4)

@@ -14,7 +14,7 @@ SHIFTED = np.eye(4) + np.eye(4, k=3) * 7
 def registered(panel, volumes):
     parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1])
     panel.setParameters(parameters)
-    panel.onButton()
+    panel.registering.onButton()
     run(panel)
     return parameters
 

@@ -14,7 +14,7 @@ from MADRegistrationLib.volumes import parentToWorld
 
 def register(panel, parameters):
     panel.setParameters(parameters)
-    panel.onButton()
+    panel.registering.onButton()
     run(panel)
 
 
@@ -46,12 +46,12 @@ def test_registering_a_pair_again_uses_its_transform_and_error_map(panel, volume
     """Also when the output selector is emptied, and for many at once."""
     parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], measure=Measure.NMI)
     panel.setParameters(parameters)
-    panel.batch.volumes = volumes[1:]
+    panel.parts.batch.volumes = volumes[1:]
     for _ in range(3):
-        panel.onBatchButton()
+        panel.registering.onBatchButton()
         run(panel)
         parameters.outputTransform = None
-        panel.onButton()
+        panel.registering.onButton()
         run(panel)
     assert names("vtkMRMLLinearTransformNode") == ["CT to MR (MAD)", "PET to MR (MAD)"]
     assert names("vtkMRMLScalarVolumeNode") == [
@@ -116,6 +116,6 @@ def test_revert_does_not_orphan_what_the_user_put_under_the_result(panel, volume
 def test_the_output_of_a_cancelled_run_is_none(panel, volumes):
     parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW)
     panel.setParameters(parameters)
-    panel.onButton()
-    panel.onButton()
+    panel.registering.onButton()
+    panel.registering.onButton()
     assert parameters.outputTransform is None

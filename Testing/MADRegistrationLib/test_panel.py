@@ -6,15 +6,17 @@ import pytest
 import slicer
 from doubles import CRASH, SLOW, layers, makeParameters, run
 
+import madreg.settings
 from madreg.errors import InputError
 from MADRegistrationLib import parameters as p
-from MADRegistrationLib import run as runModule
 from MADRegistrationLib.panel import Panel
+from MADRegistrationLib.stages import STAGES
 
 
 def test_why_the_button_is_disabled_stands_below_it(panel, view, volumes, addVolume, scene):
     fixed, moving, _ = volumes
     labels = addVolume(np.zeros((4, 5, 6), np.int16), nodeClass="vtkMRMLLabelMapVolumeNode", name="Labels")
+    resampled = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
     expected = [
         (None, False, "no scene"),
         (makeParameters(), False, "Choose a fixed and a moving volume."),
@@ -23,6 +25,17 @@ def test_why_the_button_is_disabled_stands_below_it(panel, view, volumes, addVol
         (makeParameters(fixedVolume=labels, movingVolume=moving), False, "label map"),
         (makeParameters(fixedVolume=fixed, movingVolume=labels), False, "label map"),
         (makeParameters(fixedVolume=fixed, movingVolume=moving, resampledVolume=fixed), False, "overwritten"),
+        (
+            makeParameters(
+                fixedVolume=fixed,
+                movingVolume=moving,
+                resampledVolume=resampled,
+                hasFillValue=True,
+                fillValue=-40000.0,
+            ),
+            False,
+            "cannot hold the fill value -40000",
+        ),
         (makeParameters(fixedVolume=fixed, movingVolume=moving), True, ""),
     ]
     for parameters, isEnabled, reason in expected:
@@ -35,7 +48,7 @@ def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
     before = layers()
     parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1])
     panel.setParameters(parameters)
-    panel.onButton()
+    panel.registering.onButton()
     assert view.shown["Button"][:2] == ("Cancel", True) and view.shown["Busy"] is True
     assert "Starting" in view.shown["Progress"][0] and panel.needsPolling
     assert view.shown["RevertEnabled"] is False and view.shown["PlotEnabled"] is False
@@ -49,7 +62,7 @@ def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
     assert "CHECK" in view.shown["Result"][0] and "37.4 mm" in view.shown["Result"][1]
     assert view.shown["RevertEnabled"] is True and view.shown["PlotEnabled"] is True
     for _ in range(2):  # the second uses the same nodes
-        panel.pictures.onPlot()
+        panel.parts.pictures.onPlot()
     chart = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotChartNode")
     assert chart.GetTitle() == "Registration of CT" and chart.GetNumberOfPlotSeriesNodes() == 2
     assert chart.GetXAxisTitle() == "Percent of the run" and chart.GetYAxisTitle() == "mm"
@@ -65,7 +78,7 @@ def test_the_device_list_shows_what_the_worker_found(panel, view, volumes):
     panel.setParameters(parameters)
     choices, current = view.shown["Devices"]
     assert [name for name, _ in choices] == ["auto", "cpu", "cuda:1"] and current == "cuda:1"
-    panel.onButton()
+    panel.registering.onButton()
     run(panel)
     assert ("cpu", "CPU, 8 threads") in view.shown["Devices"][0]
 
@@ -73,11 +86,11 @@ def test_the_device_list_shows_what_the_worker_found(panel, view, volumes):
 def test_cancel(panel, view, volumes, client):
     before = layers()
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW))
-    panel.onButton()
+    panel.registering.onButton()
     run(panel, until=lambda: "Searching" in view.shown["Progress"][0])
     assert "estimated error 12.5 mm" in view.shown["Progress"][0] and "s left" in view.shown["Progress"][0]
     assert view.shown["Progress"][1] == 50  # half of what the worker does, which is neither first nor last
-    panel.onButton()
+    panel.registering.onButton()
     assert not panel.isRunning and not client.isStarted
     assert view.shown["Message"] == ("Cancelled: nothing was changed.", False)
     assert view.shown["Button"][0] == "Register" and layers() == before
@@ -87,7 +100,7 @@ def test_cancel(panel, view, volumes, client):
 def test_a_failure_is_shown_and_the_button_is_back(panel, view, volumes):
     before = layers()
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=CRASH))
-    panel.onButton()
+    panel.registering.onButton()
     run(panel)
     text, isError = view.shown["Message"]
     assert isError and "stopped unexpectedly" in text
@@ -100,7 +113,7 @@ def test_without_torch_nothing_starts(view, client, volumes):
 
     panel = Panel(view, client, ensureTorch=refuse)
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.onButton()
+    panel.registering.onButton()
     assert view.shown["Message"] == ("Get PyTorch.", True)
     assert not panel.isRunning and not client.isStarted
 
@@ -110,17 +123,17 @@ def test_an_output_that_cannot_be_used_is_shown(panel, view, volumes, addTransfo
     volumes[0].SetAndObserveTransformNodeID(transform.GetID())
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], outputTransform=transform))
     assert view.shown["Button"][1] is False and "choose another output transform" in view.shown["Button"][2]
-    panel.onButton()
+    panel.registering.onButton()
     assert not panel.isRunning
 
 
 def test_closing_the_scene_stops_and_forgets(panel, view, volumes, client, scene):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW))
-    panel.onButton()
+    panel.registering.onButton()
     run(panel, until=lambda: "Searching" in view.shown["Progress"][0])
     panel.onSceneStartClose()
     scene.Clear()
-    assert not panel.isRunning and not client.isStarted and not panel.revert.isPossible
+    assert not panel.isRunning and not client.isStarted and not panel.parts.revert.isPossible
     assert view.shown["Button"][:2] == ("Register", False) and view.shown["InspectionEnabled"] is False
     panel.poll()
     panel.setParameters(makeParameters())
@@ -130,7 +143,7 @@ def test_closing_the_scene_stops_and_forgets(panel, view, volumes, client, scene
 def test_volumes_deleted_while_running(panel, view, volumes, scene, client):
     parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW)
     panel.setParameters(parameters)
-    panel.onButton()
+    panel.registering.onButton()
     run(panel, until=lambda: "Searching" in view.shown["Progress"][0])
     parameters.movingVolume = None
     scene.RemoveNode(volumes[1])
@@ -143,17 +156,17 @@ def test_many_volumes_one_after_the_other(panel, view, volumes, scene, addVolume
     labels = addVolume(np.zeros((4, 5, 6), np.int16), nodeClass="vtkMRMLLabelMapVolumeNode", name="Labels")
     panel.setParameters(makeParameters(fixedVolume=volumes[0]))
     assert view.shown["BatchButton"] == ("Register all", False, "Tick the moving volumes.")
-    panel.batch.volumes = [*volumes, labels]  # the fixed volume itself does not count
+    panel.parts.batch.volumes = [*volumes, labels]  # the fixed volume itself does not count
     panel.update()
     assert view.shown["BatchButton"][:2] == ("Register 3 volumes", True)
-    panel.onBatchButton()
+    panel.registering.onBatchButton()
     assert view.shown["BatchButton"][1] is False and view.shown["Button"][0] == "Cancel"  # one Cancel
     run(panel)
     assert view.shown["Message"][1] and view.shown["Message"][0].startswith("Labels: ")
     for node in volumes[1:]:
         matrix = slicer.util.arrayFromTransformMatrix(node.GetParentTransformNode())
         np.testing.assert_allclose(matrix[:3, 3], [10, -20, -30], atol=1e-9)
-    table = panel.batch.table
+    table = panel.parts.batch.table
     assert [table.GetCellText(row, 0) for row in range(3)] == ["check", "check", "failed"]
     assert [table.GetCellText(row, 1) for row in range(3)] == ["CT", "PET", "Labels"]
     panel.onRevert()
@@ -164,12 +177,15 @@ def test_many_volumes_one_after_the_other(panel, view, volumes, scene, addVolume
 def test_cancel_of_many_keeps_what_is_finished(panel, view, volumes):
     parameters = makeParameters(fixedVolume=volumes[0])
     panel.setParameters(parameters)
-    panel.batch.volumes = volumes[1:]
-    panel.onBatchButton()
-    panel.run.registrations[1].settings = {**p.settingsOf(parameters), "seed": SLOW}  # will not end by itself
-    run(panel, until=lambda: len(panel.run.done) == 1 and "Searching" in view.shown["Progress"][0])
+    panel.parts.batch.volumes = volumes[1:]
+    panel.registering.onBatchButton()
+    panel.parts.run.queue.registrations[1].settings = {
+        **p.settingsOf(parameters),
+        "seed": SLOW,
+    }  # will not end by itself
+    run(panel, until=lambda: len(panel.parts.run.queue.done) == 1 and "Searching" in view.shown["Progress"][0])
     assert view.shown["Progress"][0].startswith("2/2")
-    panel.onButton()
+    panel.registering.onButton()
     assert volumes[1].GetParentTransformNode() is not None and volumes[2].GetParentTransformNode() is None
     assert view.shown["Message"] == ("Cancelled: what was finished stays.", False)
 
@@ -178,14 +194,14 @@ def test_blend_and_flicker(panel, view, volumes):
     fixed, moving, _ = (node.GetID() for node in volumes)
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
     assert view.shown["InspectionEnabled"] is True
-    panel.inspection.onOpacity(0.25)
+    panel.parts.inspection.blending.onOpacity(0.25)
     assert layers() == [(fixed, moving, 0.25)] * 2 and view.shown["Opacity"] == 0.25
-    panel.inspection.onFlickerToggled(True)
-    panel.inspection.onFlick()
+    panel.parts.inspection.blending.onFlickerToggled(True)
+    panel.parts.inspection.blending.onFlick()
     assert layers() == [(fixed, moving, 1.0)] * 2 and view.shown["Opacity"] == 1.0
-    panel.inspection.onFlick()
+    panel.parts.inspection.blending.onFlick()
     assert layers() == [(fixed, moving, 0.0)] * 2
-    panel.inspection.onFlickerToggled(False)
+    panel.parts.inspection.blending.onFlickerToggled(False)
     assert layers() == [(fixed, moving, 0.25)] * 2 and view.shown["Opacity"] == 0.25
 
 
@@ -193,7 +209,7 @@ def test_a_pair_brought_into_view_is_seen(panel, view, volumes):
     """A slice view that never had a foreground would show it with an opacity of 0."""
     assert {opacity for _, _, opacity in layers()} == {0.0}
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.inspection.onColors(True)
+    panel.parts.inspection.onColors(True)
     assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.5)] * 2 and view.shown["Opacity"] == 0.5
 
 
@@ -211,18 +227,18 @@ def test_error_map_and_worst_place(panel, view, volumes, scene):
         scene.AddNode(node)
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, measure=p.Measure.NMI))
     assert view.shown["ErrorMap"] == (False, False)
-    panel.onButton()
+    panel.registering.onButton()
     assert view.shown["ErrorMap"] == (False, False)
     run(panel)
     assert view.shown["ErrorMap"] == (True, False)  # there, but not shown before it is asked for
-    panel.inspection.onErrorMap(True)
+    panel.parts.inspection.errors.onErrorMap(True)
     panel.update()
     assert view.shown["ErrorMap"] == (True, True)
     node = scene.GetFirstNodeByName("CT to MR error (MAD)")
     composite = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     assert {n.GetLabelVolumeID() for n in composite} == {node.GetID()}
     assert layers() == [(fixed.GetID(), moving.GetID(), 0.5)] * 2
-    panel.inspection.onWorst()
+    panel.parts.inspection.errors.onWorst()
     # coarse index (4, 3, 2) of the fake is index (8, 6, 4), and the axes of these volumes are those of RAS
     np.testing.assert_allclose(sliceOffsets(), [[8, 6, 4]] * 2, atol=1e-6)
     assert view.shown["Message"][0].startswith("The largest local error, 17.5 mm")
@@ -230,7 +246,7 @@ def test_error_map_and_worst_place(panel, view, volumes, scene):
     assert view.shown["ErrorMap"] == (False, False)  # of another pair
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, measure=p.Measure.NMI))
     assert view.shown["ErrorMap"] == (True, False)  # there again, but not shown
-    panel.inspection.onErrorMap(True)
+    panel.parts.inspection.errors.onErrorMap(True)
     panel.onRevert()
     assert view.shown["ErrorMap"] == (False, False) and {n.GetLabelVolumeID() for n in composite} == {None}
     assert scene.GetFirstNodeByName("CT to MR error (MAD)") is None
@@ -239,13 +255,13 @@ def test_error_map_and_worst_place(panel, view, volumes, scene):
 def test_a_new_run_hides_the_old_error_map(panel, view, volumes):
     parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], measure=p.Measure.NMI)
     panel.setParameters(parameters)
-    panel.onButton()
+    panel.registering.onButton()
     run(panel)
-    panel.inspection.onErrorMap(True)
+    panel.parts.inspection.errors.onErrorMap(True)
     parameters.seed = SLOW
-    panel.onButton()
+    panel.registering.onButton()
     assert {n.GetLabelVolumeID() for n in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")} == {None}
-    panel.onButton()
+    panel.registering.onButton()
     assert view.shown["ErrorMap"] == (True, False)  # cancelled: the old result is there again
 
 
@@ -253,10 +269,10 @@ def test_revert_after_saving_and_loading_the_scene(panel, view, volumes, scene, 
     parent = addTransform(np.diag([1.0, 1, 1, 1]) + np.eye(4, k=3) * 7, "Patient")
     volumes[1].SetAndObserveTransformNodeID(parent.GetID())
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], measure=p.Measure.NMI))
-    panel.onButton()
+    panel.registering.onButton()
     run(panel)
     assert volumes[1].GetParentTransformNode().GetName() == "CT to MR (MAD)"
-    panel.inspection.onErrorMap(True)
+    panel.parts.inspection.errors.onErrorMap(True)
     panel.onSceneStartClose()
     assert view.shown["RevertEnabled"] is False
     loaded = saveAndLoad()
@@ -279,29 +295,29 @@ def test_masks_of_many_go_by_name(panel, view, volumes, scene, addVolume):
     fixed, ct, pet = volumes
     own, _tumor, chosen = mask("CT_mask"), mask("CT tumor"), mask("Something else")
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=pet, movingMask=chosen))
-    panel.batch.volumes = [ct, pet]
+    panel.parts.batch.volumes = [ct, pet]
     panel.update()
-    panel.onBatchButton()
+    panel.registering.onBatchButton()
     run(panel)
-    assert [one.inputs.movingMask for one in panel.run.registrations] == [own, chosen]
-    columns = {panel.batch.table.GetColumnName(n): n for n in range(panel.batch.table.GetNumberOfColumns())}
-    assert panel.batch.table.GetCellText(0, columns["Moving mask"]) == "CT_mask"
+    assert [one.inputs.movingMask for one in panel.parts.run.queue.registrations] == [own, chosen]
+    columns = {panel.parts.batch.table.GetColumnName(n): n for n in range(panel.parts.batch.table.GetNumberOfColumns())}
+    assert panel.parts.batch.table.GetCellText(0, columns["Moving mask"]) == "CT_mask"
     panel.onRevert()
     panel.setParameters(makeParameters(fixedVolume=fixed))
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "ct Mask")
-    panel.onBatchButton()
+    panel.registering.onBatchButton()
     assert not panel.isRunning and view.shown["Message"][1]
     assert 'could both be the mask of "CT"' in view.shown["Message"][0]
     scene.RemoveNode(segmentation)
-    panel.onBatchButton()
+    panel.registering.onBatchButton()
     run(panel)
-    assert [one.inputs.movingMask for one in panel.run.registrations] == [own, None]
+    assert [one.inputs.movingMask for one in panel.parts.run.queue.registrations] == [own, None]
 
 
 def test_the_checkerboard_is_a_volume_in_the_views_and_goes_by_the_same_toggle(panel, view, volumes, scene):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
     for _ in range(2):  # the second overwrites the first
-        panel.pictures.onCheckerboard(True)
+        panel.parts.pictures.onCheckerboard(True)
         assert view.shown["Button"][0] == "Cancel"
         run(panel)
         assert view.shown["Message"] == ("", False) and view.shown["Pictures"] == (False, False, True)
@@ -309,15 +325,15 @@ def test_the_checkerboard_is_a_volume_in_the_views_and_goes_by_the_same_toggle(p
     node = scene.GetFirstNodeByName("Checkerboard of CT and MR")
     assert slicer.util.arrayFromVolume(node).shape == (9, 10, 11)
     assert layers() == [(node.GetID(), None, 0.5)] * 2
-    panel.pictures.onCheckerboard(False)
+    panel.parts.pictures.onCheckerboard(False)
     assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.5)] * 2
     assert view.shown["Pictures"] == (False, False, False)
 
 
 def test_a_comparison_can_be_cancelled(panel, view, volumes, client, scene):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.pictures.onCheckerboard(True)
-    panel.onButton()
+    panel.parts.pictures.onCheckerboard(True)
+    panel.registering.onButton()
     assert not panel.isRunning and not client.isStarted and view.shown["Button"][0] == "Register"
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 3
 
@@ -332,10 +348,33 @@ def test_the_choices_are_the_backends():
                 assert kind.label() and start.label() and measure.label()
 
 
+def test_the_choices_of_resampling_are_the_backends():
+    for interpolation, kind in zip(p.Interpolation, p.VoxelType, strict=False):
+        assert interpolation.label() and kind.label()
+    assert tuple(one.value for one in p.Interpolation) == madreg.settings.INTERPOLATION.values
+    assert tuple(one.value for one in p.VoxelType) == madreg.settings.VOXEL_TYPE.values
+    parameters = makeParameters(fillValue=-5.0)
+    assert p.resamplingOf(parameters) == madreg.settings.Resampling()
+    parameters.hasFillValue = True
+    assert p.resamplingOf(parameters) == madreg.settings.Resampling(fill=-5.0)
+
+
+def test_the_resampled_volume_is_made_as_the_panel_says(panel, volumes, scene):
+    resampled = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
+    values = {"hasFillValue": True, "fillValue": -7.0, "voxelType": p.VoxelType.FLOAT32}
+    panel.setParameters(
+        makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], resampledVolume=resampled, **values)
+    )
+    panel.registering.onButton()
+    run(panel)
+    found = slicer.util.arrayFromVolume(resampled)
+    assert found.dtype == np.float32 and (found == -7).any()
+
+
 def test_every_stage_of_the_pipeline_has_words():
     """Every name of a stage is a string in the backend's pipeline or descent."""
-    backend = Path(runModule.__file__).parents[1] / "madreg"
+    backend = Path(madreg.__file__).parent
     files = [path for folder in ("pipeline", "descent") for path in (backend / folder).glob("*.py")]
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     strings = {node.value for node in nodes if isinstance(node, ast.Constant)}
-    assert set(runModule.STAGES) - {"preparing", "starting", "finishing"} <= strings
+    assert set(STAGES) - {"preparing", "starting", "finishing"} <= strings

@@ -11,7 +11,8 @@ import slicer
 
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, about, apply
-from MADRegistrationLib import client as clientModule
+from madreg.settings import Resampling
+from MADRegistrationLib import channel as channelModule
 from MADRegistrationLib import errormap, saved, volumes
 from MADRegistrationLib.client import WorkerClient
 from MADRegistrationLib.inputs import Inputs
@@ -67,7 +68,8 @@ def run(registration, until=lambda r: False, seconds=120):
 
 
 def register(client, pair, seed=QUICK, measure="default", **options):
-    inputs = {key: options.pop(key) for key in ("fixedMask", "movingMask", "transform", "resampled") if key in options}
+    names = ("fixedMask", "movingMask", "transform", "resampled", "resampling")
+    inputs = {key: options.pop(key) for key in names if key in options}
     registration = SceneRegistration(client, Inputs(*pair, **inputs), {"seed": seed, "measure": measure}, **options)
     registration.start()
     return registration
@@ -104,15 +106,15 @@ def test_a_registration_ends_on_the_transform(client, pair, scene):
     assert [p.stage for p in progress][:2] == ["preparing", "search"] and progress[1].errorMm == 12.5
     # half way, the pose is half a shift away from the result; then it has arrived
     half = np.linalg.norm([5, -10, 15])
-    np.testing.assert_allclose(registration.convergence(), [[50, half, 12.5], [100, 0, np.nan]], atol=1e-9)
+    np.testing.assert_allclose(registration.history.convergence(), [[50, half, 12.5], [100, 0, np.nan]], atol=1e-9)
 
 
 def test_the_worker_stays_warm_and_leaves_no_files(client, pair, tempFolder):
     run(register(client, pair))
-    folder, pid = client.folder, client._pid
+    folder, pid = client.folder, client.pid
     for _ in range(3):
         run(register(client, pair, transform=pair[1].GetParentTransformNode()))
-    assert (client.folder, client._pid) == (folder, pid)
+    assert (client.folder, client.pid) == (folder, pid)
     assert [p.name for p in folder.iterdir()] == ["worker.log"]
     client.stop()
     assert list(tempFolder.iterdir()) == []
@@ -124,7 +126,7 @@ def test_the_moving_volume_follows_and_cancel_puts_it_back(client, pair, scene, 
     np.testing.assert_allclose(
         slicer.util.arrayFromTransformMatrix(pair[1].GetParentTransformNode())[:3, 3], [5, -10, -15], atol=1e-9
     )
-    pid, began = client._pid, time.perf_counter()
+    pid, began = client.pid, time.perf_counter()
     registration.cancel()
     assert time.perf_counter() - began < 1.0
     assert registration.state == "cancelled" and isAsBefore(scene, pair)
@@ -164,7 +166,7 @@ def test_cancelling_again_and_again_leaves_nothing(client, pair, scene, tempFold
 def test_a_worker_that_is_killed_ends_in_a_message(client, pair, scene):
     registration = register(client, pair, SLOW)
     run(registration, until=lambda r: r.history)
-    os.kill(client._pid, 9)
+    os.kill(client.pid, 9)
     run(registration)
     assert registration.state == "failed" and "stopped unexpectedly" in registration.message
     assert isAsBefore(scene, pair)
@@ -174,7 +176,7 @@ def test_a_worker_that_is_killed_ends_in_a_message(client, pair, scene):
 
 def test_a_worker_that_died_while_idle_is_replaced(client, pair):
     run(register(client, pair))
-    os.kill(client._pid, 9)
+    os.kill(client.pid, 9)
     client._process._process.wait()
     run(again := register(client, pair, transform=pair[1].GetParentTransformNode()))
     assert again.state == "done", again.message
@@ -182,7 +184,7 @@ def test_a_worker_that_died_while_idle_is_replaced(client, pair):
 
 def test_an_idle_worker_is_silent_and_that_is_no_fault(client, pair, monkeypatch):
     run(register(client, pair))
-    monkeypatch.setattr(clientModule, "SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(channelModule, "SILENCE_SECONDS", 1.0)
     time.sleep(1.5)
     assert client._process.readLines() == []
     again = register(client, pair, transform=pair[1].GetParentTransformNode())
@@ -219,7 +221,7 @@ def test_failures_are_readable_and_change_nothing(client, pair, scene, tempFolde
 
 
 def test_a_silent_worker_is_given_up(pair, scene, tempFolder, monkeypatch):
-    monkeypatch.setattr(clientModule, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(channelModule, "SILENCE_SECONDS", 0.5)
     client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
     client._arguments.append("--silent")
     registration = register(client, pair)
@@ -280,6 +282,15 @@ def test_resampled_volume_and_revert(client, pair, scene, addTransform):
     assert registration.state == "reverted" and not registration.canRevert
 
 
+def test_the_resampled_volume_is_made_as_it_is_wished(client, pair, scene):
+    output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
+    wished = Resampling("nearest", fill=-300.5, voxel_type="float64")
+    run(registration := register(client, pair, resampled=output, resampling=wished))
+    assert registration.state == "done", registration.message
+    found = slicer.util.arrayFromVolume(output)
+    assert found.dtype == np.float64 and found[0, 0, 12] == -300.5
+
+
 def test_the_error_map_reaches_the_scene_and_goes_with_revert(client, pair, scene, addTransform):
     """The fixed volume under a parent: world (LPS) and back."""
     fixed, moving = pair
@@ -305,7 +316,7 @@ def test_the_error_map_reaches_the_scene_and_goes_with_revert(client, pair, scen
 def test_a_result_without_an_error_map_has_none_not_the_former_one(client, pair, scene):
     run(first := register(client, pair, measure="nmi"))
     former = errormap.find(*pair)
-    run(again := register(client, pair, transform=first.placement.transform))
+    run(again := register(client, pair, transform=first.transform))
     assert again.state == "done" and errormap.find(*pair) is None
     again.revert()
     assert errormap.find(*pair) is former is not None

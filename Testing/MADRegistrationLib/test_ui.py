@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 MODULE = Path(__file__).resolve().parents[2] / "MADRegistration"
 TREE = ast.parse((MODULE / "MADRegistration.py").read_text(encoding="utf-8"))
 LIB = MODULE / "MADRegistrationLib"
-VIEW = ast.parse((LIB / "widgetview.py").read_text(encoding="utf-8"))
+WIDGETS_LIB = LIB / "widgets"
 UI = ElementTree.parse(MODULE / "Resources" / "UI" / "MADRegistration.ui").getroot()
 WIDGETS = {widget.get("name"): widget for widget in UI.iter("widget")}
 
@@ -35,6 +36,10 @@ def property_of(widget, name):
     return None if found is None else "".join(found.itertext()).strip()
 
 
+def parse(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def attributesOf(tree, *names):
     """What is taken from objects of these names: ``b`` of ``a.b`` and of ``self.a.b`` for the name ``a``."""
     found = set()
@@ -50,7 +55,8 @@ def attributesOf(tree, *names):
 
 def widgetsUsed():
     """Names of the widgets that the module's code uses."""
-    return (attributesOf(TREE, "ui") | attributesOf(VIEW, "_ui", "ui")) - {"ui"}
+    trees = [TREE, *(parse(path) for path in (LIB / "wiring.py", *WIDGETS_LIB.glob("*.py")))]
+    return set().union(*(attributesOf(tree, "ui", "_ui") for tree in trees)) - {"ui"}
 
 
 def parameters():
@@ -83,7 +89,8 @@ def test_bound_controls_fit_their_parameter():
     kinds = {
         "QCheckBox": "bool",
         "QSpinBox": "int",
-        "QComboBox": "(TransformType|Initialization|Measure)",
+        "QDoubleSpinBox": "float",
+        "QComboBox": "(TransformType|Initialization|Measure|Interpolation|VoxelType)",
         "qMRMLNodeComboBox": "vtkMRML",
     }
     known, bound = parameters(), []
@@ -132,6 +139,7 @@ def test_what_slicer_imports_when_it_starts_is_light():
         "qt",
         "slicer",
         "vtk",
+        "MADRegistrationLib.contextmenu",
         "MADRegistrationLib.parameters",
         "MADRegistrationLib.sampledata",
     }
@@ -154,41 +162,98 @@ def methods(tree, name):
     return {n.name: [a.arg for a in n.args.args] for n in node.body if isinstance(n, ast.FunctionDef)}
 
 
-PROTOCOLS = {
-    "SelectionView": "selection.py",
-    "RunView": "run.py",
-    "ResultView": "result.py",
-    "BatchView": "batch.py",
-    "InspectionView": "inspection.py",
-    "RevertView": "revert.py",
-    "PicturesView": "pictures.py",
-    "View": "panel.py",
-}
-
-
-def test_the_widget_shows_all_that_the_panel_says():
-    shown = methods(VIEW, "WidgetView")
-    said, declared = set(), {}
-    for protocol, file in PROTOCOLS.items():
-        tree = ast.parse((LIB / file).read_text(encoding="utf-8"))
-        declared |= methods(tree, protocol)
-        said |= attributesOf(tree, "_view")
-    assert declared and {name: shown.get(name) for name in declared} == declared
-    assert said == set(declared)
-
-
-@pytest.mark.parametrize(
-    ("file", "name", "variable"),
-    [
-        ("panel.py", "Panel", "panel"),
-        ("inspection.py", "Inspection", "inspection"),
-        ("pictures.py", "Pictures", "pictures"),
+VIEWS = {
+    "messages": ["messages.MessageView"],
+    "selection": ["selection.SelectionView", "devices.DevicesView"],
+    "run": ["run.RunView"],
+    "result": ["result.ResultView", "revert.RevertView", "pictures.PicturesView"],
+    "batch": ["batch.BatchView"],
+    "inspection": [
+        "inspection.InspectionView",
+        "shownpair.PairView",
+        "blending.BlendingView",
+        "errorinspection.ErrorInspectionView",
     ],
-)
-def test_what_the_widget_calls_is_there(file, name, variable):
-    tree = ast.parse((LIB / file).read_text(encoding="utf-8"))
-    called = {word for word in attributesOf(TREE, variable, f"_{variable}") if word.startswith("on")}
-    assert called and called <= set(methods(tree, name))
+}
+"""Protocols of each part of the view, with the file that they stand in."""
+
+
+def classIn(path):
+    """The only class of a file."""
+    (node,) = [n for n in parse(path).body if isinstance(n, ast.ClassDef)]
+    return node
+
+
+def methodsIn(node):
+    """Names and parameters of the public methods of a class."""
+    found = {n.name: [a.arg for a in n.args.args] for n in node.body if isinstance(n, ast.FunctionDef)}
+    return {name: parameters for name, parameters in found.items() if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("part", VIEWS)
+def test_the_widgets_show_all_that_the_panel_says(part):
+    shown = methodsIn(classIn(WIDGETS_LIB / f"{part}.py"))
+    declared, said = {}, set()
+    for name in VIEWS[part]:
+        file, protocol = name.split(".")
+        declared |= methods(parse(LIB / f"{file}.py"), protocol)
+        said |= attributesOf(parse(LIB / f"{file}.py"), "_view", "view")
+    if part == "run":
+        shown["poll"] = ["self"]  # handed over by the widget
+    assert shown == declared
+    if part == "messages":
+        said = set().union(*(attributesOf(parse(path), "_messages") for path in LIB.glob("*.py")))
+    assert said >= set(declared)
+
+
+def test_every_part_of_the_view_is_there():
+    tree = parse(LIB / "parts.py")
+    view = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "View")
+    assert {n.target.id for n in view.body if isinstance(n, ast.AnnAssign)} == set(VIEWS)
+    assert attributesOf(tree, "_view", "view") == set(VIEWS)
+
+
+def resolve(chain):
+    """The method that a chain such as ``panel.parts.inspection.errors.onWorst`` names, from the sources alone."""
+    holder = ("panel.py", "Panel")
+    for name in chain:
+        tree = parse(LIB / holder[0])
+        made = {
+            n.targets[0].attr: n.value.func.id
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Assign)
+            and isinstance(n.targets[0], ast.Attribute)
+            and isinstance(n.value, ast.Call)
+            and isinstance(n.value.func, ast.Name)
+        }
+        if name not in made:
+            return name in methods(tree, holder[1])
+        holder = (f"{made[name].lower()}.py", made[name])
+    return False
+
+
+def chainOf(node):
+    """``a.b.c`` as a list of names."""
+    if isinstance(node, ast.Attribute):
+        return [*chainOf(node.value), node.attr]
+    return [node.id] if isinstance(node, ast.Name) else ["?"]
+
+
+def test_what_the_widgets_call_is_there():
+    tree = parse(LIB / "wiring.py")
+    chains = {tuple(chainOf(node)) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    called = set()
+    for chain in chains:
+        chain = list(chain)
+        if chain[0] == "self":
+            chain = chain[1:]
+        if chain[0] == "parts":
+            chain = ["panel", *chain]
+        if chain[0] in ("panel", "_panel") and chain[-1].startswith("on"):
+            called.add(tuple(chain[1:]))
+    assert len(called) > 10
+    for chain in called:
+        assert resolve(chain), chain
 
 
 def test_the_panel_is_narrow():
@@ -238,13 +303,29 @@ def test_sample_data_shows_the_pair():
 
 
 def test_slicer_finds_the_entry_of_the_context_menu():
-    """By the name of the file, which the module names; what the entry calls is there."""
-    path = LIB / "MADRegistrationSubjectHierarchyPlugin.py"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    """By the name of the file; what the entry calls is there."""
+    from MADRegistrationLib import contextmenu
+
+    path = contextmenu.PLUGIN
     assert {"filePath", "itemContextMenuActions", "showContextMenuActionsForItem"} <= {
         getattr(node, "name", None) or node.targets[0].id
-        for node in next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == path.stem).body
+        for node in classIn(path).body
         if isinstance(node, (ast.FunctionDef, ast.Assign))
     }
-    strings = {node.value for node in ast.walk(TREE) if isinstance(node, ast.Constant)}
-    assert path.name in strings and "chooseMoving" in methods(TREE, "MADRegistrationWidget")
+    assert classIn(path).name == path.stem and "chooseMoving" in methods(TREE, "MADRegistrationWidget")
+
+
+def test_the_context_menu_needs_the_module_subject_hierarchy_and_nothing_else_does(monkeypatch):
+    slicer = pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
+    from MADRegistrationLib import contextmenu
+
+    assert not hasattr(slicer, "qSlicerSubjectHierarchyScriptedPlugin")
+    contextmenu.registerContextMenu()  # without the module nothing happens
+    sources = []
+    plugin = SimpleNamespace(setPythonSource=sources.append)
+    monkeypatch.setattr(slicer, "qSlicerSubjectHierarchyScriptedPlugin", lambda parent: plugin, raising=False)
+    contextmenu.registerContextMenu()
+    assert sources == [str(contextmenu.PLUGIN)]
+    assert "dependencies" not in attributesOf(
+        TREE, "parent"
+    )  # a module that is missing would keep this one from loading

@@ -47,7 +47,7 @@ def register(panel, volumes):
     def begin(**values):
         parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], measure=Measure.NMI, **values)
         panel.setParameters(parameters)
-        panel.onButton()
+        panel.registering.onButton()
         run(panel)
         finish(panel)
         return parameters
@@ -59,7 +59,7 @@ def finish(panel):
     import time
 
     end = time.monotonic() + 60
-    while panel.run.needsPolling:
+    while panel.parts.run.needsPolling:
         assert time.monotonic() < end
         panel.poll()
         time.sleep(0.01)
@@ -96,11 +96,11 @@ def test_revert_brings_everything_back(panel, view, volumes, scene, sliceNodes, 
     sliceNodes[0].JumpSliceByCentering(3, 4, 5)
     before = state(scene)
     register()
-    panel.pictures.onPlot()
-    panel.pictures.onCheckerboard(True)
+    panel.parts.pictures.onPlot()
+    panel.parts.pictures.onCheckerboard(True)
     run(panel)
-    panel.inspection.onErrorMap(True)
-    panel.inspection.onWorst()
+    panel.parts.inspection.errors.onErrorMap(True)
+    panel.parts.inspection.errors.onWorst()
     layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotView)
     assert state(scene) != before
     panel.onRevert()
@@ -117,16 +117,16 @@ def test_cancel_brings_the_views_back(panel, volumes, scene, sliceNodes, layout)
         node.SetMappedInLayout(0)
     before = state(scene)
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.onButton()
-    panel.onButton()
+    panel.registering.onButton()
+    panel.registering.onButton()
     assert state(scene) == before
 
 
 def test_the_flicker_stops_before_the_views_are_remembered(panel, view, volumes, register):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.inspection.onOpacity(0.5)
-    panel.inspection.onFlickerToggled(True)
-    panel.inspection.onFlick()
+    panel.parts.inspection.blending.onOpacity(0.5)
+    panel.parts.inspection.blending.onFlickerToggled(True)
+    panel.parts.inspection.blending.onFlick()
     register()
     assert view.shown["Flicker"] is False
     panel.onRevert()
@@ -139,19 +139,19 @@ def test_a_layout_without_slices_is_changed_and_that_is_said(panel, view, volume
     for node in sliceNodes:
         node.SetMappedInLayout(0)
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.onButton()
+    panel.registering.onButton()
     assert layout.GetViewArrangement() == FOUR_UP and "layout was changed" in view.shown["Message"][0]
-    panel.onButton()
+    panel.registering.onButton()
     assert layout.GetViewArrangement() == ONLY_3D
 
 
 def test_pictures_keep_the_place_of_the_largest_error(panel, sliceNodes, register):
     register()
-    panel.inspection.onErrorMap(True)
-    panel.inspection.onWorst()
+    panel.parts.inspection.errors.onErrorMap(True)
+    panel.parts.inspection.errors.onWorst()
     places = [toArray(node.GetSliceToRAS()).tolist() for node in sliceNodes]
     assert {tuple(row[3] for row in place[:3]) for place in places} == {(8.0, 6.0, 4.0)}
-    for toggle in (panel.pictures.onCheckerboard, panel.pictures.onEdges):
+    for toggle in (panel.parts.pictures.onCheckerboard, panel.parts.pictures.onEdges):
         for isOn in (True, False):
             toggle(isOn)
             run(panel)
@@ -162,7 +162,7 @@ def test_pictures_keep_the_place_of_the_largest_error(panel, sliceNodes, registe
 def test_the_largest_error_is_at_the_crosshair(panel, scene, register, sliceNodes):
     crosshair = scene.AddNode(slicer.vtkMRMLCrosshairNode())
     register()
-    panel.inspection.onWorst()
+    panel.parts.inspection.errors.onWorst()
     assert crosshair.GetCrosshairMode() == slicer.vtkMRMLCrosshairNode.ShowBasic
     np.testing.assert_allclose(crosshair.GetCrosshairRAS(), [8, 6, 4], atol=1e-5)
 
@@ -192,9 +192,9 @@ def test_the_moving_volume_is_orange_until_the_toggle(panel, view, volumes, regi
     before = volumes[1].GetDisplayNode().GetColorNodeID()
     register()
     assert tint.isShown(volumes[1]) and not tint.isShown(volumes[0]) and view.shown["Pictures"][0] is True
-    panel.inspection.onColors(False)
+    panel.parts.inspection.onColors(False)
     assert volumes[1].GetDisplayNode().GetColorNodeID() == before and view.shown["Pictures"][0] is False
-    panel.inspection.onColors(True)
+    panel.parts.inspection.onColors(True)
     other = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[2])
     panel.setParameters(other)  # another pair: its colours come back
     assert volumes[1].GetDisplayNode().GetColorNodeID() == before
@@ -205,12 +205,12 @@ def test_edges_lie_on_the_moving_volume_and_move_with_it(panel, view, volumes, s
     node = edges.find(volumes[1])
     assert node.GetName() == "CT edges (MAD)" and overlay.isShown(node) and view.shown["Pictures"][1] is True
     np.testing.assert_allclose(imageOfVolume(node).matrix, imageOfVolume(volumes[1]).matrix, atol=1e-9)
-    panel.pictures.onEdges(False)
+    panel.parts.pictures.onEdges(False)
     assert not overlay.isShown(node) and view.shown["Pictures"][1] is False
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.onButton()  # again: the same ones
+    panel.registering.onButton()  # again: the same ones
     run(panel)
-    assert edges.find(volumes[1]) is node and not panel.run.needsPolling
+    assert edges.find(volumes[1]) is node and not panel.parts.run.needsPolling
     assert view.questions == []
     volumes[1].SetAndObserveTransformNodeID(None)
     panel.update()
@@ -233,7 +233,7 @@ def test_edges_of_coarse_voxels_lie_where_the_volume_lies(panel, volumes):
     voxels = volumes[1]
     voxels.SetSpacing(3.0, 3.0, 6.0)
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=voxels))
-    panel.pictures.onEdges(True)
+    panel.parts.pictures.onEdges(True)
     finish(panel)
     node = edges.find(voxels)
     inner = np.linalg.solve(imageOfVolume(voxels).matrix, imageOfVolume(node).matrix)
@@ -245,7 +245,7 @@ def test_edges_of_coarse_voxels_lie_where_the_volume_lies(panel, volumes):
 def test_of_a_large_volume_not_every_voxel_is_looked_at(panel, volumes, monkeypatch):
     monkeypatch.setattr(edges, "MOST_VOXELS", 200)
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.pictures.onEdges(True)
+    panel.parts.pictures.onEdges(True)
     finish(panel)
     node = edges.find(volumes[1])
     assert slicer.util.arrayFromVolume(node).shape == (5, 5, 6) or slicer.util.arrayFromVolume(node).size < 300
@@ -255,10 +255,10 @@ def test_of_a_large_volume_not_every_voxel_is_looked_at(panel, volumes, monkeypa
 
 def test_the_scale_of_the_error_map(panel, scene, register):
     register()
-    panel.inspection.onErrorMap(True)
+    panel.parts.inspection.errors.onErrorMap(True)
     display = scene.GetFirstNodeByName("CT to MR error (MAD)").GetDisplayNode()
     assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0, 5)
-    panel.inspection.onErrorScale(12.0)
+    panel.parts.inspection.errors.onErrorScale(12.0)
     assert display.GetWindowLevelMax() == 12
 
 
@@ -269,17 +269,17 @@ def test_error_map_and_edges_take_turns_and_the_users_labels_come_back(panel, sc
         node.SetLabelVolumeID(labels.GetID())
         node.SetLabelOpacity(0.7)
     register()
-    panel.inspection.onErrorMap(True)
-    panel.pictures.onEdges(True)
+    panel.parts.inspection.errors.onErrorMap(True)
+    panel.parts.pictures.onEdges(True)
     assert {node.GetLabelVolumeID() for node in composites} == {edges.find(volumes[1]).GetID()}
-    panel.pictures.onEdges(False)
+    panel.parts.pictures.onEdges(False)
     assert {node.GetLabelVolumeID() for node in composites} == {labels.GetID()}
     assert {node.GetLabelOpacity() for node in composites} == {0.7}
 
 
 def test_what_the_module_made_is_not_offered(panel, view, volumes, scene, register):
     register()
-    panel.pictures.onCheckerboard(True)
+    panel.parts.pictures.onCheckerboard(True)
     run(panel)
     hidden, fixed = view.shown["HiddenVolumes"]
     names = {scene.GetNodeByID(one).GetName() for one in hidden}
@@ -290,8 +290,8 @@ def test_what_the_module_made_is_not_offered(panel, view, volumes, scene, regist
 def test_a_row_of_the_table_shows_its_pair(panel, view, volumes, register):
     parameters = makeParameters(fixedVolume=volumes[0])
     panel.setParameters(parameters)
-    panel.batch.volumes = volumes[1:]
-    panel.onBatchButton()
+    panel.parts.batch.volumes = volumes[1:]
+    panel.registering.onBatchButton()
     run(panel)
     for row, volume in enumerate(volumes[1:]):
         panel.onRow(row)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: children are forked
-
-from madreg.system import process
+# Older Pythons leave half of a module's bytecode where a file cannot grow, for all that come later.
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+sys.dont_write_bytecode = True
 
 SMALL = {"inputs": 90, "writes": 12, "interrupts": 8, "processes": 1, "lines": 30, "runs": 4, "cancels": 2}
 LARGE = {"inputs": 2000, "writes": 500, "interrupts": 160, "processes": 40, "lines": 300, "runs": 1000, "cancels": 100}
@@ -26,6 +28,9 @@ def main() -> int:
     parser.add_argument("--only", action="store_true", help="nothing but what is named by its number of trials")
     parser.add_argument("--table", type=Path, help="Markdown file for the table")
     parser.add_argument("--json", type=Path, help="file for the counts and what must not be")
+    parser.add_argument(
+        "--journal", type=Path, help="file of trials that are done, which are not repeated; it gets those that follow"
+    )
     args = parser.parse_args()
     numbers = {
         name: 0
@@ -35,8 +40,14 @@ def main() -> int:
         else getattr(args, name)
         for name, number in (LARGE if args.large else SMALL).items()
     }
+    from madreg.system import process
+
+    from .outcomes import Counts
+
     process.prepare()
-    counts = run(numbers, args.seed)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which children of a shell's background job ignore
+    counts = Counts.resumed(args.journal, args.seed) if args.journal else Counts(seed=args.seed)
+    run(counts, numbers)
     print(counts.table())
     print("\n".join(counts.bad))
     if args.table:
@@ -47,24 +58,25 @@ def main() -> int:
     return 1 if counts.bad else 0
 
 
-def run(numbers: dict[str, int], seed: int):
+def run(counts, numbers: dict[str, int]) -> None:
+    """Do so many trials of each step and count how they end."""
     import torch
 
-    from . import commands, inputs, outcomes, workers, writes
+    from . import commands, inputs, workers, writes
 
     torch.set_num_threads(1)
-    counts = outcomes.Counts()
+    seed = counts.seed
     with tempfile.TemporaryDirectory(prefix="campaign-") as name:
         folder = Path(name)
         place = None
         steps = {
             "lines": lambda n, report_progress: workers.run_lines(counts, n, seed, folder, report_progress),
-            "runs": lambda n, report_progress: workers.run_many(counts, n, folder, report_progress),
-            "cancels": lambda n, report_progress: workers.run_cancels(counts, n, seed, report_progress),
             "inputs": lambda n, report_progress: inputs.run(counts, n, seed, folder, report_progress),
             "writes": lambda n, report_progress: writes.run_faults(counts, n, seed, place, report_progress),
             "interrupts": lambda n, report_progress: writes.run_interrupts(counts, n, seed, place, report_progress),
             "processes": lambda n, report_progress: commands.run(counts, n, seed, place, report_progress),
+            "cancels": lambda n, report_progress: workers.run_cancels(counts, n, seed, report_progress),
+            "runs": lambda n, report_progress: workers.run_many(counts, n, folder, report_progress),
         }
         for step, work in steps.items():
             if not numbers[step]:
@@ -72,7 +84,6 @@ def run(numbers: dict[str, int], seed: int):
             if step in ("writes", "interrupts", "processes") and place is None:
                 place = writes.Place(folder)
             work(numbers[step], _shower(step, numbers[step]))
-    return counts
 
 
 def _shower(step: str, number: int):

@@ -18,7 +18,7 @@ from .writes import Place, interrupted, state
 def run(counts: outcomes.Counts, number: int, seed: int, place: Place, report_progress: Callable[[], None]) -> None:
     """Interrupt so many processes of ``madreg`` at a random time."""
     longest = 6.0
-    for trial in range(number):
+    for trial in counts.remaining("processes", number):
         rng = np.random.default_rng([seed, 6, trial])
         out, names, command = place.prepare(rng)
         sent = (signal.SIGINT, signal.SIGTERM)[trial % 2]
@@ -47,5 +47,6 @@ def run(counts: outcomes.Counts, number: int, seed: int, place: Place, report_pr
             f"process interrupted by {sent.name}",
             outcome,
             f"seed {seed} trial {trial}, {ending.brief()}",
+            ("processes", trial),
         )
         report_progress()

@@ -68,13 +68,14 @@ def run(counts: outcomes.Counts, number: int, seed: int, folder: Path, report_pr
         if ending.status != 0:
             raise RuntimeError(f"the intact {name} is refused: {ending.brief()}")
         digests[name] = ending.out.strip()
-    for trial in range(number):
+    for trial in counts.remaining("inputs", number):
         rng = np.random.default_rng([seed, trial])
         name = list(intact)[trial % len(intact)]
         path, done = _damaged(intact[name], name, folder / f"trial{trial}", rng)
         ending = children.run(read_only(folder, path, int(rng.integers(2))), LIMIT_SECONDS)
         outcome = _outcome(ending, done, digests[name])
-        counts.add(f"{name}: {done.kind}", outcome, f"seed {seed} trial {trial}, {ending.brief()}")
+        detail = f"seed {seed} trial {trial}, {ending.brief()}"
+        counts.add(f"{name}: {done.kind}", outcome, detail, ("inputs", trial))
         if outcome not in outcomes.BAD:
             shutil.rmtree(folder / f"trial{trial}")
         report_progress()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 REFUSED = "refused in one sentence"
 INTACT = "read, and what was read is intact"
@@ -37,12 +40,43 @@ class Counts:
 
     counts: Counter = field(default_factory=Counter)
     bad: list[str] = field(default_factory=list)
+    seed: int = 0
+    journal: Path | None = None
+    done: set[tuple[str, int]] = field(default_factory=set)
 
-    def add(self, kind: str, outcome: str, detail: str = "") -> None:
+    @classmethod
+    def resumed(cls, journal: Path, seed: int) -> Counts:
+        """What a file of JSON lines says was done; trials of steps are added to it as they end.
+
+        Trials that ended badly are not taken over, and so are tried again.
+        """
+        counts = cls(seed=seed, journal=journal)
+        rows = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+        for row in rows:
+            if row["seed"] != seed:
+                raise ValueError(f"{journal} is of seed {row['seed']}")
+        sound = {(row["step"], row["trial"]): row for row in rows if row["outcome"] not in BAD}
+        lines = [json.dumps(row) + "\n" for row in sound.values()]
+        journal.write_text("".join(lines))
+        for row in sound.values():
+            counts.counts[row["kind"], row["outcome"]] += 1
+        counts.done = set(sound)
+        return counts
+
+    def remaining(self, step: str, number: int) -> Iterator[int]:
+        """The trials of a step, 0 to ``number`` - 1, that have not been done."""
+        return (trial for trial in range(number) if (step, trial) not in self.done)
+
+    def add(self, kind: str, outcome: str, detail: str = "", of: tuple[str, int] | None = None) -> None:
+        """Count an outcome; ``of`` is the step and the trial under which the journal has it."""
         self.counts[kind, outcome] += 1
         if outcome in BAD:
             self.bad.append(f"{kind}: {outcome}: {detail}")
             print(self.bad[-1], file=sys.stderr, flush=True)
+        if of and self.journal:
+            row = {"step": of[0], "trial": of[1], "seed": self.seed, "kind": kind, "outcome": outcome, "detail": detail}
+            with self.journal.open("a") as file:
+                file.write(json.dumps(row) + "\n")
 
     def total(self, outcome: str) -> int:
         return sum(count for (_, one), count in self.counts.items() if one == outcome)

@@ -47,3 +47,21 @@ def test_every_way_to_damage_a_file_changes_it_and_is_drawn_from_the_seed(tmp_pa
         assert len({one.kind for one in drawn}) >= 4
         assert sum(one.data != data for one in drawn) >= 30  # zeros over zeros change nothing
         assert all(one.data != data for one in drawn if one.detectable)
+
+
+def test_a_campaign_that_was_cut_off_goes_on_and_tries_bad_trials_again(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(TESTING))
+    from campaign import outcomes
+
+    journal = tmp_path / "journal.jsonl"
+    first = outcomes.Counts.resumed(journal, 3)
+    for trial, outcome in enumerate((outcomes.REFUSED, outcomes.HANG, outcomes.REFUSED)):
+        first.add("nii: zeros", outcome, "why", ("inputs", trial))
+    second = outcomes.Counts.resumed(journal, 3)
+    assert second.total(outcomes.REFUSED) == 2 and not second.bad
+    assert list(second.remaining("inputs", 5)) == [1, 3, 4] and list(second.remaining("writes", 2)) == [0, 1]
+    second.add("nii: zeros", outcomes.INTACT, "", ("inputs", 1))
+    third = outcomes.Counts.resumed(journal, 3)
+    assert third.counts == second.counts and list(third.remaining("inputs", 3)) == []
+    with pytest.raises(ValueError, match="is of seed 3"):
+        outcomes.Counts.resumed(journal, 4)

@@ -21,6 +21,7 @@ from madreg.image.geometry import Grid
 from . import outcomes, scans
 
 LIMIT_SECONDS = 120.0
+PAGE = os.sysconf("SC_PAGE_SIZE")
 GROWTH = 1.3
 """Most that the memory of a worker may grow by over many runs."""
 
@@ -133,7 +134,7 @@ def run_lines(
     one = Worker(place)
     if one.hear("ready") is None:
         raise RuntimeError("the worker does not start")
-    for trial in range(number):
+    for trial in counts.remaining("lines", number):
         rng = np.random.default_rng([seed, 4, trial])
         line = _bad_line(trial, rng, register)
         one.send(line)
@@ -146,12 +147,15 @@ def run_lines(
         else:
             expected = 1 if line.strip() else 0
             outcome = outcomes.ANSWERED if errors == expected else outcomes.STRANGE
-        counts.add("worker: bad line", outcome, f"seed {seed} trial {trial}, {errors} errors: {line[:80]!r}")
+        detail = f"seed {seed} trial {trial}, {errors} errors: {line[:80]!r}"
+        counts.add("worker: bad line", outcome, detail, ("lines", trial))
         report_progress()
         if event is None:
             one.process.kill()
             return
-    counts.add("worker: end of stdin", outcomes.DONE if one.end() < 10 and not place.exists() else outcomes.HANG)
+    if ("end of stdin", 0) not in counts.done:
+        outcome = outcomes.DONE if one.end() < 10 and not place.exists() else outcomes.HANG
+        counts.add("worker: end of stdin", outcome, "", ("end of stdin", 0))
 
 
 def _bad_line(trial: int, rng: np.random.Generator, register: dict[str, Any]) -> bytes:
@@ -182,7 +186,12 @@ def _bad_line(trial: int, rng: np.random.Generator, register: dict[str, Any]) ->
 
 
 def run_many(counts: outcomes.Counts, number: int, folder: Path, report_progress: Callable[[], None]) -> None:
-    """So many registrations in one worker: the same result each time, and memory that does not grow."""
+    """So many registrations in one worker: the same result each time, and memory that does not grow.
+
+    They are one trial: a journal has all of them or none.
+    """
+    if ("runs", 0) in counts.done:
+        return
     place = folder / "many"
     place.mkdir()
     register, _ = commands(place)
@@ -197,12 +206,16 @@ def run_many(counts: outcomes.Counts, number: int, folder: Path, report_progress
             return
         found.add(json.dumps(event["report"]["matrix_fixed_to_moving_lps"]))
         memory.append(one.memory())
-        counts.add("worker: registrations in one process", outcomes.DONE)
         report_progress()
     settled = memory[min(len(memory) - 1, 9)]
     if len(found) > 1 or memory[-1] > GROWTH * settled:
         text = f"{len(found)} results, pages {settled} to {memory[-1]}"
         counts.add("worker: registrations in one process", outcomes.STRANGE, text)
+    else:
+        text = f"{len(memory)} runs, {settled * PAGE >> 20} to {memory[-1] * PAGE >> 20} MB"
+        print(text, file=sys.stderr)
+        for trial in range(number):
+            counts.add("worker: registrations in one process", outcomes.DONE, text, ("runs", trial))
     one.end()
 
 
@@ -212,7 +225,7 @@ def run_cancels(counts: outcomes.Counts, number: int, seed: int, report_progress
     from MADRegistrationLib.process import SubprocessProcess
 
     client = WorkerClient(SubprocessProcess, [sys.executable])
-    for trial in range(number):
+    for trial in counts.remaining("cancels", number):
         rng = np.random.default_rng([seed, 5, trial])
         client.start()
         folder = client.folder
@@ -225,7 +238,7 @@ def run_cancels(counts: outcomes.Counts, number: int, seed: int, report_progress
         pid = None
         while time.monotonic() < end and client.isStarted:
             events = client.poll()
-            pid = client._pid or pid
+            pid = client.pid or pid
             if pid is not None and (trial % 2 or any(event["event"] == "progress" for event in events)):
                 break
             time.sleep(0.02)
@@ -235,7 +248,8 @@ def run_cancels(counts: outcomes.Counts, number: int, seed: int, report_progress
         waited = time.monotonic() - began
         gone = not folder.exists() and _is_gone(pid)
         outcome = outcomes.CANCELLED if gone and waited < 5 else outcomes.LEFT_OVER
-        counts.add("worker: cancelled", outcome, f"seed {seed} trial {trial}, {waited:.2f} s")
+        detail = f"seed {seed} trial {trial}, {waited:.2f} s"
+        counts.add("worker: cancelled", outcome, detail, ("cancels", trial))
         report_progress()
 
 

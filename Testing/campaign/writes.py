@@ -128,7 +128,7 @@ def run_faults(
     counts: outcomes.Counts, number: int, seed: int, place: Place, report_progress: Callable[[], None]
 ) -> None:
     """Have so many commands fail at a random point of their writing."""
-    for trial in range(number):
+    for trial in counts.remaining("writes", number):
         rng = np.random.default_rng([seed, 1, trial])
         out, names, command = place.prepare(rng)
         before = {path.name for path in out.iterdir()}
@@ -154,7 +154,8 @@ def run_faults(
                 outcomes.FALSE_SUCCESS if ok else outcomes.UNCHANGED,
                 outcomes.WRITTEN if ok else outcomes.STRANGE,
             )
-        counts.add(f"writing: {kind}", outcome, f"seed {seed} trial {trial}, {names}, {ending.brief()}")
+        detail = f"seed {seed} trial {trial}, {names}, {ending.brief()}"
+        counts.add(f"writing: {kind}", outcome, detail, ("writes", trial))
         report_progress()
 
 
@@ -169,7 +170,7 @@ def run_interrupts(
     rng = np.random.default_rng([seed, 2])
     _, _, command = place.prepare(rng)
     longest = children.run(lambda: cli.main(command), 120.0).seconds
-    for trial in range(number):
+    for trial in counts.remaining("interrupts", number):
         rng = np.random.default_rng([seed, 3, trial])
         out, names, command = place.prepare(rng)
         before = {path.name for path in out.iterdir()}
@@ -188,6 +189,7 @@ def run_interrupts(
             f"interrupted by {sent.name}",
             interrupted(ending, state(out, names, before)),
             f"seed {seed} trial {trial}, {ending.brief()}",
+            ("interrupts", trial),
         )
         report_progress()
 

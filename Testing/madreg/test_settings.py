@@ -8,7 +8,7 @@ import pytest
 from madreg.commands.options import add_options
 from madreg.errors import InputError
 from madreg.measures import MEASURES
-from madreg.settings import INITIALIZATION, MEASURE, OPTIONS, TYPE, Settings
+from madreg.settings import INITIALIZATION, MEASURE, OPTIONS, TYPE, Resampling, Settings
 
 
 def test_the_choices_are_those_that_compute():
@@ -21,7 +21,7 @@ def test_the_choices_are_those_that_compute():
 
 
 def test_every_setting_is_an_option_with_its_default():
-    for one in fields(Settings):
+    for one in (*fields(Settings), *fields(Resampling)):
         option = OPTIONS["initial_transform" if one.name == "start" else one.name]
         assert option.default == one.default
         assert option.label and option.help
@@ -69,3 +69,25 @@ def test_what_does_not_exist_is_one_sentence(values, said):
     with pytest.raises(InputError, match=said) as caught:
         Settings.from_mapping(values)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("values", [{}, {"interpolation": "nearest", "fill": -1024.5, "voxel_type": "float32"}])
+def test_resampling_comes_from_a_mapping(values):
+    assert Resampling.from_mapping(values) == Resampling(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([], "not a table"),
+        ({"spline": 3}, 'no setting "spline"'),
+        ({"interpolation": "cubic"}, 'no interpolation "cubic": choose one of linear, nearest, bspline, sinc'),
+        ({"voxel_type": "int12"}, 'no voxel type "int12"'),
+        ({"fill": "air"}, 'fill value "air"'),
+        ({"fill": float("nan")}, "give a number"),
+        ({"fill": True}, "give a number"),
+    ],
+)
+def test_resampling_that_cannot_be_used_is_refused(values, said):
+    with pytest.raises(InputError, match=said):
+        Resampling.from_mapping(values)

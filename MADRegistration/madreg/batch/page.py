@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import posixpath
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
+
+from ..pages import document as pages
+from ..pages.document import text
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
@@ -49,12 +51,8 @@ def of_pair(entry: Mapping[str, Any]) -> str:
 
 
 def document(title: str, body: str) -> str:
-    """A whole page of HTML."""
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>'
-        f"<body><h1>{text(title)}</h1>{body}</body></html>\n"
-    )
+    """A whole page of HTML under a heading."""
+    return pages.document(title, f"<h1>{text(title)}</h1>{body}", STYLE)
 
 
 def badge(entry: Mapping[str, Any]) -> str:
@@ -78,8 +76,3 @@ def link(path: str, folder: str) -> str:
 def url(path: str, folder: str) -> str:
     """The address of a file, relative to a folder."""
     return quote(posixpath.relpath(path, folder or "."))
-
-
-def text(value: Any) -> str:
-    """A value as text of HTML."""
-    return html.escape("".join(one if one.isprintable() else "?" for one in str(value)))

@@ -35,7 +35,7 @@ class Pair:
             ``search``, or ``none`` with an initial transform.
         keep_failed: whether to write the transform also if the verdict is ``failed``.
         files: paths of the files to write, relative to the output folder: ``transform``, ``report``, ``overlay``,
-            ``resampled``, ``error_map`` (see :class:`madreg.pipeline.job.Outputs`), ``inverse``, ``sidecar``,
+            ``resampled``, ``error_map`` (see :class:`madreg.pipeline.outputs.Outputs`), ``inverse``, ``sidecar``,
             ``inverse_sidecar``, ``resampled_sidecar``, ``thumbnail``, ``page``, and always ``result``.
     """
 
@@ -92,7 +92,9 @@ class Pair:
         from dataclasses import replace
 
         from ..io.writing import read_transform
-        from ..pipeline.job import Job, Outputs, ScanFile
+        from ..pipeline.job import Job
+        from ..pipeline.job_inputs import ScanFile
+        from ..pipeline.outputs import Outputs
 
         settings, start = self.settings(device), self.input("initial_transform", root)
         if start is not None:

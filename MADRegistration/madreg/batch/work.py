@@ -76,7 +76,7 @@ def task_of(pair: Pair, root: Path, out: Path, threads: int | None = None) -> Ta
 
 
 def register_pair(task: Task) -> manifest.Entry:
-    """Register a pair, write its files, and return its entry; whatever goes wrong becomes an entry as well.
+    """Register a pair, write its files, and return its entry; errors become an entry as well.
 
     A pair whose files are there already, with its entry among them, is not registered again.
     """
@@ -162,7 +162,7 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{folder} cannot be made ({error.strerror}): give an output folder that takes files."
+            f"{folder} cannot be made ({error.strerror}): give an output folder that you may write to."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""``madreg assess``: how far off an alignment is, whoever made it."""
+"""``madreg assess``: estimate the error of an existing alignment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..settings import Settings
 from . import outcome
-from .options import add_options
+from .options import add_images, add_options, add_outputs
 
 if TYPE_CHECKING:
     from ..pipeline.assessment_job import AssessmentJob, AssessmentJobResult
@@ -24,8 +24,7 @@ ADVICE = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.epilog = EPILOG
-    parser.add_argument("fixed", metavar="FIXED", help="fixed image: NIfTI, NRRD, MHA or a folder of DICOM slices")
-    parser.add_argument("moving", metavar="MOVING", help="moving image")
+    add_images(parser, "moving image")
     parser.add_argument(
         "--transform",
         metavar="FILE",
@@ -33,11 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "FreeSurfer (.lta), or a displacement field (.nii.gz, .nrrd, .mha, .h5); default: the images are aligned as "
         "they are",
     )
-    parser.add_argument("--report", metavar="OUT", help="inputs, estimated error and verdict: .json")
-    parser.add_argument("--error-map", metavar="OUT", help=outcome.ERROR_MAP_HELP)
-    parser.add_argument("--overlay", metavar="OUT", help="picture of edges and a checkerboard: .png, .pdf")
-    parser.add_argument("--page", metavar="OUT", help=outcome.PAGE_HELP)
-    parser.add_argument("--segmentation", metavar="FILE", help=outcome.SEGMENTATION_HELP)
+    add_outputs(parser, "inputs, estimated error and verdict: .json", "picture of edges and a checkerboard: .png, .pdf")
     add_options(parser, "fixed_mask", "moving_mask", "weights", "device", "seed")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
@@ -60,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
 def job_of(args: argparse.Namespace) -> AssessmentJob:
     """The job that the command line asks for."""
     from ..pipeline.assessment_job import AssessmentJob
-    from ..pipeline.job import Outputs, ScanFile
+    from ..pipeline.job_inputs import ScanFile
+    from ..pipeline.outputs import Outputs
 
     return AssessmentJob(
         ScanFile(args.fixed, args.fixed_mask),
@@ -73,7 +69,7 @@ def job_of(args: argparse.Namespace) -> AssessmentJob:
 
 
 def summary(done: AssessmentJobResult) -> str:
-    """A few lines for a human: verdict, estimated error, structures, and the files that were written."""
+    """A few lines for the user: verdict, estimated error, structures, and the files that were written."""
     found, report = done.assessment, done.report
     worst = report.get("worst_mm")
     return outcome.lines(

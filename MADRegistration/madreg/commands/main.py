@@ -23,7 +23,7 @@ from .messages import STOPPED, printable
 
 COMMANDS = {
     "register": "align a moving image to a fixed one",
-    "assess": "estimate how far off an alignment is, whoever made it",
+    "assess": "estimate the error of an existing alignment",
     "batch": "register all pairs of a table or of a BIDS data set",
     "demo": "register the bundled pair from a large displacement and draw the result",
     "train": "train a network of MAD on folders of scans",

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InputError
-from ..settings import OPTIONS, Option, check_seed
+from ..settings import OPTIONS, Option, check_fill, check_seed
 from ..system.device_names import check_device
+
+IMAGES = ".nii.gz, .nii, .nrrd, .mha"
+"""Endings of images that are written."""
 
 
 def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
@@ -25,6 +28,24 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
         )
 
 
+def add_images(parser: argparse.ArgumentParser, moving: str) -> None:
+    """Add both images; ``moving`` is the help of the moving one."""
+    parser.add_argument("fixed", metavar="FIXED", help="fixed image: NIfTI, NRRD, MHA or a folder of DICOM slices")
+    parser.add_argument("moving", metavar="MOVING", help=moving)
+
+
+def add_outputs(parser: argparse.ArgumentParser, report: str, overlay: str) -> None:
+    """Add what registrations and assessments can write; ``report`` and ``overlay`` are the help of these."""
+    error_map = f"estimated local error in mm over the fixed image, 0 where it is unknown: {IMAGES}"
+    page = "page to keep or print, with pictures, numbers, settings and hashes of the files: .html"
+    segmentation = "label map on the grid of the fixed image: the error of each structure goes into report and page"
+    parser.add_argument("--report", metavar="OUT", help=report)
+    parser.add_argument("--error-map", metavar="OUT", help=error_map)
+    parser.add_argument("--overlay", metavar="OUT", help=overlay)
+    parser.add_argument("--page", metavar="OUT", help=page)
+    parser.add_argument("--segmentation", metavar="FILE", help=segmentation)
+
+
 def _help(option: Option) -> str:
     """One line, then the values with what they mean."""
     text = option.help
@@ -38,6 +59,8 @@ def _values(option: Option) -> dict[str, Any]:
     """Which values argparse takes, and how it shows them."""
     if option.name == "seed":
         return {"type": _checked(lambda text: check_seed(int(text)), "a whole number"), "metavar": option.placeholder}
+    if option.name == "fill":
+        return {"type": _checked(lambda text: check_fill(float(text)), "a number"), "metavar": option.placeholder}
     if option.name == "device":
         return {"type": _checked(check_device, "a device"), "metavar": "|".join(option.values)}
     if option.choices:

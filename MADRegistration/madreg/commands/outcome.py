@@ -9,11 +9,6 @@ from typing import Any
 
 from .messages import printable
 
-IMAGES = ".nii.gz, .nii, .nrrd, .mha"
-ERROR_MAP_HELP = f"estimated local error in mm over the fixed image, 0 where it is unknown: {IMAGES}"
-PAGE_HELP = "page to keep or print, with pictures, numbers, settings and hashes of the files: .html"
-SEGMENTATION_HELP = "label map on the grid of the fixed image: the error of each structure goes into report and page"
-
 
 def print_notices(notices: Iterable[str]) -> None:
     """Notices on stderr."""

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..settings import INITIALIZATION, Settings
+from ..settings import INITIALIZATION, Resampling, Settings
 from . import outcome
 from .messages import printable
-from .options import add_options
+from .options import IMAGES, add_images, add_options, add_outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,17 +36,16 @@ ADVICE = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.epilog = EPILOG
-    parser.add_argument("fixed", metavar="FIXED", help="fixed image: NIfTI, NRRD, MHA or a folder of DICOM slices")
-    parser.add_argument("moving", metavar="MOVING", help="moving image, which is aligned to it")
+    add_images(parser, "moving image, which is aligned to it")
     parser.add_argument("--transform", metavar="OUT", required=True, help="transform to write: .tfm, .txt, .h5 or .mat")
-    parser.add_argument("--resampled", metavar="OUT", help=f"moving image on the fixed grid: {outcome.IMAGES}")
-    parser.add_argument("--report", metavar="OUT", help="inputs, matrix, estimated error, settings and stages: .json")
-    parser.add_argument("--error-map", metavar="OUT", help=outcome.ERROR_MAP_HELP)
-    parser.add_argument("--overlay", metavar="OUT", help="picture of before, after and a checkerboard: .png, .pdf")
-    parser.add_argument("--page", metavar="OUT", help=outcome.PAGE_HELP)
-    parser.add_argument("--segmentation", metavar="FILE", help=outcome.SEGMENTATION_HELP)
+    parser.add_argument("--resampled", metavar="OUT", help=f"moving image on the fixed grid: {IMAGES}")
+    add_outputs(
+        parser,
+        "inputs, matrix, estimated error, settings and stages: .json",
+        "picture of before, after and a checkerboard: .png, .pdf",
+    )
     add_options(parser, "type", "init", "initial_transform", "measure", "fixed_mask", "moving_mask")
-    add_options(parser, "weights", "device", "seed")
+    add_options(parser, "weights", "device", "seed", "interpolation", "fill", "voxel_type")
     parser.set_defaults(init=None)  # depends on --initial-transform
     parser.add_argument(
         "--keep-failed",
@@ -82,7 +81,9 @@ def job_of(args: argparse.Namespace) -> Job:
         InputError: if an option or an output cannot be used, before anything is read but the initial transform.
     """
     from ..io.writing import read_transform
-    from ..pipeline.job import Job, Outputs, ScanFile, check_input
+    from ..pipeline.job import Job
+    from ..pipeline.job_inputs import ScanFile, check_input
+    from ..pipeline.outputs import Outputs
 
     outputs = Outputs(**outcome.output_paths(args, "transform", "resampled", "error_map", "report", "overlay", "page"))
     start = None
@@ -100,7 +101,8 @@ def job_of(args: argparse.Namespace) -> Job:
         weights=args.weights,
     )
     fixed, moving = ScanFile(args.fixed, args.fixed_mask), ScanFile(args.moving, args.moving_mask)
-    return Job(fixed, moving, settings, outputs, args.keep_failed, args.segmentation)
+    resampling = Resampling(args.interpolation, args.fill, args.voxel_type)
+    return Job(fixed, moving, settings, outputs, args.keep_failed, args.segmentation, resampling)
 
 
 @contextmanager
@@ -134,12 +136,12 @@ def _withheld(done: JobResult) -> str:
     were = "was" if len(done.withheld) == 1 else "were"
     return (
         f"The registration failed, so {names} {were} not written: try another --init, or masks around the common "
-        "anatomy; --keep-failed writes the transform and the resampled image all the same."
+        "anatomy; --keep-failed writes the transform and the resampled image nevertheless."
     )
 
 
 def summary(done: JobResult) -> str:
-    """A few lines for a human: verdict, estimated error, motion, and the files that were written."""
+    """A few lines for the user: verdict, estimated error, motion, and the files that were written."""
     import numpy as np
 
     from ..image.geometry import Grid

@@ -4,7 +4,8 @@ Slicer starts it, so that neither a long computation nor its crash touches Slice
 
     {"command": "register", "job": 1, "fixed": IMAGE, "moving": IMAGE, "settings": {"type": "rigid", ...},
      "resampled": "out.npy" or null,          IMAGE = {"name", "voxels": "a.npy", "matrix": 4x4, "mask": MASK or null}
-     "error_map": "out.nrrd" or null}         MASK = {"voxels": "m.npy", "matrix": 4x4}
+     "error_map": "out.nrrd" or null,         MASK = {"voxels": "m.npy", "matrix": 4x4}
+     "resampling": {"interpolation": "linear", "fill": null, "voxel_type": "moving"}}    (may be left out)
     {"command": "compare", "job": 2, "fixed": IMAGE, "moving": IMAGE, "kind": "checkerboard", "output": "out.npy"}
     {"command": "quit"}
 
@@ -36,7 +37,7 @@ if __name__ == "__main__":  # started by path, without being installed
 
 from madreg import __version__
 from madreg.errors import InputError, is_memory_error
-from madreg.settings import Settings
+from madreg.settings import Resampling, Settings
 from madreg.system import process
 
 if TYPE_CHECKING:
@@ -110,15 +111,18 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     Raises:
         InputError: if an image or a setting cannot be used.
     """
-    from madreg.pipeline.job import Job, Outputs, run_job
+    from madreg.pipeline.job import Job, run_job
+    from madreg.pipeline.outputs import Outputs
 
     _need(command, fixed=dict, moving=dict, settings=dict)
     outputs = Outputs(
         resampled=_path(command.get("resampled")), error_map=_path(command.get("error_map")), durable=False
     )
     settings = Settings.from_mapping(command["settings"])
+    resampling = Resampling.from_mapping(command.get("resampling", {}))
     # what becomes of a failed registration is for the user of the panel to say
-    job = Job(ScanArray(command["fixed"]), ScanArray(command["moving"]), settings, outputs, keep_failed=True)
+    scans = ScanArray(command["fixed"]), ScanArray(command["moving"])
+    job = Job(*scans, settings, outputs, keep_failed=True, resampling=resampling)
     return run_job(job, progress_reporter(say, command["job"])).report
 
 

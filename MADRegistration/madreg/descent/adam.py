@@ -46,7 +46,7 @@ def adam(
     """Descend with Adam; the step length falls geometrically from ``first_step`` to ``last_step`` mm.
 
     Adam moves every parameter by about the step length whatever the scale of the measure, and parameters are in mm
-    (see :class:`LinearTransform`), so the step lengths say how far the optimizer can get and how fine it ends.
+    (see :class:`LinearTransform`), so the step lengths determine how far the optimizer gets and how accurately it ends.
 
     Args:
         measure: distance to minimize; each transform of the batch descends on its own.

@@ -21,7 +21,7 @@ def bfgs(
     last_step: float,
     progress: Callable[[float, np.ndarray], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Descend with BFGS from close by: a third of the evaluations that Adam needs, and it ends in the very minimum.
+    """Descend with BFGS from close by: a third of the evaluations that Adam needs, and it converges to the minimum.
 
     Nocedal and Wright 2006, "Numerical optimization", section 6.1, with backtracking in place of a line search.
 

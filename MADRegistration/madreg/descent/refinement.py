@@ -79,7 +79,7 @@ class Refinement:
         return replace(self, kind=kind)
 
     def objective(self, pair: Pair) -> Objective:
-        """What the stage lowers for a pair; made once.  Its points lie in the smaller of both volumes."""
+        """What the stage minimizes for a pair; made once.  Its points lie in the smaller of both volumes."""
         if pair.moving_is_part:
             return Reversed(self._forward(pair.swapped))
         return self._forward(pair)
@@ -111,7 +111,7 @@ FINE_AS_READ = replace(FINE, flat=False)
 def best_first(pair: Pair, transforms: list[Transform], refinement: Refinement = MEDIUM) -> list[Transform]:
     """Transforms in the order of what refines them last: it separates right from wrong where NMI does not.
 
-    Those at which the scans hardly overlap come last: the few samples that are left agree on anything.
+    Those at which the scans hardly overlap come last: the few samples that are left agree anywhere.
     """
     if len(transforms) < 2:
         return transforms

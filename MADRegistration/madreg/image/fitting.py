@@ -44,7 +44,7 @@ def restricted(matrix: np.ndarray, points: np.ndarray, kind: str) -> np.ndarray:
 def robust_fit(
     points: np.ndarray, targets: np.ndarray, deviation: np.ndarray, kind: str = "rigid", rounds: int = 15
 ) -> np.ndarray:
-    """:func:`fit` that loses interest in what does not agree (Geman-McClure weights about the median residual).
+    """:func:`fit` that is robust to outliers (Geman-McClure weights about the median residual).
 
     Args:
         deviation: (n,) mm, how uncertain each target is.

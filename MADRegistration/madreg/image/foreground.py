@@ -12,14 +12,22 @@ CLOSING_MM = 5.0
 MARGIN_MM = 10.0  # around tissue; beyond is background
 
 
-def threshold(data: torch.Tensor, spacing: np.ndarray) -> torch.Tensor:
-    """bool (k, j, i): within :data:`MARGIN_MM` of tissue.
+def tissue(data: torch.Tensor, spacing: np.ndarray) -> torch.Tensor:
+    """bool (k, j, i): brighter than the background, or in a gap of up to twice :data:`CLOSING_MM`.
 
     Args:
         data: (k, j, i) normalised intensities, 0 is the background.
         spacing: (3,) mm along i, j, k.
     """
-    closing, margin = ([round(radius / mm) for mm in spacing[::-1]] for radius in (CLOSING_MM, MARGIN_MM))
-    near = dilate((data > BACKGROUND).float(), closing)
-    near = erode(near, closing)  # specks of noise are not tissue
-    return dilate(near, margin) > 0.5
+    closing = _reach(CLOSING_MM, spacing)
+    return erode(dilate((data > BACKGROUND).float(), closing), closing) > 0.5
+
+
+def threshold(data: torch.Tensor, spacing: np.ndarray) -> torch.Tensor:
+    """bool (k, j, i): within :data:`MARGIN_MM` of :func:`tissue`; arguments as there."""
+    return dilate(tissue(data, spacing).float(), _reach(MARGIN_MM, spacing)) > 0.5
+
+
+def _reach(radius: float, spacing: np.ndarray) -> list[int]:
+    """Voxels along k, j, i."""
+    return [round(radius / mm) for mm in spacing[::-1]]

@@ -1,4 +1,4 @@
-"""World coordinates: the one place that decides on geometry.
+"""World coordinates and lattices: all conventions of geometry.
 
 Everything in ``madreg`` is computed in ITK's world: LPS (x to the Left, y to Posterior, z Superior), millimetres.
 Points are rows of an array ``(..., 3)`` in x, y, z order.  An index is ``(i, j, k)`` with i fastest, as in ITK and

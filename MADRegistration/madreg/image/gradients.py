@@ -33,9 +33,9 @@ def edge_parameter(gradient: torch.Tensor, mask: torch.Tensor) -> float:
 def local_edge_parameter(gradient: torch.Tensor, mask: torch.Tensor, sigma: float) -> torch.Tensor:
     """:func:`edge_parameter` of the surroundings of every voxel (k, j, i).
 
-    Under a coil's shading edges far from it are as good as those close by, which a mean over the whole scan would take
-    for noise.  Where there is little to be seen, as in air, noise stays noise: it is at least :data:`FLATTEST` of the
-    mean over the data.
+    Under coil shading, edges far from the coil are as valid as those close by, but below the mean over the whole scan.
+    Where there is little signal, as in air, noise must not count as edges: it is at least :data:`FLATTEST` of the mean
+    over the data.
 
     Args:
         gradient: (3, k, j, i), per mm.

@@ -32,6 +32,19 @@ def is_slab(fixed: Volume, moving: Volume) -> bool:
     return min(fixed.thickness, moving.thickness) <= SLAB
 
 
+class _Flattened:
+    """Two volumes without shading, worked out once for a pair and its swapped one."""
+
+    def __init__(self, fixed: Volume, moving: Volume) -> None:
+        self.fixed, self.moving = fixed, moving
+
+    @cached_property
+    def volumes(self) -> tuple[Volume, Volume]:
+        """Both: see :func:`madreg.image.shading.flattened`."""
+        radii = [volume.resampled(SPACING).radius_of_gyration for volume in (self.fixed, self.moving)]
+        return flattened(self.fixed, SURROUNDINGS * max(radii)), flattened(self.moving, SURROUNDINGS * max(radii))
+
+
 class Pair:
     """Two volumes to be registered.
 
@@ -46,16 +59,17 @@ class Pair:
     def __init__(self, fixed: Volume, moving: Volume, seed: int = 0) -> None:
         self.fixed, self.moving, self.seed = reduced(fixed), reduced(moving), seed
         self._made: dict[Hashable, Any] = {}
+        self._flattened = _Flattened(self.fixed, self.moving)
 
     def level(self, spacing: float) -> tuple[Volume, Volume]:
         """Both volumes at a spacing in mm."""
         return self.fixed.resampled(spacing), self.moving.resampled(spacing)
 
-    @cached_property
+    @property
     def flattened(self) -> tuple[Volume, Volume]:
         """Both volumes without shading: see :func:`madreg.image.shading.flattened`."""
-        sigma = SURROUNDINGS * max(volume.radius_of_gyration for volume in self.level(SPACING))
-        return flattened(self.fixed, sigma), flattened(self.moving, sigma)
+        fixed, moving = self._flattened.volumes
+        return (fixed, moving) if self._flattened.fixed is self.fixed else (moving, fixed)
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What ``make`` returns; it is called the first time only."""
@@ -66,7 +80,9 @@ class Pair:
     @cached_property
     def swapped(self) -> Pair:
         """The moving volume as the fixed one, and the reverse."""
-        return Pair(self.moving, self.fixed, self.seed)
+        swapped = Pair(self.moving, self.fixed, self.seed)
+        swapped._flattened = self._flattened
+        return swapped
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -75,10 +91,10 @@ class Pair:
 
     @cached_property
     def moving_is_part(self) -> bool:
-        """Whether the moving volume shows but a part of what the fixed one shows.
+        """Whether the moving volume shows only a part of what the fixed one shows.
 
-        Points are then drawn in the moving volume, where all of them are of use: of points all over a head few lie in a
-        slab, and of few points a joint histogram says nothing.
+        Points are then drawn in the moving volume, where all of them are used: of points all over a head few lie in a
+        slab, too few for a joint histogram.
         """
         whole, shown = (float(volume.foreground.sum()) for volume in self.level(SPACING))
         return shown < PART * whole

@@ -17,7 +17,7 @@ SAMPLES = 200_000
 def flattened(volume: Volume, sigma: float) -> Volume:
     """The volume divided by the mean brightness around every voxel.
 
-    A shaded scan has another histogram at every place, so mutual information rewards a pose that keeps to one side of
+    The histogram of a shaded scan varies with the position, so mutual information favors a pose that covers one side of
     it.  Whether what is divided out is shading or anatomy does not matter, as long as it is done to both scans.
 
     Args:

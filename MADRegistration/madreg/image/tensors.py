@@ -1,7 +1,7 @@
 """Trace-free structure tensors of normalised gradients: which way edges run, whatever the contrast.
 
-The tensor of a normalised gradient, ``n n^T``, does not know the sign of the contrast; taking out the trace removes the
-part that only says "here is an edge of any direction".  NGF: Haber and Modersitzki 2006.
+The tensor of a normalised gradient, ``n n^T``, does not depend on the sign of the contrast; removing the trace removes
+the part that does not depend on the direction of the edge.  NGF: Haber and Modersitzki 2006.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What may be registered: 3D scalar images with believable voxels."""
+"""What can be registered: 3D scalar images with plausible voxels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..image.geometry import Grid
 
 SPACING_RANGE = (0.0005, 50.0)
-"""Voxel sizes in mm that are believed: from micro-CT to the coarsest localiser."""
+"""Voxel sizes in mm that are plausible: from micro-CT to the coarsest localiser."""
 
 SMALLEST_SLAB = 8
 """Voxels needed along two axes.  Along the third, two slices are enough: that is a thin slab, but has a depth."""
@@ -84,7 +84,7 @@ class Header:
 
 
 def check_header(header: Header, name: str) -> None:
-    """Refuse what is not a 3D scalar image with believable voxels.
+    """Refuse what is not a 3D scalar image with plausible voxels.
 
     Raises:
         InputError: for 2D, one-slice, tiny, 4D, vector, colour and complex images, and for impossible geometry.

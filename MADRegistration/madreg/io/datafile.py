@@ -35,6 +35,11 @@ class Stored:
         return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
 
 
+def is_list(data_file: str) -> bool:
+    """Whether what a header gives as its data file are several: a list that follows, or a pattern with a number."""
+    return data_file.upper().startswith("LIST") or "%" in data_file
+
+
 def check_length(content_size: int, stored: Stored) -> None:
     """Refuse data that cannot hold the voxels, before anything is inflated.
 

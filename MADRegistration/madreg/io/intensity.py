@@ -1,4 +1,4 @@
-"""How bright: intensities that mean the same in every modality."""
+"""Normalised intensities, comparable between modalities."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def intensity_window(values: np.ndarray) -> tuple[float, float]:
 
 
 def normalise(array: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Intensities that mean the same in every modality: 0 is the background, 1 about the brightest tissue.
+    """Normalised intensities: 0 is the background, 1 about the brightest tissue.
 
     A straight line through two points, clamped to [0, :data:`CLAMP`].  Bright is the 98th percentile of the
     foreground (all above the mean), so it depends neither on how much air the field of view holds nor on a few

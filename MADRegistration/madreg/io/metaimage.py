@@ -1,6 +1,6 @@
 """MetaImage files (``.mha``, ``.mhd``): header first, then exactly what it declares, with its check sum compared.
 
-ITK's reader takes damaged compressed data without a word and ends the process for some impossible headers.
+ITK's reader accepts damaged compressed data without an error, and ends the process for some invalid headers.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .checks import Header, check_header
-from .datafile import LONGEST_HEADER, Stored, beside, check_listed, voxels
-from .isolated import read_isolated
-from .itk_header import image_of, one_line, read_header
-from .memory import check_fits
+from .checks import Header
+from .datafile import LONGEST_HEADER, Stored, is_list
+from .declared import Declared, read_declared
+from .itk_header import checked_header
 from .unreadable import DAMAGED, UnreadableError
 
 TYPES = {
@@ -58,19 +57,16 @@ def read_metaimage(path: Path, name: str) -> sitk.Image:
         raise UnreadableError(f"has the type {keys.get('ElementType', '')[:40]!r}: convert it to a scalar volume")
     header = _checked_header(keys, size, name)
     dtype = np.dtype((">" if _is_true(keys, "BinaryDataByteOrderMSB", "ElementByteOrderMSB") else "<") + kind)
-    check_fits(math.prod(size), dtype.itemsize)
-    data_file = keys["ElementDataFile"]
-    if data_file.upper().startswith("LIST") or "%" in data_file:
-        check_listed(path, _listed(data_file, content[after:]), math.prod(size) * dtype.itemsize)
-        return read_isolated(path, name)
-    if "BinaryData" in keys and not _is_true(keys, "BinaryData"):
-        if data_file.upper() != "LOCAL":
-            beside(path, data_file)
-        return read_isolated(path, name)
-    data = content[after:] if data_file.upper() == "LOCAL" else beside(path, data_file).read_bytes()
     skip = _numbers(keys, "HeaderSize", int)[0] if "HeaderSize" in keys else 0
-    array = voxels(data, Stored(dtype, tuple(size[2::-1]), _is_true(keys, "CompressedData"), skip))
-    return image_of(array, header)
+    data_file = keys["ElementDataFile"]
+    declared = Declared(
+        stored=Stored(dtype, tuple(size[2::-1]), _is_true(keys, "CompressedData"), skip),
+        count=math.prod(size),
+        file=None if data_file.upper() == "LOCAL" else data_file,
+        files=_listed(data_file, content[after:]) if is_list(data_file) else None,
+        binary="BinaryData" not in keys or _is_true(keys, "BinaryData"),
+    )
+    return read_declared(path, name, header, declared, content[after:])
 
 
 def _keys(content: bytes) -> tuple[dict[str, str], int]:
@@ -89,7 +85,7 @@ def _keys(content: bytes) -> tuple[dict[str, str], int]:
         if key.strip() == "ElementDataFile":
             return keys, position
     if not keys and len(content) > 100:
-        raise UnreadableError("is no MetaImage file, whatever its name says: give it its proper ending")
+        raise UnreadableError("is no MetaImage file, despite its ending: rename it to that of its format")
     raise UnreadableError(DAMAGED)
 
 
@@ -117,7 +113,7 @@ def _checked_header(keys: dict[str, str], size: list[int], name: str) -> Header:
                 raise UnreadableError(DAMAGED)
             if key == "ElementSpacing" and min(numbers) <= 0:
                 raise UnreadableError(
-                    f"has a voxel size of {keys[key]} mm: give positive sizes, and turn axes round in TransformMatrix"
+                    f"has a voxel size of {keys[key]} mm: give positive sizes, and reverse axes in TransformMatrix"
                 )
             lines.append(f"{key} = {keys[key]}")
     lines.append("DimSize = " + " ".join(str(n) for n in size))
@@ -125,12 +121,7 @@ def _checked_header(keys: dict[str, str], size: list[int], name: str) -> Header:
     if not 1 <= channels[0] <= 1000:
         raise UnreadableError(DAMAGED)
     lines += [f"ElementNumberOfChannels = {channels[0]}", f"ElementType = {keys['ElementType']}"]
-    try:
-        header = read_header("\n".join([*lines, "ElementDataFile = LOCAL", ""]).encode("latin-1"), ".mha")
-    except RuntimeError as error:
-        raise UnreadableError(f"cannot be read as an image ({one_line(error)}): export it again") from error
-    check_header(header, name)
-    return header
+    return checked_header("\n".join([*lines, "ElementDataFile = LOCAL", ""]).encode("latin-1"), ".mha", name)
 
 
 def _listed(data_file: str, after: bytes) -> list[str]:

@@ -80,7 +80,7 @@ def read_voxels(
         fields = nifti_fields(start)
         if fields is None:
             raise UnreadableError(
-                DAMAGED if len(start) < 348 else "is no NIfTI file, whatever its name says: give it its proper ending"
+                DAMAGED if len(start) < 348 else "is no NIfTI file, despite its ending: rename it to that of its format"
             )
         check_fields(fields)
         answer = understood(fields, start)

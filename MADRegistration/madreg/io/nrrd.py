@@ -9,12 +9,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .checks import Header, check_header
-from .datafile import LONGEST_HEADER, Stored, beside, check_length, check_listed, voxels
-from .inflating import LARGEST_RATIO
-from .isolated import read_isolated
-from .itk_header import image_of, one_line, read_header
-from .memory import check_fits
+from .checks import Header
+from .datafile import LONGEST_HEADER, Stored, is_list
+from .declared import Declared, read_declared
+from .itk_header import checked_header
 from .unreadable import DAMAGED, UnreadableError
 
 TYPES = {
@@ -31,7 +29,7 @@ TYPES = {
 }
 _BY_NAME = {name: code for code, names in TYPES.items() for name in names}
 SUFFIXES = (".nrrd", ".nhdr")
-NO_NRRD = "is no NRRD file, whatever its name says: give it its proper ending"
+NO_NRRD = "is no NRRD file, despite its ending: rename it to that of its format"
 
 
 def read_nrrd(path: Path, name: str) -> sitk.Image:
@@ -55,24 +53,21 @@ def read_nrrd(path: Path, name: str) -> sitk.Image:
         raise UnreadableError(f"has the type {fields.get('type', '')[:40]!r}: give a scalar volume of numbers")
     dtype = np.dtype((">" if fields.get("endian", "").strip().lower() == "big" else "<") + kind)
     header = _checked_header(lines, name)
-    check_fits(math.prod(sizes), dtype.itemsize)
     encoding = fields.get("encoding", "").strip().lower()
     data_file = fields.get("data file", fields.get("datafile"))
     compressed = encoding in ("gzip", "gz")
     skip = _numbers(fields.get("byte skip", fields.get("byteskip", "0")), int)
     line_skip = _numbers(fields.get("line skip", fields.get("lineskip", "0")), int)
-    stored = Stored(dtype, tuple(sizes[2::-1]), compressed, skip[0] if skip else 0)
-    if data_file is not None and (data_file.upper().startswith("LIST") or "%" in data_file):
-        least = math.prod(sizes) * dtype.itemsize // (LARGEST_RATIO if compressed else 1)
-        check_listed(path, _listed(data_file, lines), least)
-        return read_isolated(path, name)
-    data = content[after:] if data_file is None else beside(path, data_file.strip()).read_bytes()
-    if encoding != "raw" and not compressed:
-        return read_isolated(path, name)
-    for _ in range(line_skip[0] if line_skip else 0):
-        data = data[data.index(b"\n") + 1 :] if b"\n" in data else b""
-    check_length(len(data), stored)
-    return image_of(voxels(data, stored), header)
+    declared = Declared(
+        stored=Stored(dtype, tuple(sizes[2::-1]), compressed, skip[0] if skip else 0),
+        count=math.prod(sizes),
+        file=data_file,
+        files=_listed(data_file, lines) if data_file is not None and is_list(data_file) else None,
+        files_are_compressed=compressed,
+        binary=encoding == "raw" or compressed,
+        skipped_lines=line_skip[0] if line_skip else 0,
+    )
+    return read_declared(path, name, header, declared, content[after:])
 
 
 def _header_lines(content: bytes) -> tuple[list[str], int]:
@@ -115,12 +110,7 @@ def _checked_header(lines: list[str], name: str) -> Header:
     if not any(line.lower().startswith("endian:") for line in kept):
         kept.append("endian: little")  # needless for one-byte types
     content = "\n".join([*kept, "encoding: raw", "", ""]).encode("latin-1")
-    try:
-        header = read_header(content, ".nrrd")
-    except RuntimeError as error:
-        raise UnreadableError(f"cannot be read as an image ({one_line(error)}): export it again") from error
-    check_header(header, name)
-    return header
+    return checked_header(content, ".nrrd", name)
 
 
 def _listed(data_file: str, lines: list[str]) -> list[str]:

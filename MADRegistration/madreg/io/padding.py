@@ -1,4 +1,4 @@
-"""What of an image no scanner measured: voxels that a console or a resampler has filled in.
+"""Padding: voxels that were not measured but filled in by a console or by resampling.
 
 Air is data: the black around a head is what gives the head an outline, so a zero background is never masked.  Two kinds
 of filling are distinguished from it: the constant far below air that CT consoles write outside the field of view

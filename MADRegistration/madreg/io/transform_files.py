@@ -64,7 +64,7 @@ def read_foreign_transform(path: str | Path, fixed: Grid, moving: Grid) -> Trans
     try:
         return Transform(matrix)
     except ValueError as error:
-        raise InputError(f"{path} squeezes space to nothing or holds no numbers: give an invertible one.") from error
+        raise InputError(f"{path} is not invertible or holds no numbers: give an invertible one.") from error
 
 
 def _flirt_matrix(content: bytes) -> np.ndarray | None:
@@ -182,4 +182,4 @@ def _geometry(text: str, which: str) -> _Geometry | None:
 
 def _check_invertible(matrix: np.ndarray, path: Path) -> None:
     if not np.isfinite(matrix).all() or not 1e-6 < abs(np.linalg.det(matrix[:3, :3])) < 1e6:
-        raise InputError(f"{path} squeezes space to nothing or holds no numbers: give an invertible transform.")
+        raise InputError(f"{path} is not invertible or holds no numbers: give an invertible transform.")

@@ -174,23 +174,6 @@ def linear_transform(transform: sitk.Transform, path: str | Path) -> Transform:
 # --- images ---------------------------------------------------------------------------------------------------------
 
 
-def resample(moving: sitk.Image, fixed: sitk.Image, transform: Transform) -> sitk.Image:
-    """The moving image on the grid of the fixed one, in its own intensities and pixel type.
-
-    Interpolation is linear; what the moving image does not cover gets its lowest value.
-    """
-    array = sitk.GetArrayViewFromImage(moving)
-    lowest = float(array[np.isfinite(array)].min())
-    # ITK cuts decimals off where the pixel type has none, which would darken the image by half a step
-    precise = sitk.sitkFloat32 if array.dtype.itemsize <= 2 or array.dtype == np.float32 else sitk.sitkFloat64
-    resampled = sitk.Resample(moving, fixed, transform.to_itk(), sitk.sitkLinear, lowest, precise)
-    if np.issubdtype(array.dtype, np.integer):
-        rounded = sitk.GetImageFromArray(np.rint(sitk.GetArrayViewFromImage(resampled)).astype(array.dtype))
-        rounded.CopyInformation(resampled)
-        return rounded
-    return sitk.Cast(resampled, moving.GetPixelID())
-
-
 def image_content(image: sitk.Image) -> Content:
     """An image as a file, compressed where its format can; voxels (k, j, i) alone where the name ends in ``.npy``."""
     return Content(partial(_put_image, image), partial(_check_image, image))

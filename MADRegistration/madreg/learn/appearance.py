@@ -1,4 +1,4 @@
-"""Random appearances: what the same anatomy might look like in another contrast, without moving any of it.
+"""Random appearances: the same anatomy in random contrasts, without displacement.
 
 Random convolutions after MAD (arXiv 2309.02875): random linear filters of random size on the intensities, clamping
 and leaky ReLU, stacked, drawn anew for each patch.  Every kernel equals its own point reflection, so its phase is

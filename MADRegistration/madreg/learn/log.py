@@ -34,7 +34,7 @@ class TrainingLog:
             csv.DictWriter(stream, self.columns).writerows(rows)
 
     def add(self, error: float, matching: float, sampling_s: float, network_s: float) -> None:
-        """Take note of a step: mean squared error in mm^2, matching loss, and the seconds of sampler and network."""
+        """Record a step: mean squared error in mm^2, matching loss, and the seconds of sampler and network."""
         self._sums += [error, matching, sampling_s, network_s]
         self._count += 1
 

@@ -4,7 +4,7 @@ A crop is a cube of ``size`` voxels of ``spacing`` mm about a random point of th
 from its middle, x, y, z order; ``transform`` maps a point of the fixed crop to where the same anatomy lies in the
 moving crop, so the label at a point ``p`` is ``|transform(p) - p|`` in mm.
 
-The distribution of distances is chosen on purpose: 30 % of the pairs lie near alignment (shifted 0 to 8 mm, rotated 0
+The distribution of distances: 30 % of the pairs lie near alignment (shifted 0 to 8 mm, rotated 0
 to 10 degrees), 67 % are spread evenly to 50 mm and 40 degrees, 3 % have any orientation.  Away from the middle of the
 rotation that makes distances of up to 60 mm and more.
 """

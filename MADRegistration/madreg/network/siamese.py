@@ -1,4 +1,4 @@
-"""The network that encodes each image alone, and reads the distance off the matches of both."""
+"""The network that encodes each image alone, and derives the distance from their matches."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def _summary(means: torch.Tensor, here: torch.Tensor) -> torch.Tensor:
 
 
 class SiameseNetwork(nn.Module):
-    """Encodes both images alone, matches all with all, and reads the distance off the matches."""
+    """Encodes each image alone, matches all features with all, and derives the distance from the matches."""
 
     def __init__(self, settings: SiameseSettings | None = None) -> None:
         super().__init__()
         settings = settings or SiameseSettings()
         self.settings = settings
         self.encoder = Encoder(settings)
-        # logits are scale * cosine - distance^2 / (2 reach^2): one far-sighted match and one that looks nearby
+        # logits are scale * cosine - distance^2 / (2 reach^2): one match at long range and one at short range
         self.log_scale = nn.Parameter(torch.tensor([2.7, 2.7]))
         self.log_reach = nn.Parameter(torch.tensor([60.0, 15.0]).log())
         self.head = Head(2 * 5 + 8, 32, 2, settings.head == "uncertainty")
@@ -71,7 +71,7 @@ class SiameseNetwork(nn.Module):
         queries: torch.Tensor | None = None,
         keys: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """What the posterior (B, P, V) says of each fixed point: (B, P, 5).
+        """Moments of the posterior (B, P, V) of each fixed point: (B, P, 5).
 
         Mean displacement (x, y, z), its length, and the deviation about it, in units of 20 mm.
         """

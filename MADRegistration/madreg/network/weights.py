@@ -93,10 +93,32 @@ def load_any(
     Args:
         bundled: which of the bundled files to take if ``path`` is None.
     """
+    file = _file(path, bundled)
+    return _load(file, file.stat().st_mtime_ns, _numbered(torch.device(device)), path is None)
+
+
+def checked_card(
+    path: Path | str | None = None, device: torch.device | str = "cpu", bundled: str = DISTANCES
+) -> dict:
+    """The model card of weights, once it is known that they can be used.
+
+    The bundled weights are compared with their hash; their network is not built.  Others are loaded.
+
+    Raises:
+        InputError: as for :func:`load_any`.
+    """
+    if path is not None:
+        return load_any(path, device)[1]
+    file = _file(path, bundled)
+    return _verified_card(file, file.stat().st_mtime_ns)
+
+
+def _file(path: Path | str | None, bundled: str = DISTANCES) -> Path:
+    """The file of weights, without links; a bundled one if None."""
     file = resources.path("Models", bundled).resolve() if path is None else _resolved(path)
     if file is None or not file.is_file():
         raise InputError(f"There are no weights at {file or path}: give a .pt file that `madreg train` wrote.")
-    return _load(file, file.stat().st_mtime_ns, _numbered(torch.device(device)), path is None)
+    return file
 
 
 def _resolved(path: Path | str) -> Path | None:
@@ -117,16 +139,8 @@ def _numbered(device: torch.device) -> torch.device:
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, _changed: int, device: torch.device, is_bundled: bool) -> tuple[Network, dict]:
-    card = _read_card(path)
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ValueError("too large")
-        digest = sha256(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"The weights {path} cannot be read: give a .pt file that `madreg train` wrote.") from error
-    if digest != card["sha256"]:
-        raise InputError(f"The weights {path} are not those of their model card: copy both files again.")
+def _load(path: Path, changed: int, device: torch.device, is_bundled: bool) -> tuple[Network, dict]:
+    card = _verified_card(path, changed)
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
         network = _network(stored, is_bundled)
@@ -143,6 +157,25 @@ def _load(path: Path, _changed: int, device: torch.device, is_bundled: bool) -> 
     ) as error:
         raise InputError(f"{path} holds no weights of MADRegistration: give a .pt file of `madreg train`.") from error
     return placed(network.float().eval().requires_grad_(False), device), card
+
+
+@lru_cache(maxsize=4)
+def _verified_card(path: Path, _changed: int) -> dict[str, Any]:
+    """The model card of weights with its hash.
+
+    Raises:
+        InputError: if either cannot be read, or the hash is another.
+    """
+    card = _read_card(path)
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError("too large")
+        digest = sha256(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"The weights {path} cannot be read: give a .pt file that `madreg train` wrote.") from error
+    if digest != card["sha256"]:
+        raise InputError(f"The weights {path} are not those of their model card: copy both files again.")
+    return card
 
 
 def _read_card(path: Path) -> dict[str, Any]:

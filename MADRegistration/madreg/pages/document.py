@@ -30,17 +30,18 @@ img { max-width: 100%; } .large img { max-height: 195mm; }
 """
 
 
-def document(title: str, body: str) -> str:
+def document(title: str, body: str, style: str = STYLE) -> str:
     """A whole page.
 
     Args:
         title: plain text.
         body: HTML.
+        style: CSS.
     """
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{text(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<style>{style}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""One page to keep of a registration or an assessment, for a reader who did not make it."""
+"""One page to keep of a registration or an assessment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .pictures import Pictures
 
 VERDICTS = {
     "aligned": ("Aligned", "The estimated error is small. Confirm it by looking at the pictures."),
-    "check": ("Check", "The alignment may be right, but this is not sure. Look at the pictures before you use it."),
+    "check": ("Check", "The alignment may be right, but this is uncertain. Look at the pictures before you use it."),
     "failed": ("Failed", "The scans are not aligned. Do not use this alignment."),
 }
 INPUTS = {
@@ -29,7 +29,7 @@ CAPTION_SCANS = (
 )
 CAPTION_MIXED = (
     "Both scans at once (fixed: blue, moving: red), and squares from each in turn: where the alignment is right, "
-    "outlines run on from square to square."
+    "outlines continue from square to square."
 )
 CAPTION_ERRORS = "The place with the largest estimated error: edges, and the error in color."
 CAUTION = "All errors are estimated from the two scans, not measured. Research software, not a medical device."
@@ -68,7 +68,7 @@ def page(report: Mapping[str, Any], pictures: Pictures, now: datetime | None = N
 
 
 def _numbers(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the reader wants to know first."""
+    """The main results."""
     error = report["error_mm"] if "error_mm" in report else report["error_after_mm"]
     before = report.get("error_before_mm")
     if error is None:
@@ -102,7 +102,7 @@ def _structures(structures: list[Mapping[str, Any]]) -> str:
 
 
 def _record(report: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str]]:
-    """Files, settings and versions, by which the result can be found again."""
+    """Files, settings and versions, for provenance."""
     hashes = report.get("inputs_sha256", {})
     for role, label in INPUTS.items():
         scan = report.get(role) if role in ("fixed", "moving") else None

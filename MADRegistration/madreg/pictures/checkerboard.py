@@ -1,4 +1,4 @@
-"""Squares of two images in turn, by which the eye sees whether lines run on from one to the other."""
+"""A checkerboard of two images, which shows whether outlines continue from one to the other."""
 
 from __future__ import annotations
 

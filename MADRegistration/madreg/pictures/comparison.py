@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..image.geometry import Grid
 from ..image.transform import Transform
 from ..io.reading import intensity_window
-from ..io.writing import resample
+from ..io.resampling import resample
 from .checkerboard import every_other
 
 EDGE_MM = 1.5

@@ -1,4 +1,4 @@
-"""How good an alignment is, whoever made it: nothing is registered, and nothing is changed."""
+"""The quality of an existing alignment: nothing is registered, and nothing is changed."""
 
 from __future__ import annotations
 

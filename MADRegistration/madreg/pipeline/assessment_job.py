@@ -1,25 +1,24 @@
 """An assessment from its inputs to its files: check, read, assess, write, report.
 
-As :mod:`madreg.pipeline.job`, it does not import torch before it reads the images.
+As :mod:`madreg.pipeline.job`, this module does not import torch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..settings import Settings
-from .job import Outputs, Scan, check_input, files_of, read_scans, weights_files
-from .job_report import error_map_of, report_of, segmentation_of
-from .outputs import Findings, content, short_name
+from .job_inputs import Scan, check_input, check_job, files_of, read_inputs
+from .job_report import JobOutcome, error_map_of, report_of
+from .outputs import Findings, Outputs, content, short_name, write_outputs
 
 if TYPE_CHECKING:
     from ..image.displacement_field import DisplacementField
     from ..image.transform import Transform
     from ..io.reading import Loaded
-    from ..quality.error_map import ErrorMap
     from .assessment import Assessment
 
 
@@ -44,15 +43,11 @@ class AssessmentJob:
 
     def check(self) -> None:
         """Raise InputError for what can be refused before anything is read."""
-        self.settings.check()
-        self.fixed.check()
-        self.moving.check()
-        for path in (self._transform_file, self.segmentation):
-            if path is not None:
-                check_input(path)
         if self.outputs.transform is not None or self.outputs.resampled is not None:
             raise InputError("An assessment writes neither a transform nor a resampled image: leave these outputs out.")
-        self.outputs.check([*weights_files(self.settings), *self.inputs().values()])
+        if self._transform_file is not None:
+            check_input(self._transform_file)
+        check_job(self)
 
     def inputs(self) -> dict[str, str | Path]:
         """The files that are read, by what they are."""
@@ -82,29 +77,10 @@ class AssessmentJob:
 
 
 @dataclass(frozen=True)
-class AssessmentJobResult:
-    """What came of an assessment.
-
-    Attributes:
-        fixed, moving: as they were read.
-        report: as it was written, or would have been.
-        error_map: None unless an output or a segmentation needs it and the scans overlap.
-        written: the files, in the order of the fields of :class:`~madreg.pipeline.job.Outputs`.
-        withheld: files that were not written because nothing is known to be written.
-    """
+class AssessmentJobResult(JobOutcome):
+    """What came of an assessment."""
 
     assessment: Assessment
-    fixed: Loaded
-    moving: Loaded
-    report: dict[str, Any]
-    error_map: ErrorMap | None
-    written: list[Path]
-    withheld: list[Path]
-
-    @property
-    def notices(self) -> list[str]:
-        """Sentences to show to the user."""
-        return self.report["notices"]
 
 
 def run_assessment(job: AssessmentJob) -> AssessmentJobResult:
@@ -113,29 +89,20 @@ def run_assessment(job: AssessmentJob) -> AssessmentJobResult:
     Raises:
         InputError: if an input, a setting or an output cannot be used; then nothing is written.
     """
-    job.check()
-    with read_scans(job.fixed, job.moving) as reads:
-        from ..network import weights
-        from ..system import device
-        from ..system.files import write_all
-        from . import assessment
-    _, card = weights.load(job.settings.weights, device.choose(job.settings.device))
-    fixed, moving = (read.result() for read in reads)
-    segmentation = segmentation_of(job, fixed)
-    volume = fixed.volume()
-    found = assessment.assess_alignment(volume, moving.volume(), job.read_transform(fixed, moving), job.settings)
+    read = read_inputs(job)
+    from . import assessment
+
+    volume = read.fixed.volume()
+    transform = job.read_transform(read.fixed, read.moving)
+    found = assessment.assess_alignment(volume, read.moving.volume(), transform, job.settings)
 
     errors = error_map_of(job, volume, found.quality)
     settings = {name: getattr(job.settings, name) for name in ("device", "seed", "weights")}
-    transform = None if job.transform is None else str(job.inputs().get("transform", "in memory"))
-    facts = {**found.report(), "settings": settings, "transform": transform}
-    report = report_of(job, fixed, moving, facts, card, errors, segmentation)
-    title = f"{short_name(moving.name)} on {short_name(fixed.name)}"
+    given = None if job.transform is None else str(job.inputs().get("transform", "in memory"))
+    report = report_of(job, read, {**found.report(), "settings": settings, "transform": given}, errors)
+    title = f"{short_name(read.moving.name)} on {short_name(read.fixed.name)}"
     shown = found.moving.to("cpu")
     findings = Findings(volume, shown, None, found.linear.matrix, title, None, found.error_mm, errors, report)
-    wanted = job.outputs.named()
     withheld = ["error_map"] if errors is None else []
-    contents = {path: content(name, findings) for name, path in wanted.items() if name not in withheld}
-    write_all(contents, job.outputs.durable)
-    missing = [path for name, path in wanted.items() if name in withheld]
-    return AssessmentJobResult(found, fixed, moving, report, errors, list(contents), missing)
+    written, missing = write_outputs(job.outputs, withheld, lambda name: content(name, findings))
+    return AssessmentJobResult(read.fixed, read.moving, report, errors, written, missing, found)

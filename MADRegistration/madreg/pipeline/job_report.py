@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from .outputs import Outputs, provenance
+from .job_inputs import AnyJob, Inputs
+from .outputs import provenance
 
 if TYPE_CHECKING:
     from ..image.volume import Volume
     from ..io.reading import Loaded
-    from ..io.segmentation import Segmentation
     from ..quality.error_map import ErrorMap
     from ..quality.quality import Quality
 
 
-class AnyJob(Protocol):
-    """A registration or an assessment to be done."""
+@dataclass(frozen=True)
+class JobOutcome:
+    """What registrations and assessments have in common when they are done.
 
-    @property
-    def outputs(self) -> Outputs: ...
-
-    @property
-    def segmentation(self) -> str | Path | None: ...
-
-    def inputs(self) -> dict[str, str | Path]: ...
-
-
-def segmentation_of(job: AnyJob, fixed: Loaded) -> Segmentation | None:
-    """The structures of a job's fixed image, if it has any.
-
-    Raises:
-        InputError: if the segmentation cannot be used.
+    Attributes:
+        fixed, moving: as they were read.
+        report: as it was written, or would have been.
+        error_map: None unless an output or a segmentation needs it and the scans overlap.
+        written: the files, in the order of the fields of :class:`~madreg.pipeline.outputs.Outputs`.
+        withheld: files that were not written: those of a failed registration, and the error map where it is unknown.
     """
-    if job.segmentation is None:
-        return None
-    from ..io.segmentation import read_segmentation
 
-    return read_segmentation(job.segmentation, fixed.image, fixed.name)
+    fixed: Loaded
+    moving: Loaded
+    report: dict[str, Any]
+    error_map: ErrorMap | None
+    written: list[Path]
+    withheld: list[Path]
+
+    @property
+    def notices(self) -> list[str]:
+        """Sentences to show to the user."""
+        return self.report["notices"]
 
 
 def error_map_of(job: AnyJob, fixed: Volume, quality: Quality | None) -> ErrorMap | None:
@@ -50,35 +51,26 @@ def error_map_of(job: AnyJob, fixed: Volume, quality: Quality | None) -> ErrorMa
     return error_map(fixed, quality)
 
 
-def report_of(
-    job: AnyJob,
-    fixed: Loaded,
-    moving: Loaded,
-    found: dict[str, Any],
-    card: dict[str, Any],
-    errors: ErrorMap | None,
-    segmentation: Segmentation | None,
-) -> dict[str, Any]:
-    """What a job was, and what came of it, as plain types.
+def report_of(job: AnyJob, read: Inputs, found: dict[str, Any], errors: ErrorMap | None) -> dict[str, Any]:
+    """A job and its result as plain types.
 
     Args:
         found: the report of the registration or the assessment.
-        card: of the weights.
     """
     report = {
-        "fixed": describe(fixed),
-        "moving": describe(moving),
+        "fixed": describe(read.fixed),
+        "moving": describe(read.moving),
         **found,
-        "weights_sha256": card["sha256"],
+        "weights_sha256": read.card["sha256"],
         **({} if errors is None else errors.report()),
-        "notices": [*fixed.notices, *moving.notices, *found["notices"]],
+        "notices": [*read.fixed.notices, *read.moving.notices, *found["notices"]],
     }
-    if segmentation is not None:
+    if read.segmentation is not None:
         from ..image.geometry import Grid
         from .structures import structure_errors
 
         trusted = None if found["verdict"] == "failed" else errors  # blocks that agree nowhere may show small errors
-        structures = structure_errors(segmentation, Grid.of_image(fixed.image), trusted)
+        structures = structure_errors(read.segmentation, Grid.of_image(read.fixed.image), trusted)
         report["structures"] = [one.report() for one in structures]
     if {"report", "page"} & set(job.outputs.named()):
         report |= provenance(job.inputs())

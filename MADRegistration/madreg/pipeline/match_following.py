@@ -1,4 +1,4 @@
-"""The pose to which MAD's matches lead: from a start too far for NMI it is often the better one."""
+"""The pose that MAD's matches lead to, which from a start too far for NMI is often the better one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MatchFollowing:
     weights: str | None = None
 
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
-        """The transforms, and the one that is found last; nothing is added by a network that does not match."""
+        """The transforms, and the one that is found last; a network that does not match adds nothing."""
         mad = mad_of(pair, self.weights)
         if not mad.finds_correspondences:
             return transforms

@@ -14,7 +14,7 @@ STEPS = 25  # of the blocks' motion
 
 
 def most_plausible_first(pair: Pair, transforms: list[Transform]) -> list[Transform]:
-    """Transforms in the order of what speaks for them: NMI and NGF together, and the consensus of their blocks.
+    """Transforms in the order of NMI and NGF together and of the consensus of their blocks.
 
     Either errs alone: where two scans hardly depend on each other, as T2w and DCE of a pelvis, NMI of few samples is
     higher at wrong poses, and blocks agree by chance in slabs.  Both are shares of about the same size.  Transforms at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
@@ -138,6 +138,29 @@ def content(name: str, findings: Findings) -> Content:
         None if errors is None else errors.worst_point,
     )
     return bytes_content(page(findings.report, drawn).encode("utf-8"))
+
+
+def write_outputs(
+    outputs: Outputs, withheld: Sequence[str], content_of: Callable[[str], Content]
+) -> tuple[list[Path], list[Path]]:
+    """Write the outputs that are named, all or none.
+
+    Args:
+        withheld: names of those that are not written.
+        content_of: what goes into an output.
+
+    Returns:
+        The files that were written, and those that were withheld.
+
+    Raises:
+        InputError: if a file cannot be written.
+    """
+    from ..system.files import write_all
+
+    named = outputs.named()
+    contents = {path: content_of(name) for name, path in named.items() if name not in withheld}
+    write_all(contents, outputs.durable)
+    return list(contents), [path for name, path in named.items() if name in withheld]
 
 
 def short_name(name: str) -> str:

@@ -5,7 +5,7 @@ be stretched, with blocks (:mod:`madreg.quality.motion`), keep the one that agre
 together, and assess it (:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks
 prefer it; what fails is tried again, from a 180-degree flip and with a wider search.
 
-With a measure named, that measure alone is lowered at one resolution from the start asked for.
+With another measure than the default, that measure alone is minimized at one resolution from the chosen start.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _candidates(pair: Pair, start: Transform, settings: Settings, monitor: Monit
         return BlockAlignment(settings.type).run(pair, found, monitor.part(0.77, 1.0))
     found = CANDIDATES.run(pair, found, monitor.part(0.77, 0.92))
     if settings.type != "rigid":
-        # Size before shape: an affine transform set free far from its place shears what it should scale.
+        # Scale before shear: an affine transform far from the right pose shears what it should scale.
         found = SIZE.of_type("similarity").run(pair, found, monitor.part(0.92, 1.0))
     return most_plausible_first(pair, found)
 
@@ -123,8 +123,8 @@ def _fine(pair: Pair, transform: Transform) -> Refinement:
 def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: Monitor) -> Transform:
     """The transform, or a rigid one where the blocks do not support its stretch.
 
-    A histogram alone gains from any stretch that makes two outlines meet, such as that of a brain and that of its
-    skull.  What the blocks do not support is fitted rigidly, and set free once more from there.
+    A histogram gains from any stretch that makes two outlines coincide, such as those of a brain and of its skull.
+    What the blocks do not support is refined rigidly, and then refined again from there.
     """
     if kind == "rigid" or is_supported(pair, transform.matrix):
         return transform
@@ -161,7 +161,7 @@ def _from_wider_search(pair: Pair, start: Transform, kind: str, monitor: Monitor
 
 
 def _is_better(other: Quality, quality: Quality | None) -> bool:
-    """Whether what was found by trying again is worth more than what failed."""
+    """Whether the result of a retry is better than the one that failed."""
     if quality is None or other.verdict != "failed":
         return True
     return other.flip_margin is not None and quality.flip_margin is not None and other.flip_margin > quality.flip_margin

@@ -70,7 +70,7 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid", others: Sequen
 def _others_ratio(pair: Pair, pose: np.ndarray, consensus: float, others: Sequence[Transform]) -> float | None:
     """The consensus at a pose as a multiple of that at the best of the others; None where none is another pose.
 
-    One whose blocks lead towards the pose is none: it agrees for that reason.
+    A pose whose blocks lead towards this one is not another pose.
     """
     apart = [one.matrix for one in others if mean_displacement(one.matrix, pose, pair.points) > ANOTHER_MM]
     strongest = None
@@ -105,7 +105,7 @@ def estimated_error(pair: Pair, transform: Transform) -> float | None:
 
 
 def _has_doubtful_shape(pair: Pair, pose: np.ndarray) -> bool:
-    """Whether a pose stretches more than bodies are apt to, and the blocks do not support it."""
+    """Whether a pose stretches more than is plausible, and the blocks do not support it."""
     return abs(np.log(Stretch.of(pose[:3, :3]).factors[0])) > PLAUSIBLE and not is_supported(pair, pose)
 
 

@@ -1,4 +1,4 @@
-"""How far off a pose is, by the motion on which the blocks of the fixed scan agree.
+"""The error of a pose, from the motion on which the blocks of the fixed scan agree.
 
 The motion is followed for a few rounds; the mean displacement of the fixed foreground under it is the error.  It needs
 no network, does not depend on contrast, and covers every error within the reach of the blocks.
@@ -27,10 +27,10 @@ SETTLED_MM = 4.0  # a motion shorter than this is not followed any further
 
 @dataclass(frozen=True)
 class BlockFit:
-    """What the blocks say of a pose.
+    """The result of block matching at a pose.
 
     Attributes:
-        pose: (4, 4) fixed LPS to moving LPS, that was asked about.
+        pose: (4, 4) fixed LPS to moving LPS, that was assessed.
         preferred: (4, 4) on which they agree best.
         error_mm: mean distance between both over the fixed foreground.
         blocks: the last ones compared, about the pose ``blocks_at`` (4, 4), and the ``motion`` on which they agree.
@@ -56,8 +56,8 @@ def block_matching_of(pair: Pair) -> BlockMatching:
 def fit_blocks(matching: BlockMatching, pose: np.ndarray, points: np.ndarray, rounds: int = ROUNDS) -> BlockFit | None:
     """Follow the blocks from a pose; None where too few show anything that could agree.
 
-    Their motion is affine where that gains, whatever type of transform is looked for: what a rigid transform cannot
-    undo is an error like any other.
+    Their motion is affine where that gains, for every type of transform: what a rigid transform cannot correct is an
+    error as well.
 
     Args:
         matching: of the pair.

@@ -29,7 +29,7 @@ AT_ONCE = 256  # blocks, for the memory they take
 
 
 class BlockMatching:
-    """A pair of scans whose blocks can be asked about any pose.
+    """Block matching of a pair of scans, about any pose.
 
     Args:
         fixed, moving: the pair.
@@ -40,7 +40,7 @@ class BlockMatching:
         fixed, self.moving = fixed.resampled(SPACING), moving.resampled(SPACING)
         foreground = apply(fixed.grid.matrix, torch.nonzero(fixed.foreground).cpu().numpy()[:, ::-1]) @ fixed.grid.axes
         low, high = foreground.min(0) - MARGIN_MM, foreground.max(0) + MARGIN_MM
-        # along the fixed volume's own axes: what is said of a pose must not depend on how both volumes lie in the world
+        # along the fixed volume's own axes, so that the result does not depend on how both volumes lie in the world
         self.lattice = Grid.covering(low, high, SPACING, fixed.grid.axes)
         points = self.lattice.points(fixed.device)
         values, mask = fixed.sample(points)
@@ -57,7 +57,7 @@ class BlockMatching:
 
         Args:
             pose: 4x4, fixed LPS to moving LPS.
-            few: whether a third of the blocks will do, evenly spread, where there are many: on tuning pairs their
+            few: whether to use a third of the blocks, evenly spread, where there are many: on tuning pairs their
                 consensus is the same to 0.02.
         """
         moved = map_points(torch.tensor(pose)[None], self.wide_points.reshape(-1, 3))[0]
@@ -83,8 +83,8 @@ class BlockMatching:
     def _scores(self, tensors: torch.Tensor, seen: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
         """Scores (B, n, n, n) of the chosen blocks.
 
-        What of a block lies where the moving scan has no data does not count: else every block at the edge of a slab
-        would rather lie in its middle.
+        The part of a block that lies where the moving scan has no data does not count: otherwise every block at the
+        edge of a slab would prefer its middle.
 
         Args:
             tensors: moving ones on the wide lattice, and

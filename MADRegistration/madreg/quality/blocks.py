@@ -21,9 +21,9 @@ class Blocks:
     Attributes:
         reach: displacements to either side, along each axis; ``n = 2 reach + 1``.
         grid: lattice of the blocks' middles.
-        chosen: (B,) flat indices into it: the blocks that show something in both scans.
+        chosen: (B,) flat indices into it: the blocks with edges in both scans.
         centers: (B, 3) LPS mm, their middles.
-        weight: (B,) how much each shows; sums to 1.
+        weight: (B,) edge strength of each; sums to 1.
         scores: (B, n, n, n) at displacements of ``-reach`` to ``reach`` times 4 mm along k, j, i of the lattice.
     """
 
@@ -39,7 +39,7 @@ class Blocks:
 
         They are smooth and differentiable.
 
-        A uniform cubic B-spline that does not interpolate: under linear interpolation every optimum were a sample.
+        A uniform cubic B-spline that does not interpolate: with linear interpolation every optimum would be a sample.
         """
         padded = self._padded if scores is None else _padded(scores)
         count, width = 2 * self.reach + 1, 2 * self.reach + 3

@@ -1,4 +1,4 @@
-"""Where a pose is off, and by how much: the estimated local error over the fixed scan."""
+"""The estimated local error of a pose over the fixed scan."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from ..image.geometry import Grid, apply
-from ..image.morphology import erode
 from ..image.pair import reduced
 from ..image.sampling import sample_array
 from ..image.volume import Volume
+from .body import body
 from .motion import local_displacements
 from .quality import Quality
 
@@ -25,7 +25,7 @@ class ErrorMap:
     """The estimated local error over the fixed image.
 
     Attributes:
-        values: float32 (k, j, i) mm; 0 where nothing can be said.
+        values: float32 (k, j, i) mm; 0 where it is unknown.
         grid: where they lie.
         worst_mm: the largest, and
         worst_point: (3,) LPS mm where.
@@ -41,14 +41,14 @@ class ErrorMap:
         return self.grid.as_image(self.values)
 
     def report(self) -> dict:
-        """The worst place, as plain types."""
+        """The largest error as plain types."""
         return {"worst_mm": self.worst_mm, "worst_point_lps": self.worst_point.tolist()}
 
 
 def error_map(fixed: Volume, quality: Quality) -> ErrorMap:
-    """Where an assessed pose is off, and by how much.
+    """The estimated local error of an assessed pose.
 
-    Beyond the common motion of the blocks it shows, cautiously, what no linear transform explains.
+    It includes the local displacements that no linear transform explains.
     """
     unit = quality.unit_mm
     found = _error_map(fixed.resized(1 / unit), quality.resized(1 / unit))
@@ -76,12 +76,7 @@ def _error_map(fixed: Volume, quality: Quality) -> ErrorMap:
     grid = blocks.grid.isotropic(MAP_SPACING)
     points = grid.points()
     amount, trust = sample_array(weighted, torch.as_tensor(blocks.grid.inverse, dtype=torch.float32), points)
-    fixed_inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32)
-    foreground = fixed.foreground.float().cpu()[None]
-    inside = sample_array(foreground, fixed_inverse, points, "zeros")[0]
-    deep = sample_array(foreground, fixed_inverse, grid.widened(3).points())[0]
-    deep = erode(deep, (3, 3, 3))[3:-3, 3:-3, 3:-3]  # without the air that counts as foreground: 10 mm around
-    known = (inside > 0.5) & (deep > 0.5) & (trust > 0.05 * trust.max())
+    known = body(fixed, grid) & (trust > 0.05 * trust.max())
     values = torch.where(known, amount / trust.clamp(min=1e-12), torch.zeros(())).numpy()
     worst = np.unravel_index(int(values.argmax()), values.shape)
     return ErrorMap(values, grid, float(values.max()), apply(grid.matrix, np.array(worst[::-1], float)))

@@ -1,8 +1,8 @@
-"""A pose against its 180-degree flips, which many bodies nearly allow.
+"""A pose compared with its 180-degree flips, under which many bodies are nearly symmetric.
 
-How much blocks agree differs from contrast to contrast, so it is compared with what the same two scans reach where
-they do not fit: the pose rotated by 180 degrees about each axis.  The few blocks of a slab agree nearly anywhere, and
-what one scan alone shows, such as the couch in a CT, agrees with nothing; NMI and NGF are then compared as well.
+How well blocks agree depends on the contrasts, so it is compared with what the same two scans reach at wrong poses:
+the pose rotated by 180 degrees about each axis.  The few blocks of a slab agree nearly anywhere, and what only one scan
+shows, such as the couch in a CT, agrees with nothing; NMI and NGF are then compared as well.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def mirrored_poses(pose: np.ndarray, center: np.ndarray, axes: np.ndarray) -> li
 def best_consensus(matching: BlockMatching, poses: Sequence[np.ndarray]) -> tuple[float, np.ndarray | None]:
     """The highest consensus of blocks about any of some poses (4, 4), and where they prefer that pose.
 
-    A third of the blocks will do; no pose is returned where there are too few.
+    A third of the blocks is used; no pose is returned where there are too few.
     """
 
     def followed(pose: np.ndarray) -> tuple[float, np.ndarray | None]:

@@ -102,7 +102,7 @@ class Quality:
     def remarks(self) -> list[str]:
         """What should be known besides the verdict, a sentence each."""
         if self.is_ambiguous:
-            return ["Several poses fit equally well, as the object is nearly symmetric: check which way round it lies."]
+            return ["Several poses fit equally well, as the object is nearly symmetric: check its orientation."]
         if self.verdict == "failed":
             unclear = self.little_overlap or self._least_ratio < LEAST_RATIO
             return ["The scans have too little in common: no pose is clearly better than others."] if unclear else []

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from madreg_benchmark import command
+from madreg_benchmark.cases.case import Case
+from madreg_benchmark.cases.synthetic_head import write_cases
 
 
 @pytest.fixture
@@ -18,6 +20,12 @@ def run():
         return args.run(args)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory) -> list[Case]:
+    """The two pairs of synthetic heads as files; they are read only."""
+    return write_cases(tmp_path_factory.mktemp("cases"))
 
 
 @pytest.fixture

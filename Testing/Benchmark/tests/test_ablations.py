@@ -13,7 +13,6 @@ from madreg.measures import MEASURES
 from madreg.network.settings import FusedSettings, SiameseSettings
 from madreg.pipeline.registration import register
 from madreg.settings import Settings
-from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.methods.alone import register_alone
 from madreg_benchmark.methods.matched_ssd import MatchedSSD, with_histogram_of
 from madreg_benchmark.studies import ablations, trainings
@@ -44,11 +43,6 @@ def test_every_variant_differs_from_the_reference_in_one_thing():
             inside = differing(variant.appearance, REFERENCE.appearance)
             assert len(inside) == 1 or variant.name == "layers 0"  # which is T1w as it is
         assert where != {"network"} or variant.group == "architecture"
-
-
-@pytest.fixture(scope="module")
-def cases(tmp_path_factory):
-    return write_cases(tmp_path_factory.mktemp("cases"))
 
 
 @pytest.fixture(scope="module")

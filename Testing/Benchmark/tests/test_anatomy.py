@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from madreg_benchmark.cases.synthetic_body import Body
-from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.studies import trainings
 from madreg_benchmark.studies.anatomy import (
     BODIES,
@@ -32,9 +31,8 @@ FEW = Supply(1, 1, 1)
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory):
-    out = tmp_path_factory.mktemp("anatomy")
-    return Setting(write_cases(out / "cases")[:1], out, True, device="cpu")
+def setting(cases, tmp_path_factory):
+    return Setting(cases[:1], tmp_path_factory.mktemp("anatomy"), True, device="cpu")
 
 
 @pytest.fixture(scope="module")

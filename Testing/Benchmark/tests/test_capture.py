@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from madreg.image.geometry import apply, rotation_angle
-from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.studies.axes import Pair
 from madreg_benchmark.studies.capture import by_case, descend, reached, write_capture
 
@@ -16,8 +15,8 @@ LADDER = (20, 40, 60, 80, 100, 120)
 
 
 @pytest.fixture(scope="module")
-def phantom(tmp_path_factory) -> Pair:
-    return Pair(write_cases(tmp_path_factory.mktemp("cases"))[0], device="cpu")
+def phantom(cases) -> Pair:
+    return Pair(cases[0], device="cpu")
 
 
 @pytest.fixture(scope="module")

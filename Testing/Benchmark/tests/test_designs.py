@@ -12,7 +12,6 @@ from madreg.image.pair import Pair
 from madreg.image.volume import Volume
 from madreg.measures.mad import MAD
 from madreg.pose.search import LIKELY
-from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.cases.trial import make_trial
 from madreg_benchmark.methods.search_designs import (
     DESIGNS,
@@ -29,11 +28,6 @@ from madreg_benchmark.methods.search_designs import (
 from madreg_benchmark.studies import designs
 from madreg_benchmark.studies.designs import HEADER, by_design, by_order, draw, measure_designs, rank, write_designs
 from madreg_benchmark.studies.study import Setting
-
-
-@pytest.fixture(scope="module")
-def cases(tmp_path_factory):
-    return write_cases(tmp_path_factory.mktemp("cases"))
 
 
 @pytest.fixture(scope="module")

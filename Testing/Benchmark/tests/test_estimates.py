@@ -5,8 +5,6 @@ import csv
 import numpy as np
 import pytest
 
-from madreg_benchmark.cases.case import load_cases
-from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.studies.estimates import (
     Assessment,
     area_under_curve,
@@ -21,11 +19,9 @@ def assessment(true: float, estimate: float, verdict: str = "check", rank: float
 
 
 @pytest.mark.slow
-def test_synthetic_heads_are_assessed_rightly(tmp_path):
-    write_cases(tmp_path)
-    cases = load_cases(tmp_path)[:1]
+def test_synthetic_heads_are_assessed_rightly(cases):
     ticks = []
-    found = measure_estimates(cases, 3, 0, "cpu", lambda: ticks.append(1))
+    found = measure_estimates(cases[:1], 3, 0, "cpu", lambda: ticks.append(1))
     assert len(found) == len(ticks) == 6
     assert [round(j.true_mm) for j in found[:3]] == [0, 20, 40]
     assert all(abs(j.estimate_mm - j.true_mm) < 2 for j in found[:2])

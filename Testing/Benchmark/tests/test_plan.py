@@ -10,8 +10,6 @@ import pytest
 
 from madreg.errors import InputError
 from madreg.progress import StageRecord
-from madreg_benchmark.cases.case import load_cases
-from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.cases.trial import make_trial
 from madreg_benchmark.methods.method import Method, Options, Outcome
 from madreg_benchmark.methods.own import stage_seconds
@@ -20,13 +18,6 @@ from madreg_benchmark.running import plan as running
 from madreg_benchmark.running.plan import Plan, run_plan
 from madreg_benchmark.running.rows import read_rows
 from madreg_benchmark.running.trial import run_trial
-
-
-@pytest.fixture(scope="module")
-def cases(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cases")
-    write_cases(folder)
-    return load_cases(folder)
 
 
 def plan_of(cases, methods, levels=("small",), trials=1, seed=0, weights="w", fresh=False) -> Plan:

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from madreg.image.geometry import apply, mean_displacement
-from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.studies.predictions import (
     Pose,
     binned,
@@ -74,8 +73,7 @@ class Oracle:
         return np.linalg.norm(apply(matrix, points) - points, axis=1), np.arange(len(points)) % 2 == 0
 
 
-def test_an_oracle_is_found_to_be_right_from_0_to_60_mm(tmp_path):
-    cases = write_cases(tmp_path)
+def test_an_oracle_is_found_to_be_right_from_0_to_60_mm(cases):
     ticks = []
     poses = measure_predictions(cases, 6, 0, "cpu", lambda: ticks.append(1), Oracle)
     assert len(poses) == len(ticks) == 12

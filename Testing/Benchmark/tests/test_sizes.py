@@ -7,7 +7,6 @@ import pytest
 import SimpleITK as sitk
 
 from madreg.image.geometry import Grid, apply
-from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.running.rows import read_rows
 from madreg_benchmark.studies import sizes
 from madreg_benchmark.studies.sizes import draw, measure_sizes, sampled, write_sizes
@@ -93,7 +92,7 @@ def test_memory_that_the_system_does_not_report_is_left_out():
     assert len(time.lines) == 3 and not memory.lines
 
 
-def test_every_size_is_registered_twice_from_the_same_displacement(tmp_path, monkeypatch):
+def test_every_size_is_registered_twice_from_the_same_displacement(cases, tmp_path, monkeypatch):
     seen = []
 
     def run(method, trial, affine, options, fresh_process):
@@ -103,7 +102,7 @@ def test_every_size_is_registered_twice_from_the_same_displacement(tmp_path, mon
 
     monkeypatch.setattr(sizes, "run_trial", run)
     monkeypatch.setattr(sizes, "SIDES", (16, 24))
-    measure_sizes(Setting(write_cases(tmp_path), tmp_path, seed=3))
+    measure_sizes(Setting(cases, tmp_path, seed=3))
     assert [side for _, (side, _, _), _ in seen] == [16, 16, 24, 24] and {name for name, _, _ in seen} == {"default"}
     for _, _, truth in seen:
         np.testing.assert_allclose(truth, seen[0][2], atol=1e-6)

@@ -1,15 +1,13 @@
 """Trainings of studies: what is learned from and what is held out, and what figures say."""
 
-import shutil
-
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
 from madreg.learn.pairs import PairSampler, PairSettings, Scan
-from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.studies.study import Setting
 from madreg_benchmark.studies.trainings import Budget, Trainer, cross_pairs, split, training_files, with_intervals
 
@@ -60,10 +58,10 @@ def test_cross_pairs_show_the_same_anatomy_there_and_back():
     assert len(pairs) == 6
 
 
-def test_scans_come_from_files_where_there_is_data(tmp_path):
-    cases = write_cases(tmp_path / "cases")
+def test_scans_come_from_files_where_there_is_data(cases, tmp_path):
     (tmp_path / "group").mkdir()
+    scan = sitk.GetImageFromArray(np.random.default_rng(0).random((24, 24, 24)).astype(np.float32))
     for number in range(5):
-        shutil.copy(cases[1].fixed, tmp_path / "group" / f"sub-{number}_T1w.nii.gz")
+        sitk.WriteImage(scan, str(tmp_path / "group" / f"sub-{number}_T1w.nii.gz"))
     training, held_out = Trainer(Setting(cases[:1], tmp_path, data=tmp_path), Budget(size=16)).scans
     assert [len(group) for group in training] == [3] and [len(group) for group in held_out] == [2]

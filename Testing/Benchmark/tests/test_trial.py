@@ -15,17 +15,9 @@ from madreg.errors import InputError
 from madreg.image.geometry import Grid, about, apply, matrix_of_itk, mean_displacement
 from madreg_benchmark.cases.case import Case, contrast_of, load_cases
 from madreg_benchmark.cases.levels import LEVELS, random_motion, trial_generator
-from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.cases.trial import make_trial
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "bench" / "protocol.py"
-
-
-@pytest.fixture(scope="module")
-def cases(tmp_path_factory) -> list[Case]:
-    folder = tmp_path_factory.mktemp("cases")
-    write_cases(folder)
-    return load_cases(folder)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +32,9 @@ def shared():
     del sys.modules["shared_protocol"]
 
 
-@pytest.mark.parametrize("level", list(LEVELS))
+@pytest.mark.parametrize(
+    "level", [level if level in ("large", "crop") else pytest.param(level, marks=pytest.mark.slow) for level in LEVELS]
+)
 def test_trials_equal_those_of_the_shared_benchmark(shared, cases, level, tmp_path):
     assert list(shared.LEVELS) == list(LEVELS)
     for number, case in enumerate(cases):

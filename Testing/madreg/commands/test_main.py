@@ -113,7 +113,7 @@ def fake_register(monkeypatch):
         )
 
     monkeypatch.setattr(registration, "register", register)
-    monkeypatch.setattr(weights, "load", lambda *args, **options: (None, {"sha256": "0" * 64}))
+    monkeypatch.setattr(weights, "checked_card", lambda *_: {"sha256": "0" * 64})
     return calls
 
 
@@ -374,6 +374,11 @@ BAD = {
     "an output that loops": ([], ["--report", "{}/loop.json"], "loop.json cannot be written"),
     "a long name": ([], ["--report", "{}/" + 300 * "x" + ".json"], "cannot be written (File name too long)"),
     "a long input": (["x" * 300], [], "cannot be read (File name too long)"),
+    "a fill value that does not fit": (
+        [],
+        ["--resampled", "{}/out/r.nii.gz", "--voxel-type", "uint8", "--fill", "-1"],
+        "uint8 cannot hold the fill value -1",
+    ),
     "output to a device": ([], ["--report", "{}/full.json"], "full.json is a device"),
 }
 
@@ -414,11 +419,27 @@ def test_unusable_weights_are_refused_before_the_work(scans, monkeypatch, capfd,
         torch.save({"weight": torch.zeros(3)}, models / "mad.pt")
         digest = weights.sha256(models / "mad.pt") if kind == "foreign" else "0" * 64
         (models / "mad.json").write_text(json.dumps({"sha256": digest}))
-    assert cli.main(register_arguments(scans)) == 1
+    # the bundled file is known by its hash, and not looked into
+    options = ["--weights", models / "mad.pt"] if kind == "foreign" else []
+    assert cli.main(register_arguments(scans, *options)) == 1
     out, err = capfd.readouterr()
     assert out == "" and reason in err
     assert_one_sentence(err)
     assert list((scans / "out").iterdir()) == []
+
+
+def test_the_resampled_image_is_made_as_it_is_wished(scans, fake_register):
+    """The pose is a shift by 3, 4 and 12 mm, and a voxel is 4 mm."""
+    outputs = ["--resampled", scans / "out" / "r.nrrd", "--report", scans / "out" / "r.json"]
+    wished = ["--interpolation", "nearest", "--fill", "-77.5", "--voxel-type", "float64"]
+    assert cli.main(register_arguments(scans, *outputs, *wished)) == 0
+    found = sitk.GetArrayFromImage(sitk.ReadImage(str(scans / "out" / "r.nrrd")))
+    moving = sitk.GetArrayFromImage(sitk.ReadImage(str(scans / "moving.nii.gz")))
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found[:-3, :-1, :-1], moving[3:, 1:, 1:])
+    assert (found[-3:] == -77.5).all()
+    report = json.loads((scans / "out" / "r.json").read_text())
+    assert report["resampling"] == {"interpolation": "nearest", "fill": -77.5, "voxel_type": "float64"}
 
 
 def test_some_voxels_that_are_no_numbers_are_a_notice(scans, fake_register, capsys):
@@ -437,7 +458,7 @@ def test_earlier_results_stay_when_a_run_fails(scans, monkeypatch, capsys):
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(weights, "load", lambda *args, **options: (None, {"sha256": "0" * 64}))
+    monkeypatch.setattr(weights, "checked_card", lambda *_: {"sha256": "0" * 64})
     monkeypatch.setattr(registration, "register", fail)
     (scans / "out" / "t.tfm").write_text("of yesterday")
     assert cli.main(register_arguments(scans)) == 130
@@ -533,7 +554,7 @@ def test_too_little_memory_is_one_sentence(scans, monkeypatch, capsys, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(weights, "load", lambda *args, **options: (None, {"sha256": "0" * 64}))
+    monkeypatch.setattr(weights, "checked_card", lambda *_: {"sha256": "0" * 64})
     monkeypatch.setattr(registration, "register", fail)
     assert cli.main(register_arguments(scans)) == 1
     err = capsys.readouterr().err
@@ -559,7 +580,7 @@ import sys, time
 from madreg.commands import main as cli
 from madreg.network import weights
 from madreg.pipeline import registration
-weights.load = lambda *args, **options: (None, {'sha256': '0' * 64})
+weights.checked_card = lambda *_: {'sha256': '0' * 64}
 def register(*_):
     print("ready", flush=True)
     time.sleep(60)
@@ -569,7 +590,7 @@ sys.exit(cli.main(sys.argv[1:]))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_is_one_sentence_and_no_file(scans, number):
     process = run_process(*register_arguments(scans), code=SLOW)
     assert process.stdout.readline() == "ready\n"
@@ -647,7 +668,7 @@ from madreg.network import weights
 from madreg.pipeline import registration
 from madreg.pipeline.result import Result
 from madreg.image.transform import Transform
-weights.load = lambda *args, **options: (None, {"sha256": "0" * 64})
+weights.checked_card = lambda *_: {"sha256": "0" * 64}
 def register(fixed, moving, settings, progress=None):
     quality = SimpleNamespace(verdict="check", consensus=0.9, flip_ratio=2.0, flip_margin=None, little_overlap=False)
     identity = Transform.identity()
@@ -699,6 +720,15 @@ def test_an_interrupt_before_the_command_line_is_read_is_one_sentence(number):
     assert_one_sentence(err)
 
 
+@pytest.fixture
+def heeded():
+    """Interrupts reach this process, also where it is a shell's background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_an_interrupt_that_became_another_error_is_still_an_interrupt(scans, monkeypatch, capsys):
     def swallowed(*_):
         try:
@@ -706,7 +736,7 @@ def test_an_interrupt_that_became_another_error_is_still_an_interrupt(scans, mon
         except KeyboardInterrupt as error:
             raise ImportError("initialization failed") from error
 
-    monkeypatch.setattr(weights, "load", swallowed)
+    monkeypatch.setattr(weights, "checked_card", swallowed)
     assert cli.main(register_arguments(scans)) == 130
     assert_one_sentence(capsys.readouterr().err)
     assert list((scans / "out").iterdir()) == []

@@ -3,6 +3,7 @@
 import io
 import json
 import queue
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import SimpleITK as sitk
 from madreg.commands import worker
 from madreg.errors import InputError
 from madreg.image.geometry import Grid
+from madreg.settings import Resampling
 
 
 @pytest.mark.parametrize(
@@ -112,6 +114,19 @@ def test_a_file_that_is_cut_off_is_refused(description, tmp_path):
         (tmp_path / "a.npy").write_bytes(data[:length])
         with pytest.raises(InputError, match="CT was not passed on completely"):
             worker.ScanArray(description).load()
+
+
+def test_the_worker_resamples_as_it_is_wished(description, tmp_path, monkeypatch):
+    from madreg.pipeline import job
+
+    jobs = []
+    monkeypatch.setattr(job, "run_job", lambda job, progress: jobs.append(job) or SimpleNamespace(report={}))
+    command = {"job": 1, "fixed": description, "moving": description, "settings": {}}
+    worker.perform(command, lambda *_, **__: None)
+    worker.perform({**command, "resampling": {"fill": 3, "interpolation": "sinc"}}, lambda *_, **__: None)
+    assert [one.resampling for one in jobs] == [Resampling(), Resampling("sinc", 3)]
+    with pytest.raises(InputError, match="no voxel type"):
+        worker.perform({**command, "resampling": {"voxel_type": "bit"}}, lambda *_, **__: None)
 
 
 def test_the_worker_goes_on_after_a_command_with_wrong_settings(description):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from madreg.image import pair as module
 from madreg.image.pair import FINEST, Pair
 
 
@@ -20,6 +21,21 @@ def test_levels_are_made_once_and_shared_with_the_swapped_pair(pair):
     assert fixed.grid.spacing == pytest.approx([6.0] * 3)
     again, other = pair.swapped.level(6.0)
     assert again is moving and other is fixed
+
+
+def test_volumes_without_shading_are_made_once_for_both_directions(pair, monkeypatch):
+    made = []
+
+    def flattened(volume, sigma):
+        made.append(volume.name)
+        return volume.resampled(sigma)
+
+    monkeypatch.setattr(module, "flattened", flattened)
+    for one in (Pair(pair.fixed, pair.moving), Pair(pair.fixed, pair.moving).swapped):
+        made.clear()
+        fixed, moving = one.flattened
+        assert (fixed.name, moving.name) == (one.fixed.name, one.moving.name)
+        assert one.swapped.flattened == (moving, fixed) and sorted(made) == ["CT", "MR"]
 
 
 def test_what_is_made_once_is_made_once(pair):

@@ -35,8 +35,16 @@ def resampled(array, linear, fill):
     return sitk.GetArrayFromImage(found[0]), sitk.GetArrayFromImage(found[1]) > 0
 
 
-@pytest.mark.parametrize("fill", [0.0, -3000.0, 5000.0])
-@pytest.mark.parametrize("shape", [(60, 70, 80), (20, 90, 100), (170, 190, 200)])
+LARGE = (170, 190, 200)
+
+
+@pytest.mark.parametrize(
+    ("shape", "fill"),
+    [
+        *((shape, fill) for shape in [(60, 70, 80), (20, 90, 100)] for fill in (0.0, -3000.0, 5000.0)),
+        *(pytest.param(LARGE, fill, marks=pytest.mark.slow) for fill in (0.0, -3000.0, 5000.0)),
+    ],
+)
 def test_resampling_padding_is_found_to_the_voxel(turn, fill, shape):
     linear = turn((1, -2, 0.7), 28) @ np.array([[1.1, 0.07, 0], [0, 0.9, -0.05], [0, 0, 1.05]])
     array, data = resampled(textured(shape), linear, fill)

@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from madreg.errors import InputError
-from madreg.image.geometry import Grid, about, apply
+from madreg.image.geometry import about, apply
 from madreg.image.transform import Transform
 from madreg.io import writing as output
 
@@ -58,43 +58,6 @@ def test_unusable_starts_are_refused(tmp_path):
         with pytest.raises(InputError, match=reason) as caught:
             output.read_transform(tmp_path / name)
         assert name in str(caught.value) and "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "kind", [sitk.sitkUInt8, sitk.sitkInt16, sitk.sitkUInt16, sitk.sitkInt32, sitk.sitkFloat32, sitk.sitkFloat64]
-)
-def test_the_resampled_image_has_the_blob_where_the_transform_says(blob_image, odd_grids, kind):
-    fixed, landmark = odd_grids["oblique"], np.array([8.0, -25.0, 41.0])
-    moving = Grid.covering(np.full(3, -60.0), np.full(3, 90.0), 3.0)
-    image = sitk.Cast(blob_image(moving, apply(MATRIX, landmark), 7.0) + 10, kind)
-    resampled = output.resample(image, fixed.as_image(np.zeros(fixed.shape, np.uint8)), Transform(MATRIX))
-    assert resampled.GetPixelID() == kind
-    assert np.allclose(Grid.of_image(resampled).matrix, fixed.matrix) and resampled.GetSize() == fixed.size
-    weight = sitk.GetArrayFromImage(resampled).astype(float) - 10
-    points = fixed.points().double().numpy()
-    found = (weight[..., None] * points).sum((0, 1, 2)) / weight.sum()
-    assert np.linalg.norm(found - landmark) < 0.3  # mm
-    assert 95 <= sitk.GetArrayFromImage(resampled).max() <= 110  # original intensities
-
-
-def test_integers_are_rounded_not_cut():
-    moving = sitk.GetImageFromArray(np.random.default_rng(0).integers(-1000, 2000, (12, 12, 12)).astype(np.int16))
-    shift = Transform(about(np.zeros(3), np.eye(3), np.array([0.37, 0.21, -0.3])))
-    inner = (slice(2, -2),) * 3
-    whole = sitk.GetArrayFromImage(output.resample(moving, moving, shift))[inner]
-    exact = sitk.GetArrayFromImage(output.resample(sitk.Cast(moving, sitk.sitkFloat64), moving, shift))[inner]
-    assert whole.dtype == np.int16 and np.abs(whole - exact).max() <= 0.501
-
-
-def test_what_the_moving_image_does_not_cover_gets_its_lowest_value():
-    moving = sitk.GetImageFromArray(np.random.default_rng(0).integers(-1000, 2000, (9, 9, 9)).astype(np.int16))
-    fixed = sitk.Image([5, 5, 5], sitk.sitkUInt8)
-    far = Transform(about(np.zeros(3), np.eye(3), np.array([500.0, 0, 0])))
-    resampled = output.resample(moving, fixed, far)
-    assert (sitk.GetArrayFromImage(resampled) == sitk.GetArrayFromImage(moving).min()).all()
-    holes = sitk.Cast(moving, sitk.sitkFloat32)
-    holes[4, 4, 4] = float("nan")
-    assert np.isfinite(sitk.GetArrayFromImage(output.resample(holes, fixed, far))).all()
 
 
 def test_outputs_are_checked_before_the_work(tmp_path, monkeypatch):

@@ -149,25 +149,39 @@ def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume
     assert [quality.verdict for quality in assess_all(fixed, pair.moving, flips)] == ["failed"] * 3
 
 
-@pytest.mark.xfail(reason="ends 1.3 mm off since candidates are followed by blocks; 0.5 mm is what it should reach")
-@pytest.mark.slow
-def test_a_failure_is_tried_again_with_a_wider_search(pair, monkeypatch, turn):
-    """The first search finds nothing but a wrong pose, and no flip of it is tried, which may converge too."""
+@pytest.fixture
+def searches(pair, monkeypatch, turn):
+    """The first search finds nothing but a wrong pose: what is asked of each search."""
     really, asked = initialization.search, []
     wrong = about(pair.moving.grid.center, turn((0.3, 1, 0.2), 100), np.array([25.0, 0, 0])) @ pair.truth
+    assert pair.error(wrong) > 50
 
     def search(fixed, moving, **options):
         asked.append((options["likely"], options["count"]))
         return really(fixed, moving, **options) if len(asked) > 1 else [Candidate(wrong, 0.5)]
 
     monkeypatch.setattr(initialization, "search", search)
+    return asked
+
+
+@pytest.mark.slow
+def test_a_failure_is_tried_again_with_a_wider_search(pair, searches, monkeypatch):
+    """Neither the pose that its blocks prefer nor a flip of it is tried, which may converge too."""
+    monkeypatch.setattr(plan, "_re_refined", lambda pair, quality, *_: (quality.transform, quality))
     monkeypatch.setattr(plan, "_from_flip", lambda *_: None)
     heard = []
     result = register(pair.fixed, pair.moving, progress=heard.append)
-    assert pair.error(wrong) > 50 and pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
-    assert len(asked) == 2 and all(more > less for less, more in zip(*asked, strict=True))
+    assert pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
+    assert len(searches) == 2 and all(more > less for less, more in zip(*searches, strict=True))
     shares = [progress.fraction for progress in heard]
     assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.xfail(reason="ends 1.3 mm off: the fine descent has used up its 25 steps, of about 0.2 mm each by then")
+@pytest.mark.slow
+def test_a_wrong_pose_converges_from_where_its_blocks_prefer_it(pair, searches):
+    result = register(pair.fixed, pair.moving)
+    assert len(searches) == 1 and pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
 
 
 @pytest.mark.slow

@@ -36,6 +36,7 @@ def test_what_is_small_or_large_gets_the_size_of_a_head(pair, scale):
     assert 50 < radius_of_gyration(fixed.resized(factor)) < 110
 
 
+@pytest.mark.slow
 def test_the_assessment_scales_with_the_object(pair, turn):
     fixed, moving, truth = pair
     pose = Transform(truth @ about(fixed.grid.center, turn((1, 2, 0), 3), np.array([3.0, 2.0, -1.0])))

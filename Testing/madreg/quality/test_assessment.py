@@ -21,6 +21,13 @@ from madreg.quality.quality import CLEAR_MARGIN, SURE_MARGIN, Quality
 from madreg.quality.shape import is_supported
 
 
+def slow(*values):
+    """Parameters of a test that are tried by the full suite only."""
+    return [
+        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.slow) for value in values
+    ]
+
+
 @pytest.fixture(scope="module")
 def scans(grid_of, make_volume, head, turn, spots):
     """A CT and an MR on awkward lattices, the true pose, and points over the head."""
@@ -29,6 +36,18 @@ def scans(grid_of, make_volume, head, turn, spots):
     placed[:3, 3], pose[:3, 3] = fixed_grid.center, moving_grid.center
     fixed, moving = make_volume(head.ct, fixed_grid, placed, "CT"), make_volume(head.mr, moving_grid, pose, "MR")
     return fixed, moving, pose @ np.linalg.inv(placed), spots + fixed_grid.center
+
+
+@pytest.fixture(scope="module")
+def pair(scans):
+    """The pair of these scans, whose blocks are made once."""
+    return Pair(*scans[:2])
+
+
+@pytest.fixture(scope="module")
+def right(pair, scans):
+    """The assessment of the true pose."""
+    return assess(pair, Transform(scans[2]))
 
 
 def off(truth: np.ndarray, points: np.ndarray, turn, degrees: float, mm: float) -> np.ndarray:
@@ -46,22 +65,24 @@ def test_the_estimate_follows_the_truth(scans, turn, degrees, mm):
     assert mean_displacement(found.preferred, truth, points) < 1.5
 
 
-def test_a_right_pose_is_aligned_and_one_off_is_not(scans, turn):
-    fixed, moving, truth, points = scans
-    pair = Pair(fixed, moving)
-    assert assess(pair, Transform(truth)).verdict == "aligned"
-    assert assess(pair, Transform(off(truth, points, turn, 4, 6))).verdict == "check"
-    assert assess(pair, Transform(off(truth, points, turn, 0, 15))).verdict == "failed"
+def test_a_right_pose_is_aligned(right):
+    assert right.verdict == "aligned"
 
 
-def test_a_180_degree_flip_is_found_out(scans):
-    fixed, moving, truth, points = scans
-    pair = Pair(fixed, moving)
-    for wrong in flipped_poses(truth, points.mean(0)):
-        assert mean_displacement(wrong, truth, points) > 50
-        found = assess(pair, Transform(wrong))
-        assert found.flip_is_better and mean_displacement(found.flipped.matrix, truth, points) < 3
-        assert found.verdict == "failed"
+@pytest.mark.parametrize(("degrees", "mm", "verdict"), [*slow((4, 6, "check")), (0, 15, "failed")])
+def test_a_pose_that_is_off_is_not_aligned(scans, pair, turn, degrees, mm, verdict):
+    _fixed, _moving, truth, points = scans
+    assert assess(pair, Transform(off(truth, points, turn, degrees, mm))).verdict == verdict
+
+
+@pytest.mark.parametrize("axis", [0, *slow(1, 2)])
+def test_a_180_degree_flip_is_found_out(scans, pair, axis):
+    _fixed, _moving, truth, points = scans
+    wrong = flipped_poses(truth, points.mean(0))[axis]
+    assert mean_displacement(wrong, truth, points) > 50
+    found = assess(pair, Transform(wrong))
+    assert found.flip_is_better and mean_displacement(found.flipped.matrix, truth, points) < 3
+    assert found.verdict == "failed"
 
 
 IDENTITY = Transform.identity()
@@ -168,12 +189,12 @@ def test_a_slab_is_assessed_by_what_it_shows(scans, turn):
     assert fit_blocks(BlockMatching(fixed, slab), wrong, points).error_mm == pytest.approx(8, abs=3)
 
 
-def test_the_map_is_largest_where_the_pose_is_worst(scans, turn):
+def test_the_map_is_largest_where_the_pose_is_worst(scans, pair, turn):
     """Rotated about a point at the edge of the head, so that the error grows across it."""
-    fixed, moving, truth, points = scans
+    fixed, _moving, truth, points = scans
     pivot = points.mean(0) + [0, 60, 0]
     pose = truth @ about(pivot, turn((1, 0, 0), 6))
-    found = error_map(fixed, assess(Pair(fixed, moving), Transform(pose)))
+    found = error_map(fixed, assess(pair, Transform(pose)))
     known = found.values > 0
     where = apply(found.grid.matrix, np.argwhere(known)[:, ::-1])
     true = np.linalg.norm(apply(pose, where) - apply(truth, where), axis=1)
@@ -186,9 +207,8 @@ def test_the_map_is_largest_where_the_pose_is_worst(scans, turn):
     assert np.percentile(inside, 99) < 1.6  # nothing is said of the air around the head
 
 
-def test_the_map_as_an_image_lies_over_the_fixed_one(scans):
-    fixed, moving, truth, _points = scans
-    found = error_map(fixed, assess(Pair(fixed, moving), Transform(truth)))
+def test_the_map_as_an_image_lies_over_the_fixed_one(scans, right):
+    found = error_map(scans[0], right)
     image = found.image()
     assert Grid.of_image(image).matrix == pytest.approx(found.grid.matrix)
     index = image.TransformPhysicalPointToIndex(found.worst_point.tolist())
@@ -212,7 +232,7 @@ def test_scans_that_show_nothing_are_no_success(scans):
     assert not error_map(fixed, found).values.any()
 
 
-@pytest.mark.parametrize("kind", ["rigid", "similarity"])
+@pytest.mark.parametrize("kind", ["rigid", *slow("similarity")])
 def test_what_blocks_prefer_is_of_the_type_of_the_transform(scans, kind):
     """Also where they would rather stretch: refined from there, a rigid pose had scales of 1.07 to 1.19."""
     fixed, moving, truth, points = scans
@@ -232,7 +252,7 @@ def stretched(volume: Volume, axis: int, factor: float) -> tuple[Volume, np.ndar
     return replace(volume, grid=replace(volume.grid, matrix=matrix)), matrix @ np.linalg.inv(volume.grid.matrix)
 
 
-@pytest.mark.parametrize("kind", ["rigid", "affine"])
+@pytest.mark.parametrize("kind", ["rigid", *slow("affine")])
 def test_a_wrong_slice_distance_is_an_error_and_is_named(scans, kind):
     """What no rigid transform can undo counts, whatever type of transform is looked for."""
     fixed, moving, truth, points = scans
@@ -244,18 +264,38 @@ def test_a_wrong_slice_distance_is_an_error_and_is_named(scans, kind):
     assert 0.6 * true < found.error_mm < 1.2 * true and true > 3
     direction = ("left-right", "anterior-posterior", "superior-inferior")[np.abs(fixed.grid.matrix[:3, 2]).argmax()]
     assert direction in found.stretch.sentence()
-    assert assess(Pair(fixed, moving), Transform(truth), kind).stretch is None
 
 
-def test_a_stretch_that_blocks_do_not_support_is_not_aligned(scans):
-    fixed, moving, truth, points = scans
-    pair = Pair(fixed, moving)
-    wrong = truth @ about(points.mean(0), np.diag([1.3, 1.0, 1.0]))
-    assert not is_supported(pair, wrong) and assess(pair, Transform(wrong), "affine").has_doubtful_shape
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["rigid", "affine"])
+def test_a_wrong_slice_distance_that_the_transform_undoes_is_no_stretch(scans, kind):
+    fixed, moving, truth, _points = scans
+    fixed, change = stretched(fixed, 2, 1.15)
+    assert assess(Pair(fixed, moving), Transform(truth @ np.linalg.inv(change)), kind).stretch is None
+
+
+@pytest.fixture(scope="module")
+def too_wide(scans):
+    """The true pose, stretched by 30 per cent."""
+    return scans[2] @ about(scans[3].mean(0), np.diag([1.3, 1.0, 1.0]))
+
+
+def test_blocks_do_not_support_a_stretch_that_is_not_there(pair, too_wide):
+    assert not is_supported(pair, too_wide)
+
+
+@pytest.mark.slow
+def test_a_stretch_that_blocks_do_not_support_is_doubtful(pair, too_wide):
+    assert assess(pair, Transform(too_wide), "affine").has_doubtful_shape
+
+
+@pytest.mark.slow
+def test_a_stretch_that_blocks_support_is_aligned(scans):
+    fixed, moving, truth, _points = scans
     fixed, change = stretched(fixed, 2, 1.3)
-    right = truth @ np.linalg.inv(change)
-    assert is_supported(Pair(fixed, moving), right)
-    assert assess(Pair(fixed, moving), Transform(right), "affine").verdict == "aligned"
+    right, pair = truth @ np.linalg.inv(change), Pair(fixed, moving)
+    assert is_supported(pair, right)
+    assert assess(pair, Transform(right), "affine").verdict == "aligned"
 
 
 def test_an_outline_that_only_one_scan_has_does_not_stretch_the_other(straight, head):
@@ -272,14 +312,18 @@ def test_an_outline_that_only_one_scan_has_does_not_stretch_the_other(straight, 
 
 def test_a_mirrored_scan_is_found_out(straight):
     fixed, moving, _center = straight
-    assert not assess(Pair(fixed, moving), Transform.identity()).is_mirrored
     mirrored = assess(Pair(fixed, replace(moving, data=moving.data.flip(2))), Transform.identity())
     assert mirrored.verdict != "aligned" and (mirrored.is_mirrored or mirrored.verdict == "failed")
     assert mirrored.verdict == "failed" or any("mirror" in remark for remark in mirrored.remarks)
 
 
-def test_poses_of_a_symmetric_object_that_fit_equally_well_are_named(grid_of, make_volume):
-    """A cylinder with six rods, which one ball off its middle does not distinguish from its flip."""
+def test_a_scan_that_is_not_mirrored_is_not_said_to_be(right):
+    assert not right.is_mirrored
+
+
+@pytest.fixture(scope="module")
+def rods(grid_of, make_volume):
+    """A pair of a cylinder with six rods, which one ball off its middle does not distinguish from its flip."""
     angles = np.arange(6) * np.pi / 3
     noise = np.random.default_rng(0)
 
@@ -296,10 +340,14 @@ def test_poses_of_a_symmetric_object_that_fit_equally_well_are_named(grid_of, ma
         return appearance
 
     grid = grid_of("straight")
-    pair = Pair(make_volume(phantom(0.5, 0.1, 1.0), grid), make_volume(phantom(0.4, 1.0, 0.2), grid))
-    for pose in (np.eye(4), *flipped_poses(np.eye(4), pair.points.mean(0))):
-        found = assess(pair, Transform(pose))
-        assert found.is_ambiguous and found.verdict != "aligned" and "Several poses" in found.remarks[0]
+    return Pair(make_volume(phantom(0.5, 0.1, 1.0), grid), make_volume(phantom(0.4, 1.0, 0.2), grid))
+
+
+@pytest.mark.parametrize("flip", [None, *slow(0, 1, 2)])
+def test_poses_of_a_symmetric_object_that_fit_equally_well_are_named(rods, flip):
+    pose = np.eye(4) if flip is None else flipped_poses(np.eye(4), rods.points.mean(0))[flip]
+    found = assess(rods, Transform(pose))
+    assert found.is_ambiguous and found.verdict != "aligned" and "Several poses" in found.remarks[0]
 
 
 def moved_together(volume: Volume, motion: np.ndarray) -> Volume:
@@ -307,12 +355,12 @@ def moved_together(volume: Volume, motion: np.ndarray) -> Volume:
     return replace(volume, grid=replace(volume.grid, matrix=motion @ volume.grid.matrix))
 
 
-@pytest.mark.parametrize(("degrees", "mm"), [(0, 0), (3, 3), (5, 8)])
-def test_the_verdict_is_of_the_pose_and_not_of_where_both_scans_lie(scans, turn, degrees, mm):
+@pytest.mark.parametrize(("degrees", "mm"), [(0, 0), *slow((3, 3), (5, 8))])
+def test_the_verdict_is_of_the_pose_and_not_of_where_both_scans_lie(scans, pair, right, turn, degrees, mm):
     fixed, moving, truth, points = scans
     pose = off(truth, points, turn, degrees, mm)
     motion = about(np.array([10.0, 40.0, -20.0]), turn((1, 2, -1), 50), np.array([80.0, -30.0, 200.0]))
-    here = assess(Pair(fixed, moving), Transform(pose))
+    here = assess(pair, Transform(pose)) if degrees else right
     pair = Pair(moved_together(fixed, motion), moved_together(moving, motion))
     there = assess(pair, Transform(motion @ pose @ np.linalg.inv(motion)))
     assert there.error_mm == pytest.approx(here.error_mm, abs=0.1) and there.verdict == here.verdict

@@ -49,10 +49,11 @@ def write_new(folder: Path, durable: bool = True) -> None:
 
 
 class Faults:
-    """Has the n-th of some calls fail."""
+    """Has the n-th of some calls fail.  Nothing waits for the disk, as no power is cut."""
 
     def __init__(self, monkeypatch, number: int, error: BaseException) -> None:
         self.count, self.number, self.error = 0, number, error
+        monkeypatch.setattr(os, "fsync", lambda descriptor: None)
         for name in CALLS:
             monkeypatch.setattr(os, name, self._wrapped(getattr(os, name)))
 
@@ -140,6 +141,7 @@ def killed_at(number: int, folder: Path) -> int:
 
         return call
 
+    os.fsync = lambda descriptor: None  # no power is cut
     for name in CALLS:
         setattr(os, name, wrapped(getattr(os, name)))
     try:

@@ -1,0 +1,47 @@
+"""What the worker has said of one job since it was asked last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .client import WorkerClient
+
+MESSAGE_OF_ERROR = {
+    "input": "{message}",
+    "memory": "The computer ran out of memory ({message}): close other programs or volumes, crop the volumes to the "
+    "region of interest (module Crop Volume), or choose the CPU. Nothing was changed. The log is {log}",
+    "internal": "The registration failed ({message}): nothing was changed. The log is {log}",
+}
+
+
+@dataclass
+class Answers:
+    """Events of a job, in their order: any number of progress, then a result or a failure, if there is one yet.
+
+    Attributes:
+        failure: one sentence for the user.
+    """
+
+    progress: list[dict[str, Any]] = field(default_factory=list)
+    result: dict[str, Any] | None = None
+    failure: str | None = None
+
+
+def hear(client: WorkerClient, job: int) -> Answers:
+    """What the worker has said of this job; events of other jobs are dropped."""
+    answers = Answers()
+    for event in client.poll():
+        if event["event"] == "lost":
+            answers.failure = event["message"]
+        elif event.get("job") != job:
+            continue
+        elif event["event"] == "error":
+            answers.failure = MESSAGE_OF_ERROR[event["kind"]].format(message=event["message"], log=client.keepLog())
+        elif event["event"] == "result":
+            answers.result = event
+        else:
+            answers.progress.append(event)
+        if answers.failure or answers.result:
+            break
+    return answers

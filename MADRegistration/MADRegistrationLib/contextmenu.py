@@ -1,0 +1,15 @@
+"""The entry in the context menu of Slicer's module Data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import slicer
+
+PLUGIN = Path(__file__).with_name("MADRegistrationSubjectHierarchyPlugin.py")
+
+
+def registerContextMenu() -> None:
+    """Add the entry, where Slicer has the module Subject Hierarchy; called when all modules are there."""
+    if hasattr(slicer, "qSlicerSubjectHierarchyScriptedPlugin"):
+        slicer.qSlicerSubjectHierarchyScriptedPlugin(None).setPythonSource(str(PLUGIN))

@@ -1,0 +1,79 @@
+"""The parts of the panel, and the order in which they show what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from .batch import Batch, BatchView
+from .client import WorkerClient
+from .devices import Devices, DevicesView
+from .inspection import Inspection, InspectionView
+from .messages import MessageView
+from .parameters import _
+from .pictures import Pictures, PicturesView
+from .result import Result, ResultView
+from .revert import Revert, RevertView
+from .run import Run, RunView
+from .selection import Selection, SelectionView
+
+
+class InputView(SelectionView, DevicesView, Protocol):
+    """What is shown of the inputs."""
+
+
+class OutcomeView(ResultView, RevertView, PicturesView, Protocol):
+    """What is shown of the result."""
+
+
+class View(Protocol):
+    """What the widget can show, part by part."""
+
+    messages: MessageView
+    selection: InputView
+    run: RunView
+    result: OutcomeView
+    batch: BatchView
+    inspection: InspectionView
+
+
+class Parts:
+    """Everything that the panel is made of.
+
+    Args:
+        ensureTorch: makes sure that torch is there; raises InputError if it is not.
+    """
+
+    def __init__(self, view: View, client: WorkerClient, ensureTorch: Callable[[], None]) -> None:
+        self._view = view
+        self.selection = Selection(view.selection)
+        self.devices = Devices(view.selection, client, self.selection)
+        self.batch = Batch(view.batch, self.selection)
+        self.result = Result(view.result)
+        self.inspection = Inspection(view.inspection, view.messages)
+        self.run = Run(view.run, view.messages, client)
+        self.revert = Revert(view.result, view.messages, self.selection, self.run)
+        self.pictures = Pictures(
+            view.result,
+            view.messages,
+            client,
+            self.selection,
+            self.run,
+            self.inspection,
+            ensureTorch,
+            onChange=self.update,
+        )
+
+    def update(self) -> None:
+        """Show what there is."""
+        fixed, moving, isRunning = self.selection.fixed, self.selection.moving, self.run.isRunning
+        if isRunning:
+            self._view.selection.setButton(_("Cancel"), True, "")
+        else:
+            self.selection.update()
+            self.devices.update()
+        self.batch.update(isRunning)
+        self.result.update(fixed, moving, isRunning)
+        self.inspection.update(fixed, moving, isRunning)
+        self.revert.update()
+        self.pictures.update()

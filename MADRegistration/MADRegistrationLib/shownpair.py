@@ -1,0 +1,52 @@
+"""The two volumes that are looked at."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import slicer
+
+from . import comparison, errormap, views
+
+
+class PairView(Protocol):
+    """What the widget can show of it."""
+
+    def setOpacity(self, opacity: float) -> None: ...
+
+
+class ShownPair:
+    """Fixed and moving volume, as they are chosen.
+
+    Attributes:
+        fixed, moving: may be None, or the same.
+    """
+
+    def __init__(self, view: PairView) -> None:
+        self._view = view
+        self.fixed: slicer.vtkMRMLScalarVolumeNode | None = None
+        self.moving: slicer.vtkMRMLScalarVolumeNode | None = None
+
+    @property
+    def isThere(self) -> bool:
+        """Whether there are two volumes."""
+        return self.fixed is not None and self.moving is not None and self.fixed is not self.moving
+
+    @property
+    def errorMap(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """The estimated error of the two, if they have been registered and not been reverted."""
+        return errormap.find(self.fixed, self.moving)
+
+    def bringIntoView(self) -> bool:
+        """Show the two, if they are not shown; returns whether they were not."""
+        if not self.isThere or views.isShown(self.fixed, self.moving):
+            return False
+        opacity = views.opacity() or 0.5  # a view that never had a foreground is at 0
+        views.show(self.fixed, self.moving, opacity, fit=not comparison.isShown(self.fixed))
+        self._view.setOpacity(opacity)
+        return True
+
+    def show(self) -> None:
+        """Show the two again; the views stay where they are."""
+        if self.isThere:
+            views.show(self.fixed, self.moving, views.opacity() or 0.5, fit=False)

@@ -1,0 +1,23 @@
+"""The line for messages, and the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .label import setLabel
+
+ERROR_STYLE = "color: #c62828;"
+
+
+class MessageWidgets:
+    """The :class:`messages.MessageView`."""
+
+    def __init__(self, ui: Any) -> None:
+        self._ui = ui
+
+    def setMessage(self, text: str, isError: bool) -> None:
+        self._ui.messageLabel.styleSheet = ERROR_STYLE if isError else ""
+        setLabel(self._ui, self._ui.messageLabel, text)
+
+    def setLog(self, text: str) -> None:
+        self._ui.logTextEdit.setPlainText(text)

@@ -1,0 +1,86 @@
+"""The moving image on the grid of the fixed one."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..image.transform import Transform
+
+INTERPOLATORS = {
+    "linear": sitk.sitkLinear,
+    "nearest": sitk.sitkNearestNeighbor,
+    "bspline": sitk.sitkBSpline,
+    "sinc": sitk.sitkLanczosWindowedSinc,
+}
+
+
+def resample(
+    moving: sitk.Image,
+    fixed: sitk.Image,
+    transform: Transform,
+    interpolation: str = "linear",
+    fill: float | None = None,
+    voxel_type: str = "moving",
+) -> sitk.Image:
+    """The moving image on the grid of the fixed one; see :class:`madreg.settings.Resampling`.
+
+    Args:
+        transform: fixed points to moving points.
+
+    Raises:
+        InputError: if the voxel type cannot hold the fill value.
+    """
+    array = sitk.GetArrayViewFromImage(moving)
+    kind = check_fill(fill, voxel_type, array.dtype)
+    fill = lowest(array) if fill is None else float(fill)
+    # ITK cuts decimals off where the voxel type has none, which would darken the image by half a step
+    precise = sitk.sitkFloat32 if _fits_float32(array.dtype) and _fits_float32(kind) else sitk.sitkFloat64
+    found = sitk.Resample(moving, fixed, transform.to_itk(), INTERPOLATORS[interpolation], fill, precise)
+    values = sitk.GetArrayFromImage(found)
+    if np.issubdtype(kind, np.integer):
+        _make_whole(values, kind, fill)
+    result = sitk.GetImageFromArray(values.astype(kind, copy=False))
+    result.CopyInformation(found)
+    return result
+
+
+def _fits_float32(kind: np.dtype) -> bool:
+    return kind == np.float32 or (kind.itemsize <= 2 and np.issubdtype(kind, np.integer))
+
+
+def _make_whole(values: np.ndarray, kind: np.dtype, fill: float) -> None:
+    """Round, in place, to what an integer type can hold; ``fill`` stands for NaN."""
+    limits = np.iinfo(kind)
+    highest = float(limits.max)
+    if highest > limits.max:  # rounded up to a power of two
+        highest = float(np.nextafter(highest, 0))
+    np.nan_to_num(values, copy=False, nan=fill, posinf=highest, neginf=limits.min)
+    np.rint(values, out=values)
+    np.clip(values, limits.min, highest, out=values)
+
+
+def lowest(array: np.ndarray) -> float:
+    """The lowest finite value."""
+    return float(array[np.isfinite(array)].min())
+
+
+def check_fill(fill: float | None, voxel_type: str, moving: np.dtype) -> np.dtype:
+    """The type of the resampled voxels.
+
+    Args:
+        moving: the type of the voxels of the moving image.
+
+    Raises:
+        InputError: if it cannot hold the fill value.
+    """
+    kind = moving if voxel_type == "moving" else np.dtype(voxel_type)
+    if fill is not None and np.issubdtype(kind, np.integer):
+        limits = np.iinfo(kind)
+        if fill != round(fill) or not limits.min <= fill <= limits.max:
+            raise InputError(
+                f"Voxels of the type {kind} cannot hold the fill value {fill:g}: give a whole number from {limits.min} "
+                f"to {limits.max}, or choose another voxel type."
+            )
+    return kind
