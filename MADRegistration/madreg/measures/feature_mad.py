@@ -35,6 +35,7 @@ class FeatureMAD:
 
     Attributes:
         points: (n, 3) float32 LPS mm, the fixed points.
+        level_weights: of the levels in the mean, by number.
     """
 
     name = "mad"
@@ -53,6 +54,7 @@ class FeatureMAD:
         self.network = network
         fixed, moving = (volume.resampled(network.settings.spacing) for volume in (fixed, moving))
         self.moving, self.points = moving, sample_points(fixed, samples, seed)
+        self.level_weights = {number: 1.0 for number in range(len(network.levels))}
         self.fixed_axes = lattice_axes(fixed, np.eye(3))
         self.fixed_features = [level.at(self.points) for level in encode(fixed, network, self.fixed_axes)]
         self._encode_moving(pose)
@@ -70,9 +72,20 @@ class FeatureMAD:
         where = map_points(matrices, self.points)
         inside = self.moving.sample(where)[1]
         alike = torch.zeros_like(inside)
-        for fixed, level, chance in zip(self.fixed_features, self.levels, self.chance, strict=True):
-            alike = alike + torch.einsum("cn,cbn->bn", fixed, level.at(where)) - chance
-        return 1 - (alike * inside).mean(-1) / len(self.levels)
+        for number, weight in self.level_weights.items():
+            cosine = torch.einsum("cn,cbn->bn", self.fixed_features[number], self.levels[number].at(where))
+            alike = alike + weight * (cosine - self.chance[number])
+        return 1 - (alike * inside).mean(-1) / sum(self.level_weights.values())
+
+    def coarse(self) -> FeatureMAD:
+        """The measure of all levels but the finest, to be used far from the true pose.
+
+        The finest features agree within a few millimeters alone; farther off they are noise.  Of the others, those that
+        see farther count more.
+        """
+        other = copy.copy(self)
+        other.level_weights = {number: float(number) for number in self.level_weights if number > 0}
+        return other if other.level_weights else self
 
     def seen_from(self, pose: np.ndarray) -> FeatureMAD:
         """The same measure, to be used near a 4x4 pose: see the argument ``pose``."""

@@ -97,9 +97,7 @@ def load_any(
     return _load(file, file.stat().st_mtime_ns, _numbered(torch.device(device)), path is None)
 
 
-def checked_card(
-    path: Path | str | None = None, device: torch.device | str = "cpu", bundled: str = DISTANCES
-) -> dict:
+def checked_card(path: Path | str | None = None, device: torch.device | str = "cpu", bundled: str = DISTANCES) -> dict:
     """The model card of weights, once it is known that they can be used.
 
     The bundled weights are compared with their hash; their network is not built.  Others are loaded.

@@ -20,7 +20,7 @@ from ..network.features import FeatureNetwork
 from ..progress import Monitor
 
 SCHEDULE = Schedule(adam, 80, 4.0, 0.05)
-AGAIN = Schedule(adam, 40, 2.0, 0.05)
+FINER = Schedule(adam, 40, 2.0, 0.05)
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,27 @@ class SingleMeasure:
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
         """The refined transform."""
         measure = self.measure(pair)
+        if isinstance(measure, FeatureMAD):
+            return self._coarse_to_fine(pair, measure, transforms, monitor)
+        return self._descend(pair, measure, SCHEDULE, transforms, monitor)
+
+    def _descend(
+        self, pair: Pair, measure: Measure, schedule: Schedule, transforms: list[Transform], monitor: Monitor
+    ) -> list[Transform]:
         objective = Forward(measure, pair.points)
         values = objective.values(np.stack([transform.matrix for transform in transforms]))
         best = transforms[int(np.argsort(values, kind="stable")[0])]
-        found = descend(self.name, objective, self.kind, SCHEDULE, [best], monitor.part(0.0, 0.7))
-        if isinstance(measure, FeatureMAD) and measure.is_turned(found[0].matrix):
-            # features turn with the lattice: the moving scan is encoded once more as it is seen from here
+        return descend(self.name, objective, self.kind, schedule, [best], monitor)
+
+    def _coarse_to_fine(
+        self, pair: Pair, measure: FeatureMAD, transforms: list[Transform], monitor: Monitor
+    ) -> list[Transform]:
+        """Descend on the coarse features first; between the two descents the moving scan is encoded once more, as it is
+        seen from the pose found, if it is turned: features turn with the lattice."""
+        found = self._descend(pair, measure.coarse(), SCHEDULE, transforms, monitor.part(0.0, 0.6))
+        if measure.is_turned(found[0].matrix):
             measure = measure.seen_from(found[0].matrix)
-            objective = Forward(measure, pair.points)
-            found = descend(self.name, objective, self.kind, AGAIN, found, monitor.part(0.7, 1.0))
-        return found
+        return self._descend(pair, measure, FINER, found, monitor.part(0.6, 1.0))
 
     def measure(self, pair: Pair) -> Measure:
         """The measure of a pair; that of MAD goes by what its network can do.
@@ -60,6 +71,7 @@ class SingleMeasure:
         if self.name == "mad" and (self.weights is None or self._makes_features(self.weights)):
             return feature_mad_of(pair, self.weights)
         if self.name in ("mad", "mad-distance"):
+            weights.load(self.weights)  # a network that predicts no distances is refused
             return mad_of(pair, self.weights)
         return MEASURES[self.name](*pair.level(SPACING), seed=pair.seed)
 

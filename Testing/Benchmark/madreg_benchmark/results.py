@@ -41,6 +41,8 @@ RESULTS = {
     "measures_search": Result(
         f"methods --methods default,mad:search,nmi:search,ngf:search --levels any --trials 1 {FIVE_CONTRASTS}"
     ),
+    "alone": Result(f"study alone {FIVE_CONTRASTS}"),
+    "pelvis_alone": Result("study alone --only t2tra-p0_pd,t2tra-p2_pd,adc", "pelvis"),
     "landscapes": Result(f"study landscapes {THREE_HEADS}"),
     "bodies": Result("study bodies --seed 1"),
     "capture": Result(f"study capture {THREE_HEADS}"),
