@@ -50,7 +50,7 @@ def _label_tables(draw: Draw) -> torch.Tensor:
 
 
 def tables(draw: Draw, scans: torch.Tensor) -> torch.Tensor:
-    """Tables (B, 256); ``scans`` (B,) bool tells the kind of each body."""
+    """Tables (B, 256); ``scans`` (B,) bool, which of the bodies are scans."""
     return torch.where(scans[:, None], _scan_tables(draw), _label_tables(draw))
 
 
