@@ -52,6 +52,7 @@ def _keys(setting: Setting) -> list[dict]:
         for measure in MEASURES
         if level in levels_of(case) and (measure != SLOW or (level == SLOW_LEVEL and trial == 0))
     ]
+    keys.sort(key=lambda key: key["measure"] == SLOW)
     return keys[:3] if setting.quick else keys
 
 
