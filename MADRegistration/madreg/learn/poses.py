@@ -93,7 +93,7 @@ class Pose:
 def random_poses(draw: Draw, center: torch.Tensor, count: int, difficulty: float) -> list[Pose]:
     """Poses of ``count`` lattices around a point ``center`` (B, 3) of the body.
 
-    Three in four bodies lie nearly upright in the first lattice, the others at random.  Every other lattice is turned
+    Three in four bodies lie nearly upright in the first lattice, the others at random.  Every other lattice is rotated
     against it: half of them by up to 20 degrees, three in ten by up to 60, and two in ten anyhow (early on, less).
     """
     device = draw.device

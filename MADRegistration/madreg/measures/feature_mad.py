@@ -93,7 +93,7 @@ class FeatureMAD:
         other._encode_moving(pose)
         return other
 
-    def is_turned(self, pose: np.ndarray) -> bool:
+    def is_rotated(self, pose: np.ndarray) -> bool:
         """Whether a 4x4 pose turns the fixed lattice against the moving one so far that another encoding is due."""
         return rotation_angle(self.moving_axes.T @ rotated(pose, self.fixed_axes)) > TURN_DEGREES
 

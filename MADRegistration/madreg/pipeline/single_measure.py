@@ -56,9 +56,9 @@ class SingleMeasure:
         self, pair: Pair, measure: FeatureMAD, transforms: list[Transform], monitor: Monitor
     ) -> list[Transform]:
         """Descend on the coarse features first; between the two descents the moving scan is encoded once more, as it is
-        seen from the pose found, if it is turned: features turn with the lattice."""
+        seen from the pose found, if it is rotated: features depend on the axes of the lattice."""
         found = self._descend(pair, measure.coarse(), SCHEDULE, transforms, monitor.part(0.0, 0.6))
-        if measure.is_turned(found[0].matrix):
+        if measure.is_rotated(found[0].matrix):
             measure = measure.seen_from(found[0].matrix)
         return self._descend(pair, measure, FINER, found, monitor.part(0.6, 1.0))
 

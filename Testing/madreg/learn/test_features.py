@@ -142,7 +142,7 @@ def test_descriptors_are_what_the_kernels_multiply(bodies):
     assert float((found - expected).norm() / expected.norm()) < 0.15
 
 
-def test_what_is_found_tells_places_apart_and_can_be_resumed(bodies, tmp_path):
+def test_found_features_distinguish_places_and_can_be_resumed(bodies, tmp_path):
     sampler = ViewSampler(bodies, SMALL)
     torch.manual_seed(1)
     chance = discrimination(FeatureNetwork(NETWORK).eval(), sampler, 6, start=1000)

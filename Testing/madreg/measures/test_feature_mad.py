@@ -101,11 +101,11 @@ def test_a_cut_field_of_view_does_not_move_the_minimum(pair, truth, spots, turn)
 
 
 def test_the_moving_scan_is_encoded_as_it_is_seen(pair, truth, turn):
-    """A head that lies turned in its own lattice: its features are those of the pose that is given."""
+    """A head that is rotated in its own lattice: its features are those of the pose that is given."""
     blind = FeatureMAD(*pair, samples=SAMPLES)
-    assert blind.is_turned(truth)
+    assert blind.is_rotated(truth)
     seen = blind.seen_from(truth)
-    assert not seen.is_turned(truth)
+    assert not seen.is_rotated(truth)
     with torch.no_grad():
         here = torch.tensor(truth)[None]
         assert float(seen(here)[0]) < float(blind(here)[0])

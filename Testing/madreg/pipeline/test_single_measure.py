@@ -63,9 +63,7 @@ def test_far_from_the_pose_the_finest_features_have_no_say(pair):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("degrees", [20, 40])
-def test_mad_alone_converges_on_a_head_that_lies_turned_in_its_lattice(
-    grid_of, make_volume, head, turn, spots, degrees
-):
+def test_mad_alone_converges_on_a_head_rotated_in_its_lattice(grid_of, make_volume, head, turn, spots, degrees):
     truth = about(np.zeros(3), turn((1, -2, 1), degrees), np.array([15.0, -20.0, 10.0]))
     grid = grid_of("straight")
     pair = Pair(make_volume(head.ct, grid), make_volume(head.mr, grid, truth))
