@@ -94,7 +94,8 @@ def random_poses(draw: Draw, center: torch.Tensor, count: int, difficulty: float
     """Poses of ``count`` lattices around a point ``center`` (B, 3) of the body.
 
     Three in four bodies lie nearly upright in the first lattice, the others at random.  Every other lattice is rotated
-    against it: half of them by up to 20 degrees, three in ten by up to 60, and two in ten anyhow (early on, less).
+    against it: three in four by up to 20 degrees, most others by up to 52, one in twenty at random (at a lower
+    difficulty, less).
     """
     device = draw.device
     size = torch.exp(draw.uniform(-0.2, 0.2, 1) + 0.06 * draw.normal(3))
