@@ -46,16 +46,21 @@ def say(text: str) -> None:
     print(f"[run.py] {text}", flush=True)
 
 
+def lock(extras: str) -> Path:
+    """The file of versions and hashes for some extras, which tools/lock.py writes."""
+    return ROOT / "requirements" / f"{extras or 'base'}.txt"
+
+
 def fingerprint(extras: str) -> str:
     """What decides whether ``.venv`` is up to date: this Python, the place of the checkout and the requirements."""
     digest = hashlib.sha256(f"{sys.version_info[:3]} {ROOT}".encode())
-    for name in ("requirements.txt", "pyproject.toml"):
-        digest.update((ROOT / name).read_bytes())
+    for path in (ROOT / "requirements.txt", ROOT / "pyproject.toml", lock(extras)):
+        digest.update(path.read_bytes())
     return f"{extras or 'base'} {digest.hexdigest()}"
 
 
 def installed() -> set[str]:
-    """Fingerprints of what ``.venv`` holds, as far as it works."""
+    """Fingerprints of what ``.venv`` holds, as far as it works; of one set of extras, the last."""
     if not (STAMP.is_file() and PYTHON.exists()):
         return set()
     return set(STAMP.read_text(encoding="utf-8").splitlines())
@@ -107,17 +112,22 @@ def make_venv() -> None:
         )
 
 
-def installed_from_indexes(target: str) -> bool:
-    """Whether pip could install the requirements and ``target``.
+def installed_from_indexes(extras: str) -> bool:
+    """Whether pip could install what is locked, torch, and the checkout.
 
-    An index that is named in ``MADREG_TORCH_INDEX`` is asked for torch and for nothing else, so that it cannot offer
-    another package under a name that is wanted from PyPI.
+    All but torch is taken with the hashes of its files, from whatever index or mirror.  Builds of torch differ from
+    index to index.  One that is named in ``MADREG_TORCH_INDEX`` is asked for torch and for nothing else, so that it
+    cannot offer another package under a name that is wanted from PyPI.
     """
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     index = os.environ.get("MADREG_TORCH_INDEX")
-    if index and follow([*pip, "--no-deps", "--index-url", index, "-r", "requirements.txt"], LOG):
-        return False
-    return follow([*pip, "-r", "requirements.txt", "-e", target], LOG) == 0
+    steps = [
+        ["--no-deps", "--require-hashes", "-r", str(lock(extras))],
+        *([["--no-deps", "--index-url", index, "-r", "requirements.txt"]] if index else []),
+        ["-r", "requirements.txt"],
+        ["--no-deps", "--no-build-isolation", "-e", "."],
+    ]
+    return all(follow([*pip, *step], LOG) == 0 for step in steps)
 
 
 def set_up(extras: str) -> None:
@@ -130,15 +140,14 @@ def set_up(extras: str) -> None:
     if not works or works.returncode or not present:
         make_venv()
     start = time.monotonic()
-    if not installed_from_indexes(f".[{extras}]" if extras else "."):
+    if not installed_from_indexes(extras):
         tail = LOG.read_text(encoding="utf-8").splitlines()[-12:]
         raise SetupError(
             "pip could not install the requirements; check the network and the free disk and run this again.\n"
             + "\n".join(f"    {line}" for line in tail)
             + f"\n    (all of it: {LOG})"
         )
-    current = {line for line in present if line.split()[-1] == wanted.split()[-1]}
-    STAMP.write_text("\n".join(sorted(current | {wanted})) + "\n", encoding="utf-8")
+    STAMP.write_text(wanted + "\n", encoding="utf-8")
     say(f"set up in {time.monotonic() - start:.0f} s")
 
 

@@ -20,6 +20,7 @@ from slicer.util import VTKObservationMixin
 
 # all else of MADRegistrationLib is imported when it is needed: Slicer imports this file whenever it starts
 from MADRegistrationLib.contextmenu import registerContextMenu
+from MADRegistrationLib.firstvolumes import chooseFirstVolumes
 from MADRegistrationLib.parameters import Initialization, Interpolation, Measure, TransformType, VoxelType
 from MADRegistrationLib.sampledata import registerSampleData
 
@@ -150,15 +151,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Make sure that there is a parameter node; choose the first two volumes if none is chosen."""
         chosen = self.ui.parameterSetSelector.currentNode()
         self.setParameterNode(MADRegistrationParameterNode(chosen) if chosen else self.logic.getParameterNode())
-        parameters = self._parameterNode
-        if not parameters.fixedVolume and not parameters.movingVolume:
-            nodes = [
-                node
-                for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-                if node.GetClassName() == "vtkMRMLScalarVolumeNode"
-            ]
-            if len(nodes) > 1:
-                parameters.fixedVolume, parameters.movingVolume = nodes[:2]
+        chooseFirstVolumes(self._parameterNode)
 
     def setParameterNode(self, parameterNode) -> None:
         """Connect the widgets to another parameter node, or to none."""
@@ -192,6 +185,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The user chooses, or makes, another set of parameters in the scene."""
         if node is not None and self._parameterNode is not None and node is not self._parameterNode.parameterNode:
             self.setParameterNode(MADRegistrationParameterNode(node))
+            chooseFirstVolumes(self._parameterNode)
 
 
 class MADRegistrationLogic(ScriptedLoadableModuleLogic):

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,7 +25,12 @@ def runner(tmp_path: Path):
     module.VENV = tmp_path / ".venv"
     module.STAMP, module.LOG = module.VENV / "installed.txt", module.VENV / "install.log"
     module.PYTHON = Path(sys.executable)
-    for name in ("requirements.txt", "pyproject.toml"):
+    (tmp_path / "requirements").mkdir()
+    for name in (
+        "requirements.txt",
+        "pyproject.toml",
+        *(f"requirements/{n}.txt" for n in ("base", "test", "benchmark")),
+    ):
         (tmp_path / name).write_text("first")
     module.VENV.mkdir()
     return module
@@ -39,20 +46,25 @@ def test_set_up_once_until_the_requirements_change(runner, monkeypatch: pytest.M
     installs = []
     monkeypatch.delenv("MADREG_TORCH_INDEX", raising=False)
     monkeypatch.setattr(runner, "make_venv", lambda: None)
-    monkeypatch.setattr(runner, "follow", lambda command, log: installs.append(command[-1]) or 0)
+    monkeypatch.setattr(runner, "installed_from_indexes", lambda extras: installs.append(extras) or True)
     runner.set_up("")
     runner.set_up("")
-    assert installs == ["."]
+    assert installs == [""]
     runner.set_up("test")
     runner.set_up("test")
-    assert installs == [".", ".[test]"]
+    assert installs == ["", "test"]
     runner.set_up("")
     assert len(installs) == 2
     (runner.ROOT / "requirements.txt").write_text("second")
     runner.set_up("")
-    assert installs == [".", ".[test]", "."]
+    assert installs == ["", "test", ""]
     runner.set_up("test")  # what was installed for the old requirements no longer counts
-    assert installs[-1] == ".[test]"
+    (runner.ROOT / "requirements" / "test.txt").write_text("second")
+    runner.set_up("test")
+    assert installs[-2:] == ["test", "test"]
+    runner.set_up("benchmark")  # which may have replaced versions
+    runner.set_up("test")
+    assert installs[-2:] == ["benchmark", "test"]
 
 
 def test_failed_set_up_says_why_and_is_tried_again(runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,9 +85,43 @@ def test_another_index_is_asked_for_torch_alone(runner, monkeypatch: pytest.Monk
     monkeypatch.setattr(runner, "follow", lambda command, log: started.append(command) or 0)
     monkeypatch.setenv("MADREG_TORCH_INDEX", "https://torch.example")
     runner.set_up("")
-    first, second = started
-    assert "--no-deps" in first and first[-2:] == ["-r", "requirements.txt"] and "https://torch.example" in first
-    assert second[-2:] == ["-e", "."] and not any("index" in word for word in second)
+    locked, torch, *others = started
+    assert "--no-deps" in torch and torch[-2:] == ["-r", "requirements.txt"] and "https://torch.example" in torch
+    assert not any("--index-url" in command for command in (locked, *others))
+
+
+def test_all_but_torch_is_installed_with_hashes(runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    monkeypatch.setattr(runner, "follow", lambda command, log: started.append(command) or 0)
+    monkeypatch.delenv("MADREG_TORCH_INDEX", raising=False)
+    assert runner.installed_from_indexes("test")
+    locked, torch, checkout = started
+    assert "--require-hashes" in locked and locked[-1] == str(runner.ROOT / "requirements" / "test.txt")
+    assert torch[-2:] == ["-r", "requirements.txt"] and "--no-deps" in checkout and checkout[-2:] == ["-e", "."]
+
+
+@pytest.mark.parametrize(("name", "extras"), [("base", []), ("test", ["test"]), ("benchmark", ["benchmark"])])
+def test_what_the_project_asks_for_is_locked_for_every_python(name: str, extras: list[str]) -> None:
+    tomllib = pytest.importorskip("tomllib", reason="needs Python 3.11")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + [one for extra in extras for one in project["optional-dependencies"][extra]]
+    locked = [Requirement(line) for line in entries(ROOT / "requirements" / f"{name}.txt")]
+    for python in ("3.10", "3.11", "3.12", "3.13"):
+        environment = {"python_version": python, "python_full_version": f"{python}.4", "sys_platform": "linux"}
+        there = {one.name: one for one in locked if one.marker is None or one.marker.evaluate(environment)}
+        assert not any(one.startswith(("torch", "nvidia")) for one in there)
+        for one in map(Requirement, wanted):
+            if one.name != "torch":
+                (pin,) = there[canonicalize_name(one.name)].specifier
+                assert pin.operator == "==" and pin.version in one.specifier, (one, python)
+
+
+def entries(path: Path) -> list[str]:
+    """The requirements of a file without their hashes, of which each has some."""
+    text = path.read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert lines and all("--hash=sha256:" in line for line in lines)
+    return [line.split(" --hash=")[0].strip() for line in lines]
 
 
 def test_output_of_a_command_is_kept_and_its_status_returned(runner, capsys: pytest.CaptureFixture) -> None:

@@ -17,6 +17,7 @@ STAGES = {
     "medium": "Refining, medium",
     "fine": "Refining, fine",
     "estimate": "Estimating the error",
+    "writing": "Writing the result",
     "finishing": "Showing the result",
 }
 

@@ -9,6 +9,7 @@ from doubles import CRASH, SLOW, layers, makeParameters, run
 import madreg.settings
 from madreg.errors import InputError
 from MADRegistrationLib import parameters as p
+from MADRegistrationLib.firstvolumes import chooseFirstVolumes
 from MADRegistrationLib.panel import Panel
 from MADRegistrationLib.stages import STAGES
 
@@ -42,6 +43,18 @@ def test_why_the_button_is_disabled_stands_below_it(panel, view, volumes, addVol
         panel.setParameters(parameters)
         assert view.shown["Button"][:2] == ("Register", isEnabled)
         assert reason in view.shown["Button"][2] and bool(reason) != isEnabled
+
+
+def test_a_new_set_of_parameters_begins_with_the_first_two_scans(scene, addVolume, volumes):
+    scene.RemoveNode(volumes[0])
+    addVolume(np.zeros((4, 5, 6), np.int16), nodeClass="vtkMRMLLabelMapVolumeNode", name="Labels")
+    chooseFirstVolumes(parameters := makeParameters())
+    assert (parameters.fixedVolume, parameters.movingVolume) == (volumes[1], volumes[2])
+    chooseFirstVolumes(parameters := makeParameters(movingVolume=volumes[1]))
+    assert parameters.fixedVolume is None
+    scene.RemoveNode(volumes[1])
+    chooseFirstVolumes(parameters := makeParameters())
+    assert parameters.movingVolume is None
 
 
 def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):

@@ -116,6 +116,16 @@ def test_every_node_selector_gets_the_scene():
     assert found == wanted
 
 
+def test_the_sets_of_parameters_are_offered():
+    """Their nodes are hidden from editors: only a selector that shows hidden nodes has them."""
+    slicer = pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
+    selector = WIDGETS["parameterSetSelector"]
+    assert slicer.vtkMRMLScriptedModuleNode().GetHideFromEditors()
+    assert property_of(selector, "showHidden") == "true" and "vtkMRMLScriptedModuleNode" in property_of(
+        selector, "nodeTypes"
+    )
+
+
 def test_custom_classes_are_declared():
     declared = {widget.findtext("class") for widget in UI.iter("customwidget")}
     used = {widget.get("class") for widget in WIDGETS.values() if widget.get("class").startswith(("qMRML", "ctk"))}
@@ -140,6 +150,7 @@ def test_what_slicer_imports_when_it_starts_is_light():
         "slicer",
         "vtk",
         "MADRegistrationLib.contextmenu",
+        "MADRegistrationLib.firstvolumes",
         "MADRegistrationLib.parameters",
         "MADRegistrationLib.sampledata",
     }

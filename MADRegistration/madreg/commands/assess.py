@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 EPILOG = """No image is changed. Exit status: 0 if the alignment was assessed, whatever the verdict, 1 if an input or an
 output cannot be used, 2 if the command line cannot be understood, 130 if it was interrupted."""
-ADVICE = {
-    "aligned": "confirm it by looking at the images",
-    "check": "look at the overlay before you use it",
-    "failed": "do not use it; register the images again",
-}
+ADVICE = {**outcome.ADVICE, "failed": "do not use it; register the images again"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 from .messages import printable
 
+ADVICE = {"aligned": "confirm it by looking at the images", "check": "look at the overlay before you use it"}
+"""What to do after a verdict."""
+
 
 def print_notices(notices: Iterable[str]) -> None:
     """Notices on stderr."""

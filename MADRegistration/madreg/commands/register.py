@@ -26,11 +26,7 @@ EPILOG = """The transform maps fixed points to moving points (LPS, mm): what ITK
 moving volume in place when 3D Slicer loads and applies it. Exit status: 0 if the verdict is aligned or check, 1 if an
 input or an output cannot be used, 2 if the command line cannot be understood, 3 if the verdict is failed, 130 if it was
 interrupted."""
-ADVICE = {
-    "aligned": "confirm it by looking at the images",
-    "check": "look at the overlay before you use it",
-    "failed": "try another --init, or masks around the common anatomy",
-}
+ADVICE = {**outcome.ADVICE, "failed": "try another --init, or masks around the common anatomy"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,6 +124,7 @@ def _progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
             bar.update(max(100 * progress.fraction - bar.n, 0))
 
         yield show
+        bar.refresh()  # the end is drawn, however short the last step was
 
 
 def _withheld(done: JobResult) -> str:

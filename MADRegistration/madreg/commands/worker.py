@@ -36,6 +36,7 @@ if __name__ == "__main__":  # started by path, without being installed
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from madreg import __version__
+from madreg.commands import worker_log
 from madreg.errors import InputError, is_memory_error
 from madreg.settings import Resampling, Settings
 from madreg.system import process
@@ -123,7 +124,10 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     # what becomes of a failed registration is for the user of the panel to say
     scans = ScanArray(command["fixed"]), ScanArray(command["moving"])
     job = Job(*scans, settings, outputs, keep_failed=True, resampling=resampling)
-    return run_job(job, progress_reporter(say, command["job"])).report
+    worker_log.write(worker_log.beginning(command))
+    report = run_job(job, progress_reporter(say, command["job"])).report
+    worker_log.write(worker_log.ending(report))
+    return report
 
 
 def compare(command: dict[str, Any]) -> None:
@@ -153,15 +157,16 @@ def _path(name: Any) -> Path | None:
 
 
 def progress_reporter(say: Say, job: int) -> Callable[[Any], None]:
-    """A progress callback that says so, at most every :data:`PROGRESS_SECONDS`, with the time left in seconds."""
-    began, last = time.monotonic(), -1.0
+    """A progress callback that says so, within a stage at most every :data:`PROGRESS_SECONDS`, with the time left in
+    seconds."""
+    began, last, stage = time.monotonic(), -1.0, ""
 
     def report(progress: Any) -> None:
-        nonlocal last
+        nonlocal last, stage
         now = time.monotonic()
-        if now - last < PROGRESS_SECONDS:
+        if now - last < PROGRESS_SECONDS and progress.stage == stage:
             return
-        last = now
+        last, stage = now, progress.stage
         fraction = float(progress.fraction)
         left = (now - began) * (1 - fraction) / fraction if fraction > 0.05 else None
         say(
@@ -200,6 +205,7 @@ def answer(command: dict[str, Any], say: Say) -> None:
             report = perform(command, say)
             say("result", job=job, report=report, error_map=command.get("error_map") if "worst_mm" in report else None)
     except InputError as error:
+        worker_log.write(str(error))
         say("error", job=job, kind="input", message=str(error))
     except Exception as error:
         traceback.print_exc()

@@ -9,7 +9,6 @@ first is known by its value, the second by its shape: it ends in planes, as no a
 from __future__ import annotations
 
 import numpy as np
-import SimpleITK as sitk
 
 AIR_HU = -1010.0
 SAMPLES = 2_000_000  # of the values of a large image
@@ -49,9 +48,9 @@ def threshold(values: np.ndarray, border: np.ndarray) -> float:
     lowest = values.min()
     if lowest >= AIR_HU or not (border == lowest).any():
         return -np.inf
-    others = values[values > lowest]
-    if len(values) - len(others) < 0.001 * len(values) or not len(others):
+    if not 0.001 * len(values) <= np.count_nonzero(values == lowest) < len(values):
         return -np.inf
+    others = values[values > lowest]
     bottom, top = np.percentile(thinned(others), [5, 95])
     if bottom - lowest < 0.25 * (top - bottom):
         return -np.inf
@@ -118,8 +117,13 @@ def _beyond(shape: tuple[int, int, int], normal: np.ndarray, offset: float) -> n
 
 def _grown(where: np.ndarray) -> np.ndarray:
     """With every neighbour of each voxel, along all axes and diagonals."""
-    image = sitk.GetImageFromArray(where.astype(np.uint8))
-    return sitk.GetArrayFromImage(sitk.BinaryDilate(image, [1, 1, 1], sitk.sitkBox)) > 0
+    for axis in range(3):
+        grown = where.copy()
+        to, of = np.moveaxis(grown, axis, 0), np.moveaxis(where, axis, 0)
+        to[1:] |= of[:-1]
+        to[:-1] |= of[1:]
+        where = grown
+    return where
 
 
 def _sides(boundary: np.ndarray, filled: np.ndarray, cut_off: np.ndarray) -> list[tuple[np.ndarray, float]]:

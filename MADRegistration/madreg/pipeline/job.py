@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..settings import Resampling, Settings
 from .job_inputs import Inputs, Scan, check_job, files_of, read_inputs
+from .job_progress import JobProgress
 from .job_report import JobOutcome, error_map_of, report_of
 from .outputs import Findings, Outputs, content, short_name, write_outputs
 
@@ -72,8 +73,10 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     from . import registration
 
     volumes = read.fixed.volume(), read.moving.volume()
-    result = registration.register(*volumes, job.settings, progress)
+    steps = JobProgress(job.outputs, progress)
+    result = registration.register(*volumes, job.settings, steps.registering)
 
+    steps.start_writing(result)
     errors = error_map_of(job, volumes[0], result.quality)
     resampling = {} if job.outputs.resampled is None else {"resampling": asdict(job.resampling)}
     report = report_of(job, read, {**result.report(), **resampling}, errors)
@@ -89,7 +92,12 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     )
     withheld = [] if result.verdict != "failed" or job.keep_failed else ["transform", "resampled"]
     withheld += ["error_map"] if errors is None else []
-    written, missing = write_outputs(job.outputs, withheld, lambda name: _content(job, name, read, result, findings))
+
+    def content_of(name: str) -> Content:
+        return steps.watched(_content(job, name, read, result, findings))
+
+    written, missing = write_outputs(job.outputs, withheld, content_of)
+    steps.end()
     return JobResult(read.fixed, read.moving, report, errors, written, missing, result)
 
 

@@ -20,6 +20,7 @@ from madreg import resources
 from madreg.commands import main as cli
 from madreg.image.geometry import Grid, matrix_of_itk, mean_displacement
 from madreg.image.transform import Transform
+from madreg.io import writing
 from madreg.io.reading import read_volume
 from madreg.network import weights
 from madreg.pipeline import registration
@@ -440,6 +441,27 @@ def test_the_resampled_image_is_made_as_it_is_wished(scans, fake_register):
     assert (found[-3:] == -77.5).all()
     report = json.loads((scans / "out" / "r.json").read_text())
     assert report["resampling"] == {"interpolation": "nearest", "fill": -77.5, "voxel_type": "float64"}
+
+
+def test_progress_goes_on_while_files_are_written(scans, fake_register, monkeypatch):
+    from madreg import Job, Outputs, ScanFile, run_job
+
+    heard, out = [], scans / "out"
+    writes = writing._put_image
+
+    def put(image, path):
+        heard.append(path.suffix)
+        writes(image, path)
+
+    monkeypatch.setattr(writing, "_put_image", put)
+    outputs = Outputs(transform=out / "t.tfm", resampled=out / "r.nrrd", report=out / "r.json")
+    files = (ScanFile(scans / f"{name}.nii.gz") for name in ("fixed", "moving"))
+    run_job(Job(*files, outputs=outputs), heard.append)
+    shares = [one.fraction for one in heard if one != ".nrrd"]
+    assert shares == sorted(shares) and shares[2] == 0.95 and shares[-1] == 1
+    names = [one if one == ".nrrd" else one.stage for one in heard]
+    assert names[:3] == ["searching"] * 3 and set(names[3:]) == {"writing", ".nrrd"}
+    assert names.index(".nrrd") < len(names) - 1  # the report comes after the image
 
 
 def test_some_voxels_that_are_no_numbers_are_a_notice(scans, fake_register, capsys):

@@ -12,6 +12,8 @@ import SimpleITK as sitk
 from madreg.commands import worker
 from madreg.errors import InputError
 from madreg.image.geometry import Grid
+from madreg.image.transform import Transform
+from madreg.progress import Progress
 from madreg.settings import Resampling
 
 
@@ -116,11 +118,43 @@ def test_a_file_that_is_cut_off_is_refused(description, tmp_path):
             worker.ScanArray(description).load()
 
 
+REPORT = {
+    "stages": [{"name": "search", "measure": "ngf", "before": -0.125, "after": -0.5, "seconds": 6.25}],
+    "verdict": "check",
+    "error_before_mm": None,
+    "error_after_mm": 3.04,
+    "seconds": 28.9,
+    "device": "CPU, 2 threads",
+    "notices": ["The field of view is small."],
+}
+
+
+def test_the_log_says_what_was_registered_and_what_came_out(description, monkeypatch, capsys):
+    from madreg.pipeline import job
+
+    monkeypatch.setattr(job, "run_job", lambda job, progress: SimpleNamespace(report=REPORT))
+    command = {"job": 1, "fixed": description, "moving": description, "settings": {"type": "affine"}}
+    worker.perform(command, lambda *_, **__: None)
+    first, second, stage, notice = capsys.readouterr().err.splitlines()
+    assert first.endswith("Registering CT to CT: type affine")
+    assert second.endswith("check, estimated error unknown before, 3.0 mm after, 28.9 s on CPU, 2 threads")
+    assert stage.split() == ["search", "ngf", "-0.1250", "to", "-0.5000", "6.2", "s"]
+    assert notice.strip() == "The field of view is small."
+
+
+def test_a_new_stage_is_said_at_once_and_its_progress_now_and_then():
+    said = []
+    report = worker.progress_reporter(lambda event, **fields: said.append((fields["stage"], fields["fraction"])), 1)
+    for stage, fraction in [("fine", 0.5), ("fine", 0.6), ("writing", 0.95), ("writing", 0.96)]:
+        report(Progress(stage, fraction, Transform.identity()))
+    assert said == [("fine", 0.5), ("writing", 0.95)]
+
+
 def test_the_worker_resamples_as_it_is_wished(description, tmp_path, monkeypatch):
     from madreg.pipeline import job
 
     jobs = []
-    monkeypatch.setattr(job, "run_job", lambda job, progress: jobs.append(job) or SimpleNamespace(report={}))
+    monkeypatch.setattr(job, "run_job", lambda job, progress: jobs.append(job) or SimpleNamespace(report=REPORT))
     command = {"job": 1, "fixed": description, "moving": description, "settings": {}}
     worker.perform(command, lambda *_, **__: None)
     worker.perform({**command, "resampling": {"fill": 3, "interpolation": "sinc"}}, lambda *_, **__: None)
