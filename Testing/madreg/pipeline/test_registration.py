@@ -234,7 +234,7 @@ def test_where_blocks_show_nothing_the_error_is_what_mad_predicts(pair, monkeypa
     monkeypatch.setattr(plan, "assess", lambda *_: Quality(truth, None, 0.0, 1.0, truth))
     result = register(pair.fixed, pair.moving, Settings(init="none", start=pair.truth))
     assert result.verdict == "check" and result.error_source == "mad"
-    predicted = measures.distance("mad", pair.fixed, pair.moving, result.matrix)
+    predicted = measures.distance("mad-distance", pair.fixed, pair.moving, result.matrix)
     assert result.error_after_mm == pytest.approx(predicted, rel=0.05)
 
 
