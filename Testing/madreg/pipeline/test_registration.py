@@ -177,6 +177,24 @@ def test_a_failure_is_tried_again_with_a_wider_search(pair, searches, monkeypatc
     assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
 
 
+@pytest.mark.slow
+def test_a_better_pose_with_which_the_result_is_compared_is_refined_instead(pair, monkeypatch):
+    """All that any search finds is a 180-degree flip."""
+    flip = flipped_poses(pair.truth, pair.points.mean(0), pair.fixed.grid.axes)[1]
+    monkeypatch.setattr(initialization, "search", lambda *_, **options: [Candidate(flip, 0.5)])
+    assert pair.error(flip) > 50
+    result = register(pair.fixed, pair.moving)
+    assert pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
+
+
+@pytest.mark.slow
+def test_a_mirrored_scan_is_named_or_fails(pair):
+    """As if a header had swapped left and right: it is put where a mirror image of it would fit better."""
+    result = register(pair.fixed, replace(pair.moving, data=pair.moving.data.flip(2)))
+    assert result.quality.is_mirrored and result.verdict != "aligned"
+    assert result.verdict == "failed" or any("mirror image" in notice for notice in result.notices)
+
+
 @pytest.mark.xfail(reason="ends 1.3 mm off: the fine descent has used up its 25 steps, of about 0.2 mm each by then")
 @pytest.mark.slow
 def test_a_wrong_pose_converges_from_where_its_blocks_prefer_it(pair, searches):
