@@ -13,7 +13,7 @@ from ..image.points import map_points, sample_points
 from ..image.volume import Volume
 from ..network import weights
 from ..network.features import FeatureNetwork
-from .scan_features import TURN_DEGREES, encode, lattice_axes
+from .scan_features import ROTATED_DEGREES, encode, lattice_axes
 
 SAMPLES = 6000
 
@@ -31,7 +31,7 @@ class FeatureMAD:
         seed: of the points.
         samples: how many points.
         pose: 4x4, fixed LPS to moving LPS, near which the measure is to be used: the moving scan is encoded as it is
-            seen from there, since features turn with the lattice.  Without it, along its own axes.
+            seen from there, since features depend on the axes of the lattice.  Without it, along its own axes.
 
     Attributes:
         points: (n, 3) float32 LPS mm, the fixed points.
@@ -57,11 +57,11 @@ class FeatureMAD:
         self.level_weights = {number: 1.0 for number in range(len(network.levels))}
         self.fixed_axes = lattice_axes(fixed, np.eye(3))
         self.fixed_features = [level.at(self.points) for level in encode(fixed, network, self.fixed_axes)]
-        self._encode_moving(pose)
-
-    def _encode_moving(self, pose: np.ndarray | None) -> None:
         seen = self.fixed_axes if pose is None else rotated(pose, self.fixed_axes)
-        self.moving_axes = lattice_axes(self.moving, seen, turn=pose is not None)
+        self._encode_moving(lattice_axes(moving, seen, turn=pose is not None))
+
+    def _encode_moving(self, axes: np.ndarray) -> None:
+        self.moving_axes = axes
         self.levels = encode(self.moving, self.network, self.moving_axes)
         self.chance = [
             torch.einsum("cn,c->n", features, level.mean)
@@ -89,13 +89,25 @@ class FeatureMAD:
 
     def seen_from(self, pose: np.ndarray) -> FeatureMAD:
         """The same measure, to be used near a 4x4 pose: see the argument ``pose``."""
+        return self._along(lattice_axes(self.moving, rotated(pose, self.fixed_axes), turn=True))
+
+    def starting_from(self, pose: np.ndarray) -> FeatureMAD:
+        """The same measure, to start from a 4x4 pose: its own axes, as near to the fixed ones as they get.
+
+        Most scans lie along the axes of the body, so their own axes are a better guess than a pose that is far off.
+        """
+        return self._along(lattice_axes(self.moving, rotated(pose, self.fixed_axes)))
+
+    def _along(self, axes: np.ndarray) -> FeatureMAD:
+        if np.allclose(axes, self.moving_axes):
+            return self
         other = copy.copy(self)
-        other._encode_moving(pose)
+        other._encode_moving(axes)
         return other
 
     def is_rotated(self, pose: np.ndarray) -> bool:
-        """Whether a 4x4 pose turns the fixed lattice against the moving one so far that another encoding is due."""
-        return rotation_angle(self.moving_axes.T @ rotated(pose, self.fixed_axes)) > TURN_DEGREES
+        """Whether a 4x4 pose rotates the fixed lattice against the moving one so far that another encoding is due."""
+        return rotation_angle(self.moving_axes.T @ rotated(pose, self.fixed_axes)) > ROTATED_DEGREES
 
 
 def rotated(pose: np.ndarray, axes: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..descent.adam import adam
+from ..descent.evaluation import evaluate
 from ..descent.objective import Forward, Schedule
 from ..descent.refinement import descend
 from ..image.pair import SPACING, Pair
@@ -20,7 +21,8 @@ from ..network.features import FeatureNetwork
 from ..progress import Monitor
 
 SCHEDULE = Schedule(adam, 80, 4.0, 0.05)
-FINER = Schedule(adam, 40, 2.0, 0.05)
+COARSE = (SCHEDULE, *[Schedule(adam, 30, 2.0, 0.3)] * 3)
+FINE = (Schedule(adam, 40, 2.0, 0.05), *[Schedule(adam, 25, 0.7, 0.05)] * 3)
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,37 @@ class SingleMeasure:
     def _coarse_to_fine(
         self, pair: Pair, measure: FeatureMAD, transforms: list[Transform], monitor: Monitor
     ) -> list[Transform]:
-        """Descend on the coarse features first; between the two descents the moving scan is encoded once more, as it is
-        seen from the pose found, if it is rotated: features depend on the axes of the lattice."""
-        found = self._descend(pair, measure.coarse(), SCHEDULE, transforms, monitor.part(0.0, 0.6))
-        if measure.is_rotated(found[0].matrix):
-            measure = measure.seen_from(found[0].matrix)
-        return self._descend(pair, measure, FINER, found, monitor.part(0.6, 1.0))
+        """Descend on the coarse features first, then on all, from the best of some transforms.
+
+        Features depend on the axes of the lattice.  So the moving scan is encoded anew after each descent, as it is
+        seen from the pose found, until that is no longer rotated against the encoding.
+        """
+        best = None
+        for transform in transforms:
+            measure = measure.starting_from(transform.matrix)
+            value = float(evaluate(measure.coarse(), transform.matrix[None])[0])
+            if best is None or value < best[0]:
+                best = value, transform, measure
+        assert best is not None, "there is a start"
+        _, start, measure = best
+        measure, found = self._rounds(pair, measure, True, [start], monitor.part(0.0, 0.6))
+        return self._rounds(pair, measure, False, found, monitor.part(0.6, 1.0))[1]
+
+    def _rounds(
+        self, pair: Pair, measure: FeatureMAD, coarse: bool, transforms: list[Transform], monitor: Monitor
+    ) -> tuple[FeatureMAD, list[Transform]]:
+        """Descend, and again while the moving scan is rotated against its encoding; the last encoding and what is
+        found."""
+        schedules = COARSE if coarse else FINE
+        for number, schedule in enumerate(schedules):
+            part = monitor.part(number / len(schedules), (number + 1) / len(schedules))
+            objective = measure.coarse() if coarse else measure
+            transforms = self._descend(pair, objective, schedule, transforms, part)
+            is_last = not coarse and number == len(schedules) - 1
+            if is_last or not measure.is_rotated(transforms[0].matrix):
+                break
+            measure = measure.seen_from(transforms[0].matrix)
+        return measure, transforms
 
     def measure(self, pair: Pair) -> Measure:
         """The measure of a pair; that of MAD goes by what its network can do.

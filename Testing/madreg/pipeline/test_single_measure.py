@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from madreg.errors import InputError
-from madreg.image.geometry import about, mean_displacement
+from madreg.image.geometry import Grid, about, mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
 from madreg.measures.feature_mad import FeatureMAD
@@ -59,6 +61,18 @@ def test_features_predict_no_distance(pair, files):
 def test_far_from_the_pose_the_finest_features_have_no_say(pair):
     measure = FeatureMAD(pair.fixed, pair.moving, samples=500)
     assert set(measure.coarse().level_weights) == {1, 2} and set(measure.level_weights) == {0, 1, 2}
+
+
+@pytest.mark.slow
+def test_a_start_from_which_the_head_is_seen_upside_down_is_no_obstacle(grid_of, make_volume, head, turn, spots):
+    """The axes of the moving lattice are put in the order in which they are seen from the start."""
+    truth = about(np.zeros(3), turn((1, 0, 0), 180), np.zeros(3))
+    fixed, moving = grid_of("straight"), grid_of("straight")
+    displaced = Grid(moving.size, truth @ moving.matrix)  # the same voxels, the other way round in the world
+    pair = Pair(make_volume(head.ct, fixed), replace(make_volume(head.mr, moving), grid=displaced))
+    start = Transform(truth @ about(np.zeros(3), turn((0, 1, 1), 15), np.array([8.0, 5.0, -6.0])))
+    found = SingleMeasure("mad", "rigid").run(pair, [start], Monitor(None))[0]
+    assert mean_displacement(found.matrix, truth, spots) < 1.0
 
 
 @pytest.mark.slow
