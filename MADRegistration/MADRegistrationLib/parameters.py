@@ -45,6 +45,7 @@ class Measure(Enum):
     MAD = "mad"
     NMI = "nmi"
     NGF = "ngf"
+    MAD_DISTANCE = "mad-distance"
 
     def label(self) -> str:
         return _(settings.MEASURE.label_of(self.value))

@@ -26,7 +26,7 @@ COMMANDS = {
     "assess": "estimate the error of an existing alignment",
     "batch": "register all pairs of a table or of a BIDS data set",
     "demo": "register the bundled pair from a large displacement and draw the result",
-    "train": "train the distance network on a folder of scans",
+    "train": "train a network of MAD on folders of scans",
 }
 
 

@@ -1,4 +1,4 @@
-"""``madreg train``: train the distance network on a folder of mono-modal scans."""
+"""``madreg train``: train a network of MAD on folders of mono-modal scans."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="checkpoint, log.csv, plots and in the end mad.pt and mad.json; an interrupted training "
-        "found there is continued",
+        help="checkpoint, log.csv, plots and in the end mad.pt (features: mad-features.pt) and its card; an "
+        "interrupted training found there is continued",
     )
     parser.add_argument("--match", default="*", metavar="PATTERN", help="only files of this pattern, such as '*T1w*'")
     parser.add_argument(
@@ -43,7 +44,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="scans of each folder, the last by name, that serve for validation alone (2)",
     )
     parser.add_argument(
-        "--encoder", choices=["siamese", "fused"], default="siamese", help="fused: the published two-channel network"
+        "--encoder",
+        choices=["siamese", "fused", "features"],
+        default="siamese",
+        help="fused: the published two-channel network; features: those that --measure mad compares",
+    )
+    parser.add_argument(
+        "--labels",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="features: folders of label maps, whose labels get random intensities",
+    )
+    parser.add_argument(
+        "--synthetic", type=int, default=80, metavar="N", help="features: synthetic bodies to train on as well (80)"
     )
     parser.add_argument(
         "--head",
@@ -60,9 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, metavar="VOXELS", help="edge of a crop (36; 24 for patches)")
     parser.add_argument("--distance", type=float, default=45.0, metavar="MM", help="largest translation (45)")
     parser.add_argument("--rotation", type=float, default=30.0, metavar="DEGREES", help="largest rotation (30)")
-    parser.add_argument("--steps", type=int, default=20_000, metavar="N", help="steps of the optimizer (20000)")
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="steps of the optimizer (20000); features: batches to sum up (300)"
+    )
     parser.add_argument("--minutes", type=float, default=0.0, metavar="MIN", help="end the training after this time")
-    parser.add_argument("--batch", type=int, default=4, metavar="N", help="pairs a step (4)")
+    parser.add_argument("--batch", type=int, metavar="N", help="pairs a step (4; features: 2)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw pairs (1)")
     add_options(parser, "seed", "device")
 
@@ -81,7 +98,7 @@ def scan_files(folder: Path, pattern: str = "*") -> list[Path]:
     return files
 
 
-def _commit() -> str:
+def checkout_commit() -> str:
     """The commit of this checkout, or nothing if it is none."""
     try:
         return subprocess.run(
@@ -89,6 +106,43 @@ def _commit() -> str:
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
+
+
+def scans_of(folders: list[Path], pattern: str, held_out: int) -> tuple[list[list[Path]], list[list[Path]]]:
+    """The scans of each folder to train on, and those that serve for validation alone.
+
+    Raises:
+        InputError: if a folder has too few.
+    """
+    files = [scan_files(folder, pattern) for folder in folders]
+    for folder, found in zip(folders, files, strict=True):
+        if len(found) <= held_out:
+            raise InputError(f"{folder} holds only {len(found)} scans: give more, or a smaller --held-out.")
+    cut = [len(found) - held_out for found in files]
+    return (
+        [found[:n] for found, n in zip(files, cut, strict=True)],
+        [found[n:] for found, n in zip(files, cut, strict=True)],
+    )
+
+
+def prepare_folder(folder: Path) -> Callable[[str], None]:
+    """Make the folder of a training; returns a function that prints a line and adds it to the folder's train.log.
+
+    Raises:
+        InputError: if it cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "train.log").touch()
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written to: give another --out.") from error
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+        with open(folder / "train.log", "a") as stream:
+            stream.write(line + "\n")
+
+    return say
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,39 +153,30 @@ def run(args: argparse.Namespace) -> int:
     from ..network import weights
     from ..network.settings import FusedSettings, SiameseSettings
 
+    if args.encoder == "features":
+        from .train_features import run as run_features
+
+        return run_features(args)
     device = devices.choose(args.device)
-    files = [scan_files(folder, args.match) for folder in args.images]
-    for folder, found in zip(args.images, files, strict=True):
-        if len(found) <= args.held_out:
-            raise InputError(f"{folder} holds only {len(found)} scans: give more, or a smaller --held-out.")
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "train.log").touch()
-    except OSError as error:
-        raise InputError(f"{args.out} cannot be written to: give another --out.") from error
+    files, held_out_files = scans_of(args.images, args.match, args.held_out)
+    say = prepare_folder(args.out)
     network = SiameseSettings(head=args.head) if args.encoder == "siamese" else FusedSettings(head=args.head)
     size = args.size or (24 if args.sampling == "patches" else 36)
     pairs = PairSettings(
         size=size, distance=args.distance, rotation=args.rotation, appearance=Appearance(layers=args.layers)
     )
     settings = TrainingSettings(
-        steps=args.steps,
+        steps=args.steps or 20_000,
         minutes=args.minutes,
-        batch=args.batch,
+        batch=args.batch or 4,
         sampling=args.sampling,
         workers=args.workers,
         seed=args.seed,
     )
-    cut = [len(found) - args.held_out for found in files]
-    scans = [[load_scan(path) for path in found[:n]] for found, n in zip(files, cut, strict=True)]
-    held_out = [[load_scan(path) for path in found[n:]] for found, n in zip(files, cut, strict=True)]
+    scans = [[load_scan(path) for path in found] for found in files]
+    held_out = [[load_scan(path) for path in found] for found in held_out_files]
     sampler = PairSampler(held_out if args.held_out else scans, pairs, args.seed + 1_000_003)
     validation = {"held out" if args.held_out else "training scans": [sampler.pair(n) for n in range(32)]}
-
-    def say(line: str) -> None:
-        print(line, flush=True)
-        with open(args.out / "train.log", "a") as stream:
-            stream.write(line + "\n")
 
     trained = train(scans, args.out, network, pairs, settings, validation, str(device), say)
     results = {name: validate(trained, some, sampler.points, args.sampling) for name, some in validation.items()}
@@ -139,11 +184,11 @@ def run(args: argparse.Namespace) -> int:
     card = {
         "name": "mad",
         "data": [str(path) for found in files for path in found],
-        "held_out": [str(path) for found, n in zip(files, cut, strict=True) for path in found[n:]],
+        "held_out": [str(path) for found in held_out_files for path in found],
         "seed": args.seed,
         "training": asdict(settings),
         "pairs": asdict(pairs),
-        "commit": _commit(),
+        "commit": checkout_commit(),
         "command": shlex.join(["madreg", *sys.argv[1:]]),
         "validation": {name: figures(true, found) for name, (true, found, _) in results.items()},
     }

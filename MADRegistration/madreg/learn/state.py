@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ..network.models import build, placed
-from ..network.settings import NetworkSettings, plain
+from ..network.settings import DistanceSettings, plain
 from ..system.files import bytes_content, write_file
 
 
@@ -29,7 +29,7 @@ class TrainingState:
         step: optimizer steps done.
     """
 
-    def __init__(self, path: Path, network: NetworkSettings, rate: float, device: str) -> None:
+    def __init__(self, path: Path, network: DistanceSettings, rate: float, device: str) -> None:
         self.path = path
         self.model = placed(build(network), device)
         self.averaged = copy.deepcopy(self.model)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from ..network.models import DistanceNetwork
-from ..network.settings import STRIDE, UNIT_MM, NetworkSettings, SiameseSettings, plain
+from ..network.settings import STRIDE, UNIT_MM, DistanceSettings, SiameseSettings, plain
 from ..network.siamese import SiameseNetwork
 from .log import TrainingLog
 from .pairs import PairSampler, PairSettings, Scan, crop_points, displacements
@@ -250,7 +250,7 @@ def plot(out: Path, validation: dict[str, tuple[np.ndarray, np.ndarray, np.ndarr
 def train(
     scans: Sequence[Sequence[Scan]],
     out: Path,
-    network: NetworkSettings | None = None,
+    network: DistanceSettings | None = None,
     pairs: PairSettings | None = None,
     settings: TrainingSettings | None = None,
     validation: Mapping[str, Sequence[dict[str, torch.Tensor]]] | None = None,

@@ -42,9 +42,10 @@ class Entry:
 
 
 MEASURES: dict[str, Entry] = {
-    "mad": Entry("Modality Agnostic Distance", "mad", "MAD"),
+    "mad": Entry("Modality Agnostic Distance", "feature_mad", "FeatureMAD"),
     "nmi": Entry("Normalized mutual information", "nmi", "NMI"),
     "ngf": Entry("Normalized gradient fields", "ngf", "NGF"),
+    "mad-distance": Entry("Modality Agnostic Distance as published, in mm", "mad", "MAD"),
 }
 
 

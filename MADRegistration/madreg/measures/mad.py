@@ -10,6 +10,7 @@ from ..image.pair import Pair
 from ..image.points import map_points
 from ..image.volume import Volume
 from ..network import weights
+from ..network.features import FeatureNetwork
 from ..network.models import DistanceNetwork
 from .predictors import SiamesePredictor, predictor
 from .sites import dense_sites, patch_sites
@@ -36,7 +37,7 @@ class MAD:
         points: (n, 3) float32 LPS mm, the fixed positions whose distance is predicted.
     """
 
-    name = "mad"
+    name = "mad-distance"
 
     def __init__(
         self,
@@ -126,14 +127,17 @@ def mad_of(pair: Pair, weights_path: str | None = None) -> MAD:
     """MAD of a pair, on the lattice that its network was trained for; made once.
 
     Args:
-        weights_path: ``.pt`` file of the network; the bundled one if None.
+        weights_path: ``.pt`` file of the network; the bundled one if None, or if the file's network predicts no
+            distances.
 
     Raises:
         InputError: if the weights are missing, damaged or foreign.
     """
 
     def make() -> MAD:
-        network = weights.load(weights_path, pair.fixed.device)[0]
+        network = weights.load_any(weights_path, pair.fixed.device)[0]
+        if isinstance(network, FeatureNetwork):
+            network = weights.load(device=pair.fixed.device)[0]
         return MAD(pair.fixed, pair.moving, network, pair.seed)
 
     return pair.once(("mad", weights_path), make)

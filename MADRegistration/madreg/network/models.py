@@ -1,33 +1,45 @@
 """The networks: from a fixed and a moving image to the distance in mm between the same anatomy in both.
 
-Both are fully convolutional: ``network(pair)`` takes (B, 2, k, j, i) samples on one lattice and returns a map
+Two of them are fully convolutional: ``network(pair)`` takes (B, 2, k, j, i) samples on one lattice and returns a map
 (B, 1, k', j', i') of distances in mm, whose voxel ``n`` lies at input voxel ``4 n``.
 
 ``fused`` is the published form (arXiv 2309.02875): a 3D ResNet on the two-channel patch; the mean of a patch's map is
 its value.  ``siamese`` encodes each image alone, compares every fixed feature with every moving one, and turns the
 posterior of where each fixed point lies into a distance.  It needs far fewer pairs, as it need not learn to compare.
+
+:class:`FeatureNetwork` predicts no distance: it makes the features that :mod:`madreg.measures.feature_mad` compares.
 """
 
 from __future__ import annotations
 
 import copy
+from typing import TypeVar, overload
 
 import torch
 from torch import nn
 
+from .features import FeatureNetwork
 from .fused import FusedNetwork
-from .settings import HEADS, NetworkSettings, SiameseSettings
+from .settings import HEADS, DistanceSettings, FeatureSettings, NetworkSettings, SiameseSettings
 from .siamese import SiameseNetwork
 
 DistanceNetwork = FusedNetwork | SiameseNetwork
+Network = DistanceNetwork | FeatureNetwork
+Placed = TypeVar("Placed", FusedNetwork, SiameseNetwork, FeatureNetwork, DistanceNetwork, Network)
 
 
-def build(settings: NetworkSettings) -> DistanceNetwork:
+@overload
+def build(settings: DistanceSettings) -> DistanceNetwork: ...
+@overload
+def build(settings: NetworkSettings) -> Network: ...
+def build(settings: NetworkSettings) -> Network:
     """A network with random weights.
 
     Raises:
         ValueError: for an unknown head.
     """
+    if isinstance(settings, FeatureSettings):
+        return FeatureNetwork(settings)
     if settings.head not in HEADS:
         raise ValueError(f"unknown head {settings.head!r}: choose one of {', '.join(HEADS)}")
     return SiameseNetwork(settings) if isinstance(settings, SiameseSettings) else FusedNetwork(settings)
@@ -45,6 +57,6 @@ def folded(network: DistanceNetwork) -> DistanceNetwork:
     return network
 
 
-def placed(network: DistanceNetwork, device: torch.device | str) -> DistanceNetwork:
+def placed(network: Placed, device: torch.device | str) -> Placed:
     """The network on a device, in the memory layout in which 3D convolutions are fastest."""
     return network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

@@ -45,16 +45,36 @@ class SiameseSettings:
     spacing: float = 4.0
 
 
+@dataclass(frozen=True)
+class FeatureSettings:
+    """Shape of the network whose features are compared at the points of one scan and where they lie in the other.
+
+    Attributes:
+        levels: lengths of a feature at full, half, quarter ... resolution.
+        spacing: mm between input voxels.
+    """
+
+    levels: tuple[int, ...] = (16, 32, 32)
+    spacing: float = 2.0
+
+
 HEADS = ("distance", "uncertainty")
 
 
-NetworkSettings = FusedSettings | SiameseSettings
+DistanceSettings = FusedSettings | SiameseSettings
+NetworkSettings = DistanceSettings | FeatureSettings
+KINDS: dict[str, type[NetworkSettings]] = {
+    "siamese": SiameseSettings,
+    "fused": FusedSettings,
+    "features": FeatureSettings,
+}
+"""The forms of network by name."""
 
 
 def plain(settings: NetworkSettings) -> dict:
     """Settings as plain types, to be stored beside the weights."""
     values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
-    return {"encoder": "siamese" if isinstance(settings, SiameseSettings) else "fused", **values}
+    return {"encoder": next(name for name, kind in KINDS.items() if isinstance(settings, kind)), **values}
 
 
 def settings_of(values: dict) -> NetworkSettings:
@@ -63,9 +83,8 @@ def settings_of(values: dict) -> NetworkSettings:
     Raises:
         ValueError: if there is no such network.
     """
-    kinds = {"siamese": SiameseSettings, "fused": FusedSettings}
-    if values.get("encoder") not in kinds:
+    if values.get("encoder") not in KINDS:
         raise ValueError(f"unknown encoder {values.get('encoder')!r}")
-    kind = kinds[values["encoder"]]
+    kind: type = KINDS[values["encoder"]]
     known = {f.name for f in fields(kind)}
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known})

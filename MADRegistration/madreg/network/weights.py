@@ -15,10 +15,12 @@ import torch
 from .. import resources
 from ..errors import InputError
 from ..system.files import bytes_content, write_all
-from .models import DistanceNetwork, build, placed
+from .features import FeatureNetwork
+from .models import DistanceNetwork, Network, build, placed
 from .settings import NetworkSettings, plain, settings_of
 
 FORMAT = "madreg-weights-1"
+DISTANCES, FEATURES = "mad.pt", "mad-features.pt"  # the bundled files
 LARGEST_FILE = 1 << 30  # bytes; the bundled weights have 6 MB
 LARGEST_CARD = 1 << 24
 LARGEST_NUMBER = 1024
@@ -30,7 +32,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def save(network: DistanceNetwork, path: Path, card: dict) -> dict:
+def save(network: Network, path: Path, card: dict) -> dict:
     """Write weights, in half precision, and their model card, both or neither.
 
     Args:
@@ -61,35 +63,57 @@ def save(network: DistanceNetwork, path: Path, card: dict) -> dict:
 
 
 def load(path: Path | str | None = None, device: torch.device | str = "cpu") -> tuple[DistanceNetwork, dict]:
-    """A trained network in eval mode, and its model card.
+    """A trained network that predicts distances, in eval mode, and its model card.
 
     Args:
         path: a ``.pt`` file; the bundled one if None.
 
     Raises:
-        InputError: if the file is missing, damaged or foreign.
+        InputError: if the file is missing, damaged or foreign, or holds a network of another kind.
     """
-    file = _file(path)
+    network, card = load_any(path, device)
+    if isinstance(network, FeatureNetwork):
+        raise InputError(f"The network in {path} predicts no distances: give one trained with another --encoder.")
+    return network, card
+
+
+def load_features(path: Path | str | None = None, device: torch.device | str = "cpu") -> tuple[FeatureNetwork, dict]:
+    """A trained feature network in eval mode, and its model card: as :func:`load`."""
+    network, card = load_any(path, device, FEATURES)
+    if not isinstance(network, FeatureNetwork):
+        raise InputError(f"The network in {path} makes no features: give one trained with --encoder features.")
+    return network, card
+
+
+def load_any(
+    path: Path | str | None = None, device: torch.device | str = "cpu", bundled: str = DISTANCES
+) -> tuple[Network, dict]:
+    """A trained network of any kind in eval mode, and its model card: as :func:`load`.
+
+    Args:
+        bundled: which of the bundled files to take if ``path`` is None.
+    """
+    file = _file(path, bundled)
     return _load(file, file.stat().st_mtime_ns, _numbered(torch.device(device)), path is None)
 
 
-def checked_card(path: Path | str | None = None, device: torch.device | str = "cpu") -> dict:
+def checked_card(path: Path | str | None = None, device: torch.device | str = "cpu", bundled: str = DISTANCES) -> dict:
     """The model card of weights, once it is known that they can be used.
 
     The bundled weights are compared with their hash; their network is not built.  Others are loaded.
 
     Raises:
-        InputError: as for :func:`load`.
+        InputError: as for :func:`load_any`.
     """
     if path is not None:
-        return load(path, device)[1]
-    file = _file(path)
+        return load_any(path, device)[1]
+    file = _file(path, bundled)
     return _verified_card(file, file.stat().st_mtime_ns)
 
 
-def _file(path: Path | str | None) -> Path:
-    """The file of weights, without links; the bundled one if None."""
-    file = resources.path("Models", "mad.pt").resolve() if path is None else _resolved(path)
+def _file(path: Path | str | None, bundled: str = DISTANCES) -> Path:
+    """The file of weights, without links; a bundled one if None."""
+    file = resources.path("Models", bundled).resolve() if path is None else _resolved(path)
     if file is None or not file.is_file():
         raise InputError(f"There are no weights at {file or path}: give a .pt file that `madreg train` wrote.")
     return file
@@ -113,7 +137,7 @@ def _numbered(device: torch.device) -> torch.device:
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, changed: int, device: torch.device, is_bundled: bool) -> tuple[DistanceNetwork, dict]:
+def _load(path: Path, changed: int, device: torch.device, is_bundled: bool) -> tuple[Network, dict]:
     card = _verified_card(path, changed)
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
@@ -170,7 +194,7 @@ def _read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-def _network(stored: Any, is_bundled: bool) -> DistanceNetwork:
+def _network(stored: Any, is_bundled: bool) -> Network:
     """The network of a file of weights.
 
     Args:

@@ -102,7 +102,8 @@ def read_inputs(job: AnyJob) -> Inputs:
         from . import registration  # noqa: F401  loads torch meanwhile
     finally:
         pool.shutdown(wait=False, cancel_futures=False)
-    card = weights.checked_card(job.settings.weights, device.choose(job.settings.device))
+    bundled = weights.FEATURES if job.settings.measure == "mad" else weights.DISTANCES
+    card = weights.checked_card(job.settings.weights, device.choose(job.settings.device), bundled)
     fixed, moving = (read.result() for read in reads)
     return Inputs(fixed, moving, _segmentation(job, fixed), card)
 

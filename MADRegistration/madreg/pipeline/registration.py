@@ -82,7 +82,7 @@ def _register_as_it_is(
 ) -> Result:
     began, monitor = time.perf_counter(), Monitor(progress)
     if settings.weights is not None:  # what is damaged is found before the work
-        weights.load(settings.weights, fixed.device)
+        weights.load_any(settings.weights, fixed.device)
     pair = Pair(fixed, moving, settings.seed)
     start = Transform.identity() if settings.start is None else Transform(settings.start)
     transform, quality = run_plan(pair, start, settings, monitor)

@@ -13,10 +13,14 @@ from ..image.pair import SPACING, Pair
 from ..image.transform import Transform
 from ..measures import MEASURES
 from ..measures.base import Measure
+from ..measures.feature_mad import FeatureMAD, feature_mad_of
 from ..measures.mad import mad_of
+from ..network import weights
+from ..network.features import FeatureNetwork
 from ..progress import Monitor
 
 SCHEDULE = Schedule(adam, 80, 4.0, 0.05)
+FINER = Schedule(adam, 40, 2.0, 0.05)
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,42 @@ class SingleMeasure:
 
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
         """The refined transform."""
-        objective = Forward(self._measure(pair), pair.points)
+        measure = self.measure(pair)
+        if isinstance(measure, FeatureMAD):
+            return self._coarse_to_fine(pair, measure, transforms, monitor)
+        return self._descend(pair, measure, SCHEDULE, transforms, monitor)
+
+    def _descend(
+        self, pair: Pair, measure: Measure, schedule: Schedule, transforms: list[Transform], monitor: Monitor
+    ) -> list[Transform]:
+        objective = Forward(measure, pair.points)
         values = objective.values(np.stack([transform.matrix for transform in transforms]))
         best = transforms[int(np.argsort(values, kind="stable")[0])]
-        return descend(self.name, objective, self.kind, SCHEDULE, [best], monitor)
+        return descend(self.name, objective, self.kind, schedule, [best], monitor)
 
-    def _measure(self, pair: Pair) -> Measure:
-        if self.name == "mad":
+    def _coarse_to_fine(
+        self, pair: Pair, measure: FeatureMAD, transforms: list[Transform], monitor: Monitor
+    ) -> list[Transform]:
+        """Descend on the coarse features first; between the two descents the moving scan is encoded once more, as it is
+        seen from the pose found, if it is rotated: features depend on the axes of the lattice."""
+        found = self._descend(pair, measure.coarse(), SCHEDULE, transforms, monitor.part(0.0, 0.6))
+        if measure.is_rotated(found[0].matrix):
+            measure = measure.seen_from(found[0].matrix)
+        return self._descend(pair, measure, FINER, found, monitor.part(0.6, 1.0))
+
+    def measure(self, pair: Pair) -> Measure:
+        """The measure of a pair; that of MAD goes by what its network can do.
+
+        Raises:
+            InputError: if the weights are missing, damaged or foreign.
+        """
+        if self.name == "mad" and (self.weights is None or self._makes_features(self.weights)):
+            return feature_mad_of(pair, self.weights)
+        if self.name in ("mad", "mad-distance"):
+            weights.load(self.weights)  # a network that predicts no distances is refused
             return mad_of(pair, self.weights)
         return MEASURES[self.name](*pair.level(SPACING), seed=pair.seed)
+
+    @staticmethod
+    def _makes_features(path: str) -> bool:
+        return isinstance(weights.load_any(path)[0], FeatureNetwork)

@@ -89,8 +89,8 @@ def _methods_arguments(command: argparse.ArgumentParser) -> None:
         "--methods",
         type=words,
         metavar="A,B,...",
-        help="default; mad, nmi, ngf (one measure alone, without search and refinement); mad:given and so on (from "
-        "where the scans are); mad:search and so on (after the search); identity, centers; peer:mattes, "
+        help="default; mad, nmi, ngf, mad-distance (one measure alone, without search and refinement); mad:given and "
+        "so on (from where the scans are); mad:search and so on (after the search); identity, centers; peer:mattes, "
         "peer:elastix, peer:ants, peer:ants_search, peer:greedy_search.  By default " + ",".join(METHODS),
     )
     command.add_argument(

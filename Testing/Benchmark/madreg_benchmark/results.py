@@ -35,12 +35,16 @@ RESULTS = {
         "methods --methods identity,centers,peer:mattes,peer:elastix,peer:ants --fresh-process --trials 3"
     ),
     "measures": Result(
-        f"methods --methods mad,nmi,ngf --levels small,large,any,affine,crop,anycrop --trials 2 {FIVE_CONTRASTS}"
+        f"methods --methods mad-distance,nmi,ngf --levels small,large,any,affine,crop,anycrop --trials 2 {FIVE_CONTRASTS}"
     ),
-    "measures_given": Result("methods --methods mad:given,nmi:given,ngf:given --levels large --trials 1 --only CT_T1"),
+    "measures_given": Result(
+        "methods --methods mad-distance:given,nmi:given,ngf:given --levels large --trials 1 --only CT_T1"
+    ),
     "measures_search": Result(
-        f"methods --methods default,mad:search,nmi:search,ngf:search --levels any --trials 1 {FIVE_CONTRASTS}"
+        f"methods --methods default,mad-distance:search,nmi:search,ngf:search --levels any --trials 1 {FIVE_CONTRASTS}"
     ),
+    "alone": Result(f"study alone {FIVE_CONTRASTS}"),
+    "pelvis_alone": Result("study alone --only t2tra-p0_pd,t2tra-p2_pd,adc", "pelvis"),
     "landscapes": Result(f"study landscapes {THREE_HEADS}"),
     "bodies": Result("study bodies --seed 1"),
     "capture": Result(f"study capture {THREE_HEADS}"),

@@ -12,7 +12,7 @@ from madreg_benchmark.methods import peers
 from madreg_benchmark.methods.method import Method, Options, Outcome
 from madreg_benchmark.methods.own import registered
 
-_MEASURES = ("mad", "nmi", "ngf")
+_MEASURES = ("mad", "nmi", "ngf", "mad-distance")
 _OWN_PACKAGE = "madreg.pipeline.registration"
 
 

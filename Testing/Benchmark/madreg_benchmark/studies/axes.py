@@ -56,7 +56,7 @@ class Pair:
     def measures(self) -> dict[str, Measure]:
         """The measures by name; MAD resamples the scans to the spacing that its network was trained for."""
         return {
-            name: make(*(self.scans if name == "mad" else self.coarse), seed=self.seed)
+            name: make(*(self.scans if name.startswith("mad") else self.coarse), seed=self.seed)
             for name, make in MEASURES.items()
         }
 

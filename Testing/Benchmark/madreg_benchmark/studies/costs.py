@@ -44,7 +44,7 @@ def measure_costs(setting: Setting) -> list[dict]:
         pair = Pair(case, setting.seed, "cpu")
         matrices = pair.along("translation", "x", 5.0)[None]
         for name, make in MEASURES.items():
-            set_up = partial(make, *(pair.scans if name == "mad" else pair.coarse), seed=setting.seed)
+            set_up = partial(make, *(pair.scans if name.startswith("mad") else pair.coarse), seed=setting.seed)
             works = set_up, partial(evaluate, set_up(), matrices), partial(_with_gradient, set_up(), matrices)
             rows.append(
                 {

@@ -17,6 +17,7 @@ STUDIES = {
     "75 minutes on one core",
     "anatomy": "whether the network is tied to heads: trained anew (--data) on heads, on synthetic bodies and on both, "
     "35 minutes on one core",
+    "alone": "how exactly each measure alone registers displaced pairs, and what that costs",
     "edges": "how far random convolutions shift an edge",
     "costs": "processor time for one value of each measure, with and without its gradient",
     "landscapes": "each measure along and about every axis around the true pose",

@@ -1,0 +1,120 @@
+"""MAD from features: each scan is encoded once, and an evaluation compares features at some thousand points."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+
+from ..image.geometry import rotation_angle
+from ..image.pair import Pair
+from ..image.points import map_points, sample_points
+from ..image.volume import Volume
+from ..network import weights
+from ..network.features import FeatureNetwork
+from .scan_features import TURN_DEGREES, encode, lattice_axes
+
+SAMPLES = 6000
+
+
+class FeatureMAD:
+    """One minus how much more alike than chance the features of corresponding points are, over the fixed foreground.
+
+    The cosine of two features, less that of the fixed feature with the mean of the moving foreground, is averaged over
+    the points and the levels of the network.  A point that the transform moves out of the moving scan adds nothing, so
+    lost overlap costs.
+
+    Args:
+        fixed, moving: the pair, intensities normalized (0 background, about 1 bright).
+        network: from :func:`madreg.network.weights.load_features`; the bundled one if None.
+        seed: of the points.
+        samples: how many points.
+        pose: 4x4, fixed LPS to moving LPS, near which the measure is to be used: the moving scan is encoded as it is
+            seen from there, since features turn with the lattice.  Without it, along its own axes.
+
+    Attributes:
+        points: (n, 3) float32 LPS mm, the fixed points.
+        level_weights: of the levels in the mean, by number.
+    """
+
+    name = "mad"
+
+    def __init__(
+        self,
+        fixed: Volume,
+        moving: Volume,
+        network: FeatureNetwork | None = None,
+        seed: int = 0,
+        samples: int = SAMPLES,
+        pose: np.ndarray | None = None,
+    ) -> None:
+        if network is None:
+            network = weights.load_features(device=fixed.device)[0]
+        self.network = network
+        fixed, moving = (volume.resampled(network.settings.spacing) for volume in (fixed, moving))
+        self.moving, self.points = moving, sample_points(fixed, samples, seed)
+        self.level_weights = {number: 1.0 for number in range(len(network.levels))}
+        self.fixed_axes = lattice_axes(fixed, np.eye(3))
+        self.fixed_features = [level.at(self.points) for level in encode(fixed, network, self.fixed_axes)]
+        self._encode_moving(pose)
+
+    def _encode_moving(self, pose: np.ndarray | None) -> None:
+        seen = self.fixed_axes if pose is None else rotated(pose, self.fixed_axes)
+        self.moving_axes = lattice_axes(self.moving, seen, turn=pose is not None)
+        self.levels = encode(self.moving, self.network, self.moving_axes)
+        self.chance = [
+            torch.einsum("cn,c->n", features, level.mean)
+            for features, level in zip(self.fixed_features, self.levels, strict=True)
+        ]
+
+    def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
+        where = map_points(matrices, self.points)
+        inside = self.moving.sample(where)[1]
+        alike = torch.zeros_like(inside)
+        for number, weight in self.level_weights.items():
+            cosine = torch.einsum("cn,cbn->bn", self.fixed_features[number], self.levels[number].at(where))
+            alike = alike + weight * (cosine - self.chance[number])
+        return 1 - (alike * inside).mean(-1) / sum(self.level_weights.values())
+
+    def coarse(self) -> FeatureMAD:
+        """The measure of all levels but the finest, to be used far from the true pose.
+
+        The finest features agree within a few millimeters alone; farther off they are noise.  Of the others, those that
+        see farther count more.
+        """
+        other = copy.copy(self)
+        other.level_weights = {number: float(number) for number in self.level_weights if number > 0}
+        return other if other.level_weights else self
+
+    def seen_from(self, pose: np.ndarray) -> FeatureMAD:
+        """The same measure, to be used near a 4x4 pose: see the argument ``pose``."""
+        other = copy.copy(self)
+        other._encode_moving(pose)
+        return other
+
+    def is_rotated(self, pose: np.ndarray) -> bool:
+        """Whether a 4x4 pose turns the fixed lattice against the moving one so far that another encoding is due."""
+        return rotation_angle(self.moving_axes.T @ rotated(pose, self.fixed_axes)) > TURN_DEGREES
+
+
+def rotated(pose: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Axes (3, 3), a column each, under the rotation nearest to a 4x4 pose."""
+    u, _, vt = np.linalg.svd(pose[:3, :3])
+    return u @ vt @ axes
+
+
+def feature_mad_of(pair: Pair, weights_path: str | None = None) -> FeatureMAD:
+    """The measure of a pair; made once.
+
+    Args:
+        weights_path: ``.pt`` file of the network; the bundled one if None.
+
+    Raises:
+        InputError: if the weights are missing, damaged or foreign.
+    """
+
+    def make() -> FeatureMAD:
+        return FeatureMAD(pair.fixed, pair.moving, weights.load_features(weights_path, pair.fixed.device)[0], pair.seed)
+
+    return pair.once(("feature_mad", weights_path), make)

@@ -1,0 +1,95 @@
+"""Features of a whole scan, and where in the world they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..image.geometry import Grid, apply, rotation_angle
+from ..image.sampling import sample_array
+from ..image.volume import Volume
+from ..network.features import FeatureNetwork, level_position
+
+MARGIN_MM = 15.0
+"""Of what lies around the foreground, so much is encoded."""
+TURN_DEGREES = 12.0
+"""Lattices whose axes agree to this are not worth another encoding, as turning an image blurs it."""
+
+
+@dataclass(frozen=True)
+class LevelFeatures:
+    """Unit features (C, k, j, i) of one resolution; ``inverse`` is the 4x4 matrix from LPS mm to their index."""
+
+    features: torch.Tensor
+    inverse: torch.Tensor
+    mean: torch.Tensor
+    """(C,): mean over the foreground."""
+
+    def at(self, points: torch.Tensor) -> torch.Tensor:
+        """Unit features (C, ...) at world points (..., 3), LPS mm, differentiable in these.
+
+        They are normalized once more: the mean of unlike neighbours is shorter, and a lattice must not differ from the
+        places between its points.
+        """
+        return F.normalize(sample_array(self.features, self.inverse, points), dim=0)
+
+
+@torch.no_grad()
+def encode(volume: Volume, network: FeatureNetwork, axes: np.ndarray) -> list[LevelFeatures]:
+    """Features of a volume's foreground, one entry a level of the network.
+
+    Args:
+        axes: (3, 3), columns are the directions of the lattice's axes i, j, k in LPS: see :func:`lattice_axes`.
+    """
+    spacing = network.settings.spacing
+    volume = volume.resampled(spacing)
+    grid = _covering(volume, axes, spacing, network.multiple)
+    inverse = torch.as_tensor(volume.grid.inverse, dtype=torch.float32, device=volume.device)
+    points = grid.points(volume.device)
+    image = sample_array(volume.data[None], inverse, points)[None]  # beyond the field of view its end is repeated
+    foreground = sample_array(volume.foreground.float()[None], inverse, points, "zeros")[None]
+    levels = []
+    for level, features in enumerate(network(image)):
+        weight = F.avg_pool3d(foreground, 2**level)[0, 0]
+        mean = torch.einsum("ckji,kji->c", features[0], weight) / weight.sum().clamp(min=1e-3)
+        levels.append(LevelFeatures(features[0], _level_inverse(grid, level, volume.device), mean))
+    return levels
+
+
+def lattice_axes(volume: Volume, wanted: np.ndarray, turn: bool = False) -> np.ndarray:
+    """The scan's own axes (3, 3), a column each, in the order and with the signs nearest to the wanted ones.
+
+    Args:
+        turn: take the wanted axes themselves where the scan's own are more than :data:`TURN_DEGREES` from them.
+    """
+    own = volume.grid.axes
+    order = max(permutations(range(3)), key=lambda p: sum(abs(own[:, p[n]] @ wanted[:, n]) for n in range(3)))
+    own = own[:, list(order)]
+    own = own * np.where((own * wanted).sum(0) < 0, -1.0, 1.0)
+    return wanted if turn and rotation_angle(own.T @ wanted) > TURN_DEGREES else own
+
+
+def _level_inverse(grid: Grid, level: int, device: torch.device) -> torch.Tensor:
+    to_level = np.eye(4)
+    to_level[:3, :3] /= 2**level
+    to_level[:3, 3] = float(level_position(torch.zeros(1), level))
+    return torch.as_tensor(to_level @ grid.inverse, dtype=torch.float32, device=device)
+
+
+def _covering(volume: Volume, axes: np.ndarray, spacing: float, multiple: int) -> Grid:
+    """A lattice along ``axes`` over the foreground and a margin within the field of view, with sides that are
+    multiples of a number."""
+    foreground = torch.nonzero(volume.foreground)[:, [2, 1, 0]].cpu().numpy()
+    along = apply(volume.grid.matrix, foreground) @ axes
+    corners = volume.grid.corners @ axes
+    low = np.maximum(along.min(0) - MARGIN_MM, corners.min(0))
+    high = np.minimum(along.max(0) + MARGIN_MM, corners.max(0))
+    size = multiple * np.maximum(np.ceil(((high - low) / spacing + 1) / multiple - 1e-6).astype(int), 1)
+    matrix = np.eye(4)
+    matrix[:3, :3] = axes * spacing
+    matrix[:3, 3] = axes @ ((low + high) / 2 - spacing * (size - 1) / 2)
+    return Grid((int(size[0]), int(size[1]), int(size[2])), matrix)

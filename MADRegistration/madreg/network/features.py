@@ -1,0 +1,80 @@
+"""The feature network: one scan alone to unit feature vectors, at several resolutions.
+
+Features are linear in the edges around (:mod:`madreg.network.edges`) at three scales each.  Nothing in the network
+knows where the lattice ends: there are no zeros around it, and what is normalized is the vector at each voxel, never
+the volume.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .edges import CHANNELS, edge_pyramid, padded
+from .settings import FeatureSettings
+
+SCALES = 3
+"""So many scales of edges make the features of a level, from that of the level on."""
+
+
+class Level(nn.Module):
+    """Unit features of one resolution.
+
+    Args:
+        length: of a feature.
+    """
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.kernels = nn.ModuleList(nn.Conv3d(CHANNELS, length, 3, bias=n == 0) for n in range(SCALES))
+
+    def linear(self, edges: list[torch.Tensor]) -> torch.Tensor:
+        """Features (B, length, k, j, i) from the edges at the level's own scale and the next two, not normalized."""
+        found = [kernel(padded(channels)) for kernel, channels in zip(self.kernels, edges, strict=True)]
+        total = found[-1]
+        for finer in reversed(found[:-1]):
+            total = finer + F.interpolate(total, scale_factor=2, mode="trilinear")
+        return total
+
+    @torch.no_grad()
+    def set_kernels(self, weights: list[torch.Tensor], offsets: torch.Tensor) -> None:
+        """Take over the kernels (length, 8, 3, 3, 3) of each scale and the offsets (length,)."""
+        state = {f"kernels.{n}.weight": weight for n, weight in enumerate(weights)}
+        self.load_state_dict({**state, "kernels.0.bias": offsets})
+
+    def forward(self, edges: list[torch.Tensor]) -> torch.Tensor:
+        return F.normalize(self.linear(edges), dim=1)
+
+
+class FeatureNetwork(nn.Module):
+    """See the module.  Voxel ``n`` of level ``l`` lies at input position ``2^l n + (2^l - 1) / 2``."""
+
+    def __init__(self, settings: FeatureSettings | None = None) -> None:
+        super().__init__()
+        self.settings = settings or FeatureSettings()
+        self.levels = nn.ModuleList(Level(length) for length in self.settings.levels)
+
+    def each_level(self) -> list[Level]:
+        """The levels, the finest first."""
+        return [level for level in self.levels if isinstance(level, Level)]
+
+    @property
+    def scales(self) -> int:
+        """How many scales of edges are looked at."""
+        return len(self.levels) - 1 + SCALES
+
+    @property
+    def multiple(self) -> int:
+        """Every side of an input is a multiple of this."""
+        return int(2 ** (self.scales - 1))
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Unit features of images (B, 1, k, j, i), level ``l`` of shape (B, length, k/2^l, j/2^l, i/2^l)."""
+        edges = edge_pyramid(image, self.scales)
+        return [level(edges[n : n + SCALES]) for n, level in enumerate(self.levels)]
+
+
+def level_position(index: torch.Tensor, level: int) -> torch.Tensor:
+    """Positions in voxels of a level of positions in input voxels."""
+    return (index - (2**level - 1) / 2) / 2**level

@@ -1,0 +1,134 @@
+"""MAD from features on a head and the same head with its contrast inverted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from madreg.descent.adam import adam
+from madreg.descent.parameters import LinearTransform
+from madreg.image.geometry import Grid, about, mean_displacement
+from madreg.image.volume import Volume
+from madreg.measures import distance
+from madreg.measures.feature_mad import FeatureMAD
+from madreg.measures.scan_features import encode, lattice_axes
+from madreg.network import weights
+
+SAMPLES = 2000
+
+
+@pytest.fixture(scope="module")
+def pair(grid_of, make_volume, head) -> tuple[Volume, Volume]:
+    """CT on a straight lattice, MR on an oblique one, both in one place."""
+    pose = np.eye(4)
+    pose[:3, 3] = grid_of("oblique").center
+    return make_volume(head.ct, grid_of("straight")), make_volume(head.mr, grid_of("oblique"), pose)
+
+
+@pytest.fixture(scope="module")
+def truth(grid_of) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, 3] = grid_of("oblique").center
+    return matrix
+
+
+@pytest.fixture(scope="module")
+def measure(pair, truth) -> FeatureMAD:
+    return FeatureMAD(*pair, samples=SAMPLES, pose=truth)
+
+
+def displaced(truth: np.ndarray, degrees: float, millimeters: float, turn) -> np.ndarray:
+    shift = np.array([2.0, -1.0, 2.0]) / 3 * millimeters
+    return truth @ about(np.zeros(3), turn((1, 2, -1), degrees), shift)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("degrees", "millimeters"), [(10, 10), (-25, 20)])
+def test_descent_finds_the_true_pose(measure, truth, spots, turn, degrees, millimeters):
+    start = displaced(truth, degrees, millimeters, turn)
+    assert mean_displacement(start, truth, spots) > 10
+    transform = LinearTransform.over(spots, start)
+    found = adam(measure, transform, steps=60, first_step=3.0, last_step=0.05)[0][0]
+    assert mean_displacement(found, truth, spots) < 1.0
+
+
+def test_grows_with_the_displacement(measure, truth, turn):
+    poses = np.stack([displaced(truth, 0, mm, turn) for mm in (0, 3, 9, 27)])
+    with torch.no_grad():
+        values = measure(torch.as_tensor(poses)).numpy()
+    assert (np.diff(values) > 0).all()
+
+
+def test_values_do_not_depend_on_the_batch_and_gradients_agree_with_differences(measure, truth, turn):
+    transform = LinearTransform(np.stack([displaced(truth, 5, 6, turn), truth]), np.zeros(3))
+    values = measure(transform.matrices())
+    assert float(values[1].detach()) == pytest.approx(float(measure(torch.tensor(truth)[None])[0]), abs=1e-5)
+    values.sum().backward()
+    gradient = transform.parameters.grad[0].numpy()
+    found = []
+    for number in range(6):
+        both = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                transform.parameters[0, number] = sign * 0.1
+                both.append(float(measure(transform.matrices())[0]))
+                transform.parameters[0, number] = 0.0
+        found.append((both[0] - both[1]) / 0.2)
+    assert np.linalg.norm(gradient - found) < 0.1 * np.linalg.norm(found)
+
+
+def test_lost_overlap_costs(measure, truth, turn):
+    poses = torch.as_tensor(np.stack([truth, displaced(truth, 0, 1000, turn)]))
+    with torch.no_grad():
+        values = measure(poses)
+    assert float(values[1]) == pytest.approx(1.0) and float(values[0]) < 0.9
+
+
+def test_a_cut_field_of_view_does_not_move_the_minimum(pair, truth, spots, turn):
+    """Both scans lose a different side; features inside stay the same."""
+    cut = []
+    for volume, keep in zip(pair, (slice(0, 40), slice(8, None)), strict=True):
+        data = volume.data[keep]
+        matrix = volume.grid.matrix.copy()
+        matrix[:3, 3] += matrix[:3, 2] * (keep.start or 0)
+        grid = Grid((volume.grid.size[0], volume.grid.size[1], len(data)), matrix)
+        cut.append(Volume(volume.name, data, grid, volume.mask[keep]))
+    measure = FeatureMAD(*cut, samples=SAMPLES, pose=truth)
+    transform = LinearTransform.over(spots, displaced(truth, 4, 4, turn))
+    found = adam(measure, transform, steps=40, first_step=1.0, last_step=0.05)[0][0]
+    assert mean_displacement(found, truth, spots) < 1.5
+
+
+def test_the_moving_scan_is_encoded_as_it_is_seen(pair, truth, turn):
+    """A head that is rotated in its own lattice: its features are those of the pose that is given."""
+    blind = FeatureMAD(*pair, samples=SAMPLES)
+    assert blind.is_rotated(truth)
+    seen = blind.seen_from(truth)
+    assert not seen.is_rotated(truth)
+    with torch.no_grad():
+        here = torch.tensor(truth)[None]
+        assert float(seen(here)[0]) < float(blind(here)[0])
+
+
+def test_axes_are_put_in_the_nearest_order(pair):
+    swapped = np.eye(3)[:, [2, 0, 1]] * [1, -1, 1]
+    np.testing.assert_allclose(lattice_axes(pair[0], swapped), swapped, atol=1e-6)
+    np.testing.assert_allclose(lattice_axes(pair[1], pair[1].grid.axes), pair[1].grid.axes, atol=1e-6)
+
+
+def test_features_of_a_scan_follow_its_lattice(pair):
+    """The same scan with its axes stored in another order has the same features at every point."""
+    volume = pair[0]
+    grid = volume.grid
+    matrix = grid.matrix[:, [2, 1, 0, 3]]
+    other = Volume("scan", volume.data.permute(2, 1, 0).contiguous(), Grid(grid.size[::-1], matrix), volume.mask)
+    network = weights.load_features()[0]
+    points = torch.tensor([[10.0, -20.0, 5.0], [0.0, 30.0, 20.0]])
+    one, two = (encode(v, network, lattice_axes(v, np.eye(3))) for v in (volume, other))
+    for level, same in zip(one, two, strict=True):
+        torch.testing.assert_close(level.at(points), same.at(points), atol=1e-3, rtol=0)
+
+
+def test_is_the_measure_called_mad(pair, truth):
+    assert distance("mad", *pair, truth) < distance("mad", *pair, np.eye(4))

@@ -1,0 +1,73 @@
+"""The feature network: unit features that do not depend on where the lattice ends."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from madreg.errors import InputError
+from madreg.network import weights
+from madreg.network.edges import edge_channels
+from madreg.network.features import FeatureNetwork, level_position
+from madreg.network.models import build
+from madreg.network.settings import FeatureSettings, SiameseSettings, plain, settings_of
+
+SMALL = FeatureSettings((6, 8))
+
+
+@pytest.fixture
+def network() -> FeatureNetwork:
+    torch.manual_seed(0)
+    return FeatureNetwork(SMALL).eval().requires_grad_(False)
+
+
+def test_features_are_unit_vectors_at_every_level(network):
+    fine, coarse = network(torch.rand(1, 1, 16, 24, 32))
+    assert fine.shape == (1, 6, 16, 24, 32) and coarse.shape == (1, 8, 8, 12, 16)
+    for features in (fine, coarse):
+        torch.testing.assert_close(features.norm(dim=1), torch.ones_like(features[:, 0]), atol=1e-4, rtol=0)
+
+
+def test_features_do_not_depend_on_where_the_lattice_ends(network):
+    image = torch.rand(1, 1, 160, 16, 16)
+    whole, part = network(image), network(image[:, :, 16:144])
+    for level, (all_of_it, cropped) in enumerate(zip(whole, part, strict=True)):
+        first, last, start = (n >> level for n in (48, 80, 16))
+        torch.testing.assert_close(cropped[:, :, first:last], all_of_it[:, :, first + start : last + start])
+
+
+def test_inverted_contrast_leaves_the_products_of_edges_as_they_are():
+    image = torch.rand(1, 1, 12, 12, 12)
+    there, inverted = edge_channels(image), edge_channels(1 - image)
+    torch.testing.assert_close(inverted[:, 2:], there[:, 2:], atol=1e-4, rtol=0)
+    torch.testing.assert_close(inverted[:, 1], -there[:, 1], atol=1e-3, rtol=0)
+
+
+def test_positions_of_a_level_are_the_centers_of_its_voxels():
+    index = torch.tensor([[0.5, 2.5, 4.5]])
+    torch.testing.assert_close(level_position(index, 1), torch.tensor([[0.0, 1.0, 2.0]]))
+    torch.testing.assert_close(level_position(index, 0), index)
+
+
+def test_settings_and_weights_are_restored(network, tmp_path):
+    assert settings_of(plain(SMALL)) == SMALL
+    weights.save(network, tmp_path / "features.pt", {"name": "features"})
+    restored, card = weights.load_features(tmp_path / "features.pt")
+    assert restored.settings == SMALL and card["parameters"] == sum(p.numel() for p in network.parameters())
+    image = torch.rand(1, 1, 16, 16, 16)
+    for one, other in zip(network(image), restored(image), strict=True):
+        assert float((one - other).abs().max()) < 0.02
+
+
+def test_a_network_of_another_kind_is_refused(network, tmp_path):
+    weights.save(network, tmp_path / "features.pt", {})
+    with pytest.raises(InputError, match="predicts no distances"):
+        weights.load(tmp_path / "features.pt")
+    weights.save(build(SiameseSettings(4, 1, 8)), tmp_path / "siamese.pt", {})
+    with pytest.raises(InputError, match="makes no features"):
+        weights.load_features(tmp_path / "siamese.pt")
+
+
+def test_the_bundled_features_are_small():
+    network, card = weights.load_features()
+    assert card["parameters"] < 1_000_000 and network.settings.spacing == 2.0
