@@ -35,7 +35,8 @@ RESULTS = {
         "methods --methods identity,centers,peer:mattes,peer:elastix,peer:ants --fresh-process --trials 3"
     ),
     "measures": Result(
-        f"methods --methods mad-distance,nmi,ngf --levels small,large,any,affine,crop,anycrop --trials 2 {FIVE_CONTRASTS}"
+        "methods --methods mad-distance,nmi,ngf --levels small,large,any,affine,crop,anycrop --trials 2 "
+        f"{FIVE_CONTRASTS}"
     ),
     "measures_given": Result(
         "methods --methods mad-distance:given,nmi:given,ngf:given --levels large --trials 1 --only CT_T1"
