@@ -89,7 +89,7 @@ def test_whichever_call_fails_no_file_changes(folder, monkeypatch, error):
                 succeeded, said = False, str(sentence)
         if succeeded:
             # either there are no more calls, or the one that failed does not matter, as a copy replaces a link
-            assert visible(folder) == NEW, number
+            assert found(folder) == NEW, number
             if not faults.happened:
                 break
             for name, data in FORMER.items():
@@ -97,10 +97,6 @@ def test_whichever_call_fails_no_file_changes(folder, monkeypatch, error):
             (folder / "c.txt").unlink()
         else:
             assert "\n" not in said and str(folder) in said
-            assert visible(folder) == FORMER, number
-            # a folder that could not be removed is removed by the next run
-            write_all({folder / "d.txt": bytes_content(b"d")})
-            (folder / "d.txt").unlink()
             assert found(folder) == FORMER, number
     assert 25 < number < 199  # so many calls there are
 
