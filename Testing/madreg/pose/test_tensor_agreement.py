@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from madreg.descent.adam import adam
-from madreg.descent.parameters import LinearTransform
+from madreg.descent.objective import Forward
 from madreg.image.geometry import about, apply, mean_displacement
 from madreg.pose.correlation import Correlation
 from madreg.pose.rotations import super_fibonacci
-from madreg.pose.search import FINE, FIRST_STEP, LAST_STEP, POINTS, STEPS
+from madreg.pose.search import DESCENT, FINE, POINTS
 from madreg.pose.tensor_agreement import TensorAgreement
 
 
@@ -69,7 +68,6 @@ def test_its_gradient_leads_to_the_truth_from_15_degrees_and_15_mm(scans, turn):
         shift = rng.normal(size=3)
         starts.append(truth @ about(points.mean(0), turn(rng.normal(size=3), 15), 15 * shift / np.linalg.norm(shift)))
     assert min(mean_displacement(start, truth, points) for start in starts) > 15
-    transform = LinearTransform.over(measure.points.double().numpy(), np.array(starts))
-    found, values = adam(measure, transform, steps=STEPS, first_step=FIRST_STEP, last_step=LAST_STEP)
+    found, values = Forward(measure, measure.points.double().numpy()).descend(np.array(starts), "rigid", DESCENT)
     assert max(mean_displacement(pose, truth, points) for pose in found) < 3
     assert (-values > scores(measure, np.array(starts)) + 0.05).all()
