@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from madreg.pose import search
 from madreg.quality import quality
 from madreg.settings import OPTIONS, Settings
 from madreg_benchmark.command import parser as benchmark_parser
@@ -182,9 +183,23 @@ def test_messages_that_are_explained_are_in_the_code() -> None:
 def test_thresholds_of_the_verdict_are_those_of_the_code() -> None:
     rows = {line.split("|")[1].strip(): line for line in text_of("how-it-works.md").splitlines() if "|" in line[1:]}
     assert f"at most {quality.ALIGNED_MM:g} mm" in rows["aligned"]
-    assert f"at least {quality.CLEAR_RATIO:g}" in rows["aligned"]
+    assert f"margin at least {quality.CLEAR_MARGIN:g}" in rows["aligned"]
     assert f"at least {100 * quality.LEAST_OVERLAP:g} %" in rows["aligned"]
     assert f"above {quality.FAILED_MM:g} mm" in rows["failed"]
+    assert f"margin below {quality.LEAST_MARGIN:g}" in rows["failed"]
+
+
+def test_numbers_of_the_search_are_those_of_the_code() -> None:
+    paragraph = " ".join(text_of("how-it-works.md").split("**Search.**")[1].split("**Candidates.**")[0].split())
+    for text in (
+        f"each of {search.ROTATIONS} rotations",
+        f"lattice of {search.COARSE[0]:g} to {search.COARSE[1]:g} mm",
+        f"best {search.SEEDS} poses",
+        f"tensors of {search.FINE:g} mm, at {search.POINTS} points",
+    ):
+        assert text in paragraph
+    assert (search.TRANSLATIONS, search.COUNT) == (3, 12)  # "three translations", "up to twelve candidates"
+    assert "three translations" in paragraph and "Up to twelve candidates" in paragraph
 
 
 # --- layout ---------------------------------------------------------------------------------------------------------

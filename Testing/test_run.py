@@ -47,6 +47,7 @@ def test_set_up_once_until_the_requirements_change(runner, monkeypatch: pytest.M
     monkeypatch.delenv("MADREG_TORCH_INDEX", raising=False)
     monkeypatch.setattr(runner, "make_venv", lambda: None)
     monkeypatch.setattr(runner, "installed_from_indexes", lambda extras: installs.append(extras) or True)
+    monkeypatch.setattr(runner.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))  # pip --version
     runner.set_up("")
     runner.set_up("")
     assert installs == [""]
@@ -68,6 +69,8 @@ def test_set_up_once_until_the_requirements_change(runner, monkeypatch: pytest.M
 
 
 def test_failed_set_up_says_why_and_is_tried_again(runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner.PYTHON = runner.VENV / "none"
+
     def fail(command: list[str], log: Path) -> int:
         log.write_text("ERROR: No matching distribution found for torch==0\n")
         return 1
@@ -80,6 +83,7 @@ def test_failed_set_up_says_why_and_is_tried_again(runner, monkeypatch: pytest.M
 
 
 def test_another_index_is_asked_for_torch_alone(runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner.PYTHON = runner.VENV / "none"
     started = []
     monkeypatch.setattr(runner, "make_venv", lambda: None)
     monkeypatch.setattr(runner, "follow", lambda command, log: started.append(command) or 0)

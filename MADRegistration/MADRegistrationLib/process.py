@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import queue
@@ -12,6 +13,9 @@ import sys
 import threading
 from pathlib import Path
 from typing import ClassVar, Protocol
+
+END_MS = 3000
+"""A process that was killed is gone after so many milliseconds, whatever memory it has to give back."""
 
 
 class Process(Protocol):
@@ -75,8 +79,8 @@ class SubprocessProcess:
 class QtProcess:
     """A process by Qt, which Slicer's event loop serves: no thread."""
 
-    _dying: ClassVar[list[QtProcess]] = []
-    """Killed, but not gone yet: a QProcess that is destroyed too early makes Slicer wait for it."""
+    _alive: ClassVar[list[QtProcess]] = []
+    """Started, and perhaps not gone yet: Qt complains of a QProcess that is destroyed before its process has ended."""
 
     def start(self, arguments: list[str], logPath: Path) -> None:
         import qt
@@ -86,6 +90,9 @@ class QtProcess:
         self._notRunning = qt.QProcess.NotRunning
         self._process.setStandardErrorFile(str(logPath))
         self._process.start(arguments[0], arguments[1:])
+        if not QtProcess._alive:
+            atexit.register(QtProcess._endAll)
+        QtProcess._alive = [process for process in QtProcess._alive if process.isRunning()] + [self]
 
     def write(self, line: bytes) -> None:
         self._process.write(line)
@@ -101,7 +108,15 @@ class QtProcess:
     def kill(self) -> None:
         self._process.closeWriteChannel()
         self._process.kill()
-        QtProcess._dying = [process for process in [*QtProcess._dying, self] if process.isRunning()]
+
+    @classmethod
+    def _endAll(cls) -> None:
+        """Slicer ends: no process outlives its QProcess."""
+        for process in cls._alive:
+            process.kill()
+        for process in cls._alive:
+            process._process.waitForFinished(END_MS)
+        cls._alive = []
 
 
 def pythonOfSlicer() -> str:

@@ -41,7 +41,8 @@ def run(counts: outcomes.Counts, number: int, seed: int, place: Place, report_pr
             printed, hung = process.communicate(), True
         seconds = time.monotonic() - began
         ending = children.Ending(process.returncode, hung, *printed, seconds)
-        early = "KeyboardInterrupt" in ending.err and f"{os.sep}madreg{os.sep}" not in ending.err
+        killed = ending.status == -sent and not ending.out + ending.err  # madreg's first line handles the signals
+        early = killed or ("KeyboardInterrupt" in ending.err and f"{os.sep}madreg{os.sep}" not in ending.err)
         outcome = outcomes.EARLY if early else interrupted(ending, state(out, names, before))
         counts.add(
             f"process interrupted by {sent.name}",

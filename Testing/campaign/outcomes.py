@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REFUSED = "refused in one sentence"
-INTACT = "read, and what was read is intact"
-NOTICED = "read otherwise, with a notice"
-UNDETECTABLE = "read; the format has no checksum for what was changed"
+INTACT = "read intact"
+NOTICED = "read with a notice"
+UNDETECTABLE = "read, as the format has no checksum for what was changed"
 WRITTEN = "all files new and complete"
 UNCHANGED = "refused in one sentence, all former files as they were"
 STOPPED = "stopped in one sentence, all files old or all new"
@@ -82,8 +82,14 @@ class Counts:
         return sum(count for (_, one), count in self.counts.items() if one == outcome)
 
     def table(self) -> str:
-        """As Markdown: a line for each kind and outcome."""
-        lines = ["| fault | outcome | trials |", "|---|---|---:|"]
-        lines += [f"| {kind} | {outcome} | {count} |" for (kind, outcome), count in sorted(self.counts.items())]
+        """As Markdown: a line for each fault, all damage to a format being one, with its outcomes."""
+        faults: dict[str, Counter] = {}
+        for (kind, outcome), count in self.counts.items():
+            fault = kind if kind.startswith(("worker", "writing")) else kind.partition(":")[0]
+            faults.setdefault(fault, Counter())[outcome] += count
+        lines = ["| fault | trials | outcomes |", "|---|---:|---|"]
+        for fault, found in sorted(faults.items()):
+            outcomes = "; ".join(f"{count} {outcome}" for outcome, count in found.most_common())
+            lines.append(f"| {fault} | {found.total()} | {outcomes} |")
         lines += ["", f"{sum(self.counts.values())} trials, {len(self.bad)} that must not be."]
         return "\n".join(lines) + "\n"

@@ -27,7 +27,7 @@ LABELS = {
     "overlap": "Overlap (%)",
     "rotation_degrees": "Rotation (degrees)",
     "volume_scale": "Volume scale",
-    "flip_ratio": "Flip ratio",
+    "margin": "Margin to other poses",
     "consensus": "Consensus",
     "seconds": "Time (s)",
     "device": "Device",

@@ -22,7 +22,7 @@ COLUMNS = {
 }
 """Numbers of ``index.html``, shown if any pair has them."""
 TABLE = (
-    *("id", "state", "verdict", "error_before_mm", "error_after_mm", "error_bound_mm", "overlap", "flip_ratio"),
+    *("id", "state", "verdict", "error_before_mm", "error_after_mm", "error_bound_mm", "overlap", "margin"),
     *("consensus", "rotation_degrees", "volume_scale", "seconds", "attempts", "fixed", "moving", "message"),
 )
 """Columns of ``summary.tsv``, after which comes ``outlier``."""

@@ -74,6 +74,10 @@ class Refinement:
     kind: str = "rigid"
     flat: bool = True
 
+    def as_read(self) -> Refinement:
+        """The same stage on volumes that are not flattened."""
+        return replace(self, flat=False)
+
     def of_type(self, kind: str) -> Refinement:
         """The same stage for another type of transform."""
         return replace(self, kind=kind)
@@ -105,7 +109,6 @@ COARSE = Refinement("coarse", NMI, 4.0, 12_000, Schedule(adam, 40, 2.0, 0.1))
 MEDIUM = Refinement("medium", Joint, 3.0, 20_000, Schedule(bfgs, 20, 1.0, 0.05))
 # so many samples that another draw moves the result by less than 0.3 mm, slabs of T2 on T1 included
 FINE = Refinement("fine", Joint, 2.0, 100_000, Schedule(bfgs, 25, 0.5, 0.02))
-FINE_AS_READ = replace(FINE, flat=False)
 
 
 def best_first(pair: Pair, transforms: list[Transform], refinement: Refinement = MEDIUM) -> list[Transform]:

@@ -43,6 +43,13 @@ def resample(data: torch.Tensor, mask: torch.Tensor, grid: Grid, spacing: float)
     return values, along_axes(mask.to(values.dtype), between) > 0.5, target
 
 
+def interpolated(values: torch.Tensor, grid: Grid, target: Grid) -> torch.Tensor:
+    """Values (k, j, i) of a lattice at the voxels of another one along the same axes; the ends are repeated."""
+    index = apply(grid.inverse @ target.matrix, np.arange(max(target.size))[:, None].repeat(3, 1))
+    sizes = enumerate(zip(grid.size, target.size, strict=True))
+    return along_axes(values, [interpolation_matrix(old, index[:new, axis]) for axis, (old, new) in sizes])
+
+
 def _binned(data: torch.Tensor, mask: torch.Tensor, grid: Grid, factors: np.ndarray) -> Arrays:
     """Means of blocks of whole voxels along i, j, k; what is left over at the far end is dropped."""
     factors = np.where(np.array(grid.size) // factors >= 2, factors, 1)

@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import torch
 
+from .resampling import interpolated
 from .smoothing import smooth
 from .volume import Volume
+
+SPACING = 4.0  # mm, of the level at which brightness is averaged
 
 DARKEST = 0.25  # of the mean brightness: what is darker all around is not amplified any further
 BRIGHT, CLAMP = 0.98, 1.2  # the quantile of the data that becomes 1, and where intensities end
@@ -23,11 +26,13 @@ def flattened(volume: Volume, sigma: float) -> Volume:
     Args:
         sigma: mm, deviation of the Gaussian over which brightness is averaged.
     """
-    foreground = (volume.mask & volume.foreground).float()
-    shown = volume.data * foreground
-    around, share = smooth(torch.stack([shown, foreground]), (sigma / volume.grid.spacing).tolist())
+    level = volume.resampled(SPACING)
+    foreground = (level.mask & level.foreground).float()
+    shown = level.data * foreground
+    around, share = smooth(torch.stack([shown, foreground]), (sigma / level.grid.spacing).tolist())
     mean = shown.sum() / foreground.sum().clamp(min=1)
-    values = volume.data / torch.maximum(around / share.clamp(min=1e-3), DARKEST * mean).clamp(min=1e-6)
+    brightness = torch.maximum(around / share.clamp(min=1e-3), DARKEST * mean).clamp(min=1e-6)
+    values = volume.data / interpolated(brightness, level.grid, volume.grid)
     known = values[volume.mask]
     top = torch.quantile(known[:: max(1, len(known) // SAMPLES)], BRIGHT).clamp(min=1e-6)
     return replace(volume, data=(values / top).clamp(0, CLAMP) * volume.mask)

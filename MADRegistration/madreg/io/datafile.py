@@ -73,14 +73,18 @@ def beside(header: Path, name: str) -> Path:
     folder = header.parent.resolve()
     if not name or "\0" in name:
         raise UnreadableError(DAMAGED)
-    if PureWindowsPath(name).is_absolute() or PureWindowsPath(name).drive:
-        inside = False
-    else:
-        inside = (folder / name).resolve().is_relative_to(folder)
+    path = folder / name
+    try:
+        if PureWindowsPath(name).is_absolute() or PureWindowsPath(name).drive:
+            inside = False
+        else:
+            inside = path.resolve().is_relative_to(folder)
+        exists = path.is_file()
+    except UnicodeEncodeError:  # the file system's encoding does not have such a name
+        inside, exists = True, False
     if not inside:
         raise UnreadableError(f"names a data file outside its folder ({name}): put both into one folder")
-    path = folder / name
-    if not path.is_file():
+    if not exists:
         raise UnreadableError(f"names a data file that is not there ({name}): put both into one folder")
     return path
 

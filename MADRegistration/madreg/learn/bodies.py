@@ -122,7 +122,7 @@ def _upright(array: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     world = matrix[:3, :3][::-1, ::-1]  # rows z y x, columns k j i
     order = max(permutations(range(3)), key=lambda p: sum(abs(world[row, axis]) for row, axis in enumerate(p)))
     flips = [axis for axis, source in enumerate(order) if world[axis, source] < 0]
-    return np.ascontiguousarray(np.flip(array.transpose(order), flips))
+    return np.ascontiguousarray(np.flip(array.transpose(order), tuple(flips)))
 
 
 def write_bodies(bodies: Sequence[Body], path: Path) -> None:

@@ -11,7 +11,7 @@ from ..image.displacement_field import DisplacementField
 from ..image.pair import Pair, reduced
 from ..image.transform import Transform
 from ..image.volume import FINEST, Volume
-from ..quality.quality import Quality, evidence
+from ..quality.quality import Quality, basis_of_verdict
 from ..settings import Settings
 from ..system import device
 from .on_device import on_device
@@ -70,7 +70,7 @@ class Assessment:
             "error_mm": self.error_mm,
             "error_source": self.error_source,
             "verdict": self.verdict,
-            **evidence(self.quality),
+            **basis_of_verdict(self.quality),
             "overlap": self.overlap,
             "seconds": self.seconds,
             "device": self.device,

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from ..errors import InputError
 from ..image.pair import Pair
 from ..image.transform import Transform
-from ..pose.search import COUNT, LIKELY, search
+from ..pose.search import COUNT, SEEDS, search
 from ..progress import Monitor, StageRecord
 from ..quality.assessment import LEAST_OVERLAP
+
+FINER = 1.3  # times as fine a lattice where a search is wider
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Search:
     """Every pose: the transforms that are given are not used.
 
     Attributes:
-        wider: times as many rotations and candidates as usual.
+        wider: times as many descents and candidates as usual, on a finer lattice.
     """
 
     wider: int = 1
@@ -33,8 +35,9 @@ class Search:
         found = search(
             pair.fixed,
             pair.moving,
-            likely=self.wider * LIKELY,
+            seeds=self.wider * SEEDS,
             count=self.wider * COUNT,
+            finer=FINER if self.wider > 1 else 1.0,
             progress=lambda share: monitor.report("search", share, transforms[0]),
         )
         if not found:

@@ -1,9 +1,10 @@
 """What a registration does, from the first pose to the last.
 
-By default: search every pose (:mod:`madreg.pose.search`), bring the best candidates closer with NMI, or, where they may
-be stretched, with blocks (:mod:`madreg.quality.motion`), keep the one that agrees best, refine it with NMI and NGF
-together, and assess it (:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks
-prefer it; what fails is tried again, from a 180-degree flip and with a wider search.
+By default: search every pose (:mod:`madreg.pose.search`), bring the candidates closer with blocks
+(:mod:`madreg.pipeline.block_alignment`), refine the best with NMI, keep the most plausible
+(:mod:`madreg.pipeline.ordering`), refine it with NMI and NGF together, and assess it
+(:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks prefer it; what fails is
+tried again, from another pose that agrees better and with a wider search.
 
 With another measure than the default, that measure alone is minimized at one resolution from the chosen start.
 """
@@ -16,7 +17,6 @@ from ..descent.refinement import (
     CANDIDATES,
     COARSE,
     FINE,
-    FINE_AS_READ,
     LEAST_OVERLAP,
     MEDIUM,
     SIZE,
@@ -37,7 +37,7 @@ from .match_following import MatchFollowing
 from .ordering import most_plausible_first
 from .single_measure import SingleMeasure
 
-WIDER = 2  # times as many rotations are looked at, and candidates, when a registration is tried again
+WIDER = 2  # times as many descents, and candidates, when a registration is tried again
 
 Found = tuple[Transform, Quality | None]
 
@@ -76,7 +76,7 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     if settings.init != "search":
         return transform, quality
     retries: tuple[Callable[[], Transform | None], ...] = (
-        lambda: _from_flip(pair, quality, settings.type, monitor.part(0.83, 0.86)),
+        lambda: _from_other(pair, quality, settings.type, monitor.part(0.83, 0.86)),
         lambda: _from_wider_search(pair, start, settings.type, monitor.part(0.86, 0.95)),
     )
     for retry in retries:
@@ -116,8 +116,14 @@ def refine(pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor)
 
 
 def _fine(pair: Pair, transform: Transform) -> Refinement:
-    """The fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read."""
-    return min((FINE_AS_READ, FINE), key=lambda stage: float(stage.objective(pair).values(transform.matrix[None])[0]))
+    """The fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read.
+
+    It is decided at the medium resolution, so that the fine one is made once.
+    """
+    as_read, flat = (
+        float(stage.objective(pair).values(transform.matrix[None])[0]) for stage in (MEDIUM.as_read(), MEDIUM)
+    )
+    return FINE.as_read() if as_read <= flat else FINE
 
 
 def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: Monitor) -> Transform:
@@ -145,15 +151,15 @@ def _re_refined(pair: Pair, quality: Quality, kind: str, others: list[Transform]
     return (best, quality) if best is quality.transform else (best, assess(pair, best, kind, others))
 
 
-def _from_flip(pair: Pair, quality: Quality | None, kind: str, monitor: Monitor) -> Transform | None:
-    """The 180-degree flip of a pose, refined, where it agrees better."""
-    if quality is None or quality.flipped is None or not quality.flip_is_better:
+def _from_other(pair: Pair, quality: Quality | None, kind: str, monitor: Monitor) -> Transform | None:
+    """The best other pose, refined, where it agrees better."""
+    if quality is None or quality.other is None or not quality.other_is_better:
         return None
-    return with_supported_shape(pair, refine(pair, [quality.flipped], kind, monitor), kind, monitor)
+    return with_supported_shape(pair, refine(pair, [quality.other], kind, monitor), kind, monitor)
 
 
 def _from_wider_search(pair: Pair, start: Transform, kind: str, monitor: Monitor) -> Transform:
-    """The best pose of more rotations and candidates, in the order of their blocks' consensus."""
+    """The best pose of more descents and candidates, in the order of their blocks' consensus."""
     found = Search(WIDER).run(pair, [start], monitor.part(0.0, 0.35))
     found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
     transform = refine(pair, found[:BEST], kind, monitor.part(0.55, 0.9))
@@ -162,6 +168,4 @@ def _from_wider_search(pair: Pair, start: Transform, kind: str, monitor: Monitor
 
 def _is_better(other: Quality, quality: Quality | None) -> bool:
     """Whether the result of a retry is better than the one that failed."""
-    if quality is None or other.verdict != "failed":
-        return True
-    return other.flip_margin is not None and quality.flip_margin is not None and other.flip_margin > quality.flip_margin
+    return quality is None or other.verdict != "failed" or other.margin > quality.margin

@@ -10,7 +10,7 @@ import numpy as np
 from .. import __version__
 from ..image.transform import Transform
 from ..progress import StageRecord
-from ..quality.quality import Quality, evidence
+from ..quality.quality import Quality, basis_of_verdict
 from ..settings import Settings
 
 
@@ -65,7 +65,7 @@ class Result:
             "error_after_mm": self.error_after_mm,
             "error_source": self.error_source,
             "verdict": self.verdict,
-            **evidence(self.quality),
+            **basis_of_verdict(self.quality),
             "overlap": self.overlap,
             "seconds": self.seconds,
             "device": self.device,

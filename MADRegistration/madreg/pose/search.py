@@ -1,9 +1,12 @@
-"""Find the pose from anywhere: every rotation on a grid, every translation at once.
+"""Find the pose from anywhere: every rotation on a grid, every translation at once, then a descent from the best.
 
 For each of some hundred rotations the moving image's structure tensors are rotated and correlated with the fixed
 image's over all translations by FFT.  The tensor of a normalised gradient, ``n n^T``, does not know the sign of the
 contrast, so the correlation of two tensor fields is the NGF similarity ``(n_F . n_M)^2`` of every translation.
 Taking out the trace removes the part that only says "here is an edge of any direction".
+
+The lattice of the correlation is coarse and its rotations lie far apart, so that the right pose seldom scores best.
+From the best poses the same score is therefore raised on a finer lattice, of all poses together.
 
 Sources: NGF: Haber and Modersitzki 2006.  All translations of a gradient measure by FFT: Oefverstedt et al. 2021,
 "Cross-Sim-NGF: FFT-based global rigid multimodal alignment of image volumes using normalized gradient fields"
@@ -16,23 +19,29 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..descent.adam import adam
+from ..descent.objective import Forward, Schedule
 from ..image.geometry import apply, rotation_angle
 from ..image.volume import Volume
+from ..system.parallel import parallel_map
 from .correlation import Candidate, Correlation
-from .rotations import neighbouring_rotations, super_fibonacci
+from .rotations import super_fibonacci
+from .tensor_agreement import TensorAgreement
 
-SPACING, FINER_SPACING = 10.0, 6.0  # mm
-SAMPLES = 10.0  # across the thinner volume, within these bounds
-SMALL = (
-    60.0  # mm, radius of gyration; of 12 stretched boxes of 110 mm and less out of heads, 10 mm find one pose, 6 mm ten
-)
-MIN_OVERLAP = 0.25  # of the smaller image's foreground that must lie in the other's field of view
-COARSER = 1.7  # times the spacing: the lattice on which every rotation is tried
-LIKELY = 40  # rotations that are tried again on the finer one
-COUNT = 8  # candidates
-EXPANDED = 8  # poses of which neighbours are tried
-PLAUSIBLE = 0.08  # a candidate scores less below the best; of 128 tuning trials the right one never did by 0.02
-NEIGHBOUR = 8.0  # degrees between a pose and its neighbours; the rotations of the spiral lie 15 to 30 apart
+ROTATIONS = 400
+COARSE = (8.0, 17.0)  # mm, of the lattice of the correlation: least and greatest
+SAMPLES = 10.0  # of that lattice across the thinner volume, within these bounds
+SMALL = 60.0  # mm, radius of gyration, below which the lattice is the finest
+MIN_OVERLAP = 0.25  # of the smaller image's edges that must lie in the other's field of view
+TRANSLATIONS = 3  # of each rotation
+FINE = 6.0  # mm, of the tensors on which it descends
+POINTS = 600  # at which they are compared
+DESCENT = Schedule(adam, 20, 8.0, 1.0)  # steps; mm, length of the first and last
+SEEDS = 120  # poses from which the descent starts
+AT_ONCE = 25  # descents, for the memory they take and to divide them among processors
+COUNT = 12  # candidates
+PLAUSIBLE = 0.8  # of the best score, that a candidate has at least
+LARGER = 1.2  # times the radius of gyration of the other: such a volume is not the one that is rotated
 
 
 def search(
@@ -40,49 +49,93 @@ def search(
     moving: Volume,
     *,
     rotations: np.ndarray | None = None,
-    spacing: float | None = None,
-    likely: int = LIKELY,
+    seeds: int = SEEDS,
     count: int = COUNT,
+    finer: float = 1.0,
     min_overlap: float = MIN_OVERLAP,
     progress: Callable[[float], None] | None = None,
 ) -> list[Candidate]:
     """The best poses over all rotations and translations, best first.
 
-    Every rotation is tried on a coarse lattice, the most likely ones again on a finer one, and there the neighbours of
-    the best.
+    No two are within 20 degrees and 20 mm of each other, and none scores much below the best.
 
     Args:
         fixed, moving: the pair; where they lie in the world does not matter.
-        rotations: (R, 3, 3), fixed directions to moving directions; 400 super-Fibonacci rotations by default.
-        spacing: mm, of the finer correlation lattice; by default from 10 down to 6, the smaller the volumes
-            and the thinner.
-        likely: how many rotations are tried on the finer lattice.
-        count: how many candidates to return at most; no two within 20 degrees and 20 mm of each other, and none that
-            scores much below the best.
-        min_overlap: share of the smaller image's foreground that must lie in the other's field of view.
+        rotations: (R, 3, 3), fixed directions to moving directions; :data:`ROTATIONS` evenly spread ones by default.
+        seeds: from how many poses to descend.
+        count: how many candidates to return at most.
+        finer: what the spacing of the lattice is divided by.
+        min_overlap: share of the smaller image's edges that must lie in the other's field of view.
         progress: called with the share done, may raise to stop.
     """
-    if rotations is None:
-        rotations = super_fibonacci(400)
-    if spacing is None:
-        small = (
-            min(reduced.radius_of_gyration for reduced in (fixed.resampled(SPACING), moving.resampled(SPACING))) < SMALL
-        )
-        thickness = min(fixed.thickness, moving.thickness)
-        spacing = FINER_SPACING if small else float(np.clip(thickness / SAMPLES, FINER_SPACING, SPACING))
     report_progress = progress or (lambda share: None)
-    coarse = Correlation(fixed, moving, COARSER * spacing, min_overlap)
-    scores = np.array([one.score for one in coarse.best(rotations, lambda share: report_progress(0.4 * share))])
-    promising = rotations[np.argsort(-scores, kind="stable")[:likely]]
-    fine = Correlation(fixed, moving, spacing, min_overlap)
-    found = distinct(fine.best(promising, lambda share: report_progress(0.4 + 0.3 * share)), fine.fixed_center)[
-        :EXPANDED
-    ]
-    around = neighbouring_rotations(NEIGHBOUR)
-    rotated = [turn @ one.matrix[:3, :3] for one in found for turn in around]
-    found += fine.best(np.array(rotated).reshape(-1, 3, 3), lambda share: report_progress(0.7 + 0.3 * share))
-    candidates = distinct(found, fine.fixed_center)[:count]
-    return [one for one in candidates if one.score > candidates[0].score - PLAUSIBLE]
+    rotations = super_fibonacci(ROTATIONS) if rotations is None else rotations
+    sizes = [volume.resampled(FINE).radius_of_gyration for volume in (fixed, moving)]
+    spacing = _spacing(min(fixed.thickness, moving.thickness), min(sizes), finer)
+    if sizes[1] > LARGER * sizes[0]:  # the larger volume costs less where it is not rotated
+        back = rotations.transpose(0, 2, 1)
+        found = _seeds(moving, fixed, back, spacing, min_overlap, lambda share: report_progress(0.7 * share))
+        starts = np.linalg.inv(_best(found, seeds))
+    else:
+        found = _seeds(fixed, moving, rotations, spacing, min_overlap, lambda share: report_progress(0.7 * share))
+        starts = _best(found, seeds)
+    if not len(starts):
+        return []
+    reversed_ = sizes[0] > LARGER * sizes[1]  # points in the larger volume would mostly lie outside the smaller one
+    pair = (moving, fixed) if reversed_ else (fixed, moving)
+    poses, scores = _raised(*pair, np.linalg.inv(starts) if reversed_ else starts, report_progress)
+    poses = np.linalg.inv(poses) if reversed_ else poses
+    center = apply(np.linalg.inv(poses[0]), moving.grid.center) if reversed_ else fixed.grid.center
+    raised = [Candidate(pose, float(score)) for pose, score in zip(poses, scores, strict=True)]
+    candidates = distinct(raised, center)[:count]
+    return [one for one in candidates if one.score >= PLAUSIBLE * candidates[0].score]
+
+
+def _spacing(thickness: float, radius: float, finer: float) -> float:
+    """Of the lattice of the correlation, in mm: the smaller and thinner the volumes, the finer.
+
+    Args:
+        thickness: mm, of the thinner volume.
+        radius: mm, of gyration of the smaller volume.
+        finer: what the spacing is divided by.
+    """
+    least, greatest = COARSE
+    return least if radius < SMALL else max(least, float(np.clip(thickness / SAMPLES, least, greatest)) / finer)
+
+
+def _seeds(
+    fixed: Volume,
+    moving: Volume,
+    rotations: np.ndarray,
+    spacing: float,
+    min_overlap: float,
+    report_progress: Callable[[float], None],
+) -> list[Candidate]:
+    """The best translations of every rotation."""
+    return Correlation(fixed, moving, spacing, min_overlap).best(rotations, report_progress, TRANSLATIONS)
+
+
+def _best(found: list[Candidate], count: int) -> np.ndarray:
+    """The poses (n, 4, 4) with the highest scores."""
+    best = sorted((one for one in found if np.isfinite(one.score)), key=lambda one: -one.score)[:count]
+    return np.array([one.matrix for one in best]).reshape(-1, 4, 4)
+
+
+def _raised(
+    fixed: Volume, moving: Volume, starts: np.ndarray, report_progress: Callable[[float], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Poses (n, 4, 4) after a descent from each start, and their scores (n,)."""
+    measure = TensorAgreement(fixed, moving, FINE, POINTS)
+    objective = Forward(measure, measure.points.cpu().double().numpy())
+    parts = [starts[begin : begin + AT_ONCE] for begin in range(0, len(starts), AT_ONCE)]
+    found = parallel_map(
+        lambda some: objective.descend(some, "rigid", DESCENT),
+        parts,
+        fixed.device,
+        lambda share: report_progress(0.7 + 0.3 * share),
+    )
+    poses, values = (np.concatenate(some) for some in zip(*found, strict=True))
+    return poses, -values
 
 
 def distinct(found: list[Candidate], center: np.ndarray) -> list[Candidate]:

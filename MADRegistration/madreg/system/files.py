@@ -22,6 +22,7 @@ from pathlib import Path
 from ..errors import InputError
 from .locks import locked, try_lock
 from .signals import deferred_signals
+from .stderr import suppressed
 
 PREFIX = ".madreg-"
 JOURNAL = "journal.json"
@@ -93,10 +94,12 @@ def write_all(contents: Mapping[Path, Content], durable: bool = True) -> None:
                     stages[real.parent] = stack.enter_context(_stage(real.parent))
                 stage = stages[real.parent]
                 move = _Move(real, stage / f"{number}{_ending(real)}", stage / f"{number}.former")
-                content.write(move.draft)
+                with suppressed():  # HDF5 prints pages about a full disk
+                    content.write(move.draft)
                 if durable:
                     _sync(move.draft)
-                content.check(move.draft)
+                with suppressed():
+                    content.check(move.draft)
             moves[target] = move
         _put_in_place(moves, stages, durable)
 
@@ -144,7 +147,6 @@ def _put_in_place(moves: Mapping[Path, _Move], stages: Mapping[Path, Path], dura
             with _reported(folder / "*"):
                 stack.enter_context(locked(folder))
         stack.enter_context(deferred_signals())
-        begun = False
         try:
             for target, move in moves.items():
                 with _reported(target):
@@ -152,7 +154,6 @@ def _put_in_place(moves: Mapping[Path, _Move], stages: Mapping[Path, Path], dura
             for folder, stage in stages.items():
                 with _reported(folder / JOURNAL):
                     _write_journal(stage, [move for move in moves.values() if move.target.parent == folder], durable)
-            begun = True
             for target, move in moves.items():
                 with _reported(target):
                     os.replace(move.draft, move.target)
@@ -162,8 +163,7 @@ def _put_in_place(moves: Mapping[Path, _Move], stages: Mapping[Path, Path], dura
                         _sync_folder(folder)
                     os.unlink(stage / JOURNAL)
         except BaseException:
-            if begun:
-                _put_back(moves, stages)
+            _put_back(moves, stages)
             raise
 
 
@@ -249,10 +249,18 @@ def _stage(folder: Path) -> Iterator[Path]:
         with deferred_signals():
             try:
                 if stage is not None and not (stage / JOURNAL).exists():
-                    shutil.rmtree(stage, ignore_errors=True)
+                    _remove(stage)
             finally:
                 if descriptor is not None:
                     os.close(descriptor)
+
+
+def _remove(stage: Path) -> None:
+    """Remove a folder of drafts, if it lets itself be removed; at the second try if something was in the way."""
+    for _ in range(2):
+        shutil.rmtree(stage, ignore_errors=True)
+        if not stage.exists():
+            return
 
 
 def _sweep(folder: Path) -> None:
@@ -273,7 +281,7 @@ def _remove_if_dead(folder: Path, stage: Path) -> None:
         return
     try:
         if _undone(folder, stage):
-            shutil.rmtree(stage, ignore_errors=True)
+            _remove(stage)
     finally:
         if descriptor is not None:
             os.close(descriptor)

@@ -11,10 +11,11 @@ from madreg.image.geometry import Grid, about, apply, mean_displacement, rotatio
 from madreg.image.pair import Pair
 from madreg.image.volume import Volume
 from madreg.measures.mad import MAD
-from madreg.pose.search import LIKELY
+from madreg.pose.search import COUNT
 from madreg_benchmark.cases.trial import make_trial
 from madreg_benchmark.methods.search_designs import (
     DESIGNS,
+    LIKELY,
     ORDERS,
     EdgeStrength,
     LearnedFeatures,
@@ -46,7 +47,7 @@ def pair(trial):
 def test_a_design_finds_a_known_displacement(name, pair, trial):
     fewer = {"learned features": 30, "ngf one level": 200}.get(name, DESIGNS[name].rotations)
     poses = DESIGNS[name].find(*pair, fewer)
-    assert 1 <= len(poses) <= 8
+    assert 1 <= len(poses) <= COUNT
     for pose in poses:
         np.testing.assert_allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-6)
     errors = [mean_displacement(pose, trial.truth, trial.points) for pose in poses]
@@ -82,9 +83,9 @@ def test_one_level_and_two_try_as_many_rotations_as_asked(pair, monkeypatch):
     tried = []
 
     class Counted(EdgeStrength):
-        def best(self, rotations, report_progress):
+        def best(self, rotations, report_progress, translations=1):
             tried.append((self.spacing, len(rotations)))
-            return super().best(rotations, report_progress)
+            return super().best(rotations, report_progress, translations)
 
     one_level(Counted, *pair, 5)
     two_levels(Counted, *pair, 70)
@@ -163,7 +164,7 @@ def test_designs_and_orders_are_summed_up(tmp_path):
             line["design"],
             line["pairs"],
             line["right pose first"],
-            line["among the first 8"],
+            line[f"among the first {COUNT}"],
             line["under 15 mm first"],
             line["median s"],
             line["longest s"],

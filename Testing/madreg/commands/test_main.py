@@ -692,7 +692,7 @@ from madreg.pipeline.result import Result
 from madreg.image.transform import Transform
 weights.checked_card = lambda *_: {"sha256": "0" * 64}
 def register(fixed, moving, settings, progress=None):
-    quality = SimpleNamespace(verdict="check", consensus=0.9, flip_ratio=2.0, flip_margin=None, little_overlap=False)
+    quality = SimpleNamespace(verdict="check", consensus=0.9, margin=0.5, little_overlap=False)
     identity = Transform.identity()
     return Result(identity, identity, settings, [], 1.0, "CPU", 2.0, 1.0, "blocks", 0.9, quality)
 registration.register = register

@@ -264,6 +264,20 @@ def test_impossible_nrrds_are_refused(tmp_path, line, words):
     assert re.search(words, refused(path))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a locale of POSIX")
+def test_a_data_file_whose_name_the_file_system_cannot_have(tmp_path):
+    """As of a header with a flipped bit, where names are ASCII."""
+    sitk.WriteImage(image_of(voxels()), str(tmp_path / "scan.mha"))
+    content = (tmp_path / "scan.mha").read_bytes()
+    (tmp_path / "scan.mha").write_bytes(content.replace(b"= LOCAL", b"= LOCA\xcc"))
+    code = "import sys\nfrom madreg.io.images import open_image\nopen_image(sys.argv[1])"
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **ascii_only}
+    command = [sys.executable, "-c", code, str(tmp_path / "scan.mha")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert "InputError: " in done.stderr and "data file that is not there (LOCA\\xcc)" in done.stderr
+
+
 def test_a_nan_offset_in_a_compressed_file(tmp_path):
     assert "impossible place" in refused(nifti_with(tmp_path / "a.nii.gz", {108: struct.pack("<f", np.nan)}, True))
 

@@ -89,7 +89,7 @@ def test_whichever_call_fails_no_file_changes(folder, monkeypatch, error):
                 succeeded, said = False, str(sentence)
         if succeeded:
             # either there are no more calls, or the one that failed does not matter, as a copy replaces a link
-            assert visible(folder) == NEW, number
+            assert found(folder) == NEW, number
             if not faults.happened:
                 break
             for name, data in FORMER.items():
@@ -97,10 +97,6 @@ def test_whichever_call_fails_no_file_changes(folder, monkeypatch, error):
             (folder / "c.txt").unlink()
         else:
             assert "\n" not in said and str(folder) in said
-            assert visible(folder) == FORMER, number
-            # a folder that could not be removed is removed by the next run
-            write_all({folder / "d.txt": bytes_content(b"d")})
-            (folder / "d.txt").unlink()
             assert found(folder) == FORMER, number
     assert 25 < number < 199  # so many calls there are
 
@@ -343,6 +339,7 @@ from madreg.errors import InputError
 from madreg.image.transform import Transform
 from madreg.io import writing
 from madreg.system.files import write_all
+from madreg.system.stderr import allow_suppression
 
 disk = Path(sys.argv[1])
 transform, picture = (disk / name for name in sys.argv[2:])
@@ -357,7 +354,8 @@ for fill in (0, 24_000, 56_000, 65_536):
     room = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
     (disk / "filler").write_bytes(b"x" * min(fill, room))
     try:
-        write_all({transform: writing.transform_content(Transform(matrix)), picture: writing.image_content(image)})
+        with allow_suppression():
+            write_all({transform: writing.transform_content(Transform(matrix)), picture: writing.image_content(image)})
     except InputError as error:
         assert transform.read_text() == picture.read_text() == "former"
         print("refused", error)
@@ -382,7 +380,7 @@ def test_a_full_disk_is_reported_and_changes_nothing(small_disk, names):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and done.stderr == ""  # HDF5 prints pages
     ends = [line.split()[0] for line in done.stdout.splitlines()]
     assert len(ends) == 4 and ends[-2:] == ["refused", "refused"]
     assert ends[0] == "written" or names[0] == "t.h5"  # which takes more than there is

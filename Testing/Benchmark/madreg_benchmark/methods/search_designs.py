@@ -1,6 +1,6 @@
 """Designs of a global pose search, and orders in which its candidates can be tried.
 
-A design takes a fixed and a moving :class:`Volume` and yields at most eight rigid 4x4 poses, fixed LPS to moving LPS,
+A design takes a fixed and a moving :class:`Volume` and yields at most twelve rigid 4x4 poses, fixed LPS to moving LPS,
 the likeliest first.  The shipped one is :mod:`madreg.pose.search`; the others are what could have been shipped instead,
 each made with little effort.  Their constants were chosen by what they cost, and tried on pairs that are not reported
 (simulated from SynthSeg's label maps 01 and 06; OpenfMRI ds000011).
@@ -31,10 +31,12 @@ from madreg.measures.predictors import SiamesePredictor
 from madreg.pose.correlation import Candidate, Correlation
 from madreg.pose.matches import align
 from madreg.pose.rotations import super_fibonacci
-from madreg.pose.search import COARSER, COUNT, LIKELY, MIN_OVERLAP, SPACING, distinct, search
+from madreg.pose.search import COUNT, MIN_OVERLAP, distinct, search
 from madreg.quality.block_matching import BlockMatching
 from madreg.quality.motion import common_motion
 
+SPACING, COARSER = 10.0, 1.7  # mm, of the lattice of the designs with one or two, and times that of the coarser one
+LIKELY = 40  # rotations that are tried again on the finer of two
 FEATURE_SPACING = 8.0  # mm: every second voxel of MAD's lattice of 4 mm
 COMPONENTS = 8  # of the 32 features
 # Steps along MAD's matches, and for how many of the best poses: from many starts, and from a search's candidates.
@@ -72,7 +74,7 @@ def _pose(rotation: np.ndarray, fixed_center: np.ndarray, moving_center: np.ndar
 
 
 def shipped(fixed: Volume, moving: Volume, rotations: int) -> list[np.ndarray]:
-    """The shipped search: structure tensors on a coarse lattice, then on a finer one, then neighbours."""
+    """The shipped search: structure tensors on a coarse lattice, then a descent on them from the best poses."""
     return [one.matrix for one in search(fixed, moving, rotations=super_fibonacci(rotations))]
 
 
@@ -91,7 +93,7 @@ class EdgeStrength(Correlation):
 
 
 def two_levels(kind: type[Correlation], fixed: Volume, moving: Volume, rotations: int) -> list[np.ndarray]:
-    """All rotations on a coarse lattice, the most likely ones again on a finer one, as in the shipped search."""
+    """All rotations on a coarse lattice, the most likely ones again on a finer one."""
     coarse, correlation = (kind(fixed, moving, spacing, MIN_OVERLAP) for spacing in (COARSER * SPACING, SPACING))
     first = coarse.best(super_fibonacci(rotations), lambda share: None)
     likely = sorted(first, key=lambda one: -one.score)[:LIKELY]
@@ -100,7 +102,7 @@ def two_levels(kind: type[Correlation], fixed: Volume, moving: Volume, rotations
 
 
 def one_level(kind: type[Correlation], fixed: Volume, moving: Volume, rotations: int) -> list[np.ndarray]:
-    """A grid of rotations on one lattice of 10 mm, without a coarser pass and without neighbours."""
+    """A grid of rotations on one lattice of 10 mm, and nothing else."""
     correlation = kind(fixed, moving, SPACING, MIN_OVERLAP)
     found = correlation.best(super_fibonacci(rotations), lambda share: None)
     return [one.matrix for one in distinct(found, correlation.fixed_center)[:COUNT]]
@@ -120,7 +122,7 @@ class LearnedFeatures(Correlation):
         self.encoder, self.moving = mad.predictor, moving.resampled(FEATURE_SPACING / 2)
         turn = torch.eye(3, device=self.device)
         encoded, foreground, mask = self._encoded(
-            fixed.resampled(FEATURE_SPACING / 2), self.fixed_center, turn, self.halves[0]
+            fixed.resampled(FEATURE_SPACING / 2), self.fixed_center, turn, self.lattice.halves[0]
         )
         inside = encoded[:, foreground > 0.5]
         self.mean = inside.mean(1)
@@ -134,17 +136,20 @@ class LearnedFeatures(Correlation):
 
     def rotated(self, turn: torch.Tensor) -> torch.Tensor:
         moving = torch.stack(
-            [self._reduced(*self._encoded(self.moving, self.moving_center, one, self.halves[1])) for one in turn]
+            [
+                self._reduced(*self._encoded(self.moving, self.moving_center, one, self.lattice.halves[1]))
+                for one in turn
+            ]
         )
         return torch.cat([moving, moving[:, :-1].square().sum(1, keepdim=True)], 1)
 
     @torch.no_grad()
     def _encoded(
-        self, volume: Volume, center: np.ndarray, turn: torch.Tensor, half: int
+        self, volume: Volume, center: np.ndarray, turn: torch.Tensor, halves: tuple[int, ...]
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Features (32, n, n, n), foreground and mask (n, n, n) of a volume rotated about a centre, n = 2 half + 1."""
+        """Features (32, k, j, i), foreground and mask (k, j, i) of a box about a centre of a volume that is rotated."""
         middle = torch.as_tensor(center, dtype=torch.float32, device=self.device)
-        points = self._offsets(2 * half) / 2 @ turn.T + middle
+        points = self.lattice.offsets(tuple(2 * half for half in halves), self.spacing / 2) @ turn.T + middle
         values, mask = volume.sample(points)
         features = self.encoder.encoded(values[None, None])[0][0]
         inverse = torch.as_tensor(volume.grid.inverse, dtype=torch.float32, device=self.device)

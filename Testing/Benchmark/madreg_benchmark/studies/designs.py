@@ -18,10 +18,10 @@ from madreg.image.geometry import mean_displacement
 from madreg.image.pair import reduced
 from madreg.image.volume import Volume
 from madreg.io.reading import read_volume
-from madreg.pose.search import COUNT, EXPANDED, LIKELY
+from madreg.pose.search import COARSE, COUNT, FINE, SEEDS
 from madreg.system import device as devices
 from madreg_benchmark.cases.trial import Trial, make_trial
-from madreg_benchmark.methods.search_designs import DESIGNS, ORDERS, SHIPPED, ordered
+from madreg_benchmark.methods.search_designs import COARSER, DESIGNS, LIKELY, ORDERS, SHIPPED, SPACING, ordered
 from madreg_benchmark.report.page import write_page
 from madreg_benchmark.report.plots import new_figure, save
 from madreg_benchmark.report.tables import markdown, write_csv
@@ -209,9 +209,9 @@ def write_designs(rows: Sequence[dict], made_from: str, out: Path) -> str:
         f"refined later.  How many come nearer than {NEAR_MM:g} mm says how exact a design is by itself; at `affine` a "
         "rigid pose cannot be exact.  Seconds: processor time of all threads together, without reading.\n\n"
         f"{tables[0]}\n"
-        "- `ngf`: the shipped search: structure tensors of normalised gradients, 400 rotations on a lattice of 17 mm, "
-        f"the {LIKELY} likeliest on one of 10 mm, there the neighbours of the best {EXPANDED}.\n"
-        "- `ngf one level`: 600 rotations on the lattice of 10 mm, nothing else.\n"
+        "- `ngf`: the shipped search: structure tensors of normalised gradients, 400 rotations on a lattice of "
+        f"{COARSE[0]:g} to {COARSE[1]:g} mm, then a descent on tensors of {FINE:g} mm from the best {SEEDS} poses.\n"
+        f"- `ngf one level`: 600 rotations on a lattice of {SPACING:g} mm, nothing else.\n"
         "- `learned features`: the same search over every translation by FFT, with the features of MAD's encoder (8 "
         "principal components, 8 mm) in place of the tensors; the encoder is not rotation-equivariant, so the moving "
         "scan is encoded anew for each of 60; the candidates then follow MAD's matches and are put in the order of the "
@@ -221,7 +221,7 @@ def write_designs(rows: Sequence[dict], made_from: str, out: Path) -> str:
         "distance.\n"
         "- `moments`: principal axes and centres of the foregrounds on each other, in 24 ways, in the order of NMI.\n"
         "- `intensity`: normalised cross-correlation of the length of the gradient in place of the tensors; 400 "
-        f"rotations at 17 mm, the {LIKELY} likeliest at 10 mm.\n\n"
+        f"rotations at {COARSER * SPACING:g} mm, the {LIKELY} likeliest at {SPACING:g} mm.\n\n"
         "Rotations, steps and components were chosen by what they cost, and tried on other pairs.\n\n"
         f"{made_from}\n\n![Designs of the search](designs.png)\n\n"
         "## In which order to try the candidates\n\n"

@@ -41,7 +41,7 @@ class Assessment:
     contrast: str
     true_mm: float
     estimate_mm: float
-    flip_ratio: float
+    margin: float
     verdict: str
     map_correlation: float
 
@@ -83,7 +83,7 @@ def measure_estimates(
                     case.contrast,
                     mean_displacement(pose, case.truth, points),
                     np.nan if quality.error_mm is None else quality.error_mm,
-                    quality.flip_ratio,
+                    quality.margin,
                     quality.verdict,
                     rank,
                 )
@@ -175,7 +175,7 @@ def draw(assessments: Sequence[Assessment]):
 
 def write_estimates(assessments: Sequence[Assessment], made_from: str, out: Path) -> str:
     """Write ``estimates.csv`` (every pose), ``estimates.md`` and the plot into ``out``; return the table."""
-    fields = ["case", "contrast", "true_mm", "estimate_mm", "flip_ratio", "verdict", "map_correlation"]
+    fields = ["case", "contrast", "true_mm", "estimate_mm", "margin", "verdict", "map_correlation"]
     rows = [
         [f"{value:.3f}" if isinstance(value := getattr(one, name), float) else value for name in fields]
         for one in assessments

@@ -1,0 +1,110 @@
+"""A pose compared with others at which the scans might fit as well.
+
+Consensus of blocks and NMI are not comparable between pairs of scans: how high they get depends on the contrasts.  What
+the same two scans reach at other poses is the measure for them: at 180-degree flips, under which many bodies are nearly
+symmetric, and at the other candidates of the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..descent.refinement import MEDIUM
+from ..image.fitting import restricted
+from ..image.geometry import apply, mean_displacement
+from ..image.pair import Pair
+from ..system.parallel import parallel_map
+from .block_fit import FEWEST_BLOCKS, block_matching_of
+from .flips import flipped_poses, mirrored_poses
+from .motion import common_motion
+
+STEPS = 25  # of the descent to the blocks' motion
+ANOTHER_MM = 20.0  # apart, two poses are not the same
+OTHERS = 4  # candidates that are compared
+TOWARDS = 0.8  # of the distance to the pose; a candidate whose blocks lead closer than that leads to the pose
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for a pose.
+
+    Attributes:
+        pose: (4, 4), fixed LPS to moving LPS.
+        preferred: (4, 4) where its blocks prefer it.
+        value: their consensus, times the square root of the share of either scan that lies in the other, plus NMI and
+            NGF at the better of both poses.  Consensus of few blocks is easily high.
+    """
+
+    pose: np.ndarray
+    preferred: np.ndarray
+    value: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A pose and the best of the others.
+
+    Attributes:
+        margin: by how much the evidence for the pose exceeds that for the best other one; negative where that is the
+            better pose.
+        other: (4, 4) that other pose; None if none shows anything.
+        mirror_margin: by how much the evidence for a mirror image of the fixed scan exceeds that for the pose.
+    """
+
+    margin: float
+    other: np.ndarray | None
+    mirror_margin: float
+
+
+def evidence(pair: Pair, pose: np.ndarray) -> Evidence | None:
+    """What speaks for a pose (4, 4); None where too few blocks show anything."""
+    objective = MEDIUM.objective(pair)
+    blocks = block_matching_of(pair).about(pose, few=True)
+    if len(blocks.centers) < FEWEST_BLOCKS:
+        return None
+    motion = common_motion(blocks, "rigid", STEPS)
+    preferred = pose @ restricted(motion.matrix, blocks.centers.cpu().double().numpy(), "rigid")
+    agreement = -float(objective.values(np.stack([pose, preferred])).min())
+    value = motion.consensus * np.sqrt(pair.greater_overlap(pose)) + agreement
+    return Evidence(pose, preferred, float(value))
+
+
+def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> Comparison:
+    """A pose (4, 4) compared with its 180-degree flips, its mirror images and other candidates (4, 4).
+
+    Args:
+        others: the likeliest first; those near the pose, or whose blocks lead to it, are left out.
+    """
+    center, axes = _middle(pair, pose), pair.fixed.grid.axes
+    apart = [one for one in others if mean_displacement(one, pose, pair.points) > ANOTHER_MM][:OTHERS]
+    flips, mirrored = flipped_poses(pose, center, axes), mirrored_poses(pose, center, axes)
+    here, *found = parallel_map(lambda one: evidence(pair, one), [pose, *flips, *mirrored, *apart], pair.fixed.device)
+    mirrors = found[len(flips) : len(flips) + len(mirrored)]
+    rest = [
+        *found[: len(flips)],
+        *(one for one in found[len(flips) + len(mirrored) :] if not _leads_to(pair, one, pose)),
+    ]
+    best = max((one for one in rest if one is not None), key=lambda one: one.value, default=None)
+    if here is None:
+        return Comparison(-np.inf if best else 0.0, None if best is None else best.preferred, -np.inf)
+    mirror = max((one.value for one in mirrors if one is not None), default=-np.inf)
+    if best is None:
+        return Comparison(np.inf, None, mirror - here.value)
+    return Comparison(here.value - best.value, best.preferred, mirror - here.value)
+
+
+def _leads_to(pair: Pair, one: Evidence | None, pose: np.ndarray) -> bool:
+    """Whether the blocks about another pose lead to a pose: they then agree for that reason."""
+    if one is None:
+        return True
+    before, after = (mean_displacement(other, pose, pair.points) for other in (one.pose, one.preferred))
+    return after <= TOWARDS * before
+
+
+def _middle(pair: Pair, pose: np.ndarray) -> np.ndarray:
+    """(3,) LPS mm in the fixed scan: the middle of its foreground, or of the part that the moving scan shows."""
+    points = apply(np.linalg.inv(pose), pair.swapped.points) if pair.moving_is_part else pair.points
+    return points.mean(0)
