@@ -24,6 +24,7 @@ from .motion import common_motion
 STEPS = 25  # of the descent to the blocks' motion
 ANOTHER_MM = 20.0  # apart, two poses are not the same
 OTHERS = 4  # candidates that are compared
+OBLIQUE = 12.0  # degrees off, from which flips about another axis are not within the reach of the blocks
 TOWARDS = 0.8  # of the distance to the pose; a candidate whose blocks lead closer than that leads to the pose
 
 
@@ -78,7 +79,8 @@ def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> 
     Args:
         others: the likeliest first; those near the pose, or whose blocks lead to it, are left out.
     """
-    center, axes = _middle(pair, pose), pair.fixed.grid.axes
+    points = _points(pair, pose)
+    center, axes = points.mean(0), _axes(pair, points)
     apart = [one for one in others if mean_displacement(one, pose, pair.points) > ANOTHER_MM][:OTHERS]
     flips, mirrored = flipped_poses(pose, center, axes), mirrored_poses(pose, center, axes)
     here, *found = parallel_map(lambda one: evidence(pair, one), [pose, *flips, *mirrored, *apart], pair.fixed.device)
@@ -104,7 +106,18 @@ def _leads_to(pair: Pair, one: Evidence | None, pose: np.ndarray) -> bool:
     return after <= TOWARDS * before
 
 
-def _middle(pair: Pair, pose: np.ndarray) -> np.ndarray:
-    """(3,) LPS mm in the fixed scan: the middle of its foreground, or of the part that the moving scan shows."""
-    points = apply(np.linalg.inv(pose), pair.swapped.points) if pair.moving_is_part else pair.points
-    return points.mean(0)
+def _points(pair: Pair, pose: np.ndarray) -> np.ndarray:
+    """(n, 3) LPS mm in the fixed scan: its foreground, or the part of it that the moving scan shows."""
+    return apply(np.linalg.inv(pose), pair.swapped.points) if pair.moving_is_part else pair.points
+
+
+def _axes(pair: Pair, points: np.ndarray) -> np.ndarray:
+    """(3, n) unit vectors, LPS, a column each, about which the fixed scan is flipped: the axes of its lattice, and the
+    principal axes of points (n, 3) that lie off those.
+
+    An oblique scan shows a body whose symmetries are not along the lattice.
+    """
+    lattice = pair.fixed.grid.axes
+    principal = np.linalg.eigh(np.cov((points - points.mean(0)).T))[1]
+    is_other = np.abs(lattice.T @ principal).max(0) < np.cos(np.deg2rad(OBLIQUE))
+    return np.concatenate([lattice, principal[:, is_other]], 1)

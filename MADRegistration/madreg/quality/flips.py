@@ -11,7 +11,7 @@ def flipped_poses(pose: np.ndarray, center: np.ndarray, axes: np.ndarray | None 
     """The pose (4, 4) after a 180-degree rotation of the fixed scan about each axis through ``center`` (3,), LPS mm.
 
     Args:
-        axes: (3, 3), a unit vector a column; those of the world by default.
+        axes: (3, n), a unit vector a column; those of the world by default.
     """
     axes = np.eye(3) if axes is None else axes
     return [pose @ about(center, 2 * np.outer(axis, axis) - np.eye(3)) for axis in axes.T]
@@ -21,6 +21,6 @@ def mirrored_poses(pose: np.ndarray, center: np.ndarray, axes: np.ndarray) -> li
     """The pose (4, 4) after a reflection of the fixed scan across each plane through ``center`` (3,), LPS mm.
 
     Args:
-        axes: (3, 3), the planes' normals, a unit vector a column.
+        axes: (3, n), the planes' normals, a unit vector a column.
     """
     return [pose @ about(center, np.eye(3) - 2 * np.outer(axis, axis)) for axis in axes.T]

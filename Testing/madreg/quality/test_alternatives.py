@@ -82,12 +82,13 @@ def asked(monkeypatch):
 
 
 def test_what_a_pose_is_compared_with(pair, asked):
-    """Itself, three flips, three mirror images, and the first others that are not near it."""
+    """Itself, flips and mirror images about the lattice's axes and two that the jaw tilts, and the first others that are
+    not near it."""
     poses, _ = asked
     others = [moved(mm) for mm in (5, ANOTHER_MM - 1, 30, 40, 50, 60, 70)]
     compare(pair, np.eye(4), others)
     determinants = [round(float(np.linalg.det(pose[:3, :3]))) for pose in poses]
-    assert determinants == [1] * 4 + [-1] * 3 + [1] * OTHERS
+    assert determinants == [1] * 6 + [-1] * 5 + [1] * OTHERS
     assert [pose[2, 3] for pose in poses[-OTHERS:]] == pytest.approx([0.8 * mm for mm in (30, 40, 50, 60)])
 
 
