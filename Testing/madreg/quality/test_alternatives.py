@@ -82,7 +82,7 @@ def asked(monkeypatch):
 
 
 def test_what_a_pose_is_compared_with(pair, asked):
-    """Itself, flips and mirror images about the lattice's axes and two that the jaw tilts, and the first others far off."""
+    """Itself, flips and mirror images about the axes of the lattice and two that the jaw tilts, and others far off."""
     poses, _ = asked
     others = [moved(mm) for mm in (5, ANOTHER_MM - 1, 30, 40, 50, 60, 70)]
     compare(pair, np.eye(4), others)
