@@ -82,7 +82,7 @@ def asked(monkeypatch):
 
 
 def test_what_a_pose_is_compared_with(pair, asked):
-    """Itself, flips and mirror images about five axes, as the jaw tilts two principal ones, and others that are not near."""
+    """Itself, its flips and mirror images about five axes, as the jaw tilts two principal ones, and the next others."""
     poses, _ = asked
     others = [moved(mm) for mm in (5, ANOTHER_MM - 1, 30, 40, 50, 60, 70)]
     compare(pair, np.eye(4), others)
