@@ -14,7 +14,7 @@ from .shape import Stretch
 
 # 33 tuning pairs (T1-T2 of heads, simulated CT-T1, synthetic bodies, slabs and boxes out of heads, shaded and
 # noisy; rigid, affine, both fields of view cut): right poses have margins of 0.106 and more, but for a box of 42 by
-# 76 mm (-0.03); 94 wrong ones, refined, 0.017 at most, where the candidates of the search are compared as well.  Compared
+# 76 mm (-0.03); 94 wrong ones, refined, 0.017 at most, where the candidates of the search are compared too.  Compared
 # with flips about the axes of the lattice alone, one of an oblique head reached 0.10: hence the principal axes.
 CLEAR_MARGIN, LEAST_MARGIN = 0.1, 0.05
 ALIGNED_MM, FAILED_MM = 3.0, 10.0
