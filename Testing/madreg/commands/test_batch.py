@@ -297,7 +297,9 @@ def test_a_bids_derivative(derivative):
     assert set(sidecar["InputSHA256"]) == {"fixed", "moving"} and len(sidecar["WeightsSHA256"]) == 64
     assert sidecar["Versions"]["madreg"] and sidecar["Seed"] == 0
     assert sidecar["Verdict"] in ("aligned", "check", "failed") and "EstimatedError" in sidecar
-    assert (derivative / "index.html").read_text().count("sub-01/figures/sub-01_from-T2w_to-T1w.html") == 2
+    assert (derivative / "index.html").read_text(encoding="utf-8").count(
+        "sub-01/figures/sub-01_from-T2w_to-T1w.html"
+    ) == 2
     _check_with_validator(derivative)
 
 

@@ -722,11 +722,13 @@ def test_streams_that_are_closed_full_or_of_another_encoding(scans, redirection,
     arguments[2] = str(moving)
     line = f"{name} {shlex.join([sys.executable, str(scans / 'run.py'), *arguments])} {place}"
     environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=environment)
+    done = subprocess.run(["sh", "-c", line], capture_output=True, encoding="utf-8", env=environment)
     assert done.returncode == status, done.stderr
     assert said is None or done.stderr == said
     assert sorted(path.name for path in (scans / "out").iterdir()) == ["o.png", "t.tfm", "ä.json"]
-    assert json.loads((scans / "out" / "ä.json").read_text())["verdict"] == "check"  # whole, and no message in it
+    assert (
+        json.loads((scans / "out" / "ä.json").read_text(encoding="utf-8"))["verdict"] == "check"
+    )  # whole, and no message in it
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
