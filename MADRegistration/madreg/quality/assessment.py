@@ -9,9 +9,9 @@ import numpy as np
 from ..image.fitting import restricted
 from ..image.pair import Pair
 from ..image.transform import Transform
-from .alternatives import compare
+from .alternatives import compare, joint_margin
 from .block_fit import block_matching_of, fit_blocks
-from .quality import Quality
+from .quality import LEAST_MARGIN, Quality
 from .shape import Stretch, is_supported
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
@@ -33,7 +33,11 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid", others: Sequen
     if overlap < LEAST_OVERLAP:
         return None
     comparison = compare(pair, pose, [one.matrix for one in others])
-    other = None if comparison.other is None else Transform(comparison.other)
+    other, second_opinion = None, None
+    if comparison.other is not None:
+        other = Transform(comparison.other)
+        if comparison.margin < LEAST_MARGIN:
+            second_opinion = joint_margin(pair, pose, comparison.other, kind)
     found = fit_blocks(block_matching_of(pair), pose, pair.points)
     if found is None:
         return Quality(transform, None, 0.0, min(comparison.margin, 0.0), transform, overlap, other)
@@ -46,6 +50,7 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid", others: Sequen
         Transform(pose @ restricted(np.linalg.inv(pose) @ found.preferred, pair.points, kind)),
         overlap,
         other,
+        joint_margin=second_opinion,
         blocks=found.blocks,
         motion=found.motion,
         blocks_at=Transform(found.blocks_at),
