@@ -14,11 +14,11 @@ from .shape import Stretch
 
 # 33 tuning pairs (T1-T2 of heads, simulated CT-T1, synthetic bodies, slabs and boxes out of heads, shaded and noisy;
 # rigid, affine, both fields of view cut): right poses have margins of 0.106 and more, but for a box of 42 by 76 mm
-# (-0.03); 94 wrong ones, refined, 0.017 at most where the candidates of the search are compared too.  Compared with flips
-# about the axes of the lattice alone, one of an oblique head reached 0.10: hence the principal axes.
+# (-0.03); 94 wrong ones, refined, 0.017 at most where the candidates of the search are compared too.  Compared with
+# flips about the axes of the lattice alone, one of an oblique head reached 0.10: hence the principal axes.
 CLEAR_MARGIN, LEAST_MARGIN = 0.1, 0.05
-# Tuning pairs in doubt (slabs of 20 and 30 mm; CT on a synthetic couch): right poses have 0.05 and more, wrong ones 0.02
-# at most; poses that slid by 11 mm had 0.045.
+# Tuning pairs in doubt (slabs of 20 and 30 mm; CT on a synthetic couch): right poses have 0.05 or more, wrong ones
+# 0.02 at most; poses that slid by 11 mm had 0.045.
 LEAST_JOINT_MARGIN = 0.045
 ALIGNED_MM, FAILED_MM = 3.0, 10.0
 GOOD_CONSENSUS = 0.55  # wrong poses of tuning pairs reach 0.53, right ones of simulated pairs 0.65 and more
