@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import slicer
 
-from madreg.image.geometry import flip_world
+from madreg.image.geometry import flip_world, nearest_orthogonal
 
 from .volumes import parentToWorld, toWorld
 
@@ -33,9 +33,8 @@ class Frame:
         self, fixed: slicer.vtkMRMLScalarVolumeNode, initial: slicer.vtkMRMLTransformNode | None = None
     ) -> None:
         parents = flip_world(parentToWorld(fixed))
-        u, _, vt = np.linalg.svd(parents[:3, :3])
         rigid = parents.copy()
-        rigid[:3, :3] = u @ vt
+        rigid[:3, :3] = nearest_orthogonal(parents[:3, :3])
         self.fromWorld = np.eye(4) if fixed.GetParentTransformNode() is None else np.linalg.inv(rigid)
         self.movingFromWorld = self.fromWorld
         if initial is not None:

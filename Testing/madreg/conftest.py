@@ -112,6 +112,23 @@ def make_volume() -> Callable:
 
 
 @pytest.fixture(scope="session")
+def ct_and_mr(grid_of, make_volume, head, turn) -> Callable:
+    """Function (fixed lattice, moving lattice, axis, degrees): a CT and an MR of one head, each in the middle of its
+    lattice of :data:`AWKWARD`, the moving head rotated, and the true pose."""
+
+    def make(fixed: str, moving: str, axis: tuple[float, float, float], degrees: float):
+        from madreg.image.geometry import about
+
+        fixed_grid, moving_grid = grid_of(fixed), grid_of(moving)
+        placed, pose = np.eye(4), about(np.zeros(3), turn(axis, degrees))
+        placed[:3, 3], pose[:3, 3] = fixed_grid.center, moving_grid.center
+        ct, mr = make_volume(head.ct, fixed_grid, placed, "CT"), make_volume(head.mr, moving_grid, pose, "MR")
+        return ct, mr, pose @ np.linalg.inv(placed)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def spots() -> np.ndarray:
     """Points (n, 3) over the head of the formula, at which errors in mm are taken."""
     points = np.random.default_rng(0).uniform(-1, 1, (2000, 3))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -67,12 +67,27 @@ def mean_displacement(first: np.ndarray, second: np.ndarray, points: np.ndarray)
     return float(np.linalg.norm(apply(first, points) - apply(second, points), axis=-1).mean())
 
 
+def quaternion_rotation(w: Any, x: Any, y: Any, z: Any) -> list[Any]:
+    """The nine elements, row by row, of the rotation matrices of unit quaternions: arrays of numpy or torch (...)."""
+    return [
+        1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
+        2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
+        2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y),
+    ]  # fmt: skip
+
+
 def rotation(axis: np.ndarray, degrees: float) -> np.ndarray:
     """(3, 3) rotation about an axis (3,) of any length, by Rodrigues' formula."""
     x, y, z = np.asarray(axis, float) / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     angle = np.deg2rad(degrees)
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def nearest_orthogonal(linear: np.ndarray) -> np.ndarray:
+    """The orthogonal matrix nearest to a 3x3 matrix (polar decomposition), a reflection where that is one."""
+    u, _, vt = np.linalg.svd(linear)
+    return u @ vt
 
 
 def rotation_angle(linear: np.ndarray) -> float:
@@ -131,8 +146,7 @@ class Grid:
     @property
     def axes(self) -> np.ndarray:
         """(3, 3), a column each: the nearest unit vectors at right angles to the directions of i, j, k."""
-        u, _, vt = np.linalg.svd(self.matrix[:3, :3] / self.spacing)
-        return u @ vt
+        return nearest_orthogonal(self.matrix[:3, :3] / self.spacing)
 
     @cached_property
     def inverse(self) -> np.ndarray:

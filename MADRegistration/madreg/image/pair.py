@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable
 from functools import cached_property
 from typing import Any, TypeVar
@@ -59,6 +60,7 @@ class Pair:
     def __init__(self, fixed: Volume, moving: Volume, seed: int = 0) -> None:
         self.fixed, self.moving, self.seed = reduced(fixed), reduced(moving), seed
         self._made: dict[Hashable, Any] = {}
+        self._locks: dict[Hashable, threading.RLock] = {}
         self._flattened = _Flattened(self.fixed, self.moving)
 
     def level(self, spacing: float) -> tuple[Volume, Volume]:
@@ -72,9 +74,11 @@ class Pair:
         return (fixed, moving) if self._flattened.fixed is self.fixed else (moving, fixed)
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """What ``make`` returns; it is called the first time only."""
+        """What ``make`` returns; it is called the first time only, whichever threads ask."""
         if key not in self._made:
-            self._made[key] = make()
+            with self._locks.setdefault(key, threading.RLock()):
+                if key not in self._made:
+                    self._made[key] = make()
         return self._made[key]
 
     @cached_property

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..image.geometry import quaternion_rotation
 from .random_draw import Draw
 
 WAVES = 5
@@ -24,18 +25,7 @@ def rotations(draw: Draw, largest: torch.Tensor) -> torch.Tensor:
     limited = torch.cat([angle.cos()[:, None], angle.sin()[:, None] * axis], 1)
     quaternion = torch.where((largest >= torch.pi)[:, None], quaternion, limited)
     w, x, y, z = torch.nn.functional.normalize(quaternion, dim=1).unbind(1)
-    rows = [
-        1 - 2 * (y * y + z * z),
-        2 * (x * y - z * w),
-        2 * (x * z + y * w),
-        2 * (x * y + z * w),
-        1 - 2 * (x * x + z * z),
-        2 * (y * z - x * w),
-        2 * (x * z - y * w),
-        2 * (y * z + x * w),
-        1 - 2 * (x * x + y * y),
-    ]
-    return torch.stack(rows, 1).view(-1, 3, 3)
+    return torch.stack(quaternion_rotation(w, x, y, z), 1).view(-1, 3, 3)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import torch
 
-from ..image.geometry import rotation_angle
+from ..image.geometry import nearest_orthogonal, rotation_angle
 from ..image.pair import Pair
 from ..image.points import map_points, sample_points
 from ..image.volume import Volume
@@ -112,8 +112,7 @@ class FeatureMAD:
 
 def rotated(pose: np.ndarray, axes: np.ndarray) -> np.ndarray:
     """Axes (3, 3), a column each, under the rotation nearest to a 4x4 pose."""
-    u, _, vt = np.linalg.svd(pose[:3, :3])
-    return u @ vt @ axes
+    return nearest_orthogonal(pose[:3, :3]) @ axes
 
 
 def feature_mad_of(pair: Pair, weights_path: str | None = None) -> FeatureMAD:

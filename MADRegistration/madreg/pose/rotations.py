@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..image.geometry import quaternion_rotation
+
 
 def super_fibonacci(count: int) -> np.ndarray:
     """``count`` rotation matrices (count, 3, 3), evenly spread over SO(3) (Alexa 2022, algorithm 1)."""
@@ -15,7 +17,4 @@ def super_fibonacci(count: int) -> np.ndarray:
     beta = 2 * np.pi * s / 1.533751168755204288118041
     r, rest = np.sqrt(s / count), np.sqrt(1 - s / count)
     x, y, z, w = r * np.sin(alpha), r * np.cos(alpha), rest * np.sin(beta), rest * np.cos(beta)
-    rows = [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
-            2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
-            2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]  # fmt: skip
-    return np.stack(rows, -1).reshape(-1, 3, 3)
+    return np.stack(quaternion_rotation(w, x, y, z), -1).reshape(-1, 3, 3)

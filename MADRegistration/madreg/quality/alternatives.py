@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -61,7 +62,11 @@ class Comparison:
 
 
 def evidence(pair: Pair, pose: np.ndarray) -> Evidence | None:
-    """What speaks for a pose (4, 4); None where too few blocks show anything."""
+    """What speaks for a pose (4, 4), found once a pair; None where too few blocks show anything."""
+    return pair.once(("evidence", pose.tobytes()), lambda: _evidence(pair, pose))
+
+
+def _evidence(pair: Pair, pose: np.ndarray) -> Evidence | None:
     objective = MEDIUM.objective(pair)
     blocks = block_matching_of(pair).about(pose, few=True)
     if len(blocks.centers) < FEWEST_BLOCKS:
@@ -83,16 +88,17 @@ def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> 
     center, axes = points.mean(0), _axes(pair, points)
     apart = [one for one in others if mean_displacement(one, pose, pair.points) > ANOTHER_MM][:OTHERS]
     flips, mirrored = flipped_poses(pose, center, axes), mirrored_poses(pose, center, axes)
-    here, *found = parallel_map(lambda one: evidence(pair, one), [pose, *flips, *mirrored, *apart], pair.fixed.device)
-    mirrors = found[len(flips) : len(flips) + len(mirrored)]
-    rest = [
-        *found[: len(flips)],
-        *(one for one in found[len(flips) + len(mirrored) :] if not _leads_to(pair, one, pose)),
-    ]
-    best = max((one for one in rest if one is not None), key=lambda one: one.value, default=None)
+    poses = [pose, *flips, *mirrored, *apart]
+    found = iter(parallel_map(lambda one: evidence(pair, one), poses, pair.fixed.device))
+    here = next(found)
+    of_flips, of_mirrored, of_apart = (
+        [one for one in islice(found, len(group)) if one is not None] for group in (flips, mirrored, apart)
+    )
+    rest = [*of_flips, *(one for one in of_apart if not _leads_to(pair, one, pose))]
+    best = max(rest, key=lambda one: one.value, default=None)
     if here is None:
         return Comparison(-np.inf if best else 0.0, None if best is None else best.preferred, -np.inf)
-    mirror = max((one.value for one in mirrors if one is not None), default=-np.inf)
+    mirror = max((one.value for one in of_mirrored), default=-np.inf)
     if best is None:
         return Comparison(np.inf, None, mirror - here.value)
     return Comparison(here.value - best.value, best.preferred, mirror - here.value)
@@ -108,10 +114,8 @@ def joint_margin(pair: Pair, pose: np.ndarray, other: np.ndarray, kind: str) -> 
     return float(there - here)
 
 
-def _leads_to(pair: Pair, one: Evidence | None, pose: np.ndarray) -> bool:
+def _leads_to(pair: Pair, one: Evidence, pose: np.ndarray) -> bool:
     """Whether the blocks about another pose lead to a pose: they then agree for that reason."""
-    if one is None:
-        return True
     before, after = (mean_displacement(other, pose, pair.points) for other in (one.pose, one.preferred))
     return after <= TOWARDS * before
 

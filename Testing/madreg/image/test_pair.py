@@ -1,5 +1,8 @@
 """What is worked out of two volumes, and only once."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -54,3 +57,16 @@ def test_points_depend_on_the_seed_alone(pair):
     other = Pair(pair.fixed, pair.moving, seed=3)
     assert (other.points == pair.points).all()
     assert not (Pair(pair.fixed, pair.moving, seed=4).points == pair.points).all()
+
+
+def test_what_several_threads_ask_for_is_made_once(pair):
+    made = []
+
+    def make():
+        time.sleep(0.05)  # the others ask meanwhile
+        made.append(pair.once("inner", lambda: 1))
+        return made
+
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(pair.once, "slow", make) for _ in range(4)]
+    assert all(one.result() is made for one in asked) and made == [1]

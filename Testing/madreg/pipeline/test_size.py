@@ -12,13 +12,9 @@ from madreg.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def pair(grid_of, make_volume, head, turn):
+def pair(ct_and_mr):
     """A CT and an MR of one head in different places, and the true pose."""
-    fixed_grid, moving_grid = grid_of("straight"), grid_of("oblique")
-    placed, pose = np.eye(4), about(np.zeros(3), turn((1, -2, 0.5), 30))
-    placed[:3, 3], pose[:3, 3] = fixed_grid.center, moving_grid.center
-    fixed, moving = make_volume(head.ct, fixed_grid, placed, "CT"), make_volume(head.mr, moving_grid, pose, "MR")
-    return fixed, moving, pose @ np.linalg.inv(placed)
+    return ct_and_mr("straight", "oblique", (1, -2, 0.5), 30)
 
 
 def test_a_head_and_a_person_stay_as_they_are(pair):

@@ -28,13 +28,10 @@ def slow(*values):
 
 
 @pytest.fixture(scope="module")
-def scans(grid_of, make_volume, head, turn, spots):
+def scans(ct_and_mr, spots):
     """A CT and an MR on awkward lattices, the true pose, and points over the head."""
-    fixed_grid, moving_grid = grid_of("sagittal slabs"), grid_of("oblique")
-    placed, pose = np.eye(4), about(np.zeros(3), turn((1, 1, 0.5), 80))
-    placed[:3, 3], pose[:3, 3] = fixed_grid.center, moving_grid.center
-    fixed, moving = make_volume(head.ct, fixed_grid, placed, "CT"), make_volume(head.mr, moving_grid, pose, "MR")
-    return fixed, moving, pose @ np.linalg.inv(placed), spots + fixed_grid.center
+    fixed, moving, truth = ct_and_mr("sagittal slabs", "oblique", (1, 1, 0.5), 80)
+    return fixed, moving, truth, spots + fixed.grid.center
 
 
 @pytest.fixture(scope="module")

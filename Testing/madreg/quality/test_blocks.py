@@ -11,13 +11,10 @@ from madreg.quality.motion import common_motion, local_displacements
 
 
 @pytest.fixture(scope="module")
-def scans(grid_of, make_volume, head, turn):
+def scans(ct_and_mr):
     """A CT and an MR on oblique and left-handed lattices, and the true pose."""
-    fixed_grid, moving_grid = grid_of("oblique"), grid_of("left-handed")
-    placed, pose = np.eye(4), about(np.zeros(3), turn((1, -2, 0.5), 50))
-    placed[:3, 3], pose[:3, 3] = fixed_grid.center, moving_grid.center
-    fixed, moving = make_volume(head.ct, fixed_grid, placed, "CT"), make_volume(head.mr, moving_grid, pose, "MR")
-    return fixed, moving, pose @ np.linalg.inv(placed), fixed_grid.center
+    fixed, moving, truth = ct_and_mr("oblique", "left-handed", (1, -2, 0.5), 50)
+    return fixed, moving, truth, fixed.grid.center
 
 
 @pytest.fixture(scope="module")
