@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from ..system.process import release_memory
 from .manifest import Entry
 from .work import Task, failure, register_pair
 
@@ -169,7 +170,10 @@ def _complete(entry: Entry, attempt: _Attempt, worker: str) -> Entry:
 def on_worker(task: Task) -> Entry:
     """:func:`~madreg.batch.work.register_pair` on a worker of a cluster: of several GPUs each worker has its own."""
     device = task["pair"]["device"]
-    return register_pair({**task, "device": _own_device(device) if device in ("auto", "cuda") else None})
+    try:
+        return register_pair({**task, "device": _own_device(device) if device in ("auto", "cuda") else None})
+    finally:
+        release_memory()
 
 
 def _own_device(name: str) -> str | None:
