@@ -11,7 +11,7 @@ import torch
 from .foreground import threshold
 from .geometry import Grid, apply
 from .resampling import resample
-from .sampling import sample_array
+from .sampling import interleaved, sample_array, sample_moved
 
 FINEST = 2.0  # mm; nothing is computed at a finer resolution
 
@@ -63,13 +63,18 @@ class Volume:
         both = sample_array(self._data_and_mask, self._inverse(points), points, "zeros")
         return both[0], both[1]
 
+    def sample_moved(self, matrices: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """:meth:`sample` at points (N, 3), fixed LPS mm, under matrices (B, 4, 4): both (B, N)."""
+        both = sample_moved(self._data_and_mask, self.grid, matrices, points)
+        return both[0], both[1]
+
     def overlap_fraction(self, points: np.ndarray) -> float:
         """Share of world points (n, 3), LPS mm, that lie where the scan has data."""
         return float(self.sample(torch.as_tensor(points, dtype=torch.float32, device=self.device))[1].mean())
 
     @cached_property
     def _data_and_mask(self) -> torch.Tensor:
-        return torch.stack([self.data, self.mask.to(self.data.dtype)])
+        return interleaved([self.data, self.mask.to(self.data.dtype)])
 
     @cached_property
     def foreground(self) -> torch.Tensor:
