@@ -132,6 +132,16 @@ class Volume:
             self._levels[spacing] = Volume(self.name, data, grid, mask)._level_of(self)
         return self._levels[spacing]
 
+    def cropped(self, begin: np.ndarray, end: np.ndarray) -> Volume:
+        """The voxels from an index (i, j, k) up to, but without, another one."""
+        where = tuple(slice(int(a), int(b)) for a, b in zip(begin[::-1], end[::-1], strict=True))
+        matrix = self.grid.matrix.copy()
+        matrix[:3, 3] = apply(self.grid.matrix, begin)
+        ni, nj, nk = (int(n) for n in end - begin)
+        return Volume(
+            self.name, self.data[where].contiguous(), Grid((ni, nj, nk), matrix), self.mask[where].contiguous()
+        )
+
     def _level_of(self, source: Volume) -> Volume:
         """This volume, as a coarser level of another; what is replaced in it makes it a volume of its own."""
         object.__setattr__(self, "source", source)
