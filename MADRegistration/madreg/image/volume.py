@@ -11,7 +11,7 @@ import torch
 from .foreground import threshold
 from .geometry import Grid, apply
 from .resampling import resample
-from .sampling import sample_array
+from .sampling import interleaved, sample_array, sample_moved
 
 FINEST = 2.0  # mm; nothing is computed at a finer resolution
 
@@ -97,13 +97,18 @@ class Volume:
         both = sample_array(self._data_and_mask, self._inverse(points), points, "zeros")
         return both[0], both[1]
 
+    def sample_moved(self, matrices: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """:meth:`sample` at points (N, 3), fixed LPS mm, under matrices (B, 4, 4): both (B, N)."""
+        both = sample_moved(self._data_and_mask, self.grid, matrices, points)
+        return both[0], both[1]
+
     def overlap_fraction(self, points: np.ndarray) -> float:
         """Share of world points (n, 3), LPS mm, that lie where the scan has data."""
         return float(self.sample(torch.as_tensor(points, dtype=torch.float32, device=self.device))[1].mean())
 
     @cached_property
     def _data_and_mask(self) -> torch.Tensor:
-        return torch.stack([self.data, self.mask.to(self.data.dtype)])
+        return interleaved([self.data, self.mask.to(self.data.dtype)])
 
     @property
     def foreground(self) -> torch.Tensor:
@@ -160,6 +165,16 @@ class Volume:
             is_coarse = self.grid.spacing.max() >= FINEST - 1e-6
             self._levels[spacing] = level._level_of(self._foreground) if is_coarse else level
         return self._levels[spacing]
+
+    def cropped(self, begin: np.ndarray, end: np.ndarray) -> Volume:
+        """The voxels from an index (i, j, k) up to, but without, another one."""
+        where = tuple(slice(int(a), int(b)) for a, b in zip(begin[::-1], end[::-1], strict=True))
+        matrix = self.grid.matrix.copy()
+        matrix[:3, 3] = apply(self.grid.matrix, begin)
+        ni, nj, nk = (int(n) for n in end - begin)
+        return Volume(
+            self.name, self.data[where].contiguous(), Grid((ni, nj, nk), matrix), self.mask[where].contiguous()
+        )
 
     def _level_of(self, source: _Foreground) -> Volume:
         """This volume, as a coarser level of another; what is replaced in it makes it a volume of its own."""
