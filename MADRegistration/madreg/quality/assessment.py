@@ -49,7 +49,7 @@ def assess(
             second_opinion = joint_margin(pair, pose, comparison.other, kind)
     cut_out = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
     shown = without_outline(pair) if cut_out == "moving" else pair
-    found = fit_blocks(block_matching_of(shown), pose, pair.points, may_stretch=cut_out != "fixed")
+    found = fit_blocks(block_matching_of(shown), pose, pair.points, may_stretch=cut_out is None)
     if found is None:
         return Quality(transform, None, 0.0, min(comparison.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])

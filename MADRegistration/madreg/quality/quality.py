@@ -44,8 +44,8 @@ class Quality:
         other: that best other pose, where its blocks prefer it; None if there is none.
         joint_margin: by how much NMI and NGF together are better at the pose than at ``other``, refined; None where the
             margin leaves no doubt.
-        deformation_mm: root mean square of what no affine motion explains (:mod:`madreg.quality.deformation`); None where
-            the blocks show nothing.
+        deformation_mm: root mean square of what no affine motion explains (:mod:`madreg.quality.deformation`); None
+            where the blocks show nothing.
         stretch: between the scans, where it is clear, beyond that of the transform; else None.
         has_doubtful_shape: whether the transform stretches by more than is likely, and the blocks do not support it.
         is_mirrored: whether a mirror image of the fixed scan fits better.
@@ -126,7 +126,7 @@ class Quality:
     @property
     def bound_mm(self) -> float | None:
         """The true mean error is at most this in 95 % of cases (:mod:`madreg.quality.bound`); None where unknown."""
-        if self.verdict == "failed" or self.error_mm is None or self.deformation_mm is None:
+        if self.verdict == "failed" or self.is_mirrored or self.error_mm is None or self.deformation_mm is None:
             return None
         return self.unit_mm * bound_of(self.error_mm / self.unit_mm, self.deformation_mm / self.unit_mm)
 

@@ -32,7 +32,7 @@ KINDS = {
     "deformed": (1, 1),
     "registered": (1, 3),
     "mirrored": (1, 3),
-    "other person": (1, 2),
+    "other person": (2, 3),
     "far": (1, 3),
     "flipped": (1, 3),
     "other part": (1, 3),

@@ -19,7 +19,7 @@ from madreg.quality.alternatives import Comparison, compare, evidence
 from madreg.quality.assessment import assess
 from madreg.quality.bound import LEVEL
 from madreg_benchmark.cases.misaligned import WRONG_PAIRS, Misaligned, Misaligning
-from madreg_benchmark.report.page import write_illustrated
+from madreg_benchmark.report.page import write_illustrated, write_page
 from madreg_benchmark.report.plots import new_figure
 from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.study import Setting, Study, collect
@@ -215,7 +215,9 @@ def write_bounds(rows: Sequence[dict], made_from: str, out: Path) -> str:
     """Write ``bounds.csv`` (every misalignment), ``bounds.md`` and the plot into ``out``; return the tables."""
     write_csv(out / "bounds.csv", FIELDS, [[row.get(name) for name in FIELDS] for row in rows])
     if len({row["case"] for row in rows}) < len(PARTS) or not any(bounded(row) for row in rows):
-        return wrong_table(rows)
+        text = wrong_table(rows)
+        write_page(out / "bounds.md", f"# Bound of the error\n\n{text}\n{made_from}\n")
+        return text
     coefficients, factor, _ = calibrate(rows)
     formula = (
         f"Bound in mm: {factor:.3f} x ({coefficients[0]:.3f} + {coefficients[1]:.3f} x estimated error + "
