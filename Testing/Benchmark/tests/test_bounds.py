@@ -99,7 +99,7 @@ def test_tables_and_the_plot_are_written(tmp_path):
 def test_the_constants_are_those_of_the_results():
     found = [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
     coefficients, factor, _ = calibrate(found)
-    assert (bound.CONSTANT_MM, bound.ERROR, bound.DEFORMATION) == pytest.approx(tuple(coefficients), abs=0.001)
+    assert pytest.approx(tuple(coefficients), abs=0.001) == (bound.CONSTANT_MM, bound.ERROR, bound.DEFORMATION)
     assert pytest.approx(factor, abs=0.001) == bound.FACTOR
 
 
