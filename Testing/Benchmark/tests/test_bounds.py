@@ -54,7 +54,7 @@ def test_thirds_do_not_share_a_pair():
     assert sorted(part) == sorted({row["case"] for row in found})
     for contrast in ("CT-T1", "T1-T2"):
         names = {row["case"] for row in found if row["contrast"] == contrast}
-        assert [sum(part[name] == one for name in names) for one in PARTS] == [2, 2, 2]
+        assert [sum(part[name] == one for name in names) for one in range(PARTS)] == [2, 2, 2]
 
 
 def test_a_quantile_is_met_and_its_coefficients_are_found():
@@ -74,9 +74,9 @@ def test_the_factor_leaves_room_for_few_cases():
 def test_the_bound_of_other_pairs_holds_in_95_of_100():
     found = rows(60, 30)
     within = []
-    for turn in range(3):
-        coefficients, factor, check = calibrate(found, turn)
-        within += [r["true_mm"] <= factor * coefficients @ [1, r["estimate_mm"], r["deformation_mm"]] for r in check]
+    for checked in range(PARTS):
+        calibration, check = calibrate(found, checked)
+        within += [row["true_mm"] <= calibration.bound(row) for row in check]
     assert len(within) == len(found) and np.mean(within) == pytest.approx(0.95, abs=0.015)
 
 
@@ -98,9 +98,9 @@ def test_tables_and_the_plot_are_written(tmp_path):
 
 def test_the_constants_are_those_of_the_results():
     found = [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
-    coefficients, factor, _ = calibrate(found)
-    assert pytest.approx(tuple(coefficients), abs=0.001) == (bound.CONSTANT_MM, bound.ERROR, bound.DEFORMATION)
-    assert pytest.approx(factor, abs=0.001) == bound.FACTOR
+    calibration, _ = calibrate(found)
+    assert calibration.coefficients == pytest.approx([bound.CONSTANT_MM, bound.ERROR, bound.DEFORMATION], abs=0.001)
+    assert calibration.factor == pytest.approx(bound.FACTOR, abs=0.001)
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,15 @@
 """Does the bound of the error hold in 95 % of cases, and how much above the error is it?
 
-Pairs are misaligned on purpose in many ways (:mod:`madreg_benchmark.cases.misaligned`) and assessed.  A third of the
-pairs of every kind is used to fit what the bound is a multiple of, another third for the multiple (split conformal
-prediction), and the last third to check it.  The fit and the multiple are those of :mod:`madreg.quality.bound`.
+Pairs are misaligned on purpose in many ways (:mod:`madreg_benchmark.cases.misaligned`) and assessed.  Two thirds of the
+pairs of every contrast are used to fit what the bound is a multiple of, and for the multiple, each pair with a fit to
+others (cross-conformal prediction); the last third is used to check both.  Fit and multiple are those of
+:mod:`madreg.quality.bound`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ from madreg_benchmark.report.plots import new_figure
 from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.study import Setting, Study, collect
 
-PARTS = ("fit", "calibration", "check")
+PARTS = 3
+FOLDS = 5  # of the pairs that are used to calibrate
 NEAR = ("right", "rigid", "stretched", "deformed", "registered")
 """Kinds of which the other poses to compare with are those of the right pose: nine tenths of the time of each."""
 LEAST_MM = 1.0  # true error from which the bound is compared with it
@@ -86,12 +88,12 @@ def _keys(setting: Setting) -> list[dict]:
     return [key for key in keys if key["kind"] in ("right", "rigid")] if setting.quick else keys
 
 
-def parts_of(rows: Sequence[dict]) -> dict[str, str]:
+def parts_of(rows: Sequence[dict]) -> dict[str, int]:
     """Which of :data:`PARTS` a case belongs to: of each contrast a third, in the order of the names."""
     found = {}
     for contrast in {row["contrast"] for row in rows}:
         names = sorted({row["case"] for row in rows if row["contrast"] == contrast})
-        found |= {name: PARTS[number % len(PARTS)] for number, name in enumerate(names)}
+        found |= {name: number % PARTS for number, name in enumerate(names)}
     return found
 
 
@@ -130,17 +132,47 @@ def conformal_factor(values: np.ndarray, level: float = LEVEL) -> float:
     return float(np.sort(values)[rank - 1]) if rank <= len(values) else np.inf
 
 
-def calibrate(rows: Sequence[dict], turn: int = 0) -> tuple[np.ndarray, float, list[dict]]:
-    """Coefficients, factor, and the rows that are left to check both.
+@dataclass(frozen=True)
+class Calibration:
+    """How bounds are made.
 
-    Args:
-        turn: 0, 1 or 2: by how much the thirds change their roles.
+    Attributes:
+        coefficients: (3,) of :func:`terms`.
+        quotients: sorted, of the pairs it was made with, each with coefficients that were fitted to others.
     """
+
+    coefficients: np.ndarray
+    quotients: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Sequence[dict]) -> Calibration:
+        """Of the rows that have a bound."""
+        names = sorted({row["case"] for row in rows})
+        fold = {name: number % FOLDS for number, name in enumerate(names)}
+        found: list[float] = []
+        for number in range(FOLDS):
+            out = [row for row in rows if fold[row["case"]] == number]
+            found += quotients(out, fit_quantile([row for row in rows if fold[row["case"]] != number])).tolist()
+        return cls(fit_quantile(rows), np.sort(found))
+
+    @property
+    def factor(self) -> float:
+        """For :data:`~madreg.quality.bound.LEVEL`."""
+        return conformal_factor(self.quotients)
+
+    def bound(self, row: dict) -> float:
+        """The bound of an assessment, mm."""
+        return self.factor * float(self.coefficients @ terms(row))
+
+
+def calibrate(rows: Sequence[dict], checked: int = 0) -> tuple[Calibration, list[dict]]:
+    """The calibration with all but one of the parts, and the rows of that one, to check it."""
     part = parts_of(rows)
-    thirds = {name: [row for row in rows if bounded(row) and part[row["case"]] == name] for name in PARTS}
-    fit, calibration, check = (thirds[PARTS[(number + turn) % 3]] for number in range(3))
-    coefficients = fit_quantile(fit)
-    return coefficients, conformal_factor(quotients(calibration, coefficients)), check
+    known = [row for row in rows if bounded(row)]
+    return (
+        Calibration.of([row for row in known if part[row["case"]] != checked]),
+        [row for row in known if part[row["case"]] == checked],
+    )
 
 
 HEADER = ["", "poses", "within the bound", "bound, median mm", f"bound / error (from {LEAST_MM:.0f} mm), median"]
@@ -159,12 +191,12 @@ def coverage_table(rows: Sequence[dict]) -> str:
     """Coverage in the pairs that were left for it, and of the same procedure with the roles of the thirds changed."""
     lines = []
     found: list[dict] = []
-    for turn in range(3):
-        coefficients, factor, check = calibrate(rows, turn)
-        found += [{**row, "bound_mm": factor * float(coefficients @ terms(row))} for row in check]
-        if turn == 0:
-            lines.append(_line("check third", found))
-    lines.append(_line("all thirds in turn", found))
+    for checked in range(PARTS):
+        calibration, check = calibrate(rows, checked)
+        found += [{**row, "bound_mm": calibration.bound(row)} for row in check]
+        if checked == 0:
+            lines.append(_line("first third, with the constants in use", found))
+    lines.append(_line("each third with the others' constants", found))
     for field in ("contrast", "kind", "verdict"):
         for value in sorted({row[field] for row in found}):
             lines.append(_line(value, [row for row in found if row[field] == value]))
@@ -186,18 +218,20 @@ def draw(rows: Sequence[dict]):
     figure, (left, right) = new_figure(9.6, 4.6, 2, sharey=False)
     contrasts = sorted({row["contrast"] for row in rows})
     covered = {contrast: np.zeros((len(LEVELS), 2)) for contrast in contrasts}
-    for turn in range(3):
-        coefficients, factor, check = calibrate(rows, turn)
-        part = parts_of(rows)
-        calibration = [row for row in rows if bounded(row) and part[row["case"]] == PARTS[(1 + turn) % 3]]
-        factors = [conformal_factor(quotients(calibration, coefficients), level) for level in LEVELS]
+    for checked in range(PARTS):
+        calibration, check = calibrate(rows, checked)
+        factors = [conformal_factor(calibration.quotients, level) for level in LEVELS]
         for contrast in contrasts:
             some = [row for row in check if row["contrast"] == contrast]
-            values = quotients(some, coefficients)
+            if not some:
+                continue
+            values = quotients(some, calibration.coefficients)
             covered[contrast] += [[(values <= one).sum(), len(values)] for one in factors]
-            bounds = [factor * coefficients @ terms(row) for row in some]
+            bounds = [calibration.bound(row) for row in some]
             color = f"C{contrasts.index(contrast)}"
-            right.scatter([row["true_mm"] for row in some], bounds, s=12, color=color, label="" if turn else contrast)
+            right.scatter(
+                [row["true_mm"] for row in some], bounds, s=12, color=color, label="" if checked else contrast
+            )
     for number, contrast in enumerate(contrasts):
         inside, count = covered[contrast].T
         left.plot(LEVELS, inside / np.maximum(count, 1), marker="o", markersize=3, color=f"C{number}", label=contrast)
@@ -214,13 +248,14 @@ def draw(rows: Sequence[dict]):
 def write_bounds(rows: Sequence[dict], made_from: str, out: Path) -> str:
     """Write ``bounds.csv`` (every misalignment), ``bounds.md`` and the plot into ``out``; return the tables."""
     write_csv(out / "bounds.csv", FIELDS, [[row.get(name) for name in FIELDS] for row in rows])
-    if len({row["case"] for row in rows}) < len(PARTS) or not any(bounded(row) for row in rows):
+    if len({row["case"] for row in rows if bounded(row)}) < 2 * FOLDS:
         text = wrong_table(rows)
         write_page(out / "bounds.md", f"# Bound of the error\n\n{text}\n{made_from}\n")
         return text
-    coefficients, factor, _ = calibrate(rows)
+    calibration, _ = calibrate(rows)
+    coefficients = calibration.coefficients
     formula = (
-        f"Bound in mm: {factor:.3f} x ({coefficients[0]:.3f} + {coefficients[1]:.3f} x estimated error + "
+        f"Bound in mm: {calibration.factor:.3f} x ({coefficients[0]:.3f} + {coefficients[1]:.3f} x estimated error + "
         f"{coefficients[2]:.3f} x deformation)."
     )
     text = f"{coverage_table(rows)}\n{formula}\n\n{wrong_table(rows)}"
