@@ -29,15 +29,16 @@ def table(tmp_path):
 
 
 class Cluster:
-    """Stands in for the cluster and for what workers do: verdicts by id, and which pairs were done."""
+    """Stands in for the cluster and for what workers do: verdicts by id, which pairs were done, within which limits."""
 
     def __init__(self):
-        self.verdicts, self.done = {}, []
+        self.verdicts, self.done, self.limits = {}, [], []
 
     def run(self, tasks, record):
         for task in tasks:
             name = task["pair"]["id"]
             self.done.append(name)
+            self.limits.append(task["limit"])
             verdict = self.verdicts.get(name, "aligned")
             state = (
                 {"state": "done", "verdict": verdict}
@@ -144,6 +145,16 @@ def test_what_cannot_be_done_is_said_in_a_sentence(table, tmp_path, monkeypatch,
     error = capsys.readouterr().err
     assert message in error and error.endswith(".\n") and error.count("\n") == 1
     assert not (tmp_path / "out" / "summary.tsv").exists()
+
+
+def test_the_time_limit_is_in_minutes_and_zero_for_none(table, cluster, tmp_path):
+    for number, (words, seconds) in enumerate([((), 3600), (("--time-limit", "1.5"), 90), (("--time-limit", 0), None)]):
+        batch(table, tmp_path / f"out{number}", *words)
+        assert cluster.limits[-1] == seconds
+    for word in ("-1", "x", "nan", "1e9"):
+        with pytest.raises(SystemExit) as left:
+            batch(table, tmp_path / "out", "--time-limit", word)
+        assert left.value.code == 2
 
 
 def test_numbers_of_processes_are_checked(table, tmp_path):
