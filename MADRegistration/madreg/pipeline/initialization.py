@@ -13,7 +13,7 @@ from ..pose.search import COUNT, ROTATIONS, SEEDS, search
 from ..progress import Monitor, StageRecord
 from ..quality.assessment import LEAST_OVERLAP
 
-TRIALS = 5  # short descents for each long one, where a search is wider
+BEGUN = 10  # times as many descents, most of which are left out on the way
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Search:
     """Every pose: the transforms that are given are not used.
 
     Attributes:
-        wider: times as many rotations, descents and candidates as usual; more than once, the descents start from the
-            best of many short ones.
+        wider: times as many rotations and candidates as usual; if more than once, the descents are also begun from
+            :data:`BEGUN` times as many poses.
     """
 
     wider: int = 1
@@ -38,8 +38,8 @@ class Search:
             pair.fixed,
             pair.moving,
             rotations=super_fibonacci(self.wider * ROTATIONS),
-            seeds=self.wider * SEEDS,
-            trials=0 if self.wider == 1 else TRIALS * self.wider * SEEDS,
+            seeds=SEEDS if self.wider == 1 else BEGUN * SEEDS,
+            kept=self.wider * SEEDS,
             count=self.wider * COUNT,
             progress=lambda share: monitor.report("search", share, transforms[0]),
         )
