@@ -43,6 +43,7 @@ def rows(pairs: int, poses: int, seed: int = 0) -> list[dict]:
                     "deformation_mm": deformation,
                     "verdict": "check",
                     "is_mirrored": False,
+                    "may_be_other_body": False,
                 }
             )
     return found
@@ -83,7 +84,13 @@ def test_the_bound_of_other_pairs_holds_in_95_of_100():
 def test_what_has_no_bound_is_not_counted():
     row = rows(1, 1)[0]
     assert bounded(row)
-    for change in ({"verdict": "failed"}, {"kind": "other person"}, {"true_mm": None}, {"estimate_mm": None}):
+    for change in (
+        {"verdict": "failed"},
+        {"is_mirrored": True},
+        {"kind": "other person"},
+        {"true_mm": None},
+        {"estimate_mm": None},
+    ):
         assert not bounded({**row, **change})
 
 

@@ -156,6 +156,7 @@ def test_a_report_has_no_infinity():
         "consensus": 0.6,
         "margin": 0.2,
         "joint_margin": 0.03,
+        "may_be_other_body": False,
         "little_overlap": False,
     }
     nothing = basis_of_verdict(None)
@@ -342,7 +343,19 @@ def test_a_mirrored_scan_is_found_out(straight):
 
 
 def test_a_scan_that_is_not_mirrored_is_not_said_to_be(right):
-    assert not right.is_mirrored
+    assert not right.is_mirrored and not right.may_be_other_body
+
+
+def test_a_body_that_fits_its_mirror_image_may_be_another_one(straight):
+    """As it is said of two persons, and of what is symmetric."""
+    fixed, moving, _center = straight
+    both = replace(moving, data=(moving.data + moving.data.flip(2)) / 2)
+    found = assess(Pair(fixed, both), Transform.identity())
+    assert found.may_be_other_body or found.is_mirrored
+    assert found.verdict != "aligned" and found.bound_mm is None
+    doubtful = Quality(IDENTITY, 1.0, 0.7, 0.5, IDENTITY, may_be_other_body=True, deformation_mm=0.5)
+    assert doubtful.verdict == "check" and doubtful.bound_mm is None
+    assert "may not be scans of the same patient" in doubtful.remarks[0]
 
 
 @pytest.fixture(scope="module")

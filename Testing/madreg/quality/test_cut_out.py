@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from madreg.image.geometry import about
+from madreg.image.geometry import about, mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
+from madreg.pipeline.plan import with_supported_shape
+from madreg.progress import Monitor
 from madreg.quality.assessment import assess
 from madreg.quality.cut_out import cut_out_of_other
 from madreg.quality.shape import is_supported
@@ -60,3 +62,16 @@ def test_the_outline_of_a_brain_supports_no_stretch(heads, is_fixed):
         pose = about(center, np.eye(3) * factor)
         assert not is_supported(pair, pose)
         assert assess(pair, Transform(pose), "similarity").verdict != "aligned"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_fixed", [False, True])
+def test_a_stretch_to_the_outside_of_the_skull_is_removed(heads, is_fixed):
+    """NMI and NGF together prefer it, so a similarity of a brain and a head used to end 9 mm off."""
+    ct, _mr, brain, center = heads
+    pair = Pair(brain, ct) if is_fixed else Pair(ct, brain)
+    wrong = Transform(about(center, np.eye(3) * (1.12 if is_fixed else 1 / 1.12)))
+    found = with_supported_shape(pair, wrong, "similarity", Monitor())
+    points = Pair(brain, ct).points
+    assert mean_displacement(wrong.matrix, np.eye(4), points) > 4
+    assert mean_displacement(found.matrix, np.eye(4), points) < 2

@@ -33,7 +33,7 @@ LEAST_MM = 1.0  # true error from which the bound is compared with it
 LEVELS = np.arange(0.5, 0.96, 0.05)
 FIELDS = (
     "case", "contrast", "kind", "number", "true_mm", "estimate_mm", "deformation_mm", "consensus", "margin", "overlap",
-    "verdict", "is_mirrored",
+    "verdict", "is_mirrored", "may_be_other_body",
 )  # fmt: skip
 
 
@@ -53,7 +53,7 @@ class _Assessing:
         quality = assess(made.pair, Transform(made.pose), comparison=comparison)
         row = {"contrast": case.contrast, "true_mm": made.true_mm if np.isfinite(made.true_mm) else None}
         if quality is None:
-            return {**row, **dict.fromkeys(FIELDS[5:10]), "verdict": "failed", "is_mirrored": False}
+            return {**row, **dict.fromkeys(FIELDS[5:10]), **dict.fromkeys(FIELDS[-2:], False), "verdict": "failed"}
         return {
             **row,
             "estimate_mm": quality.error_mm,
@@ -63,6 +63,7 @@ class _Assessing:
             "overlap": quality.overlap,
             "verdict": quality.verdict,
             "is_mirrored": quality.is_mirrored,
+            "may_be_other_body": quality.may_be_other_body,
         }
 
     def _comparison(self, name: str, made: Misaligned) -> Comparison | None:
@@ -99,11 +100,9 @@ def parts_of(rows: Sequence[dict]) -> dict[str, int]:
 
 def bounded(row: dict) -> bool:
     """Whether there is a bound, and a true error that it is one of."""
-    return (
-        row["verdict"] != "failed"
-        and None not in (row["true_mm"], row["estimate_mm"], row["deformation_mm"])
-        and (row["kind"] not in WRONG_PAIRS)
-    )
+    known = None not in (row["true_mm"], row["estimate_mm"], row["deformation_mm"])
+    told = row["verdict"] == "failed" or row["is_mirrored"] or row["may_be_other_body"]
+    return known and not told and row["kind"] not in WRONG_PAIRS
 
 
 def terms(row: dict) -> list[float]:
@@ -209,8 +208,12 @@ def wrong_table(rows: Sequence[dict]) -> str:
     for kind in dict.fromkeys(row["kind"] for row in rows):
         some = [row for row in rows if row["kind"] == kind]
         counts = [str(sum(row["verdict"] == verdict for row in some)) for verdict in ("aligned", "check", "failed")]
-        lines.append([kind, str(len(some)), *counts, str(sum(bool(row["is_mirrored"]) for row in some))])
-    return markdown(["misalignment", "poses", "aligned", "check", "failed", "said to be mirrored"], lines)
+        said = [str(sum(bool(row[name]) for row in some)) for name in ("is_mirrored", "may_be_other_body")]
+        lines.append([kind, str(len(some)), *counts, *said])
+    return markdown(
+        ["misalignment", "poses", "aligned", "check", "failed", "mirrored, it says", "maybe another body, it says"],
+        lines,
+    )
 
 
 def draw(rows: Sequence[dict]):
