@@ -11,7 +11,7 @@ import slicer
 from .panel import Panel
 from .parameters import _
 
-POLL_MS, FLICKER_MS = 50, 400
+POLL_MS, FLICKER_MS = 10, 400
 
 
 class Wiring:
