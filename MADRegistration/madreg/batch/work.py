@@ -33,7 +33,7 @@ NUMBERS = (
     "error_before_mm",
     "error_after_mm",
     "error_source",
-    "error_bound_mm",
+    "bound_mm",
     "overlap",
     "consensus",
     "margin",

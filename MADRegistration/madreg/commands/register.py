@@ -143,7 +143,7 @@ def summary(done: JobResult) -> str:
     shift = float(np.linalg.norm(result.transform.apply(center) - result.start.apply(center)))
     lines = [
         ("verdict", f"{result.verdict}: {ADVICE[result.verdict]}"),
-        ("estimated error", _change(result.error_before_mm, result.error_after_mm)),
+        outcome.error_line(_change(result.error_before_mm, result.error_after_mm), done.report),
         *outcome.structure_lines(done.report),
         ("rotation", f"{motion.rotation_degrees:.1f} degrees"),
         ("translation", f"{shift:.1f} mm (at the center of the fixed image)"),

@@ -11,7 +11,7 @@ import torch
 from .foreground import threshold
 from .geometry import Grid, apply
 from .resampling import resample
-from .sampling import sample_array
+from .sampling import interleaved, sample_array, sample_moved
 
 FINEST = 2.0  # mm; nothing is computed at a finer resolution
 
@@ -84,9 +84,6 @@ class Volume:
         """The volume once all lengths in the world are multiplied by a factor."""
         return self if factor == 1 else replace(self, grid=self.grid.resized(factor))
 
-    def _inverse(self, like: torch.Tensor) -> torch.Tensor:
-        return torch.as_tensor(self.grid.inverse, dtype=like.dtype, device=like.device)
-
     def sample(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Trilinear samples at world points (..., 3), LPS mm, differentiable in the points.
 
@@ -94,7 +91,13 @@ class Volume:
             Intensities (...), 0 (background) outside the lattice; and how much data is there, from 0 (none) to
             1 (all eight neighbours).
         """
-        both = sample_array(self._data_and_mask, self._inverse(points), points, "zeros")
+        inverse = torch.as_tensor(self.grid.inverse, dtype=points.dtype, device=points.device)
+        both = sample_array(self._data_and_mask, inverse, points, "zeros")
+        return both[0], both[1]
+
+    def sample_moved(self, matrices: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """:meth:`sample` at points (N, 3), fixed LPS mm, under matrices (B, 4, 4): both (B, N)."""
+        both = sample_moved(self._data_and_mask, self.grid, matrices, points)
         return both[0], both[1]
 
     def overlap_fraction(self, points: np.ndarray) -> float:
@@ -103,7 +106,7 @@ class Volume:
 
     @cached_property
     def _data_and_mask(self) -> torch.Tensor:
-        return torch.stack([self.data, self.mask.to(self.data.dtype)])
+        return interleaved([self.data, self.mask.to(self.data.dtype)])
 
     @property
     def foreground(self) -> torch.Tensor:

@@ -31,7 +31,7 @@ from madreg.settings import Resampling
         (b"[" * 100_000, None, "not JSON"),
         (b"[1, 2]", None, "not an object"),
         (b"3", None, "not an object"),
-        (b"{}", None, "none of register, compare, quit"),
+        (b"{}", None, "none of register, assess, compare, quit"),
         (b'{"command": "dance", "job": 4}', 4, "none of register"),
         (b'{"command": ["register"], "job": 4}', 4, "none of register"),
         (b'{"command": "register"}', None, "no job number"),
@@ -167,6 +167,28 @@ def test_the_worker_resamples_as_it_is_wished(description, tmp_path, monkeypatch
     assert [one.resampling for one in jobs] == [Resampling(), Resampling("sinc", 3)]
     with pytest.raises(InputError, match="no voxel type"):
         worker.perform({**command, "resampling": {"voxel_type": "bit"}}, lambda *_, **__: None)
+
+
+def test_the_worker_assesses_what_it_is_given(description, tmp_path, monkeypatch, capsys):
+    from madreg.pipeline import assessment_job
+
+    jobs, report = [], {"verdict": "check", "error_mm": 3.04}
+    monkeypatch.setattr(
+        assessment_job, "run_assessment", lambda job, progress: jobs.append(job) or SimpleNamespace(report=report)
+    )
+    matrix = (np.eye(4) + np.eye(4, k=3) * 4).tolist()
+    command = {"fixed": description, "moving": description, "settings": {"seed": 3}, "transform": matrix}
+    events = []
+    for change in ({"error_map": str(tmp_path / "e.nrrd")}, {"transform": [[1]]}, {"transform": [["a"] * 4] * 4}):
+        whole = {"command": "assess", "job": 4, **command, **change}
+        worker.answer(whole, lambda event, **fields: events.append((event, fields)))
+    assert events[0] == ("result", {"job": 4, "report": report, "error_map": None})  # no worst_mm: none was written
+    assert [(event, fields["kind"]) for event, fields in events[1:]] == [("error", "input")] * 2
+    assert 'no usable "transform"' in events[1][1]["message"] and 'no usable "transform"' in events[2][1]["message"]
+    assert jobs[0].transform.matrix.tolist() == matrix and jobs[0].settings.seed == 3
+    assert jobs[0].outputs.error_map == tmp_path / "e.nrrd" and not jobs[0].outputs.durable
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("Assessing CT on CT") and lines[1].endswith("check, estimated error 3.0 mm")
 
 
 def test_the_worker_goes_on_after_a_command_with_wrong_settings(description):
