@@ -42,7 +42,7 @@ class _Assessing:
 
     def __init__(self, setting: Setting) -> None:
         self.cases = {case.name: case for case in setting.cases}
-        self.misaligning = Misaligning(setting.cases, setting.cases[0].moving.parent, setting.seed)
+        self.misaligning = Misaligning(setting.cases, setting.seed)
         self._right: dict[str, tuple[Comparison, float]] = {}
 
     def row(self, key: dict) -> dict:
@@ -85,7 +85,7 @@ def measure_bounds(setting: Setting) -> list[dict]:
 
 
 def _keys(setting: Setting) -> list[dict]:
-    keys = Misaligning(setting.cases, Path(), setting.seed).keys()
+    keys = Misaligning(setting.cases, setting.seed).keys()
     return [key for key in keys if key["kind"] in ("right", "rigid")] if setting.quick else keys
 
 
