@@ -11,7 +11,7 @@ import slicer
 from .panel import Panel
 from .parameters import _
 
-POLL_MS, FLICKER_MS = 50, 400
+POLL_MS, FLICKER_MS = 10, 400
 
 
 class Wiring:
@@ -42,6 +42,7 @@ class Wiring:
         ui, parts = self._ui, panel.parts
         for button, action in (
             (ui.applyButton, panel.registering.onButton),
+            (ui.assessButton, panel.assessing.onButton),
             (ui.batchButton, panel.registering.onBatchButton),
             (ui.revertButton, panel.onRevert),
             (ui.attemptButton, panel.onAttempt),
