@@ -115,8 +115,7 @@ class Quality:
             said.append("A mirror image fits better: check left and right in the headers of both scans.")
         if self.may_be_other_body:
             said.append(
-                "A mirror image fits nearly as well: these may not be scans of the same patient, or show too little to "
-                "tell."
+                "A mirror image fits nearly as well: these may not be scans of the same patient, or they show too little."
             )
         return said
 
