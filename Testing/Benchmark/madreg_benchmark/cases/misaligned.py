@@ -153,7 +153,7 @@ class Misaligning:
         other = others[rng.integers(len(others))]
         wrong = Pair(pair.fixed, read_volume(other.moving)[0], self.seed)
         pose = _refined(wrong, _laid_together(wrong, case, other), "rigid")
-        return Misaligned(wrong, pose, self._apart(case, other, pose))
+        return Misaligned(wrong, pose, _apart(*(self.structures.get(one.name, {}) for one in (case, other)), pose))
 
     def _other_part(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
         """The moving scan of a case of other anatomy, brought together as well as possible."""
@@ -168,15 +168,14 @@ class Misaligning:
             return [one for one in self.cases if one.contrast == case.contrast and one.name != case.name]
         return [one for one in self.cases if ("body" in one.contrast) != ("body" in case.contrast)]
 
-    def _apart(self, case: Case, other: Case, pose: np.ndarray) -> float:
-        """Mean distance of the middles of the same structures of two persons, mm."""
-        here, there = (self.structures.get(one.name, {}) for one in (case, other))
-        shared = [label for label in here if label in there and label != "0"]
-        if not shared:
-            return np.nan
-        middles = (np.array([one[label] for label in shared]) for one in (here, there))
-        fixed, moving = middles
-        return float(np.linalg.norm(apply(pose, fixed) - moving, axis=1).mean())
+
+def _apart(here: dict[str, list[float]], there: dict[str, list[float]], pose: np.ndarray) -> float:
+    """Mean distance of the middles of the same structures of two persons at a pose, mm; NaN where they are unknown."""
+    shared = [label for label in here if label in there and label != "0"]
+    if not shared:
+        return np.nan
+    fixed, moving = (np.array([one[label] for label in shared]) for one in (here, there))
+    return float(np.linalg.norm(apply(pose, fixed) - moving, axis=1).mean())
 
 
 def _against(pair: Pair, pose: np.ndarray, truth: np.ndarray) -> Misaligned:
