@@ -114,9 +114,7 @@ class Quality:
         if self.is_mirrored:
             said.append("A mirror image fits better: check left and right in the headers of both scans.")
         if self.may_be_other_body:
-            said.append(
-                "A mirror image fits nearly as well: these may not be scans of the same patient, or show too little."
-            )
+            said.append("A mirror image fits nearly as well: these may not be scans of the same patient.")
         return said
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -38,7 +37,8 @@ KINDS = {
     "other part": (1, 3),
 }
 """Kinds of misalignment, how many of each a case gets, and every how manieth case gets them."""
-WRONG_PAIRS = ("mirrored", "other person", "other part")
+OTHERS = ("other person", "other part")
+WRONG_PAIRS = ("mirrored", *OTHERS)
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,17 @@ class Misaligning:
     """Misaligns cases; everything is drawn from the seed and the case.
 
     Args:
-        cases: all of them, from which other persons are taken: a case of the same contrast is another person, one of
-            which the first word of the contrast differs another body part.
-        folder: of the cases, for the middles of their structures.
+        cases: all of them, from which other persons are taken: a case of the same contrast is another person, and
+            synthetic bodies and all others are other body parts.  Beside the scans of some lie the middles of their
+            structures.
     """
 
-    def __init__(self, cases: Sequence[Case], folder: Path, seed: int) -> None:
+    def __init__(self, cases: Sequence[Case], seed: int) -> None:
         self.cases, self.seed = cases, seed
-        path = folder / STRUCTURES
-        self.structures = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        self.structures: dict[str, dict[str, list[float]]] = {}
+        for path in {case.moving.parent / STRUCTURES for case in cases}:
+            if path.is_file():
+                self.structures |= json.loads(path.read_text(encoding="utf-8"))
         self._pair: tuple[str, Pair] | None = None
 
     def keys(self) -> list[dict]:
@@ -76,7 +78,7 @@ class Misaligning:
             {"case": case.name, "kind": kind, "number": index * count + number}
             for index, case in enumerate(self.cases)
             for kind, (count, every) in KINDS.items()
-            if index % every == 0
+            if index % every == 0 and (kind not in OTHERS or self._others(case, kind))
             for number in range(count)
         ]
 
@@ -147,29 +149,33 @@ class Misaligning:
 
     def _other_person(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
         """The moving scan of another case of the same contrast, brought together as well as possible."""
-        others = [one for one in self.cases if one.contrast == case.contrast and one.name != case.name]
+        others = self._others(case, "other person")
         other = others[rng.integers(len(others))]
         wrong = Pair(pair.fixed, read_volume(other.moving)[0], self.seed)
         pose = _refined(wrong, _laid_together(wrong, case, other), "rigid")
-        return Misaligned(wrong, pose, self._apart(case, other, pose))
+        return Misaligned(wrong, pose, _apart(*(self.structures.get(one.name, {}) for one in (case, other)), pose))
 
     def _other_part(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
         """The moving scan of a case of other anatomy, brought together as well as possible."""
-        bodies = "body" in case.contrast
-        others = [one for one in self.cases if ("body" in one.contrast) != bodies]
+        others = self._others(case, "other part")
         other = others[rng.integers(len(others))]
         wrong = Pair(pair.fixed, read_volume(other.moving)[0], self.seed)
         return Misaligned(wrong, _refined(wrong, _laid_together(wrong, case, other), "rigid"), np.nan)
 
-    def _apart(self, case: Case, other: Case, pose: np.ndarray) -> float:
-        """Mean distance of the middles of the same structures of two persons, mm."""
-        here, there = (self.structures.get(one.name, {}) for one in (case, other))
-        shared = [label for label in here if label in there and label != "0"]
-        if not shared:
-            return np.nan
-        middles = (np.array([one[label] for label in shared]) for one in (here, there))
-        fixed, moving = middles
-        return float(np.linalg.norm(apply(pose, fixed) - moving, axis=1).mean())
+    def _others(self, case: Case, kind: str) -> list[Case]:
+        """Cases of other persons, or of other body parts."""
+        if kind == "other person":
+            return [one for one in self.cases if one.contrast == case.contrast and one.name != case.name]
+        return [one for one in self.cases if ("body" in one.contrast) != ("body" in case.contrast)]
+
+
+def _apart(here: dict[str, list[float]], there: dict[str, list[float]], pose: np.ndarray) -> float:
+    """Mean distance of the middles of the same structures of two persons at a pose, mm; NaN where they are unknown."""
+    shared = [label for label in here if label in there and label != "0"]
+    if not shared:
+        return np.nan
+    fixed, moving = (np.array([one[label] for label in shared]) for one in (here, there))
+    return float(np.linalg.norm(apply(pose, fixed) - moving, axis=1).mean())
 
 
 def _against(pair: Pair, pose: np.ndarray, truth: np.ndarray) -> Misaligned:

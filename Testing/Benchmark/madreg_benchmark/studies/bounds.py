@@ -42,7 +42,7 @@ class _Assessing:
 
     def __init__(self, setting: Setting) -> None:
         self.cases = {case.name: case for case in setting.cases}
-        self.misaligning = Misaligning(setting.cases, setting.cases[0].moving.parent, setting.seed)
+        self.misaligning = Misaligning(setting.cases, setting.seed)
         self._right: dict[str, tuple[Comparison, float]] = {}
 
     def row(self, key: dict) -> dict:
@@ -85,7 +85,7 @@ def measure_bounds(setting: Setting) -> list[dict]:
 
 
 def _keys(setting: Setting) -> list[dict]:
-    keys = Misaligning(setting.cases, Path(), setting.seed).keys()
+    keys = Misaligning(setting.cases, setting.seed).keys()
     return [key for key in keys if key["kind"] in ("right", "rigid")] if setting.quick else keys
 
 
@@ -220,7 +220,7 @@ def draw(rows: Sequence[dict]):
     """Figure: observed against claimed coverage, and the bound against the true error, of the thirds in turn."""
     figure, (left, right) = new_figure(9.6, 4.6, 2, sharey=False)
     contrasts = sorted({row["contrast"] for row in rows})
-    covered = {contrast: np.zeros((len(LEVELS), 2)) for contrast in contrasts}
+    inside = {contrast: np.zeros((len(LEVELS), 2)) for contrast in contrasts}
     for checked in range(PARTS):
         calibration, check = calibrate(rows, checked)
         factors = [conformal_factor(calibration.quotients, level) for level in LEVELS]
@@ -229,15 +229,15 @@ def draw(rows: Sequence[dict]):
             if not some:
                 continue
             values = quotients(some, calibration.coefficients)
-            covered[contrast] += [[(values <= one).sum(), len(values)] for one in factors]
+            inside[contrast] += [[(values <= one).sum(), len(values)] for one in factors]
             bounds = [calibration.bound(row) for row in some]
             color = f"C{contrasts.index(contrast)}"
             right.scatter(
                 [row["true_mm"] for row in some], bounds, s=12, color=color, label="" if checked else contrast
             )
     for number, contrast in enumerate(contrasts):
-        inside, count = covered[contrast].T
-        left.plot(LEVELS, inside / np.maximum(count, 1), marker="o", markersize=3, color=f"C{number}", label=contrast)
+        within, count = inside[contrast].T
+        left.plot(LEVELS, within / np.maximum(count, 1), marker="o", markersize=3, color=f"C{number}", label=contrast)
     left.plot([0.5, 1], [0.5, 1], color="0.5", linestyle="--", linewidth=1)
     left.set(xlabel="claimed share within the bound", ylabel="observed share", xlim=(0.49, 1), ylim=(0.4, 1.02))
     left.legend(frameon=False, fontsize=8)
