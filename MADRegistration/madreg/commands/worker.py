@@ -350,6 +350,7 @@ def main(folder: str | None = None) -> NoReturn:
         if command["command"] == "quit":
             process.leave(0)  # not by way of Python's end, which waits for the thread that reads stdin
         answer(command, say)
+        process.release_memory()
 
 
 if __name__ == "__main__":

@@ -33,6 +33,13 @@ class Adam:
         deviation = (self.square / (1 - second**self.count)).sqrt_().add_(1e-8)
         self.parameters.addcdiv_(self.mean, deviation, value=-length / (1 - first**self.count))
 
+    def keep(self, which: torch.Tensor, parameters: torch.Tensor) -> None:
+        """Go on with some rows, chosen by bool (B,), which are now these parameters."""
+        self.parameters, self.mean, self.square = parameters, self.mean[which], self.square[which]
+
+
+BETAS = (0.8, 0.95)
+
 
 def adam(
     measure: Measure,
@@ -55,10 +62,15 @@ def adam(
     Returns:
         (B, 4, 4) matrices and (B,) values at the end.
     """
-    optimizer = Adam(transform.parameters, betas=(0.8, 0.95))
-    decay = (last_step / first_step) ** (1 / max(steps - 1, 1))
-    for step in range(steps):
-        optimizer.step(value_and_gradient(measure, transform)[1], first_step * decay**step)
+    optimizer = Adam(transform.parameters, BETAS)
+    for step, length in enumerate(step_lengths(steps, first_step, last_step)):
+        optimizer.step(value_and_gradient(measure, transform)[1], length)
         if progress:
             progress((step + 1) / steps, transform.numpy())
     return transform.numpy(), evaluate(measure, transform.numpy())
+
+
+def step_lengths(steps: int, first_step: float, last_step: float) -> list[float]:
+    """Of the steps of a descent: they fall geometrically."""
+    decay = (last_step / first_step) ** (1 / max(steps - 1, 1))
+    return [first_step * decay**step for step in range(steps)]

@@ -70,6 +70,13 @@ class LinearTransform:
         bottom = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=top.dtype).expand(len(top), 1, 4)
         return torch.cat([top, bottom], 1)
 
+    def some(self, which: torch.Tensor) -> LinearTransform:
+        """Those of the batch that are chosen by bool (B,), where they are now."""
+        chosen = LinearTransform(self.start[which].numpy(), self.center.numpy(), self.kind, self.radius)
+        with torch.no_grad():
+            chosen.parameters.copy_(self.parameters[which])
+        return chosen
+
     def numpy(self) -> np.ndarray:
         """(B, 4, 4) matrices as numpy, without gradient."""
         return self.matrices().detach().cpu().numpy()

@@ -20,12 +20,12 @@ def tissue(data: torch.Tensor, spacing: np.ndarray) -> torch.Tensor:
         spacing: (3,) mm along i, j, k.
     """
     closing = _reach(CLOSING_MM, spacing)
-    return erode(dilate((data > BACKGROUND).float(), closing), closing) > 0.5
+    return erode(dilate(data > BACKGROUND, closing), closing)
 
 
 def threshold(data: torch.Tensor, spacing: np.ndarray) -> torch.Tensor:
     """bool (k, j, i): within :data:`MARGIN_MM` of :func:`tissue`; arguments as there."""
-    return dilate(tissue(data, spacing).float(), _reach(MARGIN_MM, spacing)) > 0.5
+    return dilate(tissue(data, spacing), _reach(MARGIN_MM, spacing))
 
 
 def _reach(radius: float, spacing: np.ndarray) -> list[int]:

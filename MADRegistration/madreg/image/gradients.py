@@ -56,5 +56,5 @@ def gradient_mask(mask: torch.Tensor) -> torch.Tensor:
     """
     if mask.all():
         return torch.ones(mask.shape, device=mask.device)
-    inner = erode(mask.float(), (1, 1, 1))
-    return inner if inner.any() else mask.float()
+    inner = erode(mask > 0, (1, 1, 1))
+    return (inner if inner.any() else mask).float()

@@ -42,3 +42,12 @@ def sample_points(fixed: Volume, count: int, seed: int = 0, where: torch.Tensor 
     index = np.clip(index, 0, np.array(fixed.grid.size) - 1)
     points = index @ fixed.grid.matrix[:3, :3].T + fixed.grid.matrix[:3, 3]
     return torch.as_tensor(points, dtype=torch.float32, device=fixed.device)
+
+
+def bounding_box(where: torch.Tensor) -> np.ndarray:
+    """Indices (8, 3), i j k order, of the corners of the box about the voxels (k, j, i) that are True."""
+    ends = []
+    for axis, others in ((2, (0, 1)), (1, (0, 2)), (0, (1, 2))):
+        used = torch.nonzero(where.sum(others) > 0)[:, 0]
+        ends.append((int(used[0]), int(used[-1])) if len(used) else (0, where.shape[axis] - 1))
+    return np.array(np.meshgrid(*ends, indexing="ij"), float).reshape(3, -1).T

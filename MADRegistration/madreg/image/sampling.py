@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 
+from .geometry import Grid
+
 FEW = 4096  # points that are not worth dividing
+
+
+def interleaved(channels: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(C, k, j, i) of voxel arrays (k, j, i), the values of each voxel side by side in memory.
+
+    Samples at scattered points so take a third less time.
+    """
+    return torch.stack(list(channels), -1).permute(3, 0, 1, 2)
 
 
 def sample_array(
@@ -25,12 +38,41 @@ def sample_array(
     inverse = inverse.to(points)
     index = points @ inverse[:3, :3].T + inverse[:3, 3]
     size = torch.tensor(array.shape[:0:-1], dtype=points.dtype, device=points.device)
-    normalised = (index * (2.0 / (size - 1).clamp(min=1)) - 1).to(array.dtype).reshape(-1, 3)
+    normalised = (index * (2.0 / (size - 1).clamp(min=1)) - 1).to(array.dtype)
+    return _samples(array, normalised.reshape(-1, 3), fill).reshape(array.shape[0], *points.shape[:-1])
+
+
+def sample_moved(array: torch.Tensor, grid: Grid, matrices: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Trilinear samples of a voxel array at points under linear transforms, 0 outside; differentiable in the matrices.
+
+    The transforms are composed with the lattice, so that every point is mapped once.
+
+    Args:
+        array: (C, k, j, i) on ``grid``.
+        matrices: (B, 4, 4), fixed LPS to moving LPS, mm.
+        points: (N, 3), fixed LPS, mm.
+
+    Returns:
+        (C, B, N) samples.
+    """
+    # from -1 to 1 along each axis, as torch counts; composed in double precision, on the CPU as MPS has none
+    scale = 2.0 / np.maximum(np.array(grid.size) - 1.0, 1.0)
+    normalising = torch.from_numpy(np.diag([*scale, 1.0]) @ grid.inverse)
+    normalising[:3, 3] -= 1.0
+    normalising = normalising.to(matrices.device, torch.promote_types(matrices.dtype, torch.float32))
+    composed = (normalising @ matrices).to(points.dtype).to(points.device)
+    linear, offset = composed[:, :3, :3].transpose(1, 2), composed[:, None, :3, 3]
+    normalised = torch.baddbmm(offset, points.expand(len(linear), -1, -1), linear)
+    return _samples(array, normalised.reshape(-1, 3), "zeros").unflatten(1, normalised.shape[:2])
+
+
+def _samples(array: torch.Tensor, normalised: torch.Tensor, fill: str) -> torch.Tensor:
+    """Samples (C, n) at positions (n, 3) from -1 to 1 along i, j, k."""
     # on a processor torch divides nothing but a batch among its threads
-    parts = torch.get_num_threads() if array.device.type == "cpu" and len(normalised) >= FEW else 1
     count = len(normalised)
+    parts = torch.get_num_threads() if array.device.type == "cpu" and count >= FEW else 1
     normalised = F.pad(normalised, (0, 0, 0, -count % parts)).view(parts, 1, 1, -1, 3)
     samples = F.grid_sample(
         array.expand(parts, *array.shape), normalised, mode="bilinear", padding_mode=fill, align_corners=True
     )
-    return samples.transpose(0, 1).flatten(1)[:, :count].reshape(array.shape[0], *points.shape[:-1])
+    return samples.transpose(0, 1).flatten(1)[:, :count]

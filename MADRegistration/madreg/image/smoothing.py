@@ -12,6 +12,9 @@ COARSENING = 0.42
 spacings: its half-maximum width makes up the difference between the two sampling kernels."""
 
 
+ROWS = 96  # of a matrix that are multiplied at a time
+
+
 def smoothing_matrix(count: int, sigma: float) -> np.ndarray:
     """(count, count) float64: a Gaussian of ``sigma`` samples along ``count`` samples, whose ends are repeated."""
     reach = min(int(np.ceil(3 * sigma)), count - 1)
@@ -34,11 +37,34 @@ def interpolation_matrix(count: int, index: np.ndarray) -> np.ndarray:
 def along_axes(array: torch.Tensor, matrices: Sequence[np.ndarray]) -> torch.Tensor:
     """Voxels (..., k, j, i) multiplied by a matrix (new, old) along each of i, j, k.
 
-    Dense products on purpose: on a processor they are several times faster than convolutions of one channel.
+    Products of matrices on purpose: on a processor they are several times faster than convolutions of one channel.
     """
     i, j, k = (torch.as_tensor(matrix, dtype=array.dtype, device=array.device) for matrix in matrices)
-    out = j @ (array @ i.T)
-    return (k @ out.flatten(-2)).unflatten(-1, out.shape[-2:])
+    array = _joined([array[..., begin:end] @ rows.T for rows, begin, end in _bands(i)], -1)
+    array = _joined([rows @ array[..., begin:end, :] for rows, begin, end in _bands(j)], -2)
+    flat = array.flatten(-2)
+    return _joined([rows @ flat[..., begin:end, :] for rows, begin, end in _bands(k)], -2).unflatten(
+        -1, array.shape[-2:]
+    )
+
+
+def _joined(parts: list[torch.Tensor], axis: int) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
+
+
+def _bands(matrix: torch.Tensor) -> list[tuple[torch.Tensor, int, int]]:
+    """Some rows of a matrix at a time, without the columns (from, to) in which all of these are 0.
+
+    The matrices above are banded: along a body of 700 slices nearly everything is 0.
+    """
+    if len(matrix) <= ROWS:
+        return [(matrix, 0, matrix.shape[1])]
+    parts = []
+    for rows in matrix.split(ROWS):
+        used = torch.nonzero(rows.any(0))[:, 0]
+        begin, end = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 1)
+        parts.append((rows[:, begin:end], begin, end))
+    return parts
 
 
 def smooth(array: torch.Tensor, sigma: Sequence[float] | np.ndarray) -> torch.Tensor:

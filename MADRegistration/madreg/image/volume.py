@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,9 +11,44 @@ import torch
 from .foreground import threshold
 from .geometry import Grid, apply
 from .resampling import resample
-from .sampling import sample_array
+from .sampling import interleaved, sample_array, sample_moved
 
 FINEST = 2.0  # mm; nothing is computed at a finer resolution
+
+
+@dataclass(frozen=True, eq=False)
+class _Foreground:
+    """The foreground of a volume, looked for when it is asked for.
+
+    It has the arrays of the volume, not the volume: a volume has its levels, and a level that had its volume would
+    keep both in memory until Python looks for reference cycles.
+
+    Attributes:
+        data, mask, grid: of the volume.
+        source: of the volume of which this one is a coarser level; None if it is none.
+    """
+
+    data: torch.Tensor
+    mask: torch.Tensor
+    grid: Grid
+    source: _Foreground | None = None
+
+    def to(self, device: torch.device | str) -> _Foreground:
+        """The same on another torch device."""
+        source = None if self.source is None else self.source.to(device)
+        return replace(self, data=self.data.to(device), mask=self.mask.to(device), source=source)
+
+    @cached_property
+    def array(self) -> torch.Tensor:
+        """See :attr:`Volume.foreground`."""
+        if self.source is None:
+            found = threshold(self.data, self.grid.spacing)
+        else:
+            there = self.source.array.to(self.data.dtype)[None]
+            inverse = torch.as_tensor(self.source.grid.inverse, dtype=there.dtype, device=there.device)
+            found = sample_array(there, inverse, self.grid.points(self.data.device))[0] > 0.5
+        found = found & self.mask
+        return found if found.float().mean() > 0.01 * self.mask.float().mean() else self.mask
 
 
 @dataclass(frozen=True)
@@ -26,14 +61,12 @@ class Volume:
             0 is the background, 1 about the brightest tissue (see ``reading.normalise``).
         grid: where the voxels lie.
         mask: bool tensor (k, j, i): where the scan has data (False: not finite, padding, or outside the user's mask).
-        source: the volume of which this one is a coarser level; None if it is none.
     """
 
     name: str
     data: torch.Tensor
     grid: Grid
     mask: torch.Tensor
-    source: Volume | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def device(self) -> torch.device:
@@ -44,14 +77,12 @@ class Volume:
         if torch.device(device) == self.device:
             return self
         moved = replace(self, data=self.data.to(device), mask=self.mask.to(device))
-        return moved if self.source is None else moved._level_of(self.source.to(device))
+        source = self._foreground.source
+        return moved if source is None else moved._level_of(source.to(device))
 
     def resized(self, factor: float) -> Volume:
         """The volume once all lengths in the world are multiplied by a factor."""
         return self if factor == 1 else replace(self, grid=self.grid.resized(factor))
-
-    def _inverse(self, like: torch.Tensor) -> torch.Tensor:
-        return torch.as_tensor(self.grid.inverse, dtype=like.dtype, device=like.device)
 
     def sample(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Trilinear samples at world points (..., 3), LPS mm, differentiable in the points.
@@ -60,7 +91,13 @@ class Volume:
             Intensities (...), 0 (background) outside the lattice; and how much data is there, from 0 (none) to
             1 (all eight neighbours).
         """
-        both = sample_array(self._data_and_mask, self._inverse(points), points, "zeros")
+        inverse = torch.as_tensor(self.grid.inverse, dtype=points.dtype, device=points.device)
+        both = sample_array(self._data_and_mask, inverse, points, "zeros")
+        return both[0], both[1]
+
+    def sample_moved(self, matrices: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """:meth:`sample` at points (N, 3), fixed LPS mm, under matrices (B, 4, 4): both (B, N)."""
+        both = sample_moved(self._data_and_mask, self.grid, matrices, points)
         return both[0], both[1]
 
     def overlap_fraction(self, points: np.ndarray) -> float:
@@ -69,22 +106,20 @@ class Volume:
 
     @cached_property
     def _data_and_mask(self) -> torch.Tensor:
-        return torch.stack([self.data, self.mask.to(self.data.dtype)])
+        return interleaved([self.data, self.mask.to(self.data.dtype)])
 
-    @cached_property
+    @property
     def foreground(self) -> torch.Tensor:
         """bool (k, j, i): where there is tissue, or tissue within 10 mm; beyond is background.
 
         It is looked for once a scan, at :data:`FINEST`, and taken from there to all coarser levels.  Falls back on all
         data where a threshold finds (next to) nothing.
         """
-        if self.source is not None and self.source.grid.spacing.max() >= FINEST - 1e-6:
-            there = self.source.foreground.to(self.data.dtype)[None]
-            foreground = sample_array(there, self.source._inverse(there), self.grid.points(self.device))[0] > 0.5
-        else:
-            foreground = threshold(self.data, self.grid.spacing)
-        foreground = foreground & self.mask
-        return foreground if foreground.float().mean() > 0.01 * self.mask.float().mean() else self.mask
+        return self._foreground.array
+
+    @cached_property
+    def _foreground(self) -> _Foreground:
+        return _Foreground(self.data, self.mask, self.grid)
 
     @cached_property
     def thickness(self) -> float:
@@ -124,12 +159,14 @@ class Volume:
             return self
         if spacing not in self._levels:
             data, mask, grid = resample(self.data, self.mask, self.grid, spacing)
-            self._levels[spacing] = Volume(self.name, data, grid, mask)._level_of(self)
+            level = Volume(self.name, data, grid, mask)
+            is_coarse = self.grid.spacing.max() >= FINEST - 1e-6
+            self._levels[spacing] = level._level_of(self._foreground) if is_coarse else level
         return self._levels[spacing]
 
-    def _level_of(self, source: Volume) -> Volume:
+    def _level_of(self, source: _Foreground) -> Volume:
         """This volume, as a coarser level of another; what is replaced in it makes it a volume of its own."""
-        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "_foreground", _Foreground(self.data, self.mask, self.grid, source))
         return self
 
     @cached_property

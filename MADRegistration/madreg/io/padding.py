@@ -182,7 +182,8 @@ def _planes(points: np.ndarray) -> list[tuple[np.ndarray, float]]:
 def _best_plane(points: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """The plane through most of some points (n, 3): unit normal, offset, and which points lie in it."""
     seeds = points[:: max(1, len(points) // SEEDS)]
-    held = ((points[None] - seeds[:, None]) ** 2).sum(-1) < NEAR**2  # (seeds, n)
+    # whole numbers, so that nothing is lost in the squares; (seeds, n)
+    held = (points**2).sum(1) + ((seeds**2).sum(1, keepdims=True) - 2 * _products(seeds, points)) < NEAR**2
     outer = (points[:, :, None] * points[:, None, :]).reshape(-1, 9)
     for _ in range(4):  # fitted to the neighbourhood of a seed first, then to all that lies in the plane
         weight = held / np.maximum(held.sum(1, keepdims=True), 1).astype(np.float32)
@@ -190,6 +191,14 @@ def _best_plane(points: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
         covariance = (weight @ outer).reshape(-1, 3, 3) - middle[:, :, None] * middle[:, None, :]
         normal = np.linalg.eigh(covariance)[1][:, :, 0]
         offset = (normal * middle).sum(1)
-        held = np.abs(points @ normal.T - offset).T < OFF
+        held = np.abs(_products(normal, points) - offset[:, None]) < OFF
     best = int(held.sum(1).argmax())
     return normal[best], float(offset[best]), held[best]
+
+
+def _products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(m, n) scalar products of vectors (m, 3) and (n, 3): BLAS wakes its threads for this, which then wait busily."""
+    products = np.multiply.outer(first[:, 0], second[:, 0])
+    products += np.multiply.outer(first[:, 1], second[:, 1])
+    products += np.multiply.outer(first[:, 2], second[:, 2])
+    return products

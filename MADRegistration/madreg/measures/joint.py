@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..image.points import sample_points
+from ..image.sampling import interleaved, sample_moved
 from ..image.volume import Volume
 from .ngf import NGF
 from .nmi import NMI
@@ -23,9 +24,13 @@ class Joint:
     name = "nmi+ngf"
 
     def __init__(self, fixed: Volume, moving: Volume, samples: int = 30_000, seed: int = 0) -> None:
-        points = sample_points(fixed, samples, seed)
-        self.nmi = NMI(fixed, moving, points=points)
-        self.ngf = NGF(fixed, moving, points=points)
+        self.points = sample_points(fixed, samples, seed)
+        self.nmi = NMI(fixed, moving, points=self.points)
+        self.ngf = NGF(fixed, moving, points=self.points)
+        # both are sampled at once, which takes three quarters of the time
+        self.grid = moving.grid
+        self.channels = interleaved([moving.data, moving.mask.float(), *self.ngf.gradient_and_mask])
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
-        return self.nmi(matrices) + EDGES * self.ngf(matrices)
+        samples = sample_moved(self.channels, self.grid, matrices, self.points)
+        return self.nmi.of_samples(samples[0], samples[1]) + EDGES * self.ngf.of_samples(samples[2:], matrices)

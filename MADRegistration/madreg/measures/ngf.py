@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ..image.gradients import edge_parameter, gradient_mask, world_gradient
-from ..image.points import map_points, sample_points
-from ..image.sampling import sample_array
+from ..image.points import sample_points
+from ..image.sampling import interleaved, sample_array, sample_moved
 from ..image.volume import Volume
 
 
@@ -37,15 +37,17 @@ class NGF:
         gradient = world_gradient(moving.data, moving.grid)
         there = gradient_mask(moving.mask)
         self.eta = edge_parameter(gradient, there > 0)
-        self.gradient_and_mask = torch.cat([gradient, there[None]])
-        self.inverse = torch.as_tensor(moving.grid.inverse, dtype=torch.float32, device=moving.device)
+        self.gradient_and_mask = interleaved([*gradient, there])
+        self.grid = moving.grid
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
-        where = map_points(matrices, self.points)
-        *along, inside = sample_array(self.gradient_and_mask, self.inverse, where, "zeros")
-        gradient = torch.stack(along, -1)
-        gradient = gradient @ matrices[:, :3, :3].to(gradient.dtype).to(gradient.device)  # rows: (A^T g)^T = g^T A
-        agreement = (gradient * self.fixed_normal).sum(-1).square() / (gradient.square().sum(-1) + self.eta**2)
+        return self.of_samples(sample_moved(self.gradient_and_mask, self.grid, matrices, self.points), matrices)
+
+    def of_samples(self, samples: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
+        """(B,) of samples (4, B, N) of :attr:`gradient_and_mask` at the points under matrices (B, 4, 4)."""
+        gradient, inside = samples[:3].transpose(0, 1), samples[3]  # (B, 3, N), (B, N)
+        gradient = matrices[:, :3, :3].to(inside.dtype).to(inside.device).transpose(1, 2) @ gradient
+        agreement = (gradient * self.fixed_normal.T).sum(1).square() / (gradient.square().sum(1) + self.eta**2)
         weight = inside * self.weight
         # a pose that hardly overlaps must not be best for agreement on a handful of points
         return 1 - (agreement * inside).sum(-1) / weight.sum(-1).clamp(min=0.05 * self.weight.sum())

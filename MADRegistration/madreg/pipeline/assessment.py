@@ -139,5 +139,5 @@ def _assessed(
         overlap=pair.overlap(linear.matrix),
         seconds=time.perf_counter() - began,
         device=device.describe(fixed.device),
-        notices=notices,
+        notices=[*notices, *(quality.remarks if quality is not None else [])],
     )

@@ -65,7 +65,8 @@ def _single(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) 
 
 def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> Found:
     """The best pose of all, refined; tried again if it fails."""
-    candidates = _candidates(pair, start, settings, monitor.part(0.0, 0.65))
+    whole = pair
+    pair, candidates = _candidates(pair, start, settings, monitor.part(0.0, 0.65))
     others = candidates if settings.init == "search" else []
     transform = refine(pair, candidates[: BEST if others else 3], settings.type, monitor.part(0.65, 0.75))
     transform = with_supported_shape(pair, transform, settings.type, monitor.part(0.75, 0.8))
@@ -75,34 +76,35 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
         transform, quality = _re_refined(pair, quality, settings.type, others, monitor.part(0.8, 0.83))
     if settings.init != "search":
         return transform, quality
-    retries: tuple[Callable[[], Transform | None], ...] = (
-        lambda: _from_other(pair, quality, settings.type, monitor.part(0.83, 0.86)),
-        lambda: _from_wider_search(pair, start, settings.type, monitor.part(0.86, 0.95)),
+    retries: tuple[Callable[[], tuple[Pair, Transform | None]], ...] = (
+        lambda: (pair, _from_other(pair, quality, settings.type, monitor.part(0.83, 0.86))),
+        lambda: _from_wider_search(whole, start, candidates, settings.type, monitor.part(0.86, 0.95)),
     )
     for retry in retries:
         if quality is not None and quality.verdict != "failed":
             break
-        other = retry()
-        other_quality = other and assess(pair, other, settings.type, others)
+        near, other = retry()
+        other_quality = other and assess(near, other, settings.type, others)
         if other and other_quality and _is_better(other_quality, quality):
             transform, quality = other, other_quality
     return transform, quality
 
 
-def _candidates(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> list[Transform]:
-    """Transforms brought closer, the best first."""
+def _candidates(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> tuple[Pair, list[Transform]]:
+    """Transforms brought closer, the best first; and the pair, without what lies far from all that the search found."""
     found = initialization(settings.init).run(pair, [start], monitor.part(0.0, 0.7))
     if settings.init == "search" and pair.greater_overlap(start.matrix) >= LEAST_OVERLAP:
         found = [*found, start]  # two series of one examination lie nearly right
     elif settings.init != "search":
         found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.7, 0.77))
     if settings.init == "search":
-        return BlockAlignment(settings.type).run(pair, found, monitor.part(0.77, 1.0))
+        pair = pair.near([transform.matrix for transform in found])
+        return pair, BlockAlignment(settings.type).run(pair, found, monitor.part(0.77, 1.0))
     found = CANDIDATES.run(pair, found, monitor.part(0.77, 0.92))
     if settings.type != "rigid":
         # Scale before shear: an affine transform far from the right pose shears what it should scale.
         found = SIZE.of_type("similarity").run(pair, found, monitor.part(0.92, 1.0))
-    return most_plausible_first(pair, found)
+    return pair, most_plausible_first(pair, found)
 
 
 def refine(pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor) -> Transform:
@@ -158,12 +160,19 @@ def _from_other(pair: Pair, quality: Quality | None, kind: str, monitor: Monitor
     return with_supported_shape(pair, refine(pair, [quality.other], kind, monitor), kind, monitor)
 
 
-def _from_wider_search(pair: Pair, start: Transform, kind: str, monitor: Monitor) -> Transform:
-    """The best pose of more descents and candidates, in the order of their blocks' consensus."""
+def _from_wider_search(
+    pair: Pair, start: Transform, candidates: list[Transform], kind: str, monitor: Monitor
+) -> tuple[Pair, Transform]:
+    """The best pose of more descents and candidates, in the order of their blocks' consensus; and the pair near them.
+
+    Args:
+        candidates: found before, with which the result is compared.
+    """
     found = Search(WIDER).run(pair, [start], monitor.part(0.0, 0.35))
+    pair = pair.near([transform.matrix for transform in [*candidates, *found]])
     found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
     transform = refine(pair, found[:BEST], kind, monitor.part(0.55, 0.9))
-    return with_supported_shape(pair, transform, kind, monitor.part(0.9, 1.0))
+    return pair, with_supported_shape(pair, transform, kind, monitor.part(0.9, 1.0))
 
 
 def _is_better(other: Quality, quality: Quality | None) -> bool:

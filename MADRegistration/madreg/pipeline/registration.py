@@ -129,6 +129,7 @@ def _errors(
 
     Both are distances to the pose that the blocks prefer.  Where that is not to be relied on, MAD predicts them.
     """
+    pair = pair.near([start.matrix, transform.matrix])
     after, source = estimated_error(pair, transform, quality, settings)
     if source == "blocks" and quality is not None:
         return mean_displacement(start.matrix, quality.preferred.matrix, pair.points), after, source

@@ -20,17 +20,20 @@ from ..settings import Settings
 from .result import Result
 
 HEAD = 75.0  # mm, radius of gyration
+ACROSS = 64  # voxels along each axis that are looked at, at least
 SMALLEST, LARGEST = 40.0, 1000.0  # mm: from a small field of view in a neck to a person
 
 
 def radius_of_gyration(volume: Volume) -> float:
     """Root mean square distance in mm of all that is brighter than the background from its middle.
 
-    Unlike that of the foreground it takes no length for granted.
+    Unlike that of the foreground it takes no length for granted.  Of large volumes every few voxels are enough.
     """
-    there = (volume.data > BACKGROUND) & volume.mask
+    steps = [max(1, count // ACROSS) for count in volume.grid.size]
+    some = tuple(slice(None, None, step) for step in steps[::-1])
+    there = (volume.data[some] > BACKGROUND) & volume.mask[some]
     total, square = 0.0, 0.0
-    for axis, spacing in zip((2, 1, 0), volume.grid.spacing, strict=True):
+    for axis, spacing in zip((2, 1, 0), volume.grid.spacing * steps, strict=True):
         others = [other for other in range(3) if other != axis]
         share = there.sum(others).cpu().double()
         index = torch.arange(len(share), dtype=torch.float64)

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 
 from ..image.geometry import Grid, apply
-from ..image.points import map_points
-from ..image.sampling import sample_array
+from ..image.sampling import interleaved, sample_array, sample_moved
 from ..image.tensors import rotate_tensors, structure_tensors
 from ..image.volume import Volume
 from .correlation import LEAST_SHOWN
@@ -34,20 +33,20 @@ class TensorAgreement:
         self.fixed = sample_array(features[:-1], inverse, self.points, "zeros").T
         self.weight = 1 / density  # so that sums over the points are integrals over the image
         self.energy = self.fixed.square().sum(-1) * self.weight
-        self.moving, moving_grid = structure_tensors(moving, spacing)
-        self.inverse = torch.as_tensor(moving_grid.inverse, dtype=torch.float32, device=fixed.device)
-        ratio = abs(np.linalg.det(moving_grid.matrix[:3, :3]) / np.linalg.det(grid.matrix[:3, :3]))
-        self.moving_energy = float(self.moving[:-1].square().sum()) * ratio
+        tensors, self.grid = structure_tensors(moving, spacing)
+        self.moving = interleaved(tensors.unbind())
+        ratio = abs(np.linalg.det(self.grid.matrix[:3, :3]) / np.linalg.det(grid.matrix[:3, :3]))
+        self.moving_energy = float(tensors[:-1].square().sum()) * ratio
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         """(B,) values at matrices (B, 4, 4), fixed LPS to moving LPS; -1 is full agreement."""
-        *moving, inside = sample_array(self.moving, self.inverse, map_points(matrices, self.points), "zeros")
-        tensors = torch.stack(moving, -1)
-        turn = matrices[:, :3, :3].to(tensors)
-        upright = tensors @ rotate_tensors(turn.transpose(1, 2)).transpose(1, 2)
-        agreement = ((upright * self.fixed).sum(-1) * self.weight).sum(-1)
-        fixed_energy = (self.energy * inside).sum(-1)
-        moving_energy = (tensors.square().sum(-1) * self.weight).sum(-1)
+        sampled = sample_moved(self.moving, self.grid, matrices, self.points)
+        tensors, inside = sampled[:-1], sampled[-1]
+        # sum over the points of R Q R^T . F: the products of all coefficients are summed before they are rotated
+        products = torch.einsum("pm,nbp->bmn", self.fixed * self.weight[:, None], tensors)
+        agreement = (products * rotate_tensors(matrices[:, :3, :3].to(products).transpose(1, 2))).sum((1, 2))
+        fixed_energy = inside @ self.energy
+        moving_energy = tensors.square().sum(0) @ self.weight
         total = self.energy.sum()
         common = torch.maximum(fixed_energy / total, moving_energy / self.moving_energy).clamp(0, 1)
         least = LEAST_SHOWN * torch.clamp(total, max=self.moving_energy)

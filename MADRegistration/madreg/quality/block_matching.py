@@ -25,7 +25,8 @@ HALF_MM = 12.0  # from the middle of a block to its end
 STRIDE_MM = 16.0  # from block to block
 MARGIN_MM = 8.0  # around the fixed foreground
 MANY = 300  # blocks, of which a third is enough
-AT_ONCE = 256  # blocks, for the memory they take
+AT_ONCE = 64  # blocks, for the memory they take
+MOST_KEPT = 3000  # blocks whose spectra are kept, 70 kB each
 
 
 class BlockMatching:
@@ -47,6 +48,7 @@ class BlockMatching:
         self.tensors = _tensors(values, mask > 0.5, self.lattice)
         inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
         self.inside = sample_array(fixed.foreground.float()[None], inverse, points, "zeros")
+        self.spectra = _FixedSpectra(self.tensors, self.half, self.reach, self.stride)
         self.energy = _block_means(self.tensors.square().sum(0, keepdim=True), self.half, self.stride)[0]
         # a wider lattice, so that what lies just outside can be moved in
         self.wide = self.lattice.widened(self.reach)
@@ -71,7 +73,7 @@ class BlockMatching:
             k, j, i = (torch.arange(n, device=shown.device) for n in shown.shape)
             speaks &= (k[:, None, None] + j[:, None] + i) % 3 == 0
         chosen = torch.nonzero(speaks.flatten())[:, 0]
-        scores = self._scores(_tensors(values, there, self.wide), smooth(gradient_mask(there), [0.7] * 3), chosen)
+        scores = self._scores(_tensors(values, there, self.wide), smooth(gradient_mask(there), [0.7] * 3), chosen, few)
         scaled = self.lattice.matrix @ np.diag([self.stride, self.stride, self.stride, 1.0])
         nk, nj, ni = shown.shape
         grid = Grid((ni, nj, nk), scaled)
@@ -80,7 +82,7 @@ class BlockMatching:
             self.reach, grid, chosen, grid.points(weight.device).reshape(-1, 3)[chosen], weight / weight.sum(), scores
         )
 
-    def _scores(self, tensors: torch.Tensor, seen: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    def _scores(self, tensors: torch.Tensor, seen: torch.Tensor, chosen: torch.Tensor, keep: bool) -> torch.Tensor:
         """Scores (B, n, n, n) of the chosen blocks.
 
         The part of a block that lies where the moving scan has no data does not count: otherwise every block at the
@@ -89,6 +91,7 @@ class BlockMatching:
         Args:
             tensors: moving ones on the wide lattice, and
             seen: how far the moving scan has data there, from 0 to 1.
+            keep: whether the same blocks will be asked again.
         """
         count = 2 * self.reach + 1
         around = _block_means(torch.stack([tensors.square().sum(0), seen]), self.half, 1)  # every sample
@@ -98,7 +101,7 @@ class BlockMatching:
         energy = self.energy.flatten()[chosen][:, None, None, None]
         faint = 0.05 * self.energy.mean().clamp(min=1e-9)  # where there is next to nothing, nothing agrees
         likely = ((energy * share + faint) * (moved_energy + faint)).sqrt()
-        return _agreement(self.tensors, tensors, chosen, self.reach, self.half, self.stride) / likely
+        return _agreement(self.spectra, tensors, chosen, self.reach, keep) / likely
 
 
 def _tensors(values: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
@@ -132,30 +135,75 @@ def _block_means(images: torch.Tensor, half: int, stride: int) -> torch.Tensor:
     return along[1] @ out @ along[2].T
 
 
+class _FixedSpectra:
+    """Spectra of fixed blocks, each computed once: poses are compared by nearly the same blocks.
+
+    Args:
+        tensors: (5, k, j, i) fixed ones.
+        half, reach: samples from the middle of a block to its end, and of the displacements.
+        stride: samples from block to block.
+    """
+
+    def __init__(self, tensors: torch.Tensor, half: int, reach: int, stride: int) -> None:
+        self.size, self.stride = 2 * (half + reach) + 1, stride
+        window = _window(half, tensors.device)
+        self.window = window[:, None, None] * window[:, None] * window
+        self.blocks = F.pad(tensors, [half] * 6)
+        for axis in (1, 2, 3):
+            self.blocks = self.blocks.unfold(axis, 2 * half + 1, stride)
+        self.shape = self.blocks.shape[1:4]
+        count = self.shape.numel()
+        self.known = torch.zeros(count, dtype=torch.bool, device=tensors.device)
+        self.kept = tensors.new_empty(
+            count if count <= MOST_KEPT else 0, 5, self.size, self.size, self.size // 2 + 1, dtype=torch.complex64
+        )
+
+    def of(self, chosen: torch.Tensor, keep: bool) -> torch.Tensor:
+        """Conjugate spectra (B, 5, n, n, n') of blocks (B,); may be asked in several threads.
+
+        Args:
+            keep: whether they are likely to be asked again.
+        """
+        if not keep or not len(self.kept):
+            return self._computed(chosen)
+        missing = chosen[~self.known[chosen]]
+        if len(missing):
+            self.kept[missing] = self._computed(missing)
+            self.known[missing] = True
+        return self.kept.index_select(0, chosen)
+
+    def place(self, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Indices k, j, i of blocks (B,)."""
+        _, nj, ni = self.shape
+        return chosen // (nj * ni), chosen // ni % nj, chosen % ni
+
+    def _computed(self, chosen: torch.Tensor) -> torch.Tensor:
+        k, j, i = self.place(chosen)
+        values = self.blocks[:, k, j, i] * self.window
+        return torch.fft.rfftn(values, s=(self.size,) * 3, dim=(2, 3, 4)).transpose(0, 1).conj().resolve_conj()
+
+
 def _agreement(
-    first: torch.Tensor, second: torch.Tensor, chosen: torch.Tensor, reach: int, half: int, stride: int
+    fixed: _FixedSpectra, second: torch.Tensor, chosen: torch.Tensor, reach: int, keep: bool
 ) -> torch.Tensor:
     """Products (B, n, n, n) of fixed blocks with what lies at every displacement, by FFT of each block.
 
     Args:
-        first: (5, k, j, i) fixed tensors.
-        second: moving tensors, ``reach`` samples more on every side.
+        second: moving tensors (5, k, j, i), ``reach`` samples more on every side than the fixed ones.
         chosen: (B,) flat indices of the blocks.
+        keep: whether the same blocks will be asked again.
     """
-    size, count = 2 * (half + reach) + 1, 2 * reach + 1
+    size, count = fixed.size, 2 * reach + 1
     if not len(chosen):  # FFTs refuse to do nothing
-        return first.new_zeros(0, count, count, count)
-    window = _window(half, first.device)
-    window = window[:, None, None] * window[:, None] * window
-    fixed, moving = F.pad(first, [half] * 6), F.pad(second, [half] * 6)
+        return second.new_zeros(0, count, count, count)
+    half, stride = size // 2 - reach, fixed.stride
+    moving = F.pad(second, [half] * 6)
     for axis in (1, 2, 3):
-        fixed, moving = fixed.unfold(axis, 2 * half + 1, stride), moving.unfold(axis, size, stride)
-    blocks = fixed.shape[1:4]
+        moving = moving.unfold(axis, size, stride)
     found = []
     for some in chosen.split(AT_ONCE):
-        k, j, i = some // (blocks[1] * blocks[2]), some // blocks[2] % blocks[1], some % blocks[2]
-        of_fixed = torch.fft.rfftn(fixed[:, k, j, i] * window, s=(size,) * 3, dim=(2, 3, 4))
+        k, j, i = fixed.place(some)
         of_moving = torch.fft.rfftn(moving[:, k, j, i], dim=(2, 3, 4))
-        product = torch.fft.irfftn((of_fixed.conj() * of_moving).sum(0), s=(size,) * 3, dim=(1, 2, 3))
-        found.append(product[:, :count, :count, :count])
+        product = (fixed.of(some, keep) * of_moving.transpose(0, 1)).sum(1)
+        found.append(torch.fft.irfftn(product, s=(size,) * 3, dim=(1, 2, 3))[:, :count, :count, :count])
     return torch.cat(found)

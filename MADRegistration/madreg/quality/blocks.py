@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -37,23 +38,12 @@ class Blocks:
     def at(self, displacements: torch.Tensor, scores: torch.Tensor | None = None) -> torch.Tensor:
         """Scores (S, B) at displacements (S, B, 3), mm along the lattice's axes; beyond reach, as at its end.
 
-        They are smooth and differentiable.
+        They are smooth and differentiable in the displacements.
 
         A uniform cubic B-spline that does not interpolate: with linear interpolation every optimum would be a sample.
         """
         padded = self._padded if scores is None else _padded(scores)
-        count, width = 2 * self.reach + 1, 2 * self.reach + 3
-        where = (displacements / SPACING).clamp(-self.reach, self.reach) + self.reach
-        base = where.detach().floor().clamp(max=count - 2)
-        t = where - base
-        taps = torch.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
-        step = torch.arange(4, device=base.device)
-        around = ((step[:, None, None] * width + step[:, None]) * width + step).flatten()
-        x, y, z = base.long().unbind(-1)
-        flat = ((z * width + y) * width + x)[..., None] + around
-        near = padded.expand(len(flat), -1, -1).gather(2, flat).unflatten(2, (4, 4, 4))
-        along_x = torch.einsum("sbzyx,xsb->sbzy", near, taps[..., 0])
-        return torch.einsum("sbz,zsb->sb", torch.einsum("sbzy,ysb->sbz", along_x, taps[..., 1]), taps[..., 2])
+        return _SplineSamples.apply(padded, displacements / SPACING, self.reach)
 
     @cached_property
     def _padded(self) -> torch.Tensor:
@@ -68,6 +58,39 @@ class Blocks:
         """(n^3, 3) mm along the lattice's axes, in the order of the flattened scores."""
         at = torch.arange(-self.reach, self.reach + 1, device=self.weight.device) * SPACING
         return lattice_points(at, at, at).reshape(-1, 3).float()
+
+
+class _SplineSamples(torch.autograd.Function):
+    """Uniform cubic B-splines of samples, and their slopes in one go: twice as fast as automatic differentiation."""
+
+    @staticmethod
+    def forward(ctx: Any, padded: torch.Tensor, at: torch.Tensor, reach: int) -> torch.Tensor:
+        """Values (S, B) at displacements (S, B, 3) in samples, of scores (B, (n + 2)^3)."""
+        count, width = 2 * reach + 1, 2 * reach + 3
+        where = at.permute(2, 0, 1).flatten(1).clamp(-reach, reach) + reach  # (3, S B)
+        base = where.floor().clamp(max=count - 2)
+        t = where - base
+        step = torch.arange(4, device=at.device)
+        around = ((step[:, None, None] * width + step[:, None]) * width + step).flatten()
+        x, y, z = base.long()
+        block = torch.arange(at.shape[1], device=at.device).repeat(at.shape[0])
+        first = ((block * width + z) * width + y) * width + x
+        near = padded.flatten().index_select(0, (first + around[:, None]).flatten()).view(4, 4, 4, -1)
+        taps = torch.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
+        along_x = (near * taps[:, 0]).sum(2)
+        along_y = (along_x * taps[:, 1]).sum(1)
+        if ctx.needs_input_grad[1]:
+            slopes = torch.stack([-((1 - t) ** 2), 3 * t**2 - 4 * t, -3 * t**2 + 2 * t + 1, t**2]) / 2
+            by_x = (((near * slopes[:, 0]).sum(2) * taps[:, 1]).sum(1) * taps[:, 2]).sum(0)
+            by_y = ((along_x * slopes[:, 1]).sum(1) * taps[:, 2]).sum(0)
+            by_z = (along_y * slopes[:, 2]).sum(0)
+            gradient = torch.stack([by_x, by_y, by_z], -1).view(at.shape)
+            ctx.save_for_backward(gradient * (at.abs() <= reach))
+        return (along_y * taps[:, 2]).sum(0).view(at.shape[:2])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[None, torch.Tensor, None]:
+        return None, gradients[0][..., None] * ctx.saved_tensors[0], None
 
 
 def _padded(scores: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..image.transform import Transform
 from .blocks import Blocks
+from .bound import bound_of
 from .motion import Motion
 from .shape import Stretch
 
@@ -43,9 +44,12 @@ class Quality:
         other: that best other pose, where its blocks prefer it; None if there is none.
         joint_margin: by how much NMI and NGF together are better at the pose than at ``other``, refined; None where the
             margin leaves no doubt.
+        deformation_mm: root mean square of what no affine motion explains (:mod:`madreg.quality.deformation`); None
+            where the blocks show nothing.
         stretch: between the scans, where it is clear, beyond that of the transform; else None.
         has_doubtful_shape: whether the transform stretches by more than is likely, and the blocks do not support it.
         is_mirrored: whether a mirror image of the fixed scan fits better.
+        may_be_other_body: whether a mirror image fits nearly as well, as it does for scans of two persons.
         blocks: the last ones compared, about the pose ``blocks_at``, and the ``motion`` on which they agree; None where
             they show nothing.
         unit_mm: of the lengths of ``blocks``, ``motion`` and ``blocks_at``.
@@ -59,9 +63,11 @@ class Quality:
     overlap: float = 1.0
     other: Transform | None = None
     joint_margin: float | None = None
+    deformation_mm: float | None = None
     stretch: Stretch | None = None
     has_doubtful_shape: bool = False
     is_mirrored: bool = False
+    may_be_other_body: bool = False
     blocks: Blocks | None = None
     motion: Motion | None = None
     blocks_at: Transform | None = None
@@ -76,6 +82,7 @@ class Quality:
             transform=self.transform.resized(factor),
             error_mm=None if self.error_mm is None else factor * self.error_mm,
             preferred=self.preferred.resized(factor),
+            deformation_mm=None if self.deformation_mm is None else factor * self.deformation_mm,
             other=None if self.other is None else self.other.resized(factor),
             unit_mm=factor * self.unit_mm,
         )
@@ -106,6 +113,10 @@ class Quality:
         said = [] if self.stretch is None else [self.stretch.sentence()]
         if self.is_mirrored:
             said.append("A mirror image fits better: check left and right in the headers of both scans.")
+        if self.may_be_other_body:
+            said.append(
+                "A mirror image fits nearly as well: these may not be scans of the same patient, or show too little."
+            )
         return said
 
     @property
@@ -114,18 +125,33 @@ class Quality:
         lost = self.margin < LEAST_MARGIN and (self.joint_margin or 0.0) < LEAST_JOINT_MARGIN
         if lost or (self.error_mm is not None and self.error_mm > FAILED_MM):
             return "failed"
-        in_doubt = self.little_overlap or self.has_doubtful_shape or self.is_mirrored
+        in_doubt = self.little_overlap or self.has_doubtful_shape or self.is_mirrored or self.may_be_other_body
         sure = self.margin >= CLEAR_MARGIN and not in_doubt
         return "aligned" if sure and self.error_mm is not None and self.error_mm <= ALIGNED_MM else "check"
 
+    @property
+    def bound_mm(self) -> float | None:
+        """The true mean error is at most this in 95 % of cases (:mod:`madreg.quality.bound`); None where unknown.
+
+        It holds for scans of the same body.
+        """
+        other = self.is_mirrored or self.may_be_other_body
+        if self.verdict == "failed" or other or self.error_mm is None or self.deformation_mm is None:
+            return None
+        return self.unit_mm * bound_of(self.error_mm / self.unit_mm, self.deformation_mm / self.unit_mm)
+
 
 def basis_of_verdict(quality: Quality | None) -> dict[str, Any]:
-    """What a verdict rests on, as plain types for a report; None stands for no overlap.
+    """What a verdict rests on, and the bound of the error, as plain types for a report; None stands for no overlap.
 
     The margin is None too where there is nothing to compare: JSON has no infinity.
     """
     return {
+        "bound_mm": quality and quality.bound_mm,
+        "deformation_mm": quality and quality.deformation_mm,
         "consensus": quality and quality.consensus,
         "margin": quality.margin if quality and np.isfinite(quality.margin) else None,
+        "joint_margin": quality and quality.joint_margin,
+        "may_be_other_body": quality and quality.may_be_other_body,
         "little_overlap": quality is None or quality.little_overlap,
     }

@@ -1,13 +1,19 @@
 """The lines that a worker reads, without a process; see also the campaign."""
 
+import gc
 import io
 import json
+import os
 import queue
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 
 from madreg.commands import worker
 from madreg.errors import InputError
@@ -193,3 +199,66 @@ def test_the_worker_goes_on_after_a_command_with_wrong_settings(description):
         ("error", {"job": 8, "kind": "input", "message": events[0][1]["message"]}),
     ]
     assert 'random seed "-1"' in events[0][1]["message"]
+
+
+# --- memory ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slabs(tmp_path):
+    """A command that registers two slabs, which takes a second."""
+    values = np.random.default_rng(1).uniform(300, 1000, (3, 12, 12)).astype(np.float32)
+    np.save(tmp_path / "slab.npy", values)
+    images = {}
+    for role, shift in (("fixed", 0.0), ("moving", 4.0)):
+        matrix = np.diag([9.0, 9.0, 6.0, 1.0])
+        matrix[:3, 3] = shift
+        images[role] = {"name": role, "voxels": str(tmp_path / "slab.npy"), "matrix": matrix.tolist()}
+    outputs = {"resampled": str(tmp_path / "r.npy"), "error_map": str(tmp_path / "e.nrrd")}
+    settings = {"init": "none", "measure": "nmi", "device": "cpu"}
+    return {"command": "register", "job": 1, **images, **outputs, "settings": settings}
+
+
+@pytest.mark.slow
+def test_a_registration_leaves_no_tensors_in_reference_cycles(slabs):
+    """The worker looks for them, but other programs do so when Python sees fit, which does not know their size."""
+
+    def tensors():
+        return {id(one): one for one in gc.get_objects() if isinstance(one, torch.Tensor)}
+
+    assert "worst_mm" in worker.perform(slabs, lambda *_, **__: None)
+    gc.collect()
+    gc.disable()
+    try:
+        before = tensors()
+        worker.perform(slabs, lambda *_, **__: None)
+        left = [tuple(one.shape) for key, one in tensors().items() if key not in before]
+    finally:
+        gc.enable()
+    assert left == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_of_the_process_is_flat(slabs):
+    process = subprocess.Popen(
+        [sys.executable, worker.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        text=True,
+    )
+    statm, memory = Path(f"/proc/{process.pid}/statm"), []
+    with process:
+        for _ in range(16):
+            print(json.dumps(slabs), file=process.stdin, flush=True)
+            print(json.dumps({"command": "compare", "job": 2}), file=process.stdin, flush=True)
+            heard = []
+            while len(heard) < 2:
+                event = json.loads(process.stdout.readline())
+                heard += [event["event"]] if event["event"] in ("result", "error") else []
+            assert heard == ["result", "error"]  # after the second, memory of the registration has been released
+            memory.append(os.sysconf("SC_PAGE_SIZE") * int(statm.read_text().split()[1]) / 2**20)
+        process.stdin.close()
+    assert memory[-1] < memory[5] + 30, memory

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from madreg.image import pair as module
+from madreg.image.geometry import Grid, apply
 from madreg.image.pair import FINEST, Pair
 
 
@@ -70,3 +71,40 @@ def test_what_several_threads_ask_for_is_made_once(pair):
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(pair.once, "slow", make) for _ in range(4)]
     assert all(one.result() is made for one in asked) and made == [1]
+
+
+def test_a_long_volume_is_cropped_to_what_the_other_can_reach(pair, head, make_volume):
+    """A head at the end of 1.2 m: what is left costs about as much as the head, and lies where it lay."""
+    grid = Grid((40, 44, 300), np.diag([4.0, 4.0, 4.0, 1.0]))
+    placed, pose = np.eye(4), np.eye(4)
+    placed[:3, 3] = [80.0, 90.0, 1090.0]
+    pose[:3, 3] = pair.moving.grid.center - placed[:3, 3]
+    long = make_volume(head.ct, grid, placed, "body")
+    whole = Pair(long, pair.moving, seed=3)
+    for near, one, back in (
+        (whole.near([pose]), whole.near([pose]).fixed, False),
+        (whole.swapped.near([np.linalg.inv(pose)]), whole.swapped.near([np.linalg.inv(pose)]).moving, True),
+    ):
+        assert one.data.numel() < 0.4 * long.data.numel()
+        corner = one.grid.matrix[:3, 3]
+        begin = np.round(apply(long.grid.inverse, corner)).astype(int)
+        k, j, i = one.data.shape
+        there = (slice(begin[2], begin[2] + k), slice(begin[1], begin[1] + j), slice(begin[0], begin[0] + i))
+        assert (one.data == long.data[there]).all() and (one.mask == long.mask[there]).all()
+        unlike = whole.swapped if back else whole
+        assert (near.points == unlike.points).all() and near.moving_is_part == unlike.moving_is_part
+        at = np.linalg.inv(pose) if back else pose
+        assert near.overlap(at) == pytest.approx(unlike.overlap(at), abs=1e-6)
+        assert near.greater_overlap(at) == pytest.approx(unlike.greater_overlap(at), abs=1e-6)
+
+
+def test_volumes_of_one_size_are_not_cropped(pair):
+    shift = np.eye(4)
+    shift[0, 3] = 40.0
+    assert pair.near([np.eye(4), shift]) is pair
+
+
+def test_a_pose_without_overlap_crops_nothing(pair):
+    shift = np.eye(4)
+    shift[0, 3] = 5000.0
+    assert pair.near([shift]) is pair

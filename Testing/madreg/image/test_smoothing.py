@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 
 from madreg.image.gradients import world_gradient
-from madreg.image.smoothing import along_axes, interpolation_matrix, smooth
+from madreg.image.smoothing import _bands, along_axes, interpolation_matrix, smooth, smoothing_matrix
 
 
 def test_smoothing_is_a_gaussian_along_each_axis():
@@ -42,3 +42,15 @@ def test_matrices_act_along_i_j_and_k():
     array = torch.arange(24.0).reshape(2, 3, 4)  # k, j, i
     first, middle, last = np.eye(4)[[3]], np.eye(3)[[1, 2]], np.eye(2)
     assert along_axes(array, [first, middle, last]).equal(array[:, 1:, 3:])
+
+
+def test_along_many_samples_nothing_is_multiplied_by_zeros():
+    """A banded matrix costs what its band does, and gives what the whole matrix gives."""
+    array = torch.from_numpy(np.random.default_rng(0).normal(size=(700, 5, 6)).astype(np.float32))
+    matrix = interpolation_matrix(700, np.arange(350) * 2 + 0.3) @ smoothing_matrix(700, 2.0)
+    ours = along_axes(array, [np.eye(6), np.eye(5), matrix])
+    expected = np.einsum("ab,bji->aji", matrix, array.numpy().astype(float))
+    assert np.abs(ours.numpy() - expected).max() < 1e-5
+    multiplied = sum(rows.numel() for rows, _, _ in _bands(torch.from_numpy(matrix)))
+    assert multiplied < 0.35 * matrix.size
+    assert len(_bands(torch.zeros(500, 500))) == 6 and along_axes(array, [np.eye(6), np.eye(5), 0 * matrix]).sum() == 0

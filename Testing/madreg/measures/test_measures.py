@@ -11,7 +11,8 @@ from madreg.descent.parameters import LinearTransform
 from madreg.image.geometry import about, apply
 from madreg.image.points import sample_points
 from madreg.measures import NGF, NMI
-from madreg.measures.joint import Joint
+from madreg.measures.joint import EDGES, Joint
+from madreg.measures.nmi import _ParzenHistogram
 
 SAMPLES = 12_000
 
@@ -135,3 +136,23 @@ def test_points_are_drawn_from_the_content_off_the_lattice(pair):
     assert (np.linalg.norm(distance, axis=1) < 2).all()
     index = apply(fixed.grid.inverse, points.numpy())
     assert 0.2 < np.abs(index - np.round(index)).mean() < 0.3
+
+
+def test_slopes_of_the_histogram_are_those_of_its_counts():
+    random = torch.Generator().manual_seed(0)
+    position = 1 + torch.rand(20, generator=random, dtype=torch.float64) * 12
+    inside = torch.rand(20, generator=random, dtype=torch.float64)
+    row = torch.arange(20) % 3
+    counts = _ParzenHistogram.apply(position, inside, row, 3, 16)
+    assert float(counts.sum()) == pytest.approx(float(inside.sum()))
+    assert torch.autograd.gradcheck(
+        lambda *given: _ParzenHistogram.apply(*given, row, 3, 16), (position.requires_grad_(), inside.requires_grad_())
+    )
+
+
+def test_measures_together_are_their_sum(pair, truth):
+    """They are sampled at once."""
+    joint = Joint(*pair, samples=2000)
+    at = torch.as_tensor(truth[None])
+    apart = joint.nmi(at) + EDGES * joint.ngf(at)
+    assert float(joint(at)) == pytest.approx(float(apart), abs=1e-5)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from madreg.descent.descents import Descents
 from madreg.descent.objective import Forward
 from madreg.image.geometry import about, apply, mean_displacement
 from madreg.pose.correlation import Correlation
@@ -71,3 +72,29 @@ def test_its_gradient_leads_to_the_truth_from_15_degrees_and_15_mm(scans, turn):
     found, values = Forward(measure, measure.points.double().numpy()).descend(np.array(starts), "rigid", DESCENT)
     assert max(mean_displacement(pose, truth, points) for pose in found) < 3
     assert (-values > scores(measure, np.array(starts)) + 0.05).all()
+
+
+def test_descents_that_stay_behind_change_nothing_for_the_others(scans):
+    """Those that are kept end where they end without the rest, and less is evaluated."""
+    fixed, moving, truth, _points = scans
+    measure = TensorAgreement(fixed, moving, FINE, POINTS)
+    points, evaluated = measure.points.double().numpy(), []
+
+    def counted(matrices: torch.Tensor) -> torch.Tensor:
+        evaluated.append(len(matrices))
+        return measure(matrices)
+
+    shifts = [np.zeros(3), np.array([3.0, -2.0, 4.0]), np.array([90.0, 0.0, 0.0])]
+    starts = np.stack([about(fixed.grid.center, np.eye(3), shift) for shift in shifts])
+    starts = truth @ starts
+    expected, values = Forward(measure, points).descend(starts, "rigid", DESCENT)
+    descents = Descents(counted, points, starts, DESCENT)
+    descents.descend(9)
+    descents.keep(descents.values <= 0.7 * descents.values.min())
+    descents.descend(DESCENT.steps)
+    poses, kept = descents.result()
+    assert len(poses) == 2 and sum(evaluated) == 9 * 3 + 11 * 2 + 2
+    assert np.abs(poses - expected[:2]).max() < 1e-3 and kept == pytest.approx(values[:2], abs=1e-5)
+    descents.keep(np.zeros(2, bool))
+    descents.descend(DESCENT.steps)
+    assert len(descents.result()[0]) == 0

@@ -149,12 +149,18 @@ def test_a_failure_is_explained_by_what_is_not_clear():
 def test_a_report_has_no_infinity():
     for margin in (np.inf, -np.inf):
         assert basis_of_verdict(Quality(IDENTITY, None, 0.0, margin, IDENTITY))["margin"] is None
-    assert basis_of_verdict(Quality(IDENTITY, 1.0, 0.6, 0.2, IDENTITY)) == {
+    known = Quality(IDENTITY, 1.0, 0.6, 0.2, IDENTITY, joint_margin=0.03, deformation_mm=0.4)
+    assert basis_of_verdict(known) == {
+        "bound_mm": known.bound_mm,
+        "deformation_mm": 0.4,
         "consensus": 0.6,
         "margin": 0.2,
+        "joint_margin": 0.03,
+        "may_be_other_body": False,
         "little_overlap": False,
     }
-    assert basis_of_verdict(None) == {"consensus": None, "margin": None, "little_overlap": True}
+    nothing = basis_of_verdict(None)
+    assert nothing.pop("little_overlap") and set(nothing.values()) == {None}
 
 
 def test_little_in_common_is_never_sure():
@@ -337,7 +343,19 @@ def test_a_mirrored_scan_is_found_out(straight):
 
 
 def test_a_scan_that_is_not_mirrored_is_not_said_to_be(right):
-    assert not right.is_mirrored
+    assert not right.is_mirrored and not right.may_be_other_body
+
+
+def test_a_body_that_fits_its_mirror_image_may_be_another_one(straight):
+    """As it is said of two persons, and of what is symmetric."""
+    fixed, moving, _center = straight
+    both = replace(moving, data=(moving.data + moving.data.flip(2)) / 2)
+    found = assess(Pair(fixed, both), Transform.identity())
+    assert found.may_be_other_body or found.is_mirrored
+    assert found.verdict != "aligned" and found.bound_mm is None
+    doubtful = Quality(IDENTITY, 1.0, 0.7, 0.5, IDENTITY, may_be_other_body=True, deformation_mm=0.5)
+    assert doubtful.verdict == "check" and doubtful.bound_mm is None
+    assert "may not be scans of the same patient" in doubtful.remarks[0]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import torch
 
 from madreg.image.geometry import Grid, about, apply, mean_displacement
 from madreg.quality.block_matching import BlockMatching
-from madreg.quality.blocks import Blocks
+from madreg.quality.blocks import Blocks, _SplineSamples
 from madreg.quality.motion import common_motion, local_displacements
 
 
@@ -132,3 +132,24 @@ def test_a_local_displacement_is_seen_where_it_is(scans, grid_of, make_volume, h
     }
     missed = {name: np.average(np.linalg.norm(one - true, axis=1), weights=weight) for name, one in moved.items()}
     assert missed["local"] < 0.9 * missed["common"] < 3.0
+
+
+def test_spectra_of_fixed_blocks_are_computed_once(scans, monkeypatch):
+    """Poses compared one after the other share nearly all of them, and get the same scores as from anew."""
+    fixed, moving, truth, center = scans
+    matching, computed = BlockMatching(fixed, moving), []
+    compute = matching.spectra._computed
+    monkeypatch.setattr(matching.spectra, "_computed", lambda chosen: computed.append(len(chosen)) or compute(chosen))
+    poses = [truth @ about(center, np.eye(3), np.array([shift, 0.0, 0.0])) for shift in (0.0, 2.0, 4.0)]
+    scores = [matching.about(pose, few=True).scores for pose in poses]
+    asked = sum(len(one) for one in scores)
+    assert sum(computed) < 0.4 * asked
+    again = BlockMatching(fixed, moving).about(poses[-1], few=True).scores
+    assert torch.equal(scores[-1], again)
+
+
+def test_the_slopes_of_the_scores_are_those_of_the_spline():
+    random = torch.Generator().manual_seed(0)
+    padded = torch.rand(4, 11**3, generator=random, dtype=torch.float64)
+    at = (torch.rand(2, 4, 3, generator=random, dtype=torch.float64) - 0.5) * 12  # beyond reach as well
+    assert torch.autograd.gradcheck(lambda where: _SplineSamples.apply(padded, where, 4), (at.requires_grad_(),))
