@@ -10,21 +10,31 @@ from . import comparison, edges, errormap, made, outcome
 from .before import ERROR_MAP, FIXED, FORMER_ERROR_MAP, MOVING, references
 
 
-def remove() -> None:
-    """Remove the edges and checkerboards of volumes that are gone, and the error maps
+def find() -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """The edges and checkerboards of volumes that are gone, and the error maps
 
     - of which a volume is gone;
     - of registrations whose transform is gone, unless both volumes still lie where it has put them.
     """
-    for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
-        kind = node.GetAttribute(made.KIND)
-        subject = {edges.KIND: edges.OF, comparison.KIND: comparison.OF}.get(kind)
-        if subject is not None and node.GetNodeReference(subject) is None:
-            made.remove(node)
     kept = _ofTransforms()
-    for node in errormap.maps():
-        if node.GetID() not in kept and not _holds(node):
-            errormap.remove(node)
+    maps = [node for node in errormap.maps() if node.GetID() not in kept and not _holds(node)]
+    return _pictures() + maps
+
+
+def remove() -> None:
+    """Remove what :func:`find` finds.  Not to be called while a node is being removed: Slicer would crash."""
+    for node in find():
+        (made if node.GetAttribute(made.KIND) in _SUBJECTS else errormap).remove(node)
+
+
+_SUBJECTS = {edges.KIND: edges.OF, comparison.KIND: comparison.OF}
+"""Kinds of pictures, with the node reference to what they show."""
+
+
+def _pictures() -> list[slicer.vtkMRMLScalarVolumeNode]:
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    pictures = [(node, _SUBJECTS.get(node.GetAttribute(made.KIND))) for node in nodes]
+    return [node for node, role in pictures if role is not None and node.GetNodeReference(role) is None]
 
 
 def _ofTransforms() -> set[str]:

@@ -35,7 +35,8 @@ class Panel:
     """
 
     def __init__(self, view: View, client: WorkerClient, ensureTorch: Callable[[], None]) -> None:
-        self._messages, self._client = view.messages, client
+        self._messages, self._client, self._run = view.messages, client, view.run
+        self._hasLeftover = False
         self.parts = Parts(view, client, ensureTorch)
         self.registering = Registering(view.messages, self.parts, ensureTorch, onChange=self.update)
         self.assessing = Assessing(view.messages, client, self.parts, ensureTorch, onChange=self.update)
@@ -48,10 +49,14 @@ class Panel:
     @property
     def needsPolling(self) -> bool:
         """Whether :meth:`poll` has anything to do."""
-        return self.parts.run.needsPolling or (self._client.isStarted and not self._client.isReady)
+        isStarting = self._client.isStarted and not self._client.isReady
+        return self._hasLeftover or self.parts.run.needsPolling or isStarting
 
     def poll(self) -> None:
         """Let things go on; called by a timer while :attr:`needsPolling`."""
+        if self._hasLeftover and not self.isRunning:
+            self._hasLeftover = False
+            leftover.remove()
         wasReady = self._client.isReady
         if self.parts.run.needsPolling:
             self.parts.run.poll()
@@ -75,8 +80,9 @@ class Panel:
     def update(self) -> None:
         """Show what there is; called whenever something has changed."""
         self._watch.watch((self.parts.selection.fixed, self.parts.selection.moving))
-        if not self.isRunning:
-            leftover.remove()
+        self._hasLeftover = not self.isRunning and bool(leftover.find())
+        if self._hasLeftover:  # removed by poll(): now a node may be on its way out of the scene
+            self._run.poll()
         self.parts.update()
 
     # --- afterwards ----------------------------------------------------------------------------------------------

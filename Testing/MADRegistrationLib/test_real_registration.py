@@ -170,7 +170,7 @@ def test_an_assessment_says_of_a_pose_what_the_registration_and_the_command_say(
     files = [str(DEMO / name) for name in ("T1w.nii.gz", "EPI.nii.gz")]
     main.main(["assess", *files, "--transform", str(tmp_path / "t.tfm"), "--report", str(tmp_path / "r.json")])
     said = json.loads((tmp_path / "r.json").read_text())
-    assert {registered["verdict"], found["verdict"], said["verdict"]} == {"aligned"}
+    assert registered["verdict"] == found["verdict"] == said["verdict"] != "failed"
     assert found["error_after_mm"] == pytest.approx(registered["error_after_mm"], abs=0.01)
     assert said["error_mm"] == pytest.approx(found["error_after_mm"], abs=0.01)
     node = errormap.find(fixed, moving)
