@@ -118,7 +118,7 @@ def _assessed(
                 f"The displacement field covers {100 * inside:.0f} % of {fixed.name}: elsewhere nothing was displaced."
             )
     quality = next(iter(assess_all(fixed, moving, [linear], replace(settings, type=TYPE))))
-    pair = Pair(fixed, moving, settings.seed)
+    pair = Pair(fixed, moving, settings.seed).near([linear.matrix])
     error_mm, source = estimated_error(pair, linear, quality, settings)
     return Assessment(
         transform=transform,
