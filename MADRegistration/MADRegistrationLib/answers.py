@@ -11,7 +11,7 @@ MESSAGE_OF_ERROR = {
     "input": "{message}",
     "memory": "The computer ran out of memory ({message}): close other programs or volumes, crop the volumes to the "
     "region of interest (module Crop Volume), or choose the CPU. Nothing was changed. The log is {log}",
-    "internal": "The registration failed ({message}): nothing was changed. The log is {log}",
+    "internal": "The {job} failed ({message}): nothing was changed. The log is {log}",
 }
 
 
@@ -28,8 +28,12 @@ class Answers:
     failure: str | None = None
 
 
-def hear(client: WorkerClient, job: int) -> Answers:
-    """What the worker has said of this job; events of other jobs are dropped."""
+def hear(client: WorkerClient, job: int, name: str = "registration") -> Answers:
+    """What the worker has said of this job; events of other jobs are dropped.
+
+    Args:
+        name: of the kind of job, for the user.
+    """
     answers = Answers()
     for event in client.poll():
         if event["event"] == "lost":
@@ -37,7 +41,8 @@ def hear(client: WorkerClient, job: int) -> Answers:
         elif event.get("job") != job:
             continue
         elif event["event"] == "error":
-            answers.failure = MESSAGE_OF_ERROR[event["kind"]].format(message=event["message"], log=client.keepLog())
+            text = MESSAGE_OF_ERROR[event["kind"]]
+            answers.failure = text.format(job=name, message=event["message"], log=client.keepLog())
         elif event["event"] == "result":
             answers.result = event
         else:

@@ -15,6 +15,13 @@ from .hierarchy import children, setParent
 from .volumes import toArray, toMatrix
 
 ATTRIBUTE_PREFIX = "MADRegistration."
+VERSION = ATTRIBUTE_PREFIX + "Version"
+"""Attribute of all transforms and error maps that this module has made."""
+
+FIXED = slicer.vtkMRMLTransformNode.GetFixedNodeReferenceRole()
+MOVING = slicer.vtkMRMLTransformNode.GetMovingNodeReferenceRole()
+"""Node references of these: the two volumes that they are of."""
+
 RECORD = ATTRIBUTE_PREFIX + "Before"
 """Attribute of the transform: JSON of what is not a reference to a node."""
 
@@ -27,8 +34,10 @@ FORMER_MOVING = "MADRegistrationFormerMoving"
 """Node references: of a transform that was there already, its parent and the volumes that it had registered before."""
 
 ERROR_MAP = "MADRegistrationErrorMap"
+FORMER_ERROR_MAP = "MADRegistrationFormerErrorMap"
 RESAMPLED = "MADRegistrationResampled"
-"""Node references: what else the registration has made, see :mod:`errormap` and :mod:`saved`."""
+"""Node references: what else the registration has made, see :mod:`errormap` and :mod:`saved`, and the map of an earlier
+result where this one has none."""
 
 ALONG = "MADRegistrationAlong"
 AGREED = "MADRegistrationAgreed"
@@ -36,7 +45,18 @@ LEFT_BEHIND = "MADRegistrationLeftBehind"
 """Node references, any number: what was put under the transform together with the moving volume; what it may carry,
 because the user has agreed; what was drawn on the moving volume and did not move with it."""
 
-_ROLES = (FORMER_PARENT, FORMER_ABOVE, FORMER_FIXED, FORMER_MOVING, ERROR_MAP, RESAMPLED, ALONG, AGREED, LEFT_BEHIND)
+_ROLES = (
+    FORMER_PARENT,
+    FORMER_ABOVE,
+    FORMER_FIXED,
+    FORMER_MOVING,
+    ERROR_MAP,
+    FORMER_ERROR_MAP,
+    RESAMPLED,
+    ALONG,
+    AGREED,
+    LEFT_BEHIND,
+)
 
 
 def references(node: slicer.vtkMRMLNode, role: str) -> list[slicer.vtkMRMLNode]:
@@ -71,7 +91,7 @@ class TransformState:
         matrix = vtk.vtkMatrix4x4()
         node.GetMatrixTransformToParent(matrix)
         names = [name for name in node.GetAttributeNames() if name.startswith(ATTRIBUTE_PREFIX)]
-        roles = (node.GetFixedNodeReferenceRole(), node.GetMovingNodeReferenceRole(), *_ROLES)
+        roles = (FIXED, MOVING, *_ROLES)
         return cls(
             node.GetName(),
             toArray(matrix),
@@ -146,15 +166,15 @@ class Before:
             record["transform"] = {"name": self.state.name, "matrix": self.state.matrix.tolist(), "attributes": earlier}
             transform.SetNodeReferenceID(FORMER_ABOVE, self.state.parentId)
             former = self.state.references
-            _setReferenceIds(transform, FORMER_FIXED, former[transform.GetFixedNodeReferenceRole()])
-            _setReferenceIds(transform, FORMER_MOVING, former[transform.GetMovingNodeReferenceRole()])
+            _setReferenceIds(transform, FORMER_FIXED, former[FIXED])
+            _setReferenceIds(transform, FORMER_MOVING, former[MOVING])
         transform.SetAttribute(RECORD, json.dumps(record))
 
     @classmethod
     def read(cls, transform: slicer.vtkMRMLLinearTransformNode) -> Before | None:
         """What :meth:`write` kept; None if nothing, or if the volume has been taken out of the transform since."""
         text = transform.GetAttribute(RECORD)
-        moving = transform.GetNodeReference(transform.GetMovingNodeReferenceRole())
+        moving = transform.GetNodeReference(MOVING)
         if text is None or moving is None or moving.GetParentTransformNode() is not transform:
             return None
         record = json.loads(text)
@@ -163,8 +183,8 @@ class Before:
         if former is None:
             return cls(moving, parentId, None)
         earlier: dict[str, list[str]] = {role: [] for role in _ROLES}
-        earlier[transform.GetFixedNodeReferenceRole()] = [one.GetID() for one in references(transform, FORMER_FIXED)]
-        earlier[transform.GetMovingNodeReferenceRole()] = [one.GetID() for one in references(transform, FORMER_MOVING)]
+        earlier[FIXED] = [one.GetID() for one in references(transform, FORMER_FIXED)]
+        earlier[MOVING] = [one.GetID() for one in references(transform, FORMER_MOVING)]
         earlier[AGREED] = [one.GetID() for one in references(transform, AGREED)]
         state = TransformState(
             former["name"],

@@ -36,8 +36,10 @@ class ErrorInspection:
         self.scaleMm = errormap.FULL_MM
 
     def update(self, isRunning: bool = False) -> None:
-        """Show whether there is a map; while a registration runs there is none."""
+        """Show whether there is a map; while a registration runs there is none.  One that no longer holds, as a volume
+        was moved, leaves the views."""
         node = None if isRunning else self._pair.errorMap
+        errormap.hideAll(but=node)
         self._view.setErrorMap(node is not None, node is not None and overlay.isShown(node))
 
     def onErrorMap(self, isOn: bool) -> None:

@@ -1,8 +1,9 @@
 """The estimated error all over the fixed volume, in mm: a volume node shown in colours over the slice views,
 and its worst point.
 
-The node lies under the parent transforms of the fixed volume, so that it moves with it.  The result's transform refers
-to it, and its worst point is an attribute, so that both work after the scene was saved and loaded.
+The node lies under the parent transforms of the fixed volume, so that it moves with it.  It refers to both volumes, and
+what is known of them and its worst point are attributes: so all works after the scene was saved and loaded.  The
+transform of a registration refers to its map.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ import numpy as np
 import SimpleITK as sitk
 import slicer
 
+from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
 
-from . import made, overlay, views, volumes
-from .before import ATTRIBUTE_PREFIX, ERROR_MAP
+from . import made, outcome, overlay, views, volumes
+from .before import ATTRIBUTE_PREFIX, ERROR_MAP, FIXED, MOVING, VERSION
+from .placement import isOf
 from .voxels import VoxelsBefore, setVoxels
 
 WORST_MM, WORST_POINT = ATTRIBUTE_PREFIX + "WorstMm", ATTRIBUTE_PREFIX + "WorstPoint"
 """Attributes of the map: the largest value, and where: x y z, RAS mm, below the parent transforms of the map."""
+
+KIND, ASSESSED = "error map", "assessed error map"
+"""What the maps of registrations and those of assessments are marked as; see :mod:`made`."""
 
 COLORS = "vtkMRMLColorTableNodeFileColdToHotRainbow.txt"
 FULL_MM = 5.0
@@ -35,13 +41,13 @@ map ends beside its last voxel instead of in a rim with the colors of smaller er
 
 
 class ErrorMap:
-    """The map of one registration, made by :meth:`put` and taken away by :meth:`remove`.
+    """The map of a registration or an assessment, made by :meth:`put` and taken away by :meth:`remove`.
 
     Its voxels are mm, or :data:`UNKNOWN`.
 
     Args:
         path: image of the errors in mm, 0 where nothing is known, LPS.
-        report: of the registration; ``worst_mm`` and ``worst_point_lps`` (world) say where the largest error lies.
+        report: as of :mod:`report`; ``worst_mm`` and ``worst_point_lps`` (world) say where the largest error lies.
             Without them it is the largest value of the map.
         toWorld: 4x4, the image's LPS to that of the world.
 
@@ -61,33 +67,35 @@ class ErrorMap:
         if self.worstMm is None or self.worstPoint is None:
             index = np.unravel_index(self._voxels.argmax(), self._voxels.shape)
             self.worstMm, self.worstPoint = self._voxels[index], apply(self._ijkToWorld, index[::-1])
+        self._report = report
         self._node: slicer.vtkMRMLScalarVolumeNode | None = None
-        self._former: VoxelsBefore | None = None
+        self._former: _Former | None = None
 
     def put(
         self,
         fixed: slicer.vtkMRMLScalarVolumeNode,
         moving: slicer.vtkMRMLScalarVolumeNode,
-        transform: slicer.vtkMRMLLinearTransformNode,
+        transform: slicer.vtkMRMLLinearTransformNode | None = None,
     ) -> None:
-        """Write the map into the scene; the transform's former map is overwritten and renamed.  It is not shown yet."""
-        scene = fixed.GetScene()
+        """Write the map into the scene; a former map is overwritten and renamed.  It is not shown yet.
+
+        Args:
+            transform: of the registration, which refers to the map; None for an assessment.
+        """
         name = f"{moving.GetName()} to {fixed.GetName()} error (MAD)"
-        self._node = transform.GetNodeReference(ERROR_MAP)
-        if self._node is not None:
-            self._former, self._formerName = VoxelsBefore(self._node), self._node.GetName()
-            self._formerWorst = {key: self._node.GetAttribute(key) for key in (WORST_MM, WORST_POINT)}
-            self._node.SetName(name)  # the former one may have been of another pair
-        else:
-            self._node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-            made.mark(self._node, "error map")
-            self._node.SetAndObserveDisplayNodeID(_display(scene).GetID())
-            transform.SetNodeReferenceID(ERROR_MAP, self._node.GetID())
+        former = _ofAssessment(fixed, moving) if transform is None else transform.GetNodeReference(ERROR_MAP)
+        self._former = None if former is None else _Former(former)
+        self._node = former or _make(name, transform)
+        self._node.SetName(name)  # the former one may have been of another pair
         fromWorld = np.linalg.inv(volumes.parentToWorld(fixed)) @ FLIP_LPS_RAS
         setVoxels(self._node, self._voxels, like=fixed, ijkToRas=fromWorld @ self._ijkToWorld)
         point = apply(fromWorld, self.worstPoint)
         self._node.SetAttribute(WORST_MM, f"{self.worstMm:.6f}")
         self._node.SetAttribute(WORST_POINT, " ".join(f"{value:.6f}" for value in point))
+        self._node.SetNodeReferenceID(FIXED, fixed.GetID())
+        self._node.SetNodeReferenceID(MOVING, moving.GetID())
+        self._node.SetAttribute(VERSION, str(self._report.get("madreg")))
+        outcome.keep(self._node, fixed, moving, self._report)
 
     def remove(self) -> None:
         """Take it out of the scene, or give the node back what it showed before."""
@@ -95,11 +103,49 @@ class ErrorMap:
             return
         if self._former is not None:
             self._former.restore()
-            self._node.SetName(self._formerName)
-            for key, value in self._formerWorst.items():
-                self._node.SetAttribute(key, value)
         else:
             remove(self._node)
+
+
+class _Former:
+    """What the node of a map was before another one was written to it."""
+
+    def __init__(self, node: slicer.vtkMRMLScalarVolumeNode) -> None:
+        self._node, self._voxels, self._name = node, VoxelsBefore(node), node.GetName()
+        self._attributes = {name: node.GetAttribute(name) for name in node.GetAttributeNames()}
+        self._volumes = {role: node.GetNodeReferenceID(role) for role in (FIXED, MOVING)}
+
+    def restore(self) -> None:
+        self._voxels.restore()
+        self._node.SetName(self._name)
+        for role, volume in self._volumes.items():
+            self._node.SetNodeReferenceID(role, volume)
+        for name, value in self._attributes.items():
+            self._node.SetAttribute(name, value)
+
+
+def _make(name: str, transform: slicer.vtkMRMLLinearTransformNode | None) -> slicer.vtkMRMLScalarVolumeNode:
+    """A node for a map.  It is marked in the end: what is marked and belongs to nothing is removed by :mod:`leftover`,
+    which may look whenever a node is added."""
+    scene = slicer.mrmlScene
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.SetAndObserveDisplayNodeID(_display(scene).GetID())
+    if transform is not None:
+        transform.SetNodeReferenceID(ERROR_MAP, node.GetID())
+    made.mark(node, ASSESSED if transform is None else KIND)
+    return node
+
+
+def maps() -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """All maps in the scene."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return [node for node in nodes if node.GetAttribute(made.KIND) in (KIND, ASSESSED)]
+
+
+def _ofAssessment(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """The map of the last assessment of two volumes."""
+    found = [node for node in maps() if node.GetAttribute(made.KIND) == ASSESSED and isOf(node, fixed, moving)]
+    return found[0] if found else None
 
 
 def _display(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeDisplayNode:
@@ -116,20 +162,17 @@ def _display(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeDisplayNod
 def remove(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Remove a map with its colours and its legend."""
     hide(node)
-    scene = node.GetScene()
-    displays = [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
-    scene.RemoveNode(node)
-    for display in filter(None, displays):
-        if display.GetScene() is not None:  # Slicer may have removed it with the volume
-            scene.RemoveNode(display)
+    made.remove(node)
 
 
 def find(fixed: slicer.vtkMRMLNode | None, moving: slicer.vtkMRMLNode | None) -> slicer.vtkMRMLScalarVolumeNode | None:
-    """The map of the registration that put ``moving`` where it is, if it was to ``fixed``."""
-    transform = None if moving is None or fixed is None else moving.GetParentTransformNode()
-    if transform is None or transform.GetNodeReference(transform.GetFixedNodeReferenceRole()) is not fixed:
+    """The newest map of these two volumes as they lie now."""
+    try:
+        found = [one for node in maps() if (one := outcome.read(node, fixed, moving)) is not None and one.isValid]
+    except InputError:  # a non-linear transform
         return None
-    return transform.GetNodeReference(ERROR_MAP)
+    newest = max(found, key=lambda one: one.node.GetAttribute(outcome.TIME), default=None)
+    return None if newest is None else newest.node
 
 
 def show(node: slicer.vtkMRMLScalarVolumeNode, fullMm: float = FULL_MM) -> None:
@@ -157,17 +200,19 @@ def setScale(node: slicer.vtkMRMLScalarVolumeNode, fullMm: float) -> None:
         node.GetDisplayNode().SetWindowLevelMinMax(0, fullMm)
 
 
-def hideAll() -> None:
-    """Take every map out of the views."""
+def hideAll(but: slicer.vtkMRMLScalarVolumeNode | None = None) -> None:
+    """Take every map out of the views, or all but one."""
     for view in views.compositeNodes():
         node = overlay.shownIn(view)
-        if node is not None and node.GetAttribute(WORST_POINT):
+        if node is not None and node is not but and node.GetAttribute(WORST_POINT):
             hide(node)
 
 
 def hide(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Take it out of the views; nothing happens to views that show another label layer."""
     overlay.hide(node)
+    if node.GetDisplayNode() is None:  # the user is removing it
+        return
     legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(node.GetDisplayNode())
     if legend is not None:
         legend.SetVisibility(False)

@@ -36,8 +36,8 @@ class Inputs:
     initial: slicer.vtkMRMLTransformNode | None = None
     resampling: Resampling = field(default_factory=Resampling)
 
-    def check(self) -> None:
-        """Raise InputError, in one sentence, for what cannot be registered."""
+    def checkVolumes(self) -> None:
+        """Raise InputError, in one sentence, if the volumes or their masks cannot be compared."""
         for node, role in ((self.fixed, "fixed"), (self.moving, "moving")):
             if node is None:
                 raise InputError(f"Choose a {role} volume.")
@@ -50,6 +50,10 @@ class Inputs:
             reason = None if mask is None else masks.whyNotOn(mask, volume)
             if reason:
                 raise InputError(reason)
+
+    def check(self) -> None:
+        """Raise InputError, in one sentence, for what cannot be registered."""
+        self.checkVolumes()
         if self.initial is not None:
             volumes.toWorld(self.initial)
         output = self.transform or ownTransform(self.fixed, self.moving)

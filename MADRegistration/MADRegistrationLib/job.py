@@ -40,10 +40,13 @@ class SceneJob:
     """One job under way, or over.  Call :meth:`start`, then :meth:`poll` often while :attr:`state` is ``running``.
 
     Attributes:
+        NAME: of this kind of job, in sentences for the user.
         fixed, moving: the volumes that it is about; when one of them is deleted, the job fails.
         state: ``new``, ``running``, ``done``, ``cancelled`` or ``failed``.
         message: for ``failed``, one sentence for the user.
     """
+
+    NAME = "registration"
 
     def __init__(
         self,
@@ -109,7 +112,7 @@ class SceneJob:
         if self.state != "running":
             return
         try:
-            _checkThere(self.fixed, self.moving)
+            self._checkThere()
             isDone = next(self._steps, self) is self
             if self._isEnding and isDone:
                 self._files.remove()
@@ -124,7 +127,7 @@ class SceneJob:
 
     def _hear(self) -> None:
         """Take in what the worker has said."""
-        answers = hear(self._client, self._number)
+        answers = hear(self._client, self._number, self.NAME)
         for event in answers.progress:
             self._record(event)
         if answers.failure:
@@ -156,10 +159,9 @@ class SceneJob:
         self._files.remove()
         self.message, self.state = message, "failed"
 
-
-def _checkThere(*volumes: slicer.vtkMRMLScalarVolumeNode) -> None:
-    """Raise InputError if a volume was deleted."""
-    deleted = [f'"{node.GetName()}"' for node in volumes if node.GetScene() is None]
-    if deleted:
-        verb = "was" if len(deleted) == 1 else "were"
-        raise InputError(f"{' and '.join(deleted)} {verb} deleted: the registration was stopped.")
+    def _checkThere(self) -> None:
+        """Raise InputError if a volume was deleted."""
+        deleted = [f'"{node.GetName()}"' for node in (self.fixed, self.moving) if node.GetScene() is None]
+        if deleted:
+            verb = "was" if len(deleted) == 1 else "were"
+            raise InputError(f"{' and '.join(deleted)} {verb} deleted: the {self.NAME} was stopped.")

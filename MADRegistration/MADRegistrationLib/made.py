@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 
-from .before import ATTRIBUTE_PREFIX
+from .before import ATTRIBUTE_PREFIX, VERSION
 
 KIND = ATTRIBUTE_PREFIX + "Made"
 """Attribute of a volume that only shows something: what it is."""
@@ -22,14 +22,22 @@ def ids() -> list[str]:
 
 def isResult(transform: slicer.vtkMRMLTransformNode) -> bool:
     """Whether a transform is the result of a registration by this module."""
-    return transform.GetAttribute(ATTRIBUTE_PREFIX + "Version") is not None
+    return transform.GetAttribute(VERSION) is not None
 
 
 def removePictures() -> None:
     """Remove the volumes that can be made again at any time: checkerboards and edges."""
     for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
         if node.GetAttribute(KIND) in ("checkerboard", "edges"):
-            display = node.GetDisplayNode()
-            node.GetScene().RemoveNode(node)
-            if display is not None and display.GetScene() is not None:
-                display.GetScene().RemoveNode(display)
+            remove(node)
+
+
+def remove(node: slicer.vtkMRMLVolumeNode) -> None:
+    """Remove a volume with the nodes that say how it is displayed."""
+    scene = node.GetScene()
+    node.RemoveAttribute(KIND)  # who looks while its parts go one by one sees none of ours
+    displays = [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
+    scene.RemoveNode(node)
+    for display in filter(None, displays):
+        if display.GetScene() is not None:  # Slicer may have removed it with the volume
+            scene.RemoveNode(display)

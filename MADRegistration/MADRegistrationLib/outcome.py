@@ -1,4 +1,5 @@
-"""What came out of a registration, kept on its transform: it is of two volumes, and of the pose that they had.
+"""What is known of how two volumes lie: kept on the transform of a registration and on every error map, with the pose
+that they had.
 
 So it is found again after the scene was saved and loaded, or another pair was looked at in between, and it no longer
 counts when one of the volumes has been moved.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
@@ -19,13 +21,14 @@ from .before import ATTRIBUTE_PREFIX
 from .placement import isOf
 from .volumes import ijkToRas, parentToWorld
 
-REPORT, POSE = ATTRIBUTE_PREFIX + "Report", ATTRIBUTE_PREFIX + "Pose"
-"""Attributes of the transform: JSON of the report, and of :func:`poseOf`."""
+REPORT, POSE, TIME = (ATTRIBUTE_PREFIX + name for name in ("Report", "Pose", "Time"))
+"""Attributes of the node: JSON of the report and of :func:`poseOf`, and when it was written."""
 
 KEPT = (
     "verdict",
     "error_before_mm",
     "error_after_mm",
+    "bound_mm",
     "worst_mm",
     "overlap",
     "little_overlap",
@@ -35,6 +38,7 @@ KEPT = (
     "seconds",
     "device",
     "notices",
+    "is_assessment",
 )
 """What is kept of a report: all that the panel shows."""
 
@@ -64,12 +68,12 @@ class Outcome:
     """What is known of the pose of two volumes.
 
     Attributes:
-        transform: that was written.
+        node: that it is kept on.
         report: what :data:`KEPT` names of the report.
         movedMm: how far the moving volume has been moved since, at most over its corners; 0 if it has not.
     """
 
-    transform: slicer.vtkMRMLLinearTransformNode
+    node: slicer.vtkMRMLTransformableNode
     report: dict[str, Any]
     movedMm: float
 
@@ -80,33 +84,46 @@ class Outcome:
 
 
 def keep(
-    transform: slicer.vtkMRMLLinearTransformNode,
+    node: slicer.vtkMRMLTransformableNode,
     fixed: slicer.vtkMRMLScalarVolumeNode,
     moving: slicer.vtkMRMLScalarVolumeNode,
     report: dict[str, Any],
 ) -> None:
-    """Write a report on a transform, with the pose that the volumes have now."""
-    transform.SetAttribute(REPORT, json.dumps({key: report[key] for key in KEPT if key in report}))
-    transform.SetAttribute(POSE, json.dumps(poseOf(fixed, moving).round(6).tolist()))
+    """Write a report on a transform or an error map, with the pose that the volumes have now."""
+    node.SetAttribute(TIME, datetime.now(timezone.utc).isoformat())
+    node.SetAttribute(REPORT, json.dumps({key: report[key] for key in KEPT if key in report}))
+    node.SetAttribute(POSE, json.dumps(poseOf(fixed, moving).round(6).tolist()))
 
 
 def find(fixed: slicer.vtkMRMLScalarVolumeNode | None, moving: slicer.vtkMRMLScalarVolumeNode | None) -> Outcome | None:
-    """What is known of two volumes; where they have been registered several times, what is still valid or newest.
+    """What is known of two volumes: what is valid, and of that the newest; else what they have been moved least from.
 
     Raises:
         InputError: if one of them lies under a non-linear transform.
     """
-    if fixed is None or moving is None:
-        return None
     found = [
-        _read(transform, fixed, moving)
-        for transform in slicer.util.getNodesByClass("vtkMRMLLinearTransformNode")
-        if isOf(transform, fixed, moving) and transform.GetAttribute(REPORT) and transform.GetAttribute(POSE)
-    ]  # both: an observer may look after one was written and before the other
-    return min(reversed(found), key=lambda one: one.movedMm, default=None)
+        one
+        for kind in ("vtkMRMLLinearTransformNode", "vtkMRMLScalarVolumeNode")
+        for node in slicer.util.getNodesByClass(kind)
+        if (one := read(node, fixed, moving)) is not None
+    ]
+    return max(found, key=lambda one: (-one.movedMm, one.node.GetAttribute(TIME) or ""), default=None)
 
 
-def _read(transform: Any, fixed: Any, moving: Any) -> Outcome:
-    former = np.array(json.loads(transform.GetAttribute(POSE)))
-    moved = distanceMm(former, poseOf(fixed, moving), moving)
-    return Outcome(transform, json.loads(transform.GetAttribute(REPORT)), 0.0 if moved < SAME_MM else moved)
+def read(
+    node: slicer.vtkMRMLTransformableNode,
+    fixed: slicer.vtkMRMLScalarVolumeNode | None,
+    moving: slicer.vtkMRMLScalarVolumeNode | None,
+) -> Outcome | None:
+    """What is kept on a node, if it is of these two volumes.
+
+    Raises:
+        InputError: if one of them lies under a non-linear transform.
+    """
+    if fixed is None or moving is None or not isOf(node, fixed, moving):
+        return None
+    report, pose = node.GetAttribute(REPORT), node.GetAttribute(POSE)
+    if not report or not pose:  # an observer may look after one was written and before the other
+        return None
+    moved = distanceMm(np.array(json.loads(pose)), poseOf(fixed, moving), moving)
+    return Outcome(node, json.loads(report), 0.0 if moved < SAME_MM else moved)

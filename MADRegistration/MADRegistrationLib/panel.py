@@ -11,7 +11,8 @@ from typing import Any
 
 from madreg.errors import InputError
 
-from . import edges
+from . import edges, leftover
+from .assessing import Assessing
 from .client import WorkerClient
 from .parameters import _
 from .parts import Parts, View
@@ -30,12 +31,14 @@ class Panel:
     Attributes:
         parts: what it is made of.
         registering: what the buttons do that begin a registration.
+        assessing: what the button does that begins an assessment.
     """
 
     def __init__(self, view: View, client: WorkerClient, ensureTorch: Callable[[], None]) -> None:
         self._messages, self._client = view.messages, client
         self.parts = Parts(view, client, ensureTorch)
         self.registering = Registering(view.messages, self.parts, ensureTorch, onChange=self.update)
+        self.assessing = Assessing(view.messages, client, self.parts, ensureTorch, onChange=self.update)
         self._watch = Watch(self._onSceneChanged)
 
     @property
@@ -72,6 +75,8 @@ class Panel:
     def update(self) -> None:
         """Show what there is; called whenever something has changed."""
         self._watch.watch((self.parts.selection.fixed, self.parts.selection.moving))
+        if not self.isRunning:
+            leftover.remove()
         self.parts.update()
 
     # --- afterwards ----------------------------------------------------------------------------------------------

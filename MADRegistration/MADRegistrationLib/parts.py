@@ -69,6 +69,7 @@ class Parts:
         fixed, moving, isRunning = self.selection.fixed, self.selection.moving, self.run.isRunning
         if isRunning:
             self._view.selection.setButton(_("Cancel"), True, "")
+            self._view.selection.setAssessEnabled(False)
         else:
             self.selection.update()
             self.devices.update()

@@ -21,7 +21,18 @@ import slicer
 from madreg.errors import InputError
 from madreg.image.geometry import fixed_to_moving, slicer_to_parent
 
-from .before import AGREED, ALONG, ATTRIBUTE_PREFIX, LEFT_BEHIND, Before, refer, references
+from .before import (
+    AGREED,
+    ALONG,
+    ATTRIBUTE_PREFIX,
+    FIXED,
+    LEFT_BEHIND,
+    MOVING,
+    VERSION,
+    Before,
+    refer,
+    references,
+)
 from .hierarchy import ancestors, carried, namesOf, setParent
 from .made import KIND
 from .volumes import parentToWorld, toMatrix
@@ -32,12 +43,12 @@ def transformName(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> str:
     return f"{moving.GetName()} to {fixed.GetName()} (MAD)"
 
 
-def isOf(transform: slicer.vtkMRMLTransformNode, fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> bool:
-    """Whether a transform is the result of a registration of these two volumes by this module."""
+def isOf(node: slicer.vtkMRMLNode, fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> bool:
+    """Whether a transform or an error map is what this module has made of these two volumes."""
     return (
-        transform.GetAttribute(ATTRIBUTE_PREFIX + "Version") is not None
-        and transform.GetNodeReference(transform.GetFixedNodeReferenceRole()) is fixed
-        and transform.GetNodeReference(transform.GetMovingNodeReferenceRole()) is moving
+        node.GetAttribute(VERSION) is not None
+        and node.GetNodeReference(FIXED) is fixed
+        and node.GetNodeReference(MOVING) is moving
     )
 
 
@@ -175,8 +186,8 @@ class Placement:
             drawn: what was drawn on the moving volume; what of it stays behind is noted.
         """
         transform = self.transform
-        transform.SetNodeReferenceID(transform.GetFixedNodeReferenceRole(), self.fixed.GetID())
-        transform.SetNodeReferenceID(transform.GetMovingNodeReferenceRole(), self.moving.GetID())
+        transform.SetNodeReferenceID(FIXED, self.fixed.GetID())
+        transform.SetNodeReferenceID(MOVING, self.moving.GetID())
         for name, value in attributes.items():
             transform.SetAttribute(ATTRIBUTE_PREFIX + name, value)
         self._before.write(transform)

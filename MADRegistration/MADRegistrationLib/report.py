@@ -29,9 +29,24 @@ def inWorld(report: dict[str, Any], frame: Frame, center: np.ndarray) -> dict[st
         "notices": list(report.get("notices", [])),
         "moved_mm": float(np.linalg.norm(apply(np.linalg.inv(matrix), center) - center)),
     }
-    if report.get("worst_point_lps") is not None:
-        converted["worst_point_lps"] = apply(frame.toWorld, np.array(report["worst_point_lps"])).tolist()
-    return {**report, **converted}
+    return {**report, **converted, **_worstPoint(report, frame)}
+
+
+def ofAssessment(report: dict[str, Any], frame: Frame) -> dict[str, Any]:
+    """The report of an assessment by the worker, with positions of the scene's world, and with the keys of a
+    registration where both have the same.
+
+    Args:
+        frame: the coordinate system of the worker.
+    """
+    converted = {"is_assessment": True, "error_after_mm": report["error_mm"]}
+    return {**report, **converted, **_worstPoint(report, frame)}
+
+
+def _worstPoint(report: dict[str, Any], frame: Frame) -> dict[str, Any]:
+    if report.get("worst_point_lps") is None:
+        return {}
+    return {"worst_point_lps": apply(frame.toWorld, np.array(report["worst_point_lps"])).tolist()}
 
 
 def attributesOf(report: dict[str, Any]) -> dict[str, str]:

@@ -65,6 +65,8 @@ class Result:
         if found.isValid:
             return verdict.headline(found.report), verdict.details(found.report)
         text = _('"{moving}" was moved by {distance} since it was registered: the verdict no longer applies.')
+        if found.report.get("is_assessment"):
+            text = _('"{moving}" was moved by {distance} since it was assessed: the verdict no longer applies.')
         return escape(
             text.format(moving=moving.GetName(), distance=verdict.millimetres(found.movedMm)), quote=False
         ), ""
@@ -78,8 +80,8 @@ class Result:
             return None
         try:
             if attempt.isApplied:
-                found = outcome.find(fixed, moving)
-                return attempt if found is not None and found.transform is attempt.transform and found.isValid else None
+                found = outcome.read(attempt.transform, fixed, moving)
+                return attempt if found is not None and found.isValid else None
             isThere = outcome.distanceMm(self._poseBefore, outcome.poseOf(fixed, moving), moving) < outcome.SAME_MM
             return attempt if isThere else None
         except InputError:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import outcome, saved
-from .before import ERROR_MAP
+from .before import ERROR_MAP, FORMER_ERROR_MAP, refer, references
 from .errormap import ErrorMap
 from .inputs import Inputs
 from .placement import Placement, ownTransform
@@ -60,7 +60,8 @@ class SceneResult:
         saved.signResampled(transform, self._former)
         self._errorMap = errorMap
         if errorMap is None:
-            transform.SetNodeReferenceID(ERROR_MAP, None)  # of an earlier result
+            refer(transform, FORMER_ERROR_MAP, references(transform, ERROR_MAP))  # of an earlier result
+            refer(transform, ERROR_MAP, [])
         else:
             errorMap.put(self._inputs.fixed, self._inputs.moving, transform)
         self.isApplied = True

@@ -22,6 +22,9 @@ class SelectionView(Protocol):
     def setButton(self, text: str, isEnabled: bool, reason: str) -> None:
         """The one button, and the line below it that says why it is disabled."""
 
+    def setAssessEnabled(self, isEnabled: bool) -> None:
+        """The button to assess; where it is disabled, the same reason holds."""
+
     def setAlong(self, text: str) -> None:
         """The check box for what was drawn on the moving volume; hidden if there is no text."""
 
@@ -56,11 +59,13 @@ class Selection:
         """Show what is chosen; called whenever something has changed, but not while a registration runs."""
         if self.parameters is None:
             self._view.setButton(_("Register"), False, _("There is no scene."))
+            self._view.setAssessEnabled(False)
             self._view.setAlong("")
             return
         self._followPair()
         text, reason = self.button()
         self._view.setButton(text, not reason, reason)
+        self._view.setAssessEnabled(self.canAssess)
         drawn = self.inputs().drawn if self.moving is not None and self.moving.GetScene() is not None else []
         self._view.setAlong(_("Move {names} along").format(names=namesOf(drawn)) if drawn else "")
         fixed = self.fixed
@@ -88,6 +93,17 @@ class Selection:
         except InputError as error:
             return _("Register"), str(error)
         return _("Register"), ""
+
+    @property
+    def canAssess(self) -> bool:
+        """Whether the alignment of the two volumes can be assessed."""
+        if self.fixed is None or self.moving is None:
+            return False
+        try:
+            self.inputs().checkVolumes()
+        except InputError:
+            return False
+        return True
 
     def inputs(self) -> Inputs:
         """What is chosen."""

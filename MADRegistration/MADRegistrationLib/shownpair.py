@@ -34,7 +34,7 @@ class ShownPair:
 
     @property
     def errorMap(self) -> slicer.vtkMRMLScalarVolumeNode | None:
-        """The estimated error of the two, if they have been registered and not been reverted."""
+        """The estimated error of the two as they lie now, if it is known."""
         return errormap.find(self.fixed, self.moving)
 
     def bringIntoView(self) -> bool:

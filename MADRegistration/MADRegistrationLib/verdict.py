@@ -15,6 +15,8 @@ REASONS = {
     "failed": "The volumes do not seem to fit: try another initialization, or masks around the common anatomy.",
 }
 
+FAILED_ASSESSMENT = "The volumes do not seem to fit where they lie: register them."
+
 
 def verdictOf(report: dict[str, Any]) -> tuple[str, str]:
     """``aligned``, ``check`` or ``failed``, and the reason in one sentence.
@@ -23,7 +25,7 @@ def verdictOf(report: dict[str, Any]) -> tuple[str, str]:
     """
     verdict = report.get("verdict", "check")
     if verdict == "failed":
-        return verdict, REASONS[verdict]
+        return verdict, FAILED_ASSESSMENT if report.get("is_assessment") else REASONS[verdict]
     if report.get("little_overlap"):
         return verdict, "The volumes have little in common: look at the overlay before you rely on it."
     if report.get("error_after_mm") is None:
@@ -37,20 +39,29 @@ def millimetres(value: float | None) -> str:
 
 
 def rowsOf(report: dict[str, Any]) -> list[tuple[str, str]]:
-    """Names and values of everything worth knowing about a result.
+    """Names and values of everything worth knowing about a result; what an assessment does not know is left out.
 
     ``moved_mm`` of the report is how far the centre of the moving volume went; ``volume_scale`` is a ratio of volumes,
     shown as the mean ratio of lengths, of moving to fixed.
     """
+    isAssessment = report.get("is_assessment")
+    errors = [(_("Estimated error before"), "error_before_mm"), (_("Estimated error after"), "error_after_mm")]
+    if isAssessment:
+        errors = [(_("Estimated error"), "error_after_mm")]
     return [
-        (_("Estimated error before"), millimetres(report.get("error_before_mm"))),
-        (_("Estimated error after"), millimetres(report.get("error_after_mm"))),
+        *((name, millimetres(report.get(key))) for name, key in errors),
         (_("Largest local error"), millimetres(report.get("worst_mm"))),
         (_("Overlap of the fields of view"), f"{100 * report['overlap']:.0f} %"),
+        *([] if isAssessment else _motionOf(report)),
+        (_("Time"), f"{report['seconds']:.1f} s on {report['device']}"),
+    ]
+
+
+def _motionOf(report: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
         (_("Translation (of the center)"), millimetres(report.get("moved_mm"))),
         (_("Rotation"), f"{report['rotation_degrees']:.1f}°" if "rotation_degrees" in report else _("unknown")),
         (_("Scale"), f"{report['volume_scale'] ** (1 / 3):.3f}" if "volume_scale" in report else _("unknown")),
-        (_("Time"), f"{report['seconds']:.1f} s on {report['device']}"),
     ]
 
 
@@ -62,6 +73,8 @@ def headline(report: dict[str, Any]) -> str:
         number = " &nbsp;" + _("{error} estimated error").format(
             error=f"<b>{millimetres(report['error_after_mm'])}</b>"
         )
+    if report.get("bound_mm") is not None:
+        reason = _("At most {bound} in 95 % of cases.").format(bound=millimetres(report["bound_mm"])) + f" {reason}"
     notices = "".join(f"<p>{escape(notice, quote=False)}</p>" for notice in report.get("notices", []))
     name = f'<b style="color:{COLORS[verdict]}">{verdict.upper()}</b>'
     return f'<p><span style="font-size:large">{name}{number}</span><br>{reason}</p>{notices}'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import slicer
+import vtk
 from slicer.util import VTKObservationMixin
 
 
@@ -28,7 +29,7 @@ class Watch(VTKObservationMixin):
         self.stop()
         self._watched = nodes
         for node in nodes:
-            for event in (node.TransformModifiedEvent, node.ImageDataModifiedEvent):
+            for event in (node.TransformModifiedEvent, node.ImageDataModifiedEvent, vtk.vtkCommand.ModifiedEvent):
                 self.addObserver(node, event, self._onEvent)
         scene = slicer.mrmlScene
         for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent):

@@ -42,6 +42,7 @@ class Wiring:
         ui, parts = self._ui, panel.parts
         for button, action in (
             (ui.applyButton, panel.registering.onButton),
+            (ui.assessButton, panel.assessing.onButton),
             (ui.batchButton, panel.registering.onBatchButton),
             (ui.revertButton, panel.onRevert),
             (ui.attemptButton, panel.onAttempt),

@@ -127,7 +127,7 @@ INITIAL_TRANSFORM = Option(
     name="initial_transform",
     flag="--initial-transform",
     label="Initial transform",
-    help="linear ITK transform to start from, fixed points to moving points",
+    help="linear transform to start from, fixed points to moving points: of ITK, or FSL's .mat or FreeSurfer's .lta",
     former_flags=("--start",),
     placeholder="FILE",
 )

@@ -33,7 +33,7 @@ def registered(scene, addVolume, addTransform):
     moving = addVolume(np.zeros((8, 9, 10), np.int16), OBLIQUE, "CT")
     fixed.SetAndObserveTransformNodeID(addTransform(TURN, parent=addTransform(TURN)).GetID())
     placement = Placement(fixed, moving)
-    placement.show(np.eye(4))
+    placement.show(np.eye(4) + np.eye(4, k=3) * 5)
     placement.sign({})
     return fixed, moving, placement.transform
 

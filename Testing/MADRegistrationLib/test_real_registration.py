@@ -14,12 +14,13 @@ pytest.importorskip("torch", reason="needs torch")
 
 from madreg.image.geometry import FLIP_LPS_RAS, about, apply
 from MADRegistrationLib import errormap
+from MADRegistrationLib.assessment import SceneAssessment
 from MADRegistrationLib.check import meanErrorMm
 from MADRegistrationLib.client import WorkerClient
 from MADRegistrationLib.inputs import Inputs
 from MADRegistrationLib.process import SubprocessProcess
 from MADRegistrationLib.registration import SceneRegistration
-from MADRegistrationLib.volumes import imageOfVolume, toMatrix
+from MADRegistrationLib.volumes import imageOfVolume, parentToWorld, toMatrix
 
 DEMO = Path(__file__).resolve().parents[2] / "MADRegistration" / "madreg" / "resources" / "Demo"
 TRUTH = np.array(json.loads((DEMO / "truth.json").read_text())["fixed_to_moving_lps_mm"])
@@ -144,6 +145,36 @@ def test_registering_again_from_where_they_are(client, pair):
     assert meanErrorMm(fixed, moving, TRUTH) < LIMIT_MM and again.report["moved_mm"] < LIMIT_MM
     again.revert()
     assert moving.GetParentTransformNode() is node and meanErrorMm(fixed, moving, TRUTH) < LIMIT_MM
+
+
+def test_an_assessment_says_of_a_pose_what_the_registration_and_the_command_say(client, pair, addTransform, tmp_path):
+    """Under rotated parents, which the command does not know."""
+    from madreg.commands import main
+    from madreg.image.transform import Transform
+    from madreg.io.writing import write_transform
+
+    fixed, moving = pair
+    fixed.SetAndObserveTransformNodeID(
+        addTransform(about(np.array([5.0, 9, -3]), turn([3, 1, 2], 25), np.array([-30.0, 12, 8]))).GetID()
+    )
+    registered = register(client, fixed, moving).report
+    assessment = SceneAssessment(client, Inputs(fixed, moving), {})
+    assessment.start()
+    while assessment.state == "running":
+        assessment.poll()
+        time.sleep(0.01)
+    assert assessment.state == "done", assessment.message
+    found = assessment.report
+    own = FLIP_LPS_RAS @ np.linalg.inv(parentToWorld(moving)) @ parentToWorld(fixed) @ FLIP_LPS_RAS
+    write_transform(Transform(own), tmp_path / "t.tfm")
+    files = [str(DEMO / name) for name in ("T1w.nii.gz", "EPI.nii.gz")]
+    main.main(["assess", *files, "--transform", str(tmp_path / "t.tfm"), "--report", str(tmp_path / "r.json")])
+    said = json.loads((tmp_path / "r.json").read_text())
+    assert {registered["verdict"], found["verdict"], said["verdict"]} == {"aligned"}
+    assert found["error_after_mm"] == pytest.approx(registered["error_after_mm"], abs=0.01)
+    assert said["error_mm"] == pytest.approx(found["error_after_mm"], abs=0.01)
+    node = errormap.find(fixed, moving)
+    assert errormap.worst(node)[0] == pytest.approx(registered["worst_mm"], abs=0.2)
 
 
 def test_bad_volumes_are_refused_in_the_backends_words(client, pair, addVolume):

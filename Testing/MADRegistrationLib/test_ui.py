@@ -295,7 +295,9 @@ def test_texts_from_the_scene_are_no_html():
 def test_the_first_glance_is_fixed_moving_register_and_the_result():
     top = UI.find("widget/layout")
     names = [item[0].get("name") for item in top.findall("item")]
-    assert names[:2] == ["inputsLayout", "applyButton"]
+    assert names[:2] == ["inputsLayout", "buttonsLayout"]
+    buttons = [item[0].get("name") for item in UI.find(".//layout[@name='buttonsLayout']").findall("item")]
+    assert buttons == ["applyButton", "assessButton"]
     assert (
         names.index("resultLabel") < names.index("inspectCollapsibleButton") < names.index("settingsCollapsibleButton")
     )

@@ -25,6 +25,14 @@ def image(seed: int = 0, shift: tuple[float, float, float] = (0.0, 0.0, 0.0)) ->
     return made
 
 
+def slab(shift: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> sitk.Image:
+    """12 x 12 x 3 voxels of noise, hardly more than the least that can be registered: it takes a second."""
+    made = sitk.GetImageFromArray(np.random.default_rng(1).uniform(300, 1000, (3, 12, 12)).astype(np.float32))
+    made.SetSpacing((9.0, 9.0, 6.0))
+    made.SetOrigin(shift)
+    return made
+
+
 def write(folder: Path) -> dict[str, Path]:
     """The scan in every format, by a name that says what is special of it."""
     made = image()

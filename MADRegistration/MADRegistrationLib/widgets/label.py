@@ -13,4 +13,4 @@ def setLabel(ui: Any, label: Any, text: str) -> None:
     """
     label.text = text
     label.setVisible(bool(text))
-    label.setMinimumHeight(label.heightForWidth(ui.applyButton.width) if text else 0)  # no line is cut off
+    label.setMinimumHeight(label.heightForWidth(ui.inspectCollapsibleButton.width) if text else 0)  # no line is cut off

@@ -25,6 +25,9 @@ class SelectionWidgets:
         self._ui.applyButton.text, self._ui.applyButton.enabled = text, isEnabled
         setLabel(self._ui, self._ui.reasonLabel, reason)
 
+    def setAssessEnabled(self, isEnabled: bool) -> None:
+        self._ui.assessButton.enabled = isEnabled
+
     def setAlong(self, text: str) -> None:
         self._ui.moveAlongCheckBox.text = text.replace("&", "&&")  # else the key after it
         self._ui.moveAlongCheckBox.setVisible(bool(text))

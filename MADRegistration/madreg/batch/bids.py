@@ -170,7 +170,7 @@ def sidecars(pair: Pair, report: Mapping[str, Any], entry: Entry) -> dict[str, d
         "EstimatedErrorBefore": report["error_before_mm"],
         "EstimatedErrorSource": report["error_source"],
         "EstimatedErrorUnits": "mm",
-        **({"ErrorBound": report["error_bound_mm"]} if "error_bound_mm" in report else {}),
+        **({"ErrorBound": report["bound_mm"]} if "bound_mm" in report else {}),
         "Overlap": report["overlap"],
         "Seed": pair.seed,
         "Settings": entry["settings"],

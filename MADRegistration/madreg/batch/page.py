@@ -22,7 +22,7 @@ img { max-width: 100%; }
 LABELS = {
     "error_before_mm": "Estimated error before (mm)",
     "error_after_mm": "Estimated error after (mm)",
-    "error_bound_mm": "Error bound (mm)",
+    "bound_mm": "Error bound (mm)",
     "worst_mm": "Largest local error (mm)",
     "overlap": "Overlap (%)",
     "rotation_degrees": "Rotation (degrees)",

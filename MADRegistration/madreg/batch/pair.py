@@ -87,18 +87,12 @@ class Pair:
             device: the device of the worker in place of the pair's.
 
         Raises:
-            InputError: if the initial transform cannot be read.
+            InputError: for a setting that does not exist.
         """
-        from dataclasses import replace
-
-        from ..io.writing import read_transform
         from ..pipeline.job import Job
         from ..pipeline.job_inputs import ScanFile
         from ..pipeline.outputs import Outputs
 
-        settings, start = self.settings(device), self.input("initial_transform", root)
-        if start is not None:
-            settings = replace(settings, start=read_transform(start).matrix.copy())
         names = ("transform", "resampled", "error_map", "report", "overlay")
         files: dict[str, Any] = {name: out / self.files[name] for name in names if name in self.files}
         fixed, moving = self.input("fixed", root), self.input("moving", root)
@@ -106,9 +100,10 @@ class Pair:
         return Job(
             ScanFile(fixed, self.input("fixed_mask", root)),
             ScanFile(moving, self.input("moving_mask", root)),
-            settings,
+            self.settings(device),
             Outputs(**files),
             self.keep_failed,
+            initial_transform=self.input("initial_transform", root),
         )
 
 

@@ -7,14 +7,19 @@ that ended: only that one counts as failed, and it is tried again after all othe
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import os
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from ..system.process import release_memory
 from .manifest import Entry
 from .work import Task, failure, register_pair
 
@@ -26,8 +31,15 @@ LOOK_SECONDS = 0.5
 """Time between two looks at which workers there are."""
 GATHER_SECONDS = 1.0
 """Time to wait for the entry of a finished task before it is seen whether its worker is still there."""
+GRACE_SECONDS = 60.0
+"""Time that a worker has to end after the limit of its task; then it is given up."""
 KILLED = (
-    "The process that registered this pair ended {times}, perhaps for lack of memory: give smaller images, or {few}."
+    "The process that registered this pair ended each time, perhaps for lack of memory: give smaller images, or use "
+    "fewer --workers."
+)
+LATE = (
+    "This pair was not registered within {minutes:g} minutes: give smaller images, or a longer --time-limit with "
+    "--retry-failed."
 )
 
 Work = Callable[[Task], Entry]
@@ -35,11 +47,17 @@ Work = Callable[[Task], Entry]
 
 @dataclass
 class _Attempt:
-    """A task, how often it has been tried, and on which worker it failed."""
+    """A task, how often it has been tried, on which worker it failed, and when this try began."""
 
     task: Task
     number: int = 1
     failed_on: str | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    def is_late(self, grace: float = 0.0) -> bool:
+        """Whether its time is over."""
+        limit = self.task["limit"]
+        return limit is not None and time.monotonic() - self.began > limit + grace
 
 
 class Dispatcher:
@@ -66,6 +84,7 @@ class Dispatcher:
         self._running: dict[str, tuple[Future, _Attempt]] = {}
         self._finished: queue.SimpleQueue[tuple[str, Future]] = queue.SimpleQueue()
         self._workers: set[str] = set()
+        self._given_up: set[str] = set()
 
     def run(self, tasks: Iterable[Task]) -> None:
         """Do all tasks.
@@ -93,6 +112,8 @@ class Dispatcher:
             self._workers = set(self._client.nthreads())
         except (OSError, RuntimeError, TimeoutError) as error:
             raise InputError("The scheduler does not answer any more: run the same command again to go on.") from error
+        self._given_up |= {worker for worker, (_, one) in self._running.items() if one.is_late(GRACE_SECONDS)}
+        self._workers -= self._given_up
         for worker in self._running.keys() - self._workers:
             self._lose(worker)
         if self._watch is not None:
@@ -103,8 +124,10 @@ class Dispatcher:
         attempt = self._next(worker)
         if attempt is None:
             return
+        attempt.began = time.monotonic()
+        work = partial(within_limit, self._work)
         future = self._client.submit(
-            self._work, attempt.task, workers=[worker], allow_other_workers=False, pure=False, retries=0
+            work, attempt.task, workers=[worker], allow_other_workers=False, pure=False, retries=0
         )
         self._running[worker] = future, attempt
         future.add_done_callback(lambda done: self._finished.put((worker, done)))
@@ -158,7 +181,7 @@ class Dispatcher:
         if attempt.number < ATTEMPTS:
             self._waiting.append(_Attempt(attempt.task, attempt.number + 1, worker))
             return
-        message = KILLED.format(times="each time", few="use fewer --workers")
+        message = LATE.format(minutes=attempt.task["limit"] / 60) if attempt.is_late() else KILLED
         self._record(_complete(failure(attempt.task, "killed", message), attempt, worker))
 
 
@@ -166,10 +189,33 @@ def _complete(entry: Entry, attempt: _Attempt, worker: str) -> Entry:
     return {**entry, "attempts": attempt.number, "worker": worker, "finished": time.time()}
 
 
+def within_limit(work: Work, task: Task) -> Entry:
+    """Do a task; end this process if it takes longer than its limit."""
+    with _ended_after(task["limit"]):
+        return work(task)
+
+
+@contextmanager
+def _ended_after(seconds: float | None) -> Iterator[None]:
+    """End this process if the block takes longer, even if it never lets Python run; None for no limit."""
+    if seconds is None:
+        yield
+        return
+    with open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
 def on_worker(task: Task) -> Entry:
     """:func:`~madreg.batch.work.register_pair` on a worker of a cluster: of several GPUs each worker has its own."""
     device = task["pair"]["device"]
-    return register_pair({**task, "device": _own_device(device) if device in ("auto", "cuda") else None})
+    try:
+        return register_pair({**task, "device": _own_device(device) if device in ("auto", "cuda") else None})
+    finally:
+        release_memory()
 
 
 def _own_device(name: str) -> str | None:

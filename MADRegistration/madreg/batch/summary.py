@@ -13,7 +13,7 @@ from .manifest import Entry, counts, is_failed
 
 COLUMNS = {
     "error_after_mm": "Error (mm)",
-    "error_bound_mm": "Bound (mm)",
+    "bound_mm": "Bound (mm)",
     "error_before_mm": "Before (mm)",
     "overlap": "Overlap (%)",
     "rotation_degrees": "Rotation (°)",
@@ -22,7 +22,7 @@ COLUMNS = {
 }
 """Numbers of ``index.html``, shown if any pair has them."""
 TABLE = (
-    *("id", "state", "verdict", "error_before_mm", "error_after_mm", "error_bound_mm", "overlap", "margin"),
+    *("id", "state", "verdict", "error_before_mm", "error_after_mm", "bound_mm", "overlap", "margin"),
     *("consensus", "rotation_degrees", "volume_scale", "seconds", "attempts", "fixed", "moving", "message"),
 )
 """Columns of ``summary.tsv``, after which comes ``outlier``."""

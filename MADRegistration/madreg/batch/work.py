@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 Task = dict[str, Any]
 """``pair`` (:func:`dataclasses.asdict`), ``fingerprint``, ``root``, ``out``, ``threads``, ``device`` (None: the
-pair's) and ``version``."""
+pair's), ``limit`` (None: none) and ``version``."""
 
 NUMBERS = (
     "error_before_mm",
     "error_after_mm",
     "error_source",
-    "error_bound_mm",
+    "bound_mm",
     "overlap",
     "consensus",
     "margin",
@@ -55,13 +55,14 @@ THUMBNAIL_STEP = 3  # pixels of an overlay that become one of a thumbnail
 TOP, BOTTOM = 93, 55  # pixels of an overlay above and below its pictures
 
 
-def task_of(pair: Pair, root: Path, out: Path, threads: int | None = None) -> Task:
+def task_of(pair: Pair, root: Path, out: Path, threads: int | None = None, limit: float | None = None) -> Task:
     """The task of registering a pair.
 
     Args:
         root: folder of relative inputs.
         out: folder of all outputs.
         threads: processor threads to use; as many as torch has if None.
+        limit: seconds after which the worker is ended; None for no limit.
     """
     return {
         "pair": asdict(pair),
@@ -69,6 +70,7 @@ def task_of(pair: Pair, root: Path, out: Path, threads: int | None = None) -> Ta
         "root": str(root.resolve()),
         "out": str(out.resolve()),
         "threads": threads,
+        "limit": limit,
         "device": None,
         "version": __version__,
     }
@@ -101,7 +103,7 @@ def failure(task: Task, state: str, message: str, **more: Any) -> manifest.Entry
     """The entry of a pair that has no result.
 
     Args:
-        state: ``error``, or ``killed`` if its worker ended.
+        state: ``error``, or ``killed`` if its worker ended, or was ended as it took too long.
     """
     return {
         "id": task["pair"]["id"],

@@ -71,7 +71,7 @@ def summary(done: AssessmentJobResult) -> str:
     return outcome.lines(
         [
             ("verdict", f"{found.verdict}: {ADVICE[found.verdict]}"),
-            ("estimated error", None if found.error_mm is None else f"{found.error_mm:.1f} mm"),
+            outcome.error_line(None if found.error_mm is None else f"{found.error_mm:.1f} mm", report),
             ("largest error", None if not worst or found.verdict == "failed" else f"{worst:.1f} mm"),
             *outcome.structure_lines(report),
             ("transform", found.type),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from ..batch.cluster import Share
 
 LEVELS = ("participant", "group")
+TIME_LIMIT = 60.0
+"""Minutes for a pair: heads take less than one with a thread."""
+LONGEST_LIMIT = 60 * 24 * 30
 WAIT_SECONDS = 180.0
 """After this time without a worker on this computer the batch ends."""
 EPILOG = """The batch goes on where it was when the same command is called again. Exit status: 0 if all pairs have a
@@ -69,6 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_positive,
         help="processor threads of a registration (the processors are shared; 1 with --scheduler)",
     )
+    parser.add_argument(
+        "--time-limit",
+        metavar="MINUTES",
+        type=_minutes,
+        default=TIME_LIMIT,
+        help=f"time for a pair, after which its process is ended; 0 for no limit (default: {TIME_LIMIT:g})",
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -76,6 +87,16 @@ def _positive(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= 4096:
         raise argparse.ArgumentTypeError(f'"{text}" is not a number, 1 or greater')
+    return number
+
+
+def _minutes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= LONGEST_LIMIT:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of minutes, 0 to {LONGEST_LIMIT}')
     return number
 
 
@@ -204,7 +225,8 @@ def _do(
             print(f"Dashboard: {client.dashboard_link}", file=sys.stderr)
         patience = None if args.scheduler else WAIT_SECONDS
         dispatcher = running.Dispatcher(client, add, running.on_worker, watch, patience)
-        dispatcher.run([task_of(pair, root, Path(args.out), share.threads) for pair in remaining])
+        limit = 60 * args.time_limit or None
+        dispatcher.run([task_of(pair, root, Path(args.out), share.threads, limit) for pair in remaining])
         if not args.quiet:
             line.end(workers)
 

@@ -24,6 +24,14 @@ def lines(pairs: Iterable[tuple[str, str | None]]) -> str:
     return "\n".join(f"{name:<16} {printable(text)}" for name, text in pairs if text is not None)
 
 
+def error_line(error: str | None, report: dict[str, Any]) -> tuple[str, str | None]:
+    """The estimated error, and the bound of a report that has one."""
+    bound = report.get("bound_mm")
+    if error is None or bound is None:
+        return "estimated error", error
+    return "estimated error", f"{error}; at most {bound:.1f} mm in 95 % of cases"
+
+
 def structure_lines(report: dict[str, Any]) -> list[tuple[str, str | None]]:
     """The error of each structure of a report."""
     found: list[tuple[str, str | None]] = []

@@ -76,29 +76,23 @@ def job_of(args: argparse.Namespace) -> Job:
     Raises:
         InputError: if an option or an output cannot be used, before anything is read but the initial transform.
     """
-    from ..io.writing import read_transform
     from ..pipeline.job import Job
-    from ..pipeline.job_inputs import ScanFile, check_input
+    from ..pipeline.job_inputs import ScanFile
     from ..pipeline.outputs import Outputs
 
     outputs = Outputs(**outcome.output_paths(args, "transform", "resampled", "error_map", "report", "overlay", "page"))
-    start = None
-    if args.initial_transform is not None:
-        check_input(args.initial_transform)
-        outputs.check([args.initial_transform])
-        start = read_transform(args.initial_transform).matrix.copy()
     settings = Settings(
         type=args.type,
         measure=args.measure,
-        init=args.init or (INITIALIZATION.default if start is None else "none"),
+        init=args.init or (INITIALIZATION.default if args.initial_transform is None else "none"),
         device=args.device,
         seed=args.seed,
-        start=start,
         weights=args.weights,
     )
     fixed, moving = ScanFile(args.fixed, args.fixed_mask), ScanFile(args.moving, args.moving_mask)
     resampling = Resampling(args.interpolation, args.fill, args.voxel_type)
-    return Job(fixed, moving, settings, outputs, args.keep_failed, args.segmentation, resampling)
+    given = args.segmentation, resampling, args.initial_transform
+    return Job(fixed, moving, settings, outputs, args.keep_failed, *given)
 
 
 @contextmanager
@@ -149,7 +143,7 @@ def summary(done: JobResult) -> str:
     shift = float(np.linalg.norm(result.transform.apply(center) - result.start.apply(center)))
     lines = [
         ("verdict", f"{result.verdict}: {ADVICE[result.verdict]}"),
-        ("estimated error", _change(result.error_before_mm, result.error_after_mm)),
+        outcome.error_line(_change(result.error_before_mm, result.error_after_mm), done.report),
         *outcome.structure_lines(done.report),
         ("rotation", f"{motion.rotation_degrees:.1f} degrees"),
         ("translation", f"{shift:.1f} mm (at the center of the fixed image)"),

@@ -6,7 +6,9 @@ Slicer starts it, so that neither a long computation nor its crash touches Slice
      "resampled": "out.npy" or null,          IMAGE = {"name", "voxels": "a.npy", "matrix": 4x4, "mask": MASK or null}
      "error_map": "out.nrrd" or null,         MASK = {"voxels": "m.npy", "matrix": 4x4}
      "resampling": {"interpolation": "linear", "fill": null, "voxel_type": "moving"}}    (may be left out)
-    {"command": "compare", "job": 2, "fixed": IMAGE, "moving": IMAGE, "kind": "checkerboard", "output": "out.npy"}
+    {"command": "assess", "job": 2, "fixed": IMAGE, "moving": IMAGE, "settings": {...}, "error_map": "out.nrrd" or null,
+     "transform": 4x4}                        fixed to moving, LPS mm
+    {"command": "compare", "job": 3, "fixed": IMAGE, "moving": IMAGE, "kind": "checkerboard", "output": "out.npy"}
     {"command": "quit"}
 
 Events out: ``hello`` (pid; at once), ``ready`` (devices; torch is loaded), ``alive`` (once a second while it works),
@@ -130,6 +132,33 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     return report
 
 
+def assess(command: dict[str, Any], say: Say) -> dict[str, Any]:
+    """Carry out an ``assess`` command.
+
+    Returns:
+        The report of the assessment, as ``madreg assess --report`` writes it.
+
+    Raises:
+        InputError: if an image, the transform or a setting cannot be used.
+    """
+    from madreg.image.transform import Transform
+    from madreg.pipeline.assessment_job import AssessmentJob, run_assessment
+    from madreg.pipeline.outputs import Outputs
+
+    _need(command, fixed=dict, moving=dict, settings=dict, transform=list)
+    try:
+        transform = Transform(command["transform"])
+    except (TypeError, ValueError) as error:
+        raise InputError(_UNUSABLE.format("transform")) from error
+    scans = ScanArray(command["fixed"]), ScanArray(command["moving"])
+    outputs = Outputs(error_map=_path(command.get("error_map")), durable=False)
+    job = AssessmentJob(*scans, transform, Settings.from_mapping(command["settings"]), outputs)
+    worker_log.write(f"Assessing {command['moving']['name']} on {command['fixed']['name']}")
+    report = run_assessment(job, progress_reporter(say, command["job"])).report
+    worker_log.write(f"{report['verdict']}, estimated error {worker_log.millimetres(report['error_mm'])}")
+    return report
+
+
 def compare(command: dict[str, Any]) -> None:
     """Carry out a ``compare`` command: see :mod:`madreg.pictures.comparison`."""
     import numpy as np
@@ -143,11 +172,14 @@ def compare(command: dict[str, Any]) -> None:
     np.save(command["output"], voxels, allow_pickle=False)
 
 
+_UNUSABLE = 'A command to the registration process has no usable "{}": update MADRegistration.'
+
+
 def _need(values: Any, **types: type) -> None:
     """Raise InputError unless a command or a part of it is an object with these values."""
     for name, kind in types.items():
         if not isinstance(values, dict) or not isinstance(values.get(name), kind):
-            raise InputError(f'A command to the registration process has no usable "{name}": update MADRegistration.')
+            raise InputError(_UNUSABLE.format(name))
 
 
 def _path(name: Any) -> Path | None:
@@ -202,7 +234,7 @@ def answer(command: dict[str, Any], say: Say) -> None:
             compare(command)
             say("result", job=job)
         else:
-            report = perform(command, say)
+            report = (assess if command["command"] == "assess" else perform)(command, say)
             say("result", job=job, report=report, error_map=command.get("error_map") if "worst_mm" in report else None)
     except InputError as error:
         worker_log.write(str(error))
@@ -238,7 +270,7 @@ def parse(line: bytes) -> dict[str, Any]:
         raise CommandError("is not an object")
     job = command.get("job")
     job = job if isinstance(job, (int, str)) and not isinstance(job, bool) else None
-    known = ("register", "compare", "quit")
+    known = ("register", "assess", "compare", "quit")
     if command.get("command") not in known:
         raise CommandError(f"is none of {', '.join(known)}", job)
     if job is None and command["command"] != "quit":
@@ -318,6 +350,7 @@ def main(folder: str | None = None) -> NoReturn:
         if command["command"] == "quit":
             process.leave(0)  # not by way of Python's end, which waits for the thread that reads stdin
         answer(command, say)
+        process.release_memory()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,41 @@ from .sampling import interleaved, sample_array, sample_moved
 FINEST = 2.0  # mm; nothing is computed at a finer resolution
 
 
+@dataclass(frozen=True, eq=False)
+class _Foreground:
+    """The foreground of a volume, looked for when it is asked for.
+
+    It has the arrays of the volume, not the volume: a volume has its levels, and a level that had its volume would
+    keep both in memory until Python looks for reference cycles.
+
+    Attributes:
+        data, mask, grid: of the volume.
+        source: of the volume of which this one is a coarser level; None if it is none.
+    """
+
+    data: torch.Tensor
+    mask: torch.Tensor
+    grid: Grid
+    source: _Foreground | None = None
+
+    def to(self, device: torch.device | str) -> _Foreground:
+        """The same on another torch device."""
+        source = None if self.source is None else self.source.to(device)
+        return replace(self, data=self.data.to(device), mask=self.mask.to(device), source=source)
+
+    @cached_property
+    def array(self) -> torch.Tensor:
+        """See :attr:`Volume.foreground`."""
+        if self.source is None:
+            found = threshold(self.data, self.grid.spacing)
+        else:
+            there = self.source.array.to(self.data.dtype)[None]
+            inverse = torch.as_tensor(self.source.grid.inverse, dtype=there.dtype, device=there.device)
+            found = sample_array(there, inverse, self.grid.points(self.data.device))[0] > 0.5
+        found = found & self.mask
+        return found if found.float().mean() > 0.01 * self.mask.float().mean() else self.mask
+
+
 @dataclass(frozen=True)
 class Volume:
     """A scan ready to be registered.
@@ -26,14 +61,12 @@ class Volume:
             0 is the background, 1 about the brightest tissue (see ``reading.normalise``).
         grid: where the voxels lie.
         mask: bool tensor (k, j, i): where the scan has data (False: not finite, padding, or outside the user's mask).
-        source: the volume of which this one is a coarser level; None if it is none.
     """
 
     name: str
     data: torch.Tensor
     grid: Grid
     mask: torch.Tensor
-    source: Volume | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def device(self) -> torch.device:
@@ -44,7 +77,8 @@ class Volume:
         if torch.device(device) == self.device:
             return self
         moved = replace(self, data=self.data.to(device), mask=self.mask.to(device))
-        return moved if self.source is None else moved._level_of(self.source.to(device))
+        source = self._foreground.source
+        return moved if source is None else moved._level_of(source.to(device))
 
     def resized(self, factor: float) -> Volume:
         """The volume once all lengths in the world are multiplied by a factor."""
@@ -76,20 +110,18 @@ class Volume:
     def _data_and_mask(self) -> torch.Tensor:
         return interleaved([self.data, self.mask.to(self.data.dtype)])
 
-    @cached_property
+    @property
     def foreground(self) -> torch.Tensor:
         """bool (k, j, i): where there is tissue, or tissue within 10 mm; beyond is background.
 
         It is looked for once a scan, at :data:`FINEST`, and taken from there to all coarser levels.  Falls back on all
         data where a threshold finds (next to) nothing.
         """
-        if self.source is not None and self.source.grid.spacing.max() >= FINEST - 1e-6:
-            there = self.source.foreground.to(self.data.dtype)[None]
-            foreground = sample_array(there, self.source._inverse(there), self.grid.points(self.device))[0] > 0.5
-        else:
-            foreground = threshold(self.data, self.grid.spacing)
-        foreground = foreground & self.mask
-        return foreground if foreground.float().mean() > 0.01 * self.mask.float().mean() else self.mask
+        return self._foreground.array
+
+    @cached_property
+    def _foreground(self) -> _Foreground:
+        return _Foreground(self.data, self.mask, self.grid)
 
     @cached_property
     def thickness(self) -> float:
@@ -129,7 +161,9 @@ class Volume:
             return self
         if spacing not in self._levels:
             data, mask, grid = resample(self.data, self.mask, self.grid, spacing)
-            self._levels[spacing] = Volume(self.name, data, grid, mask)._level_of(self)
+            level = Volume(self.name, data, grid, mask)
+            is_coarse = self.grid.spacing.max() >= FINEST - 1e-6
+            self._levels[spacing] = level._level_of(self._foreground) if is_coarse else level
         return self._levels[spacing]
 
     def cropped(self, begin: np.ndarray, end: np.ndarray) -> Volume:
@@ -142,9 +176,9 @@ class Volume:
             self.name, self.data[where].contiguous(), Grid((ni, nj, nk), matrix), self.mask[where].contiguous()
         )
 
-    def _level_of(self, source: Volume) -> Volume:
+    def _level_of(self, source: _Foreground) -> Volume:
         """This volume, as a coarser level of another; what is replaced in it makes it a volume of its own."""
-        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "_foreground", _Foreground(self.data, self.mask, self.grid, source))
         return self
 
     @cached_property

@@ -75,6 +75,8 @@ def _numbers(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Estimated mean error", "unknown"
     else:
         yield "Estimated mean error", _mm(error) + ("" if before is None else f" (before: {_mm(before)})")
+    if report.get("bound_mm") is not None:
+        yield "In 95 % of cases it is at most", _mm(report["bound_mm"])
     if report.get("worst_mm") and report["verdict"] != "failed":
         yield "Largest estimated error", f"{_mm(report['worst_mm'])}, {_place(report['worst_point_lps'])}"
     yield "In common", f"{100 * report['overlap']:.0f} % of the body in the fixed scan lies within the moving scan"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..image.displacement_field import DisplacementField
 from ..image.pair import Pair, reduced
 from ..image.transform import Transform
 from ..image.volume import FINEST, Volume
+from ..progress import Monitor, Progress
 from ..quality.quality import Quality, basis_of_verdict
 from ..settings import Settings
 from ..system import device
@@ -83,6 +85,7 @@ def assess_alignment(
     moving: Volume,
     transform: Transform | DisplacementField | None = None,
     settings: Settings | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Assessment:
     """How good an alignment is.
 
@@ -92,23 +95,26 @@ def assess_alignment(
     Args:
         transform: fixed to moving; the identity if None.
         settings: of which only the device, the random seed and the weights are used.
+        progress: called a few times, from this thread; may raise :class:`~madreg.progress.Cancelled` to stop.
 
     Raises:
         InputError: for unknown settings, a device that is not there, or weights that are missing, damaged or foreign.
+        Cancelled: from the callback.
     """
     transform = Transform.identity() if transform is None else transform
 
     def work(fixed: Volume, moving: Volume, settings: Settings) -> Assessment:
-        return _assessed(fixed, moving, transform, settings)
+        return _assessed(fixed, moving, transform, settings, Monitor(progress))
 
     return on_device(fixed, moving, settings or Settings(), work, "the assessment was done on the CPU.")
 
 
 def _assessed(
-    fixed: Volume, moving: Volume, transform: Transform | DisplacementField, settings: Settings
+    fixed: Volume, moving: Volume, transform: Transform | DisplacementField, settings: Settings, monitor: Monitor
 ) -> Assessment:
     began, notices = time.perf_counter(), []
     linear = transform if isinstance(transform, Transform) else Transform.identity()
+    monitor.report("estimate", 0.05, linear)
     if isinstance(transform, DisplacementField):
         grid = fixed.grid.isotropic(FINEST) if fixed.grid.spacing.min() < FINEST else fixed.grid
         moving = transform.warped(reduced(moving), grid)
@@ -118,8 +124,11 @@ def _assessed(
                 f"The displacement field covers {100 * inside:.0f} % of {fixed.name}: elsewhere nothing was displaced."
             )
     quality = next(iter(assess_all(fixed, moving, [linear], replace(settings, type=TYPE))))
+    monitor.report("estimate", 0.7, linear)
     pair = Pair(fixed, moving, settings.seed).near([linear.matrix])
     error_mm, source = estimated_error(pair, linear, quality, settings)
+    monitor.estimated(error_mm)
+    monitor.report("estimate", 0.8, linear)
     return Assessment(
         transform=transform,
         linear=linear,

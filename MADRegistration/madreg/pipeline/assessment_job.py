@@ -5,6 +5,7 @@ As :mod:`madreg.pipeline.job`, this module does not import torch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..image.displacement_field import DisplacementField
     from ..image.transform import Transform
     from ..io.reading import Loaded
+    from ..progress import Progress
     from .assessment import Assessment
 
 
@@ -83,8 +85,11 @@ class AssessmentJobResult(JobOutcome):
     assessment: Assessment
 
 
-def run_assessment(job: AssessmentJob) -> AssessmentJobResult:
+def run_assessment(job: AssessmentJob, progress: Callable[[Progress], None] | None = None) -> AssessmentJobResult:
     """Do an assessment.
+
+    Args:
+        progress: called a few times, from this thread; may raise :class:`~madreg.progress.Cancelled` to stop.
 
     Raises:
         InputError: if an input, a setting or an output cannot be used; then nothing is written.
@@ -94,7 +99,7 @@ def run_assessment(job: AssessmentJob) -> AssessmentJobResult:
 
     volume = read.fixed.volume()
     transform = job.read_transform(read.fixed, read.moving)
-    found = assessment.assess_alignment(volume, read.moving.volume(), transform, job.settings)
+    found = assessment.assess_alignment(volume, read.moving.volume(), transform, job.settings, progress)
 
     errors = error_map_of(job, volume, found.quality)
     settings = {name: getattr(job.settings, name) for name in ("device", "seed", "weights")}

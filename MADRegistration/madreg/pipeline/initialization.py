@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from ..errors import InputError
 from ..image.pair import Pair
 from ..image.transform import Transform
-from ..pose.search import COUNT, SEEDS, search
+from ..pose.rotations import super_fibonacci
+from ..pose.search import COUNT, ROTATIONS, SEEDS, search
 from ..progress import Monitor, StageRecord
 from ..quality.assessment import LEAST_OVERLAP
 
-FINER = 1.3  # times as fine a lattice where a search is wider
+TRIALS = 5  # short descents for each long one, where a search is wider
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Search:
     """Every pose: the transforms that are given are not used.
 
     Attributes:
-        wider: times as many descents and candidates as usual, on a finer lattice.
+        wider: times as many rotations, descents and candidates as usual; more than once, the descents start from the
+            best of many short ones.
     """
 
     wider: int = 1
@@ -35,9 +37,10 @@ class Search:
         found = search(
             pair.fixed,
             pair.moving,
+            rotations=super_fibonacci(self.wider * ROTATIONS),
             seeds=self.wider * SEEDS,
+            trials=0 if self.wider == 1 else TRIALS * self.wider * SEEDS,
             count=self.wider * COUNT,
-            finer=FINER if self.wider > 1 else 1.0,
             progress=lambda share: monitor.report("search", share, transforms[0]),
         )
         if not found:

@@ -7,12 +7,12 @@ takes a second to load: see :mod:`madreg.pipeline.job_inputs`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import Resampling, Settings
-from .job_inputs import Inputs, Scan, check_job, files_of, read_inputs
+from .job_inputs import Inputs, Scan, check_initial_transform, check_job, files_of, read_initial_transform, read_inputs
 from .job_progress import JobProgress
 from .job_report import JobOutcome, error_map_of, report_of
 from .outputs import Findings, Outputs, content, short_name, write_outputs
@@ -31,6 +31,7 @@ class Job:
         keep_failed: whether to write the transform and the resampled image also if the verdict is ``failed``.
         segmentation: label map on the grid of the fixed image, for whose structures the error is estimated.
         resampling: how the resampled image is made.
+        initial_transform: file of ITK, FSL or FreeSurfer whose transform is the start, in place of the settings'.
     """
 
     fixed: Scan
@@ -40,16 +41,20 @@ class Job:
     keep_failed: bool = False
     segmentation: str | Path | None = None
     resampling: Resampling = field(default_factory=Resampling)
+    initial_transform: str | Path | None = None
 
     def check(self) -> None:
         """Raise InputError for what can be refused before anything is read."""
         self.resampling.check()
         check_job(self)
+        if self.initial_transform is not None:
+            check_initial_transform(self.initial_transform)
 
     def inputs(self) -> dict[str, str | Path]:
         """The files that are read, by what they are."""
         given = {**files_of(self.fixed, "fixed"), **files_of(self.moving, "moving")}
-        return given if self.segmentation is None else {**given, "segmentation": self.segmentation}
+        more = {"segmentation": self.segmentation, "initial_transform": self.initial_transform}
+        return {**given, **{name: path for name, path in more.items() if path is not None}}
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
 
     volumes = read.fixed.volume(), read.moving.volume()
     steps = JobProgress(job.outputs, progress)
-    result = registration.register(*volumes, job.settings, steps.registering)
+    result = registration.register(*volumes, _settings(job, read), steps.registering)
 
     steps.start_writing(result)
     errors = error_map_of(job, volumes[0], result.quality)
@@ -99,6 +104,13 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     written, missing = write_outputs(job.outputs, withheld, content_of)
     steps.end()
     return JobResult(read.fixed, read.moving, report, errors, written, missing, result)
+
+
+def _settings(job: Job, read: Inputs) -> Settings:
+    """The settings with the initial transform, if there is a file of it."""
+    if job.initial_transform is None:
+        return job.settings
+    return replace(job.settings, start=read_initial_transform(job.initial_transform, read))
 
 
 def _check_resampling(job: Job, read: Inputs) -> None:

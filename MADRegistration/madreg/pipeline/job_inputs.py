@@ -17,6 +17,8 @@ from ..settings import Settings
 from .outputs import Outputs
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..io.reading import Loaded
     from ..io.segmentation import Segmentation
 
@@ -124,6 +126,31 @@ def check_job(job: AnyJob) -> None:
     if job.segmentation is not None:
         check_input(job.segmentation)
     job.outputs.check([*_weights_files(job.settings), *job.inputs().values()])
+
+
+def check_initial_transform(path: str | Path) -> None:
+    """Raise InputError for an initial transform that can be refused before the images are read."""
+    from ..io.transform_files import is_foreign_transform
+    from ..io.writing import read_transform
+
+    check_input(path)
+    if not is_foreign_transform(path):
+        read_transform(path)
+
+
+def read_initial_transform(path: str | Path, read: Inputs) -> np.ndarray:
+    """4x4, fixed LPS to moving LPS, of a linear transform of ITK, FSL or FreeSurfer.
+
+    Raises:
+        InputError: if it cannot be read, is not linear, or was made between other images.
+    """
+    from ..image.geometry import Grid
+    from ..io.transform_files import is_foreign_transform, read_foreign_transform
+    from ..io.writing import read_transform
+
+    if is_foreign_transform(path):
+        return read_foreign_transform(path, Grid.of_image(read.fixed.image), Grid.of_image(read.moving.image)).matrix
+    return read_transform(path).matrix
 
 
 def files_of(scan: Scan, role: str) -> dict[str, str | Path]:

@@ -23,16 +23,17 @@ class JobProgress:
 
     Args:
         callback: None if nobody listens.
-
-    Attributes:
-        registering: the callback of the registration; None if nobody listens.
     """
 
     def __init__(self, outputs: Outputs, callback: Callable[[Progress], None] | None) -> None:
         self._callback = callback
         self._steps = 1 + 2 * len(outputs.named())  # the error map; each file is made and written
         self._done = 0
-        self.registering = None if callback is None else self._registering
+
+    @property
+    def registering(self) -> Callable[[Progress], None] | None:
+        """The callback of the registration; None if nobody listens."""
+        return None if self._callback is None else self._registering
 
     def _registering(self, progress: Progress) -> None:
         assert self._callback is not None

@@ -6,23 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 
 from ..image.points import lattice_points
 
 APART = 24.0  # mm between two translations of one rotation
-
-
-def fast_length(least: int) -> int:
-    """The least length of at least so many samples whose FFT is fast: without prime factors beyond 5."""
-    length = least
-    while True:
-        rest = length
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return length
-        length += 1
 
 
 class Lattice:
@@ -48,7 +36,8 @@ class Lattice:
         self.axes, self.spacing, self.halves, self.device = axes, spacing, halves, device
         reach = [max(both) for both in zip(*halves, strict=True)]  # beyond, less than half is in common
         self.size = tuple(
-            fast_length(fixed + moving + far + 1) for fixed, moving, far in zip(*halves, reach, strict=True)
+            next_fast_len(fixed + moving + far + 1, real=True)
+            for fixed, moving, far in zip(*halves, reach, strict=True)
         )
         # Fixed sample a meets moving sample a - s; in mm, fixed offset x meets moving offset x - d, d = s - origin.
         self.shifts = [

@@ -42,6 +42,7 @@ DESCENT = Schedule(adam, 20, 8.0, 1.0)  # steps; mm, length of the first and las
 # of them the best one at the end; of all descents from heads two thirds do.
 DROPPED_AFTER, PROMISING = 9, 0.7
 SEEDS = 120  # poses from which the descent starts
+TRIAL = Schedule(adam, 6, 8.0, 4.0)  # a short descent, that shows which starts are worth a long one
 AT_ONCE = 25  # descents, for the memory they take and to divide them among processors
 COUNT = 12  # candidates
 PLAUSIBLE = 0.8  # of the best score, that a candidate has at least
@@ -54,8 +55,8 @@ def search(
     *,
     rotations: np.ndarray | None = None,
     seeds: int = SEEDS,
+    trials: int = 0,
     count: int = COUNT,
-    finer: float = 1.0,
     min_overlap: float = MIN_OVERLAP,
     progress: Callable[[float], None] | None = None,
 ) -> list[Candidate]:
@@ -67,87 +68,95 @@ def search(
         fixed, moving: the pair; where they lie in the world does not matter.
         rotations: (R, 3, 3), fixed directions to moving directions; :data:`ROTATIONS` evenly spread ones by default.
         seeds: from how many poses to descend.
+        trials: from how many poses to descend a few steps first, to choose these by; none by default.
         count: how many candidates to return at most.
-        finer: what the spacing of the lattice is divided by.
         min_overlap: share of the smaller image's edges that must lie in the other's field of view.
         progress: called with the share done, may raise to stop.
     """
     report_progress = progress or (lambda share: None)
     rotations = super_fibonacci(ROTATIONS) if rotations is None else rotations
     sizes = [volume.resampled(FINE).radius_of_gyration for volume in (fixed, moving)]
-    spacing = _spacing(min(fixed.thickness, moving.thickness), min(sizes), finer)
+    spacing = _spacing(min(fixed.thickness, moving.thickness), min(sizes))
     if sizes[1] > LARGER * sizes[0]:  # the larger volume costs less where it is not rotated
         back = rotations.transpose(0, 2, 1)
-        found = _seeds(moving, fixed, back, spacing, min_overlap, lambda share: report_progress(0.7 * share))
-        starts = np.linalg.inv(_best(found, seeds))
+        correlation = Correlation(moving, fixed, spacing, min_overlap)
+        starts = np.linalg.inv(_best(correlation, back, max(seeds, trials), report_progress))
     else:
-        found = _seeds(fixed, moving, rotations, spacing, min_overlap, lambda share: report_progress(0.7 * share))
-        starts = _best(found, seeds)
+        starts = _best(Correlation(fixed, moving, spacing, min_overlap), rotations, max(seeds, trials), report_progress)
     if not len(starts):
         return []
-    reversed_ = sizes[0] > LARGER * sizes[1]  # points in the larger volume would mostly lie outside the smaller one
-    pair = (moving, fixed) if reversed_ else (fixed, moving)
-    poses, scores = _raised(*pair, np.linalg.inv(starts) if reversed_ else starts, report_progress)
-    poses = np.linalg.inv(poses) if reversed_ else poses
-    center = apply(np.linalg.inv(poses[0]), moving.grid.center) if reversed_ else fixed.grid.center
+    if sizes[0] > LARGER * sizes[1]:  # points in the larger volume would mostly lie outside the smaller one
+        poses, scores = _raised(moving, fixed, np.linalg.inv(starts), seeds, report_progress)
+        center = apply(poses[scores.argmax()], moving.grid.center)
+        poses = np.linalg.inv(poses)
+    else:
+        poses, scores = _raised(fixed, moving, starts, seeds, report_progress)
+        center = fixed.grid.center
     raised = [Candidate(pose, float(score)) for pose, score in zip(poses, scores, strict=True)]
     candidates = distinct(raised, center)[:count]
     return [one for one in candidates if one.score >= PLAUSIBLE * candidates[0].score]
 
 
-def _spacing(thickness: float, radius: float, finer: float) -> float:
+def _spacing(thickness: float, radius: float) -> float:
     """Of the lattice of the correlation, in mm: the smaller and thinner the volumes, the finer.
 
     Args:
         thickness: mm, of the thinner volume.
         radius: mm, of gyration of the smaller volume.
-        finer: what the spacing is divided by.
     """
     least, greatest = COARSE
-    return least if radius < SMALL else max(least, float(np.clip(thickness / SAMPLES, least, greatest)) / finer)
+    return least if radius < SMALL else float(np.clip(thickness / SAMPLES, least, greatest))
 
 
-def _seeds(
-    fixed: Volume,
-    moving: Volume,
-    rotations: np.ndarray,
-    spacing: float,
-    min_overlap: float,
-    report_progress: Callable[[float], None],
-) -> list[Candidate]:
-    """The best translations of every rotation."""
-    return Correlation(fixed, moving, spacing, min_overlap).best(rotations, report_progress, TRANSLATIONS)
-
-
-def _best(found: list[Candidate], count: int) -> np.ndarray:
-    """The poses (n, 4, 4) with the highest scores."""
+def _best(
+    correlation: Correlation, rotations: np.ndarray, count: int, report_progress: Callable[[float], None]
+) -> np.ndarray:
+    """The poses (n, 4, 4) with the highest scores, among the best translations of every rotation (R, 3, 3)."""
+    found = correlation.best(rotations, lambda share: report_progress(0.7 * share), TRANSLATIONS)
     best = sorted((one for one in found if np.isfinite(one.score)), key=lambda one: -one.score)[:count]
     return np.array([one.matrix for one in best]).reshape(-1, 4, 4)
 
 
 def _raised(
-    fixed: Volume, moving: Volume, starts: np.ndarray, report_progress: Callable[[float], None]
+    fixed: Volume, moving: Volume, starts: np.ndarray, count: int, report_progress: Callable[[float], None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Poses after a descent from each start (n, 4, 4), but for those that stay behind; and their scores."""
+    """Poses (n, 4, 4) after a descent from the starts, but for those that stay behind, and their scores (n,).
+
+    Of more than ``count`` starts, it goes on from those that are best after a few steps.
+    """
     measure = TensorAgreement(fixed, moving, FINE, POINTS)
     points = measure.points.cpu().double().numpy()
-    parts = [
-        Descents(measure, points, starts[begin : begin + AT_ONCE], DESCENT) for begin in range(0, len(starts), AT_ONCE)
-    ]
 
-    def all_descend(steps: int, begin: float, end: float) -> None:
+    def parts_of(poses: np.ndarray, schedule: Schedule) -> list[Descents]:
+        return [
+            Descents(measure, points, poses[first : first + AT_ONCE], schedule)
+            for first in range(0, len(poses), AT_ONCE)
+        ]
+
+    def descend(parts: list[Descents], steps: int, begin: float, end: float) -> None:
         parallel_map(
             lambda part: part.descend(steps),
             parts,
             fixed.device,
-            lambda share: report_progress(begin + share * (end - begin)),
+            lambda share: report_progress(begin + (end - begin) * share),
         )
 
-    all_descend(DROPPED_AFTER, 0.7, 0.87)
+    if len(starts) > count:
+        parts = parts_of(starts, TRIAL)
+        descend(parts, TRIAL.steps, 0.7, 0.85)
+        tried, scores = _results(parts)
+        starts = tried[np.argsort(-scores, kind="stable")[:count]]
+    parts = parts_of(starts, DESCENT)
+    descend(parts, DROPPED_AFTER, 0.85, 0.93)
     best = min(part.values.min() for part in parts)
     for part in parts:
         part.keep(part.values <= max(PROMISING * best, best))
-    all_descend(DESCENT.steps, 0.87, 1.0)
+    descend(parts, DESCENT.steps, 0.93, 1.0)
+    return _results(parts)
+
+
+def _results(parts: list[Descents]) -> tuple[np.ndarray, np.ndarray]:
+    """Poses (n, 4, 4) of all descents, and their scores (n,)."""
     poses, values = (np.concatenate(some) for some in zip(*(part.result() for part in parts), strict=True))
     return poses, -values
 

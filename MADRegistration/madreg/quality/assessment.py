@@ -9,10 +9,12 @@ import numpy as np
 from ..image.fitting import restricted
 from ..image.pair import Pair
 from ..image.transform import Transform
-from .alternatives import compare, joint_margin
+from .alternatives import Comparison, compare, joint_margin
 from .block_fit import block_matching_of, fit_blocks
+from .cut_out import cut_out_of_other, without_outline
+from .deformation import deformation_mm
 from .quality import LEAST_MARGIN, Quality
-from .shape import Stretch, is_supported
+from .shape import CLEAR, Stretch, is_supported
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
 # Right poses of 33 tuning pairs are better than their mirror images by 0.04 and more, but for two boxes of 42 by 76 mm
@@ -21,24 +23,33 @@ MIRRORED = 0.02
 LEAST_OVERLAP = 0.01  # of the fixed foreground; less is no overlap at all
 
 
-def assess(pair: Pair, transform: Transform, kind: str = "rigid", others: Sequence[Transform] = ()) -> Quality | None:
+def assess(
+    pair: Pair,
+    transform: Transform,
+    kind: str = "rigid",
+    others: Sequence[Transform] = (),
+    comparison: Comparison | None = None,
+) -> Quality | None:
     """How good a pose is; None where the volumes do not overlap.
 
     Args:
         kind: of the transform that was looked for: ``rigid``, ``similarity`` or ``affine``.
         others: that were found as well, the likeliest first; those far from the pose are compared with it.
+        comparison: of the pose with other poses, if it is known.
     """
     pose = transform.matrix
     overlap = pair.overlap(pose)
     if overlap < LEAST_OVERLAP:
         return None
-    comparison = compare(pair, pose, [one.matrix for one in others])
+    comparison = comparison or compare(pair, pose, [one.matrix for one in others])
     other, second_opinion = None, None
     if comparison.other is not None:
         other = Transform(comparison.other)
         if comparison.margin < LEAST_MARGIN:
             second_opinion = joint_margin(pair, pose, comparison.other, kind)
-    found = fit_blocks(block_matching_of(pair), pose, pair.points)
+    cut_out = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
+    shown = without_outline(pair) if cut_out == "moving" else pair
+    found = fit_blocks(block_matching_of(shown), pose, pair.points, may_stretch=cut_out is None)
     if found is None:
         return Quality(transform, None, 0.0, min(comparison.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
@@ -51,11 +62,12 @@ def assess(pair: Pair, transform: Transform, kind: str = "rigid", others: Sequen
         overlap,
         other,
         joint_margin=second_opinion,
+        deformation_mm=deformation_mm(found.blocks, found.motion),
         blocks=found.blocks,
         motion=found.motion,
         blocks_at=Transform(found.blocks_at),
         stretch=stretch if found.is_stretched and stretch.is_clear else None,
-        has_doubtful_shape=_has_doubtful_shape(pair, pose),
+        has_doubtful_shape=_has_doubtful_shape(pair, pose, PLAUSIBLE if cut_out is None else CLEAR),
         is_mirrored=comparison.mirror_margin > MIRRORED,
     )
 
@@ -68,6 +80,6 @@ def estimated_error(pair: Pair, transform: Transform) -> float | None:
     return None if found is None else found.error_mm
 
 
-def _has_doubtful_shape(pair: Pair, pose: np.ndarray) -> bool:
-    """Whether a pose stretches more than is plausible, and the blocks do not support it."""
-    return abs(np.log(Stretch.of(pose[:3, :3]).factors[0])) > PLAUSIBLE and not is_supported(pair, pose)
+def _has_doubtful_shape(pair: Pair, pose: np.ndarray, plausible: float) -> bool:
+    """Whether a pose stretches more than is plausible (a logarithm), and the blocks do not support it."""
+    return abs(np.log(Stretch.of(pose[:3, :3]).factors[0])) > plausible and not is_supported(pair, pose)

@@ -53,7 +53,9 @@ def block_matching_of(pair: Pair) -> BlockMatching:
     return pair.once("blocks", lambda: BlockMatching(*pair.level(SPACING)))
 
 
-def fit_blocks(matching: BlockMatching, pose: np.ndarray, points: np.ndarray, rounds: int = ROUNDS) -> BlockFit | None:
+def fit_blocks(
+    matching: BlockMatching, pose: np.ndarray, points: np.ndarray, rounds: int = ROUNDS, may_stretch: bool = True
+) -> BlockFit | None:
     """Follow the blocks from a pose; None where too few show anything that could agree.
 
     Their motion is affine where that gains, for every type of transform: what a rigid transform cannot correct is an
@@ -64,13 +66,15 @@ def fit_blocks(matching: BlockMatching, pose: np.ndarray, points: np.ndarray, ro
         pose: (4, 4), fixed LPS to moving LPS.
         points: (n, 3) LPS mm of the fixed foreground, over which the error is averaged.
         rounds: how often to follow the blocks.
+        may_stretch: whether an affine motion counts.
     """
     preferred, rounds_done, rigid, is_stretched = np.asarray(pose, float), [], None, False
     for _ in range(rounds):
         blocks = matching.about(preferred)
         if len(blocks.centers) < FEWEST_BLOCKS:
             break
-        plain, stretched, here = common_motion(blocks), common_motion(blocks, "affine"), preferred
+        plain, here = common_motion(blocks), preferred
+        stretched = common_motion(blocks, "affine") if may_stretch else plain
         rigid = rigid or plain
         gains = stretched.consensus > plain.consensus + GAIN
         motion = stretched if gains else plain

@@ -72,7 +72,7 @@ def _error_map(fixed: Volume, quality: Quality) -> ErrorMap:
     weighted = torch.zeros(2, int(np.prod(blocks.grid.shape)))
     weighted[0, blocks.chosen.cpu()] = torch.as_tensor(errors, dtype=torch.float32) * weight
     weighted[1, blocks.chosen.cpu()] = weight
-    weighted = F.avg_pool3d(weighted.view(1, 2, *blocks.grid.shape), 3, 1, 1)[0]  # blocks overlap
+    weighted = F.avg_pool3d(F.pad(weighted.view(1, 2, *blocks.grid.shape), [1] * 6), 3, 1)[0]  # blocks overlap
     grid = blocks.grid.isotropic(MAP_SPACING)
     points = grid.points()
     amount, trust = sample_array(weighted, torch.as_tensor(blocks.grid.inverse, dtype=torch.float32), points)

@@ -82,19 +82,31 @@ def common_motion(blocks: Blocks, kind: str = "rigid", steps: int = 60) -> Motio
     return Motion(matrix, (float(value[best]) - chance) / max(at_best - chance, 1e-6))
 
 
+def neighbourhood(blocks: Blocks) -> torch.Tensor:
+    """(B, B) how much every block counts in the local displacement at each: by nearness and edge strength."""
+    apart = torch.cdist(blocks.centers, blocks.centers)
+    return torch.exp(-0.5 * (apart / NEIGHBOURHOOD) ** 2) * blocks.weight
+
+
 def local_displacements(blocks: Blocks, motion: Motion, steps: int = 40) -> torch.Tensor:
     """Displacements (B, 3), LPS mm, at which each block and its neighbours score best, held near a motion by a prior.
 
     They follow what no linear transform explains: distortion, swelling, a jaw that moved.
     """
+    share = neighbourhood(blocks)
+    common = _moved(blocks, motion)
+    return (common + preferred_about(blocks, motion, share / share.sum(1, keepdim=True), steps)) @ blocks.axes.T
+
+
+def preferred_about(blocks: Blocks, motion: Motion, share: torch.Tensor, steps: int = 40) -> torch.Tensor:
+    """Displacements (B, 3) beyond a motion, mm along the lattice's axes, at which the blocks around each score best.
+
+    Args:
+        share: (B, B) how much each block (column) counts at each place (row); rows sum to 1.
+    """
     with torch.no_grad():
-        apart = torch.cdist(blocks.centers, blocks.centers)
-        share = torch.exp(-0.5 * (apart / NEIGHBOURHOOD) ** 2) * blocks.weight
-        share = share / share.sum(1, keepdim=True)
         scores = (share @ blocks.scores.flatten(1)).reshape(blocks.scores.shape)
-        centers = blocks.centers.cpu().double().numpy()
-        moved = (apply(motion.matrix, centers) - centers) @ blocks.grid.axes
-        common = torch.as_tensor(moved, dtype=torch.float32, device=share.device)
+        common = _moved(blocks, motion)
         height = scores.flatten(1) - LOCAL_PRIOR * torch.cdist(common, blocks.displacements()).square()
         preferred = blocks.displacements()[height.argmax(1)]
     found = torch.stack([common, preferred]).requires_grad_()
@@ -104,7 +116,14 @@ def local_displacements(blocks: Blocks, motion: Motion, steps: int = 40) -> torc
         optimizer.step(torch.autograd.grad(-value.sum(), found)[0], 0.5 * 0.05 ** (step / steps))
     found = found.detach()
     value = blocks.at(found, scores) - LOCAL_PRIOR * (found - common).square().sum(-1)
-    return torch.where((value[0] >= value[1])[:, None], found[0], found[1]) @ blocks.axes.T
+    return torch.where((value[0] >= value[1])[:, None], found[0], found[1]) - common
+
+
+def _moved(blocks: Blocks, motion: Motion) -> torch.Tensor:
+    """Displacements (B, 3) of the blocks under a motion, mm along the lattice's axes."""
+    centers = blocks.centers.cpu().double().numpy()
+    moved = (apply(motion.matrix, centers) - centers) @ blocks.grid.axes
+    return torch.as_tensor(moved, dtype=torch.float32, device=blocks.centers.device)
 
 
 def _generators(device: torch.device) -> torch.Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..image.transform import Transform
 from .blocks import Blocks
+from .bound import bound_of
 from .motion import Motion
 from .shape import Stretch
 
@@ -43,6 +44,8 @@ class Quality:
         other: that best other pose, where its blocks prefer it; None if there is none.
         joint_margin: by how much NMI and NGF together are better at the pose than at ``other``, refined; None where the
             margin leaves no doubt.
+        deformation_mm: root mean square of what no affine motion explains (:mod:`madreg.quality.deformation`); None
+            where the blocks show nothing.
         stretch: between the scans, where it is clear, beyond that of the transform; else None.
         has_doubtful_shape: whether the transform stretches by more than is likely, and the blocks do not support it.
         is_mirrored: whether a mirror image of the fixed scan fits better.
@@ -59,6 +62,7 @@ class Quality:
     overlap: float = 1.0
     other: Transform | None = None
     joint_margin: float | None = None
+    deformation_mm: float | None = None
     stretch: Stretch | None = None
     has_doubtful_shape: bool = False
     is_mirrored: bool = False
@@ -76,6 +80,7 @@ class Quality:
             transform=self.transform.resized(factor),
             error_mm=None if self.error_mm is None else factor * self.error_mm,
             preferred=self.preferred.resized(factor),
+            deformation_mm=None if self.deformation_mm is None else factor * self.deformation_mm,
             other=None if self.other is None else self.other.resized(factor),
             unit_mm=factor * self.unit_mm,
         )
@@ -118,14 +123,24 @@ class Quality:
         sure = self.margin >= CLEAR_MARGIN and not in_doubt
         return "aligned" if sure and self.error_mm is not None and self.error_mm <= ALIGNED_MM else "check"
 
+    @property
+    def bound_mm(self) -> float | None:
+        """The true mean error is at most this in 95 % of cases (:mod:`madreg.quality.bound`); None where unknown."""
+        if self.verdict == "failed" or self.is_mirrored or self.error_mm is None or self.deformation_mm is None:
+            return None
+        return self.unit_mm * bound_of(self.error_mm / self.unit_mm, self.deformation_mm / self.unit_mm)
+
 
 def basis_of_verdict(quality: Quality | None) -> dict[str, Any]:
-    """What a verdict rests on, as plain types for a report; None stands for no overlap.
+    """What a verdict rests on, and the bound of the error, as plain types for a report; None stands for no overlap.
 
     The margin is None too where there is nothing to compare: JSON has no infinity.
     """
     return {
+        "bound_mm": quality and quality.bound_mm,
+        "deformation_mm": quality and quality.deformation_mm,
         "consensus": quality and quality.consensus,
         "margin": quality.margin if quality and np.isfinite(quality.margin) else None,
+        "joint_margin": quality and quality.joint_margin,
         "little_overlap": quality is None or quality.little_overlap,
     }

@@ -9,6 +9,7 @@ import numpy as np
 from ..image.fitting import restricted
 from ..image.pair import Pair
 from .block_fit import FEWEST_BLOCKS, block_matching_of
+from .cut_out import cut_out_of_other, without_outline
 from .motion import RADIUS, common_motion
 
 CLEAR = 0.04  # logarithm of a stretch along an axis
@@ -63,11 +64,19 @@ class Stretch:
 def is_supported(pair: Pair, pose: np.ndarray, plain: np.ndarray | None = None) -> bool:
     """Whether blocks agree so much better at a stretched pose than without its stretch that this is worth it.
 
+    The outline of what was cut out of one scan, such as a brain without its skull, supports nothing: it fits the inside
+    and the outside of the skull.
+
     Args:
         pose: (4, 4), fixed LPS to moving LPS.
         plain: (4, 4), the pose without stretch; by default the rigid one that is nearest.
     """
     plain = restricted(pose, pair.points, "rigid") if plain is None else plain
+    cut_out = cut_out_of_other(pair, restricted(plain, pair.points, "rigid"))
+    if cut_out is not None:
+        pair = without_outline(pair)
+    if cut_out == "fixed":  # seen from the whole scan: the edges around it are strong, and blocks are drawn to them
+        pair, pose, plain = pair.swapped, np.linalg.inv(pose), np.linalg.inv(plain)
     gain = _consensus(pair, pose) - _consensus(pair, plain)
     return gain > Stretch.of(pose[:3, :3]).cost
 

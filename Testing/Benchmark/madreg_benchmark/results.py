@@ -52,6 +52,7 @@ RESULTS = {
     "designs": Result("study designs"),
     "predictions": Result("study predictions"),
     "estimates": Result("study estimates"),
+    "bounds": Result("study bounds", "calibration"),
     "edges": Result("study edges"),
     "costs": Result("study costs"),
     "sizes": Result("study sizes --only sim_CT_T1_15"),

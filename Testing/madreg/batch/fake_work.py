@@ -1,5 +1,6 @@
 """What workers do in tests instead of registering; a module of its own, so that they can import it."""
 
+import ctypes
 import hashlib
 import os
 import signal
@@ -53,6 +54,15 @@ def kill_some(task):
         raise ValueError("this pair cannot be done")
     time.sleep(0.02)
     log(task, "end")
+    return entry_of(task)
+
+
+def hang_some(task):
+    """``hang`` never ends and, as a library may, lets nothing else run in its process; ``once`` only the first time."""
+    log(task, "begin")
+    name = task["pair"]["id"]
+    if name.startswith("hang") or (name.startswith("once") and begun(task) == 1):
+        ctypes.PyDLL(None).sleep(600)  # with Python's lock held
     return entry_of(task)
 
 

@@ -1,8 +1,11 @@
 """Tasks are done once, on workers that fail and end: with a client that is a simulation, and with Dask itself."""
 
 import json
+import sys
+import time
 from collections import Counter
 from concurrent.futures import Future
+from contextlib import nullcontext
 
 import fake_work
 import pytest
@@ -107,6 +110,22 @@ def test_a_task_that_always_ends_its_worker_is_marked_and_stops_nothing(tasks):
     assert found["deadly"]["message"].endswith(".") and found["a"]["state"] == found["b"]["state"] == "done"
 
 
+def test_a_worker_that_does_not_end_after_its_time_is_given_up(tasks, monkeypatch):
+    monkeypatch.setattr("madreg.batch.run.GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("madreg.batch.run._ended_after", lambda seconds: nullcontext())
+    client = SimulatedClient(3)
+    submit = client.submit
+
+    def hang(work, task, **options):
+        return SimulatedFuture() if task["pair"]["id"] == "hang" else submit(work, task, **options)
+
+    client.submit = hang
+    found, number = collected(client, [{**task, "limit": 0.06} for task in tasks("hang", "a", "b")])
+    assert number == 3 and found["hang"]["state"] == "killed" and found["hang"]["attempts"] == 2
+    assert found["hang"]["message"].startswith("This pair was not registered within 0.001 minutes: ")
+    assert found["a"]["state"] == found["b"]["state"] == "done"
+
+
 def test_an_exception_becomes_an_entry_after_a_second_try_elsewhere(tasks):
     def work(task):
         if task["pair"]["id"] == "broken":
@@ -194,6 +213,25 @@ def test_workers_that_end_lose_and_double_nothing(tmp_path):
             assert found[name]["attempts"] == (2 if name.startswith("once") else 1)
     begun = Counter(line.split()[1] for line in (tmp_path / "log.txt").read_text().splitlines() if line[0] == "b")
     assert begun == Counter({name: 1 if name[0] == "p" else 2 for name in names})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such sleep")
+def test_a_pair_that_hangs_is_ended_tried_once_more_and_marked(tmp_path):
+    from madreg.batch import cluster
+
+    names = ["hang", "once", *(f"p{n}" for n in range(8))]
+    every = [task_of(Pair(name, "f", "m"), tmp_path, tmp_path, 1, 3.0) for name in names]
+    begin = time.monotonic()
+    with cluster.local(cluster.Share(2, 1)) as client, manifest.opened(tmp_path) as record:
+        Dispatcher(client, record.add, fake_work.hang_some, patience=120.0).run(every)
+        found = dict(record.entries)
+    assert set(found) == set(names) and time.monotonic() - begin < 300
+    assert found["hang"]["state"] == "killed" and "within 0.05 minutes" in found["hang"]["message"]
+    assert {name: entry["attempts"] for name, entry in found.items()} == {
+        name: 2 if name in ("hang", "once") else 1 for name in names
+    }
+    assert all(found[name]["state"] == "done" for name in names if name != "hang")
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from madreg.image.transform import Transform
 from madreg.io.writing import write_transform
 from madreg.network import weights
 from madreg.pipeline import assessment
+from madreg.quality.bound import bound_of
 from madreg.quality.quality import Quality
 
 
@@ -36,7 +37,7 @@ def poses(monkeypatch):
     def assess_all(fixed, moving, transforms, settings):
         for transform in transforms:
             asked.append(transform)
-            yield Quality(transform, 2.34, 0.5, 2.0, transform, 0.9)
+            yield Quality(transform, 2.34, 0.5, 2.0, transform, 0.9, deformation_mm=0.5)
 
     monkeypatch.setattr(assessment, "assess_all", assess_all)
     monkeypatch.setattr(weights, "checked_card", lambda *_: {"sha256": "0" * 64})
@@ -51,7 +52,8 @@ def test_nothing_but_a_summary(scans, poses, capsys):
     before = sorted(scans.iterdir())
     assert cli.main(arguments(scans, "--device", "cpu")) == 0
     out, err = capsys.readouterr()
-    assert err == "" and "aligned: confirm it" in out and "2.3 mm" in out and "nothing" in out
+    assert err == "" and "aligned: confirm it" in out and "nothing" in out
+    assert f"2.3 mm; at most {bound_of(2.34, 0.5):.1f} mm in 95 % of cases" in out
     assert sorted(scans.iterdir()) == before and (poses[0].matrix == np.eye(4)).all()
     assert cli.main(arguments(scans, "--quiet")) == 0
     assert capsys.readouterr() == ("", "")
@@ -65,12 +67,13 @@ def test_all_outputs(scans, poses, capsys):
     assert poses[0].matrix[0, 3] == 4
     report = json.loads((scans / "r.json").read_text())
     assert report["transform"].endswith("shift.tfm") and report["error_mm"] == 2.34
+    assert report["bound_mm"] == pytest.approx(bound_of(2.34, 0.5))
     assert [one["name"] for one in report["structures"]] == ["Structure 1", "Structure 2"]
     assert [one["voxels"] for one in report["structures"]] == [800, 400]
     assert set(report["inputs_sha256"]) == {"fixed", "moving", "transform", "segmentation"}
     assert {len(one) for one in report["inputs_sha256"].values()} == {64} and "torch" in report["versions"]
     page = (scans / "p.html").read_text(encoding="utf-8")
-    for text in ("Structure 2", report["inputs_sha256"]["moving"], "2.3 mm", "shift.tfm"):
+    for text in ("Structure 2", report["inputs_sha256"]["moving"], "2.3 mm", "In 95 % of cases", "shift.tfm"):
         assert text in page
     assert sitk.ReadImage(str(scans / "e.nrrd")).GetDimension() == 3
     assert sitk.GetArrayFromImage(sitk.ReadImage(str(scans / "o.png"))).std() > 10

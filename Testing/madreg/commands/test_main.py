@@ -217,6 +217,22 @@ def test_the_written_transform_is_a_start(head_folder, tmp_path, capsys):
 # --- plumbing -------------------------------------------------------------------------------------------------------
 
 
+def test_the_start_may_be_a_transform_of_flirt(scans, fake_register):
+    from madreg.io.any_transform import read_any_transform
+    from madreg.io.reading import read_scan
+
+    matrix = np.eye(4)
+    matrix[:3, 3] = (5.0, 6.0, 7.0)
+    np.savetxt(scans / "flirt.mat", matrix)
+    arguments = register_arguments(scans, "--initial-transform", scans / "flirt.mat")
+    assert cli.main(arguments) == 0
+    (_, _, settings, _) = fake_register[0]
+    grids = (Grid.of_image(read_scan(path).image) for path in arguments[1:3])
+    expected = read_any_transform(scans / "flirt.mat", *grids).matrix
+    assert settings.init == "none" and not np.allclose(expected, np.eye(4))
+    assert np.array_equal(settings.start, expected)
+
+
 def test_options_become_settings(scans, fake_register, capsys):
     from madreg.io.writing import write_transform
 

@@ -1,13 +1,19 @@
 """The lines that a worker reads, without a process; see also the campaign."""
 
+import gc
 import io
 import json
+import os
 import queue
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 
 from madreg.commands import worker
 from madreg.errors import InputError
@@ -25,7 +31,7 @@ from madreg.settings import Resampling
         (b"[" * 100_000, None, "not JSON"),
         (b"[1, 2]", None, "not an object"),
         (b"3", None, "not an object"),
-        (b"{}", None, "none of register, compare, quit"),
+        (b"{}", None, "none of register, assess, compare, quit"),
         (b'{"command": "dance", "job": 4}', 4, "none of register"),
         (b'{"command": ["register"], "job": 4}', 4, "none of register"),
         (b'{"command": "register"}', None, "no job number"),
@@ -163,6 +169,28 @@ def test_the_worker_resamples_as_it_is_wished(description, tmp_path, monkeypatch
         worker.perform({**command, "resampling": {"voxel_type": "bit"}}, lambda *_, **__: None)
 
 
+def test_the_worker_assesses_what_it_is_given(description, tmp_path, monkeypatch, capsys):
+    from madreg.pipeline import assessment_job
+
+    jobs, report = [], {"verdict": "check", "error_mm": 3.04}
+    monkeypatch.setattr(
+        assessment_job, "run_assessment", lambda job, progress: jobs.append(job) or SimpleNamespace(report=report)
+    )
+    matrix = (np.eye(4) + np.eye(4, k=3) * 4).tolist()
+    command = {"fixed": description, "moving": description, "settings": {"seed": 3}, "transform": matrix}
+    events = []
+    for change in ({"error_map": str(tmp_path / "e.nrrd")}, {"transform": [[1]]}, {"transform": [["a"] * 4] * 4}):
+        whole = {"command": "assess", "job": 4, **command, **change}
+        worker.answer(whole, lambda event, **fields: events.append((event, fields)))
+    assert events[0] == ("result", {"job": 4, "report": report, "error_map": None})  # no worst_mm: none was written
+    assert [(event, fields["kind"]) for event, fields in events[1:]] == [("error", "input")] * 2
+    assert 'no usable "transform"' in events[1][1]["message"] and 'no usable "transform"' in events[2][1]["message"]
+    assert jobs[0].transform.matrix.tolist() == matrix and jobs[0].settings.seed == 3
+    assert jobs[0].outputs.error_map == tmp_path / "e.nrrd" and not jobs[0].outputs.durable
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("Assessing CT on CT") and lines[1].endswith("check, estimated error 3.0 mm")
+
+
 def test_the_worker_goes_on_after_a_command_with_wrong_settings(description):
     events = []
     command = {"command": "register", "job": 8, "fixed": description, "moving": description, "settings": {"seed": -1}}
@@ -171,3 +199,66 @@ def test_the_worker_goes_on_after_a_command_with_wrong_settings(description):
         ("error", {"job": 8, "kind": "input", "message": events[0][1]["message"]}),
     ]
     assert 'random seed "-1"' in events[0][1]["message"]
+
+
+# --- memory ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slabs(tmp_path):
+    """A command that registers two slabs, which takes a second."""
+    values = np.random.default_rng(1).uniform(300, 1000, (3, 12, 12)).astype(np.float32)
+    np.save(tmp_path / "slab.npy", values)
+    images = {}
+    for role, shift in (("fixed", 0.0), ("moving", 4.0)):
+        matrix = np.diag([9.0, 9.0, 6.0, 1.0])
+        matrix[:3, 3] = shift
+        images[role] = {"name": role, "voxels": str(tmp_path / "slab.npy"), "matrix": matrix.tolist()}
+    outputs = {"resampled": str(tmp_path / "r.npy"), "error_map": str(tmp_path / "e.nrrd")}
+    settings = {"init": "none", "measure": "nmi", "device": "cpu"}
+    return {"command": "register", "job": 1, **images, **outputs, "settings": settings}
+
+
+@pytest.mark.slow
+def test_a_registration_leaves_no_tensors_in_reference_cycles(slabs):
+    """The worker looks for them, but other programs do so when Python sees fit, which does not know their size."""
+
+    def tensors():
+        return {id(one): one for one in gc.get_objects() if isinstance(one, torch.Tensor)}
+
+    assert "worst_mm" in worker.perform(slabs, lambda *_, **__: None)
+    gc.collect()
+    gc.disable()
+    try:
+        before = tensors()
+        worker.perform(slabs, lambda *_, **__: None)
+        left = [tuple(one.shape) for key, one in tensors().items() if key not in before]
+    finally:
+        gc.enable()
+    assert left == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_of_the_process_is_flat(slabs):
+    process = subprocess.Popen(
+        [sys.executable, worker.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        text=True,
+    )
+    statm, memory = Path(f"/proc/{process.pid}/statm"), []
+    with process:
+        for _ in range(16):
+            print(json.dumps(slabs), file=process.stdin, flush=True)
+            print(json.dumps({"command": "compare", "job": 2}), file=process.stdin, flush=True)
+            heard = []
+            while len(heard) < 2:
+                event = json.loads(process.stdout.readline())
+                heard += [event["event"]] if event["event"] in ("result", "error") else []
+            assert heard == ["result", "error"]  # after the second, memory of the registration has been released
+            memory.append(os.sysconf("SC_PAGE_SIZE") * int(statm.read_text().split()[1]) / 2**20)
+        process.stdin.close()
+    assert memory[-1] < memory[5] + 30, memory

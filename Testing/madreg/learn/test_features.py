@@ -142,6 +142,7 @@ def test_descriptors_are_what_the_kernels_multiply(bodies):
     assert float((found - expected).norm() / expected.norm()) < 0.15
 
 
+@pytest.mark.slow
 def test_found_features_distinguish_places_and_can_be_resumed(bodies, tmp_path):
     sampler = ViewSampler(bodies, SMALL)
     torch.manual_seed(1)
@@ -156,6 +157,7 @@ def test_found_features_distinguish_places_and_can_be_resumed(bodies, tmp_path):
     assert all(more > less for more, less in zip(found, chance, strict=True)) and min(found) > 0.55
 
 
+@pytest.mark.slow
 def test_features_come_from_the_command(tmp_path, head_images, capsys):
     from madreg.commands.main import main
     from madreg.network import weights

@@ -85,6 +85,7 @@ def test_lost_overlap_costs(measure, truth, turn):
     assert float(values[1]) == pytest.approx(1.0) and float(values[0]) < 0.9
 
 
+@pytest.mark.slow
 def test_a_cut_field_of_view_does_not_move_the_minimum(pair, truth, spots, turn):
     """Both scans lose a different side; features inside stay the same."""
     cut = []
@@ -100,6 +101,7 @@ def test_a_cut_field_of_view_does_not_move_the_minimum(pair, truth, spots, turn)
     assert mean_displacement(found, truth, spots) < 1.5
 
 
+@pytest.mark.slow
 def test_the_moving_scan_is_encoded_as_it_is_seen(pair, truth, turn):
     """A head that is rotated in its own lattice: its features are those of the pose that is given."""
     blind = FeatureMAD(*pair, samples=SAMPLES)
@@ -130,5 +132,6 @@ def test_features_of_a_scan_follow_its_lattice(pair):
         torch.testing.assert_close(level.at(points), same.at(points), atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_is_the_measure_called_mad(pair, truth):
     assert distance("mad", *pair, truth) < distance("mad", *pair, np.eye(4))

@@ -139,6 +139,7 @@ def test_no_jargon_before_the_record(report):
         assert word not in Checker(re.sub(r"<h2>Record.*</table>", "", source, flags=re.DOTALL)).text, word
 
 
+@pytest.mark.slow
 def test_the_pictures(odd_grids, blob_volume):
     from io import BytesIO
 

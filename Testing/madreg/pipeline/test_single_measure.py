@@ -39,6 +39,7 @@ def files(tmp_path) -> dict[str, str]:
     return {name: str(tmp_path / f"{name}.pt") for name in networks}
 
 
+@pytest.mark.slow
 def test_the_measure_goes_by_its_name_and_by_what_the_network_can_do(pair, files):
     expected = {
         ("mad", None): FeatureMAD,
@@ -58,6 +59,7 @@ def test_features_predict_no_distance(pair, files):
     assert isinstance(mad_of(pair, files["features"]), MAD)  # the bundled network predicts then
 
 
+@pytest.mark.slow
 def test_far_from_the_pose_the_finest_features_have_no_say(pair):
     measure = FeatureMAD(pair.fixed, pair.moving, samples=500)
     assert set(measure.coarse().level_weights) == {1, 2} and set(measure.level_weights) == {0, 1, 2}

@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy.fft import next_fast_len
 from scipy.spatial.transform import Rotation
 
 from madreg.image.geometry import Grid, about, apply, mean_displacement, rotation_angle
 from madreg.image.tensors import TRACE_FREE_BASIS, rotate_tensors, structure_tensors
 from madreg.pose import search as search_module
 from madreg.pose.correlation import Correlation
-from madreg.pose.lattice import APART, fast_length
+from madreg.pose.lattice import APART
 from madreg.pose.rotations import super_fibonacci
 from madreg.pose.search import COUNT, search
 
@@ -183,7 +182,3 @@ def test_several_translations_of_one_rotation_lie_apart(long_pair):
 def test_scans_of_which_one_shows_nothing_have_no_pose(long_pair):
     _, alone, _ = long_pair
     assert search(alone, replace(alone, data=torch.zeros_like(alone.data)), rotations=super_fibonacci(5)) == []
-
-
-def test_lengths_of_ffts_are_those_that_are_fast():
-    assert [fast_length(n) for n in range(1, 500)] == [next_fast_len(n, real=True) for n in range(1, 500)]

@@ -100,6 +100,7 @@ def test_a_candidate_whose_blocks_lead_to_the_pose_is_no_other_pose(pair, asked)
     assert compare(pair, np.eye(4), [moved(50)]).margin == pytest.approx(-0.4)
 
 
+@pytest.mark.slow
 def test_a_mirror_image_that_fits_better_is_distinguished_from_a_better_pose(pair):
     mirrored = Pair(pair.fixed, replace(pair.moving, data=pair.moving.data.flip(2)))
     assert compare(mirrored, np.eye(4)).mirror_margin > 0.1

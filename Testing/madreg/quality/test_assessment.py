@@ -65,7 +65,7 @@ def test_a_right_pose_is_aligned(right):
     assert right.verdict == "aligned"
 
 
-@pytest.mark.parametrize(("degrees", "mm", "verdict"), [*slow((4, 6, "check")), (0, 15, "failed")])
+@pytest.mark.parametrize(("degrees", "mm", "verdict"), slow((4, 6, "check"), (0, 15, "failed")))
 def test_a_pose_that_is_off_is_not_aligned(scans, pair, turn, degrees, mm, verdict):
     _fixed, _moving, truth, points = scans
     assert assess(pair, Transform(off(truth, points, turn, degrees, mm))).verdict == verdict
@@ -83,7 +83,7 @@ def test_a_180_degree_flip_is_found_out(scans, pair, axis, oblique):
     assert found.verdict == "failed"
 
 
-@pytest.mark.parametrize(("degrees", "mm"), [(100, 0), *slow((60, 30), (0, 60))])
+@pytest.mark.parametrize(("degrees", "mm"), slow((100, 0), (60, 30), (0, 60)))
 def test_a_wrong_pose_is_found_out_by_another_candidate(scans, pair, turn, degrees, mm):
     _fixed, _moving, truth, points = scans
     wrong = Transform(off(truth, points, turn, degrees, mm))
@@ -149,12 +149,17 @@ def test_a_failure_is_explained_by_what_is_not_clear():
 def test_a_report_has_no_infinity():
     for margin in (np.inf, -np.inf):
         assert basis_of_verdict(Quality(IDENTITY, None, 0.0, margin, IDENTITY))["margin"] is None
-    assert basis_of_verdict(Quality(IDENTITY, 1.0, 0.6, 0.2, IDENTITY)) == {
+    known = Quality(IDENTITY, 1.0, 0.6, 0.2, IDENTITY, joint_margin=0.03, deformation_mm=0.4)
+    assert basis_of_verdict(known) == {
+        "bound_mm": known.bound_mm,
+        "deformation_mm": 0.4,
         "consensus": 0.6,
         "margin": 0.2,
+        "joint_margin": 0.03,
         "little_overlap": False,
     }
-    assert basis_of_verdict(None) == {"consensus": None, "margin": None, "little_overlap": True}
+    nothing = basis_of_verdict(None)
+    assert nothing.pop("little_overlap") and set(nothing.values()) == {None}
 
 
 def test_little_in_common_is_never_sure():
@@ -176,7 +181,7 @@ def slab_of(volume, thickness):
     return replace(volume, data=torch.where(there, volume.data, torch.zeros(())), mask=volume.mask & there)
 
 
-@pytest.mark.parametrize(("thickness", "swapped"), [(24.0, False), *slow((24.0, True), (30.0, False), (30.0, True))])
+@pytest.mark.parametrize(("thickness", "swapped"), slow((24.0, False), (24.0, True), (30.0, False), (30.0, True)))
 def test_a_thin_slab_has_a_clear_margin_over_its_flips(straight, thickness, swapped):
     """Rotated about the middle of what both scans show, either way round."""
     fixed, moving, _center = straight
@@ -191,6 +196,7 @@ def test_a_thin_slab_has_a_clear_margin_over_its_flips(straight, thickness, swap
         assert mean_displacement(quality.other.matrix, np.eye(4), pair.points) < 5
 
 
+@pytest.mark.slow
 def test_a_slab_is_assessed_by_what_it_shows(scans, turn):
     """24 mm of the moving head: its blocks do not slide into the slab's middle."""
     fixed, moving, truth, points = scans
@@ -203,6 +209,7 @@ def test_a_slab_is_assessed_by_what_it_shows(scans, turn):
     assert fit_blocks(BlockMatching(fixed, slab), wrong, points).error_mm == pytest.approx(8, abs=3)
 
 
+@pytest.mark.slow
 def test_the_map_is_largest_where_the_pose_is_worst(scans, pair, turn):
     """Rotated about a point at the edge of the head, so that the error grows across it."""
     fixed, _moving, truth, points = scans
@@ -238,6 +245,7 @@ def test_the_map_takes_the_voxels_that_were_registered(blob_volume, odd_grids):
     assert "foreground" not in vars(fine) and fine.to("cpu") is fine
 
 
+@pytest.mark.slow
 def test_scans_that_show_nothing_are_no_success(scans):
     fixed, moving, truth, _points = scans
     empty = Volume("empty", torch.zeros_like(moving.data), moving.grid, moving.mask)
@@ -246,7 +254,7 @@ def test_scans_that_show_nothing_are_no_success(scans):
     assert not error_map(fixed, found).values.any()
 
 
-@pytest.mark.parametrize("kind", ["rigid", *slow("similarity")])
+@pytest.mark.parametrize("kind", slow("rigid", "similarity"))
 def test_what_blocks_prefer_is_of_the_type_of_the_transform(scans, kind):
     """Also where they would rather stretch: refined from there, a rigid pose had scales of 1.07 to 1.19."""
     fixed, moving, truth, points = scans
@@ -266,7 +274,7 @@ def stretched(volume: Volume, axis: int, factor: float) -> tuple[Volume, np.ndar
     return replace(volume, grid=replace(volume.grid, matrix=matrix)), matrix @ np.linalg.inv(volume.grid.matrix)
 
 
-@pytest.mark.parametrize("kind", ["rigid", *slow("affine")])
+@pytest.mark.parametrize("kind", slow("rigid", "affine"))
 def test_a_wrong_slice_distance_is_an_error_and_is_named(scans, kind):
     """What no rigid transform can undo counts, whatever type of transform is looked for."""
     fixed, moving, truth, points = scans
@@ -312,6 +320,7 @@ def test_a_stretch_that_blocks_support_is_aligned(scans):
     assert assess(pair, Transform(right), "affine").verdict == "aligned"
 
 
+@pytest.mark.slow
 def test_an_outline_that_only_one_scan_has_does_not_stretch_the_other(straight, head):
     """A brain without its skull fits a larger one, whose outline meets the inside of the skull."""
     fixed, moving, center = straight
@@ -324,6 +333,7 @@ def test_an_outline_that_only_one_scan_has_does_not_stretch_the_other(straight, 
     assert not is_supported(pair, about(center, np.eye(3) * 1.1), np.eye(4))
 
 
+@pytest.mark.slow
 def test_a_mirrored_scan_is_found_out(straight):
     fixed, moving, _center = straight
     mirrored = assess(Pair(fixed, replace(moving, data=moving.data.flip(2))), Transform.identity())

@@ -1,0 +1,218 @@
+"""Pairs that are misaligned on purpose, in every way in which alignments go wrong, and how far off each of them is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from madreg.image.geometry import about, apply, mean_displacement
+from madreg.image.pair import Pair
+from madreg.image.transform import Transform
+from madreg.image.volume import Volume
+from madreg.io.reading import read_volume
+from madreg.pipeline.plan import refine, with_supported_shape
+from madreg.progress import Monitor
+from madreg.quality.flips import flipped_poses, mirrored_poses
+from madreg_benchmark.cases.calibration import STRUCTURES
+from madreg_benchmark.cases.case import Case
+from madreg_benchmark.studies.predictions import misalignment
+
+NEAR_MM, MIDDLE_MM, FAR_MM = 0.5, 14.0, 40.0
+STRETCH = 0.03, 0.15  # along one axis
+WAVES, WAVELENGTH_MM, AMPLITUDE_MM, STEEPEST = 4, (70.0, 200.0), (1.5, 9.0), 0.6
+KINDS = {
+    "right": (1, 1),
+    "rigid": (2, 1),
+    "stretched": (1, 1),
+    "deformed": (1, 1),
+    "registered": (1, 3),
+    "mirrored": (1, 3),
+    "other person": (2, 3),
+    "far": (1, 3),
+    "flipped": (1, 3),
+    "other part": (1, 3),
+}
+"""Kinds of misalignment, how many of each a case gets, and every how manieth case gets them."""
+WRONG_PAIRS = ("mirrored", "other person", "other part")
+
+
+@dataclass(frozen=True)
+class Misaligned:
+    """A pair at a pose.
+
+    Attributes:
+        pose: (4, 4) fixed LPS to moving LPS.
+        true_mm: mean error over the fixed foreground; NaN where the scans have nothing in common.
+    """
+
+    pair: Pair
+    pose: np.ndarray
+    true_mm: float
+
+
+class Misaligning:
+    """Misaligns cases; everything is drawn from the seed and the case.
+
+    Args:
+        cases: all of them, from which other persons are taken: a case of the same contrast is another person, one of
+            which the first word of the contrast differs another body part.
+        folder: of the cases, for the middles of their structures.
+    """
+
+    def __init__(self, cases: Sequence[Case], folder: Path, seed: int) -> None:
+        self.cases, self.seed = cases, seed
+        path = folder / STRUCTURES
+        self.structures = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        self._pair: tuple[str, Pair] | None = None
+
+    def keys(self) -> list[dict]:
+        """Case, kind and number of all misalignments."""
+        return [
+            {"case": case.name, "kind": kind, "number": index * count + number}
+            for index, case in enumerate(self.cases)
+            for kind, (count, every) in KINDS.items()
+            if index % every == 0
+            for number in range(count)
+        ]
+
+    def make(self, case: Case, kind: str, number: int) -> Misaligned:
+        """One misalignment of a case.
+
+        Raises:
+            InputError: if a scan cannot be read.
+        """
+        rng = np.random.default_rng([self.seed, self.cases.index(case), list(KINDS).index(kind), number])
+        return getattr(self, f"_{kind.replace(' ', '_')}")(case, self._pair_of(case), rng, number)
+
+    def _pair_of(self, case: Case) -> Pair:
+        if self._pair is None or self._pair[0] != case.name:
+            self._pair = (case.name, Pair(*(read_volume(path)[0] for path in (case.fixed, case.moving))))
+        return self._pair[1]
+
+    def _right(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
+        return Misaligned(pair, case.truth, 0.0)
+
+    def _rigid(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
+        """Distances are spread evenly on a logarithmic scale."""
+        count = KINDS["rigid"][0]
+        share = (number % count + rng.random()) / count
+        pose = case.truth @ misalignment(NEAR_MM * (MIDDLE_MM / NEAR_MM) ** share, pair.points, rng)
+        return _against(pair, pose, case.truth)
+
+    def _far(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
+        pose = case.truth @ misalignment(rng.uniform(MIDDLE_MM, FAR_MM), pair.points, rng)
+        return _against(pair, pose, case.truth)
+
+    def _stretched(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
+        """Along an axis of the lattice, as by a wrong slice distance, or along any."""
+        axis = pair.fixed.grid.axes[:, rng.integers(3)] if number % 2 == 0 else rng.normal(size=3)
+        axis = axis / np.linalg.norm(axis)
+        share = rng.choice([-1, 1]) * rng.uniform(*STRETCH)
+        pose = case.truth @ about(pair.points.mean(0), np.eye(3) + share * np.outer(axis, axis))
+        return _against(pair, pose, case.truth)
+
+    def _deformed(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
+        """The moving scan is bent; the pose is the right one of before, or refined from there."""
+        warp = _Warp(rng, rng.uniform(*AMPLITUDE_MM))
+        bent = Pair(pair.fixed, warp.bent(pair.moving), self.seed)
+        pose = case.truth if number % 2 == 0 else _refined(bent, case.truth, "rigid")
+        true = warp.inverse(apply(case.truth, pair.points))
+        return Misaligned(bent, pose, float(np.linalg.norm(apply(pose, pair.points) - true, axis=1).mean()))
+
+    def _flipped(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
+        poses = flipped_poses(case.truth, pair.points.mean(0), pair.fixed.grid.axes)
+        return _against(pair, poses[rng.integers(3)], case.truth)
+
+    def _registered(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
+        """Refined from up to 30 mm off, rigidly and affinely: where registrations end."""
+        start = case.truth @ misalignment(rng.uniform(3, 30), pair.points, rng)
+        return _against(pair, _refined(pair, start, ("rigid", "affine")[number % 2]), case.truth)
+
+    def _mirrored(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
+        """Left and right are swapped in the moving header, and the scans are brought together as well as possible."""
+        moving = pair.moving
+        across = np.abs(np.linalg.inv(case.truth[:3, :3]) @ moving.grid.axes)[0]  # left to right in the fixed scan
+        axis = int(across.argmax())
+        flip = mirrored_poses(np.eye(4), moving.grid.center, moving.grid.axes[:, axis : axis + 1])[0]
+        swapped = replace(moving, data=moving.data.flip(2 - axis), mask=moving.mask.flip(2 - axis))
+        twisted = Pair(pair.fixed, swapped, self.seed)
+        left_right = np.linalg.inv(case.truth[:3, :3]) @ moving.grid.axes[:, axis : axis + 1]
+        start = mirrored_poses(flip @ case.truth, pair.points.mean(0), left_right)[0]
+        return _against(twisted, _refined(twisted, start, "rigid"), flip @ case.truth)
+
+    def _other_person(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
+        """The moving scan of another case of the same contrast, brought together as well as possible."""
+        others = [one for one in self.cases if one.contrast == case.contrast and one.name != case.name]
+        other = others[rng.integers(len(others))]
+        wrong = Pair(pair.fixed, read_volume(other.moving)[0], self.seed)
+        pose = _refined(wrong, _laid_together(wrong, case, other), "rigid")
+        return Misaligned(wrong, pose, self._apart(case, other, pose))
+
+    def _other_part(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
+        """The moving scan of a case of other anatomy, brought together as well as possible."""
+        bodies = "body" in case.contrast
+        others = [one for one in self.cases if ("body" in one.contrast) != bodies]
+        other = others[rng.integers(len(others))]
+        wrong = Pair(pair.fixed, read_volume(other.moving)[0], self.seed)
+        return Misaligned(wrong, _refined(wrong, _laid_together(wrong, case, other), "rigid"), np.nan)
+
+    def _apart(self, case: Case, other: Case, pose: np.ndarray) -> float:
+        """Mean distance of the middles of the same structures of two persons, mm."""
+        here, there = (self.structures.get(one.name, {}) for one in (case, other))
+        shared = [label for label in here if label in there and label != "0"]
+        if not shared:
+            return np.nan
+        middles = (np.array([one[label] for label in shared]) for one in (here, there))
+        fixed, moving = middles
+        return float(np.linalg.norm(apply(pose, fixed) - moving, axis=1).mean())
+
+
+def _against(pair: Pair, pose: np.ndarray, truth: np.ndarray) -> Misaligned:
+    return Misaligned(pair, pose, mean_displacement(pose, truth, pair.points))
+
+
+def _refined(pair: Pair, start: np.ndarray, kind: str) -> np.ndarray:
+    found = refine(pair, [Transform(start)], kind, Monitor())
+    return with_supported_shape(pair, found, kind, Monitor()).matrix
+
+
+def _laid_together(pair: Pair, case: Case, other: Case) -> np.ndarray:
+    """The pose (4, 4) with the rotation of the other case's truth, and the middle of one scan on that of the other."""
+    rotation = other.truth[:3, :3]
+    return about(np.zeros(3), rotation, pair.swapped.points.mean(0) - rotation @ pair.points.mean(0))
+
+
+class _Warp:
+    """A smooth displacement of the moving world: waves of some mm, invertible."""
+
+    def __init__(self, rng: np.random.Generator, amplitude: float) -> None:
+        directions = rng.normal(size=(WAVES, 3))
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        self.waves = directions * (2 * np.pi / rng.uniform(*WAVELENGTH_MM, (WAVES, 1)))
+        self.phases = rng.uniform(0, 2 * np.pi, WAVES)
+        amplitudes = rng.normal(size=(WAVES, 3))
+        amplitudes *= amplitude / np.sqrt((amplitudes**2).sum() / 2)  # root mean square over all space
+        steep = (np.linalg.norm(amplitudes, axis=1) * np.linalg.norm(self.waves, axis=1)).sum()
+        self.amplitudes = amplitudes * min(1.0, STEEPEST / steep)
+
+    def displacement(self, points: np.ndarray) -> np.ndarray:
+        return np.sin(points @ self.waves.T + self.phases) @ self.amplitudes
+
+    def bent(self, moving: Volume) -> Volume:
+        """The volume that shows at every point what was at the displaced one."""
+        points = moving.grid.points()
+        there = torch.as_tensor(points.double().numpy() + self.displacement(points.double().numpy()))
+        data, mask = moving.sample(there.float())
+        return Volume(moving.name, data, moving.grid, mask > 0.5)
+
+    def inverse(self, points: np.ndarray) -> np.ndarray:
+        """Where the bent volume shows what was at points (n, 3)."""
+        found = points.copy()
+        for _ in range(60):
+            found = points - self.displacement(found)
+        return found

@@ -1,0 +1,266 @@
+"""Does the bound of the error hold in 95 % of cases, and how much above the error is it?
+
+Pairs are misaligned on purpose in many ways (:mod:`madreg_benchmark.cases.misaligned`) and assessed.  Two thirds of the
+pairs of every contrast are used to fit what the bound is a multiple of, and for the multiple, each pair with a fit to
+others (cross-conformal prediction); the last third is used to check both.  Fit and multiple are those of
+:mod:`madreg.quality.bound`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import linprog
+
+from madreg.image.transform import Transform
+from madreg.quality.alternatives import Comparison, compare, evidence
+from madreg.quality.assessment import assess
+from madreg.quality.bound import LEVEL
+from madreg_benchmark.cases.misaligned import WRONG_PAIRS, Misaligned, Misaligning
+from madreg_benchmark.report.page import write_illustrated, write_page
+from madreg_benchmark.report.plots import new_figure
+from madreg_benchmark.report.tables import markdown, write_csv
+from madreg_benchmark.studies.study import Setting, Study, collect
+
+PARTS = 3
+FOLDS = 5  # of the pairs that are used to calibrate
+NEAR = ("right", "rigid", "stretched", "deformed", "registered")
+"""Kinds of which the other poses to compare with are those of the right pose: nine tenths of the time of each."""
+LEAST_MM = 1.0  # true error from which the bound is compared with it
+LEVELS = np.arange(0.5, 0.96, 0.05)
+FIELDS = (
+    "case", "contrast", "kind", "number", "true_mm", "estimate_mm", "deformation_mm", "consensus", "margin", "overlap",
+    "verdict", "is_mirrored",
+)  # fmt: skip
+
+
+class _Assessing:
+    """Misaligns and assesses; what the poses of a case are compared with is found once."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.cases = {case.name: case for case in setting.cases}
+        self.misaligning = Misaligning(setting.cases, setting.cases[0].moving.parent, setting.seed)
+        self._right: dict[str, tuple[Comparison, float]] = {}
+
+    def row(self, key: dict) -> dict:
+        """All that is kept of one misalignment."""
+        case = self.cases[key["case"]]
+        made = self.misaligning.make(case, key["kind"], key["number"])
+        comparison = self._comparison(case.name, made) if key["kind"] in NEAR else None
+        quality = assess(made.pair, Transform(made.pose), comparison=comparison)
+        row = {"contrast": case.contrast, "true_mm": made.true_mm if np.isfinite(made.true_mm) else None}
+        if quality is None:
+            return {**row, **dict.fromkeys(FIELDS[5:10]), "verdict": "failed", "is_mirrored": False}
+        return {
+            **row,
+            "estimate_mm": quality.error_mm,
+            "deformation_mm": quality.deformation_mm,
+            "consensus": quality.consensus,
+            "margin": quality.margin if np.isfinite(quality.margin) else None,
+            "overlap": quality.overlap,
+            "verdict": quality.verdict,
+            "is_mirrored": quality.is_mirrored,
+        }
+
+    def _comparison(self, name: str, made: Misaligned) -> Comparison | None:
+        if name not in self._right:
+            right = self.misaligning.make(self.cases[name], "right", 0)
+            found = evidence(right.pair, right.pose)
+            if found is None:
+                return None
+            self._right[name] = compare(right.pair, right.pose), found.value
+        comparison, value = self._right[name]
+        here = evidence(made.pair, made.pose)
+        return None if here is None else replace(comparison, margin=comparison.margin + here.value - value)
+
+
+def measure_bounds(setting: Setting) -> list[dict]:
+    """One row a misalignment."""
+    assessing = _Assessing(setting)
+    return collect(setting, "bounds", _keys(setting), assessing.row)
+
+
+def _keys(setting: Setting) -> list[dict]:
+    keys = Misaligning(setting.cases, Path(), setting.seed).keys()
+    return [key for key in keys if key["kind"] in ("right", "rigid")] if setting.quick else keys
+
+
+def parts_of(rows: Sequence[dict]) -> dict[str, int]:
+    """Which of :data:`PARTS` a case belongs to: of each contrast a third, in the order of the names."""
+    found = {}
+    for contrast in {row["contrast"] for row in rows}:
+        names = sorted({row["case"] for row in rows if row["contrast"] == contrast})
+        found |= {name: number % PARTS for number, name in enumerate(names)}
+    return found
+
+
+def bounded(row: dict) -> bool:
+    """Whether there is a bound, and a true error that it is one of."""
+    return (
+        row["verdict"] != "failed"
+        and None not in (row["true_mm"], row["estimate_mm"], row["deformation_mm"])
+        and (row["kind"] not in WRONG_PAIRS)
+    )
+
+
+def terms(row: dict) -> list[float]:
+    """What a bound is made of: 1, the estimated error and the deformation."""
+    return [1.0, row["estimate_mm"], row["deformation_mm"]]
+
+
+def fit_quantile(rows: Sequence[dict], level: float = LEVEL) -> np.ndarray:
+    """Coefficients (3,), none negative, of :func:`terms` for a quantile of the true error (quantile regression)."""
+    known = np.array([terms(row) for row in rows])
+    true = np.array([row["true_mm"] for row in rows])
+    count, width = known.shape
+    cost = np.concatenate([np.zeros(width), np.full(count, level), np.full(count, 1 - level)])
+    equal = np.concatenate([known, np.eye(count), -np.eye(count)], 1)
+    return linprog(cost, A_eq=equal, b_eq=true).x[:width]
+
+
+def quotients(rows: Sequence[dict], coefficients: np.ndarray) -> np.ndarray:
+    """(n,) true error as a multiple of the fit."""
+    return np.array([row["true_mm"] / (coefficients @ terms(row)) for row in rows])
+
+
+def conformal_factor(values: np.ndarray, level: float = LEVEL) -> float:
+    """The multiple that another case's is at most with probability ``level``; infinite of too few cases."""
+    rank = int(np.ceil((len(values) + 1) * level))
+    return float(np.sort(values)[rank - 1]) if rank <= len(values) else np.inf
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How bounds are made.
+
+    Attributes:
+        coefficients: (3,) of :func:`terms`.
+        quotients: sorted, of the pairs it was made with, each with coefficients that were fitted to others.
+    """
+
+    coefficients: np.ndarray
+    quotients: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Sequence[dict]) -> Calibration:
+        """Of the rows that have a bound."""
+        names = sorted({row["case"] for row in rows})
+        fold = {name: number % FOLDS for number, name in enumerate(names)}
+        found: list[float] = []
+        for number in range(FOLDS):
+            out = [row for row in rows if fold[row["case"]] == number]
+            found += quotients(out, fit_quantile([row for row in rows if fold[row["case"]] != number])).tolist()
+        return cls(fit_quantile(rows), np.sort(found))
+
+    @property
+    def factor(self) -> float:
+        """For :data:`~madreg.quality.bound.LEVEL`."""
+        return conformal_factor(self.quotients)
+
+    def bound(self, row: dict) -> float:
+        """The bound of an assessment, mm."""
+        return self.factor * float(self.coefficients @ terms(row))
+
+
+def calibrate(rows: Sequence[dict], checked: int = 0) -> tuple[Calibration, list[dict]]:
+    """The calibration with all but one of the parts, and the rows of that one, to check it."""
+    part = parts_of(rows)
+    known = [row for row in rows if bounded(row)]
+    return (
+        Calibration.of([row for row in known if part[row["case"]] != checked]),
+        [row for row in known if part[row["case"]] == checked],
+    )
+
+
+HEADER = ["", "poses", "within the bound", "bound, median mm", f"bound / error (from {LEAST_MM:.0f} mm), median"]
+
+
+def _line(name: str, rows: Sequence[dict]) -> list[str]:
+    if not rows:
+        return [name, "0", "", "", ""]
+    bounds, true = np.array([row["bound_mm"] for row in rows]), np.array([row["true_mm"] for row in rows])
+    far = true >= LEAST_MM
+    ratio = f"{np.median(bounds[far] / true[far]):.2f}" if far.any() else ""
+    return [name, str(len(rows)), f"{100 * (true <= bounds).mean():.1f} %", f"{np.median(bounds):.1f}", ratio]
+
+
+def coverage_table(rows: Sequence[dict]) -> str:
+    """Coverage in the pairs that were left for it, and of the same procedure with the roles of the thirds changed."""
+    lines = []
+    found: list[dict] = []
+    for checked in range(PARTS):
+        calibration, check = calibrate(rows, checked)
+        found += [{**row, "bound_mm": calibration.bound(row)} for row in check]
+        if checked == 0:
+            lines.append(_line("first third, with the constants in use", found))
+    lines.append(_line("each third with the others' constants", found))
+    for field in ("contrast", "kind", "verdict"):
+        for value in sorted({row[field] for row in found}):
+            lines.append(_line(value, [row for row in found if row[field] == value]))
+    return markdown(HEADER, lines)
+
+
+def wrong_table(rows: Sequence[dict]) -> str:
+    """What is said of pairs that are no pairs, and of poses that are far off."""
+    lines = []
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        some = [row for row in rows if row["kind"] == kind]
+        counts = [str(sum(row["verdict"] == verdict for row in some)) for verdict in ("aligned", "check", "failed")]
+        lines.append([kind, str(len(some)), *counts, str(sum(bool(row["is_mirrored"]) for row in some))])
+    return markdown(["misalignment", "poses", "aligned", "check", "failed", "said to be mirrored"], lines)
+
+
+def draw(rows: Sequence[dict]):
+    """Figure: observed against claimed coverage, and the bound against the true error, of the thirds in turn."""
+    figure, (left, right) = new_figure(9.6, 4.6, 2, sharey=False)
+    contrasts = sorted({row["contrast"] for row in rows})
+    covered = {contrast: np.zeros((len(LEVELS), 2)) for contrast in contrasts}
+    for checked in range(PARTS):
+        calibration, check = calibrate(rows, checked)
+        factors = [conformal_factor(calibration.quotients, level) for level in LEVELS]
+        for contrast in contrasts:
+            some = [row for row in check if row["contrast"] == contrast]
+            if not some:
+                continue
+            values = quotients(some, calibration.coefficients)
+            covered[contrast] += [[(values <= one).sum(), len(values)] for one in factors]
+            bounds = [calibration.bound(row) for row in some]
+            color = f"C{contrasts.index(contrast)}"
+            right.scatter(
+                [row["true_mm"] for row in some], bounds, s=12, color=color, label="" if checked else contrast
+            )
+    for number, contrast in enumerate(contrasts):
+        inside, count = covered[contrast].T
+        left.plot(LEVELS, inside / np.maximum(count, 1), marker="o", markersize=3, color=f"C{number}", label=contrast)
+    left.plot([0.5, 1], [0.5, 1], color="0.5", linestyle="--", linewidth=1)
+    left.set(xlabel="claimed share within the bound", ylabel="observed share", xlim=(0.49, 1), ylim=(0.4, 1.02))
+    left.legend(frameon=False, fontsize=8)
+    right.plot([0, 15], [0, 15], color="0.5", linestyle="--", linewidth=1)
+    right.set(xlabel="true error, mm", ylabel="bound, mm")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def write_bounds(rows: Sequence[dict], made_from: str, out: Path) -> str:
+    """Write ``bounds.csv`` (every misalignment), ``bounds.md`` and the plot into ``out``; return the tables."""
+    write_csv(out / "bounds.csv", FIELDS, [[row.get(name) for name in FIELDS] for row in rows])
+    if len({row["case"] for row in rows if bounded(row)}) < 2 * FOLDS:
+        text = wrong_table(rows)
+        write_page(out / "bounds.md", f"# Bound of the error\n\n{text}\n{made_from}\n")
+        return text
+    calibration, _ = calibrate(rows)
+    coefficients = calibration.coefficients
+    formula = (
+        f"Bound in mm: {calibration.factor:.3f} x ({coefficients[0]:.3f} + {coefficients[1]:.3f} x estimated error + "
+        f"{coefficients[2]:.3f} x deformation)."
+    )
+    text = f"{coverage_table(rows)}\n{formula}\n\n{wrong_table(rows)}"
+    write_illustrated(out / "bounds", "Bound of the error", text, draw(rows), made_from)
+    return text
+
+
+STUDY = Study("pose", lambda s: len(_keys(s)), measure_bounds, write_bounds)

@@ -1,0 +1,62 @@
+"""A brain without its skull is told from a head, and its outline supports no stretch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from madreg.image.geometry import about
+from madreg.image.pair import Pair
+from madreg.image.transform import Transform
+from madreg.quality.assessment import assess
+from madreg.quality.cut_out import cut_out_of_other
+from madreg.quality.shape import is_supported
+
+
+@pytest.fixture(scope="module")
+def heads(grid_of, make_volume, head):
+    """A CT and an MR of a head in one place, and the brain of the latter alone; all air of the MR is exactly 0."""
+    grid = grid_of("straight")
+    placed = np.eye(4)
+    placed[:3, 3] = grid.center
+    ct, mr = make_volume(head.ct, grid, placed, "CT"), make_volume(head.mr, grid, placed, "MR")
+    radius = np.linalg.norm((grid.points().numpy() - grid.center) / [58, 72, 64], axis=-1)
+
+    def inside(share: float):
+        there = torch.from_numpy(radius < share)
+        return replace(mr, data=torch.where(there, mr.data, torch.zeros(())))
+
+    return ct, inside(1.02), inside(0.78), grid.center
+
+
+def shifted(mm: float) -> np.ndarray:
+    return about(np.zeros(3), np.eye(3), np.array([0.6, 0.8, 0.0]) * mm)
+
+
+def test_a_brain_without_its_skull_was_cut_out(heads):
+    ct, _mr, brain, _center = heads
+    for mm in (0, 4):
+        assert cut_out_of_other(Pair(brain, ct), shifted(mm)) == "fixed"
+        assert cut_out_of_other(Pair(ct, brain), shifted(mm)) == "moving"
+
+
+@pytest.mark.parametrize("mm", [0, 10, 30])
+def test_a_head_in_air_was_not_cut_out(heads, mm):
+    ct, mr, _brain, _center = heads
+    assert cut_out_of_other(Pair(mr, ct), shifted(mm)) is None
+    assert cut_out_of_other(Pair(ct, mr), shifted(mm)) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_fixed", [False, True])
+def test_the_outline_of_a_brain_supports_no_stretch(heads, is_fixed):
+    """Enlarged by a tenth it meets the outside of the skull."""
+    ct, _mr, brain, center = heads
+    pair = Pair(brain, ct) if is_fixed else Pair(ct, brain)
+    for factor in (1.1, 1 / 1.1):
+        pose = about(center, np.eye(3) * factor)
+        assert not is_supported(pair, pose)
+        assert assess(pair, Transform(pose), "similarity").verdict != "aligned"
