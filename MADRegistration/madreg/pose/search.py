@@ -38,9 +38,9 @@ TRANSLATIONS = 3  # of each rotation
 FINE = 6.0  # mm, of the tensors on which it descends
 POINTS = 600  # at which they are compared
 DESCENT = Schedule(adam, 20, 8.0, 1.0)  # steps; mm, length of the first and last
-# Where the best score is clear, descents far below it are not worth the rest of their steps: of 85 candidates of 26 such
-# tuning trials 2 score less than 0.7 of the best after 9 steps, none of them the best at the end; of all descents two
-# thirds do.  Of crossed slabs, whose best scores are about 0.4, right poses may lie below.
+# Where the best score is clear, descents far below it are not worth the rest of their steps: of 85 candidates of 26
+# such tuning trials 2 score less than 0.7 of the best after 9 steps, none of them the best at the end; of all descents
+# two thirds do.  Of crossed slabs, whose best scores are about 0.4, right poses may lie below.
 DROPPED_AFTER, CLEAR, PROMISING = 9, 0.5, 0.7
 SEEDS = 120  # poses from which the descent starts
 TRIAL = Schedule(adam, 6, 8.0, 4.0)  # a short descent, that shows which starts are worth a long one

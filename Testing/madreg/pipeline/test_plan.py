@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from madreg.image import pair as pair_module
 from madreg.image.geometry import Grid
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
@@ -29,6 +30,7 @@ def test_after_the_search_a_long_volume_is_cropped(monkeypatch, grid_of, make_vo
             seen.append(pair)
             return [Transform(pose)]
 
+    monkeypatch.setattr(pair_module, "LARGE", 100_000)
     monkeypatch.setattr(plan, "initialization", lambda init: Found())
     monkeypatch.setattr(plan, "BlockAlignment", lambda kind: Found())
     near, candidates = plan._candidates(pair, Transform.identity(), Settings(), Monitor())
