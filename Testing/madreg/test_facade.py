@@ -31,16 +31,3 @@ def test_importing_it_loads_neither_torch_nor_numpy():
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(sources)}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_a_registration_loads_nothing_of_scipy():
-    """Loading scipy's FFTs and special functions takes a sixth of a second."""
-    code = (
-        "import sys, madreg.pipeline.registration, madreg.io.reading\n"
-        "assert not [name for name in sys.modules if name.startswith('scipy')]"
-    )
-    sources = Path(madreg.__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(sources)}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr

@@ -21,6 +21,7 @@ SURROUNDINGS = 0.5  # of the larger radius of gyration: how far around brightnes
 SLAB = 45.0  # mm; of slabs of 20 and 30 mm, 10 mm lose one right pose in three among all candidates, 6 mm none
 
 REACH = 60.0  # mm around what one volume shows of the other at a pose: how far a refinement and its blocks may look
+LARGE = 20_000_000  # voxels; a smaller volume is not cropped, as what surrounds an edge decides how much it counts
 WORTH = 0.6  # of the voxels; a volume of which more is left is not cropped
 
 Made = TypeVar("Made")
@@ -39,8 +40,10 @@ def is_slab(fixed: Volume, moving: Volume) -> bool:
 def _part(volume: Volume, other: Volume, poses: Sequence[np.ndarray]) -> Volume:
     """The box of a volume that may meet another one at poses (4, 4), other LPS to volume LPS.
 
-    The volume itself if that is most of it, or nothing.
+    The volume itself if it is not large, or if that is most of it, or nothing.
     """
+    if volume.data.numel() < LARGE:
+        return volume
     level = other.resampled(SPACING)
     shown = apply(level.grid.matrix, bounding_box(level.foreground))
     corners = np.concatenate([apply(volume.grid.inverse @ pose, shown) for pose in poses])
@@ -112,7 +115,7 @@ class Pair:
     def near(self, poses: Sequence[np.ndarray]) -> Pair:
         """The pair without what neither volume can show of the other at poses (4, 4), fixed LPS to moving LPS, or near.
 
-        A body of 1.9 m so costs little more than its head, to which a scan is registered.  What is measured is measured
+        A body of 1.9 m so costs little more than its head.  What is measured is measured
         at the points of the whole volumes, so that it means the same.  The pair itself if there is little to leave out.
         """
         fixed = _part(self.fixed, self.moving, [np.linalg.inv(pose) for pose in poses])

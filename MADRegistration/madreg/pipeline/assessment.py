@@ -125,7 +125,7 @@ def _assessed(
             )
     quality = next(iter(assess_all(fixed, moving, [linear], replace(settings, type=TYPE))))
     monitor.report("estimate", 0.7, linear)
-    pair = Pair(fixed, moving, settings.seed)
+    pair = Pair(fixed, moving, settings.seed).near([linear.matrix])
     error_mm, source = estimated_error(pair, linear, quality, settings)
     monitor.estimated(error_mm)
     monitor.report("estimate", 0.8, linear)

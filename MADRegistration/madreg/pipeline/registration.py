@@ -59,7 +59,8 @@ def assess_all(
     factor = enlargement(fixed, moving)
     pair = Pair(fixed.resized(factor).to(where), moving.resized(factor).to(where), settings.seed)
     for transform in transforms:
-        quality = assess(pair, transform.resized(factor), settings.type)
+        here = transform.resized(factor)
+        quality = assess(pair.near([here.matrix]), here, settings.type)
         yield None if quality is None else quality.resized(1 / factor)
 
 

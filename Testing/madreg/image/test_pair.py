@@ -73,7 +73,7 @@ def test_what_several_threads_ask_for_is_made_once(pair):
     assert all(one.result() is made for one in asked) and made == [1]
 
 
-def test_a_long_volume_is_cropped_to_what_the_other_can_reach(pair, head, make_volume):
+def test_a_long_volume_is_cropped_to_what_the_other_can_reach(pair, head, make_volume, monkeypatch):
     """A head at the end of 1.2 m: what is left costs about as much as the head, and lies where it lay."""
     grid = Grid((40, 44, 300), np.diag([4.0, 4.0, 4.0, 1.0]))
     placed, pose = np.eye(4), np.eye(4)
@@ -81,6 +81,8 @@ def test_a_long_volume_is_cropped_to_what_the_other_can_reach(pair, head, make_v
     pose[:3, 3] = pair.moving.grid.center - placed[:3, 3]
     long = make_volume(head.ct, grid, placed, "body")
     whole = Pair(long, pair.moving, seed=3)
+    assert whole.near([pose]) is whole  # it costs little as it is
+    monkeypatch.setattr(module, "LARGE", 100_000)
     for near, one, back in (
         (whole.near([pose]), whole.near([pose]).fixed, False),
         (whole.swapped.near([np.linalg.inv(pose)]), whole.swapped.near([np.linalg.inv(pose)]).moving, True),
@@ -98,13 +100,15 @@ def test_a_long_volume_is_cropped_to_what_the_other_can_reach(pair, head, make_v
         assert near.greater_overlap(at) == pytest.approx(unlike.greater_overlap(at), abs=1e-6)
 
 
-def test_volumes_of_one_size_are_not_cropped(pair):
+def test_volumes_of_one_size_are_not_cropped(pair, monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 0)
     shift = np.eye(4)
     shift[0, 3] = 40.0
     assert pair.near([np.eye(4), shift]) is pair
 
 
-def test_a_pose_without_overlap_crops_nothing(pair):
+def test_a_pose_without_overlap_crops_nothing(pair, monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 0)
     shift = np.eye(4)
     shift[0, 3] = 5000.0
     assert pair.near([shift]) is pair
