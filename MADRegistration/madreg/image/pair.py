@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .geometry import apply
+from .geometry import Grid, apply
 from .points import bounding_box, sample_points
 from .shading import flattened
 from .volume import FINEST, Volume
@@ -48,7 +48,17 @@ def _part(volume: Volume, other: Volume, poses: Sequence[np.ndarray]) -> Volume:
     begin = np.clip(np.floor(corners.min(0) - reach), 0, volume.grid.size).astype(int)
     end = np.clip(np.ceil(corners.max(0) + reach) + 1, 0, volume.grid.size).astype(int)
     share = np.prod(end - begin) / np.prod(volume.grid.size)
-    return volume.cropped(begin, end) if 0 < share < WORTH else volume
+    return _cropped(volume, begin, end) if 0 < share < WORTH else volume
+
+
+def _cropped(volume: Volume, begin: np.ndarray, end: np.ndarray) -> Volume:
+    """The voxels of a volume from an index (i, j, k) up to, but without, another one."""
+    where = tuple(slice(int(a), int(b)) for a, b in zip(begin[::-1], end[::-1], strict=True))
+    matrix = volume.grid.matrix.copy()
+    matrix[:3, 3] = apply(volume.grid.matrix, begin)
+    ni, nj, nk = (int(n) for n in end - begin)
+    grid = Grid((ni, nj, nk), matrix)
+    return Volume(volume.name, volume.data[where].contiguous(), grid, volume.mask[where].contiguous())
 
 
 class _Flattened:

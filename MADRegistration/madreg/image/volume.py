@@ -84,9 +84,6 @@ class Volume:
         """The volume once all lengths in the world are multiplied by a factor."""
         return self if factor == 1 else replace(self, grid=self.grid.resized(factor))
 
-    def _inverse(self, like: torch.Tensor) -> torch.Tensor:
-        return torch.as_tensor(self.grid.inverse, dtype=like.dtype, device=like.device)
-
     def sample(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Trilinear samples at world points (..., 3), LPS mm, differentiable in the points.
 
@@ -94,7 +91,8 @@ class Volume:
             Intensities (...), 0 (background) outside the lattice; and how much data is there, from 0 (none) to
             1 (all eight neighbours).
         """
-        both = sample_array(self._data_and_mask, self._inverse(points), points, "zeros")
+        inverse = torch.as_tensor(self.grid.inverse, dtype=points.dtype, device=points.device)
+        both = sample_array(self._data_and_mask, inverse, points, "zeros")
         return both[0], both[1]
 
     def sample_moved(self, matrices: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -165,16 +163,6 @@ class Volume:
             is_coarse = self.grid.spacing.max() >= FINEST - 1e-6
             self._levels[spacing] = level._level_of(self._foreground) if is_coarse else level
         return self._levels[spacing]
-
-    def cropped(self, begin: np.ndarray, end: np.ndarray) -> Volume:
-        """The voxels from an index (i, j, k) up to, but without, another one."""
-        where = tuple(slice(int(a), int(b)) for a, b in zip(begin[::-1], end[::-1], strict=True))
-        matrix = self.grid.matrix.copy()
-        matrix[:3, 3] = apply(self.grid.matrix, begin)
-        ni, nj, nk = (int(n) for n in end - begin)
-        return Volume(
-            self.name, self.data[where].contiguous(), Grid((ni, nj, nk), matrix), self.mask[where].contiguous()
-        )
 
     def _level_of(self, source: _Foreground) -> Volume:
         """This volume, as a coarser level of another; what is replaced in it makes it a volume of its own."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from madreg_benchmark.cases.synthetic_body import Body
-from madreg_benchmark.studies import trainings
+from madreg_benchmark.studies import anatomy, trainings
 from madreg_benchmark.studies.anatomy import (
     BODIES,
     BOTH,
@@ -58,12 +58,17 @@ def test_no_body_serves_two_purposes(trainer):
 
 
 @pytest.mark.slow
-def test_rows_are_made_once_and_written(setting, trainer, monkeypatch):
+def test_rows_are_made_once_and_written(cases, trainer, quick_study, monkeypatch):
     monkeypatch.setattr(trainings, "synthetic_heads", lambda: trainer.scans)
+    monkeypatch.setattr(anatomy, "_plan", lambda setting: (TINY, FEW))
     done = []
     train = trainings.train
     monkeypatch.setattr(trainings, "train", lambda *args, **more: done.append(args[1].name) or train(*args, **more))
+    setting = Setting(cases[:1], quick_study("anatomy"), True, device="cpu")
+    assert len(set(done)) == 3
+    done.clear()
     found = measure_anatomy(setting, TINY, FEW)
+    assert not done  # the rows of the command
     names = [*(variant.name for variant in VARIANTS), SHIPPED.name]
     assert [row["variant"] for row in found.trained] == names
     assert [row["pairs"] for row in found.trained] == [4, 4, 4, None]
@@ -74,10 +79,6 @@ def test_rows_are_made_once_and_written(setting, trainer, monkeypatch):
     assert [(row["by"], row["case"]) for row in found.registered] == [
         (name, case) for case in ("phantom_CT_T1", "body 1") for name in names
     ]
-    assert len(set(done)) == 3
-
-    done.clear()
-    assert measure_anatomy(setting, TINY, FEW) == found and not done
 
     kept = (setting.out / "registered.jsonl").read_text(encoding="utf-8").splitlines()[:-2]
     (setting.out / "registered.jsonl").write_text("\n".join(kept) + "\n", encoding="utf-8")
