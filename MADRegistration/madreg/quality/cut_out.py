@@ -62,6 +62,8 @@ def _surrounded(scan: Volume, other: Volume, pose: np.ndarray) -> float:
         return 0.0
     empty = (scan.data < NOTHING) & scan.mask
     inside = tissue(scan.data, scan.grid.spacing)
+    if not inside.any():
+        return 0.0
     shell = torch.nonzero((dilate(inside.float(), [SHELL] * 3) > 0.5) & empty).flip(1).cpu().numpy()
     middle = torch.nonzero(inside).flip(1).cpu().double().numpy().mean(0)
     octant = (shell > middle) @ np.array([1, 2, 4])

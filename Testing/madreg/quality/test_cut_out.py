@@ -1,4 +1,4 @@
-"""A brain without its skull is told from a head, and its outline supports no stretch."""
+"""A brain without its skull is distinguished from a head, and its outline supports no stretch."""
 
 from __future__ import annotations
 
@@ -50,6 +50,11 @@ def test_a_head_in_air_was_not_cut_out(heads, mm):
     ct, mr, _brain, _center = heads
     assert cut_out_of_other(Pair(mr, ct), shifted(mm)) is None
     assert cut_out_of_other(Pair(ct, mr), shifted(mm)) is None
+
+
+def test_a_scan_that_shows_nothing_was_not_cut_out(heads):
+    ct, mr, _brain, _center = heads
+    assert cut_out_of_other(Pair(replace(mr, data=torch.zeros_like(mr.data)), ct), np.eye(4)) is None
 
 
 @pytest.mark.slow

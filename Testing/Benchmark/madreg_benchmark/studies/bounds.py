@@ -101,8 +101,8 @@ def parts_of(rows: Sequence[dict]) -> dict[str, int]:
 def bounded(row: dict) -> bool:
     """Whether there is a bound, and a true error that it is one of."""
     known = None not in (row["true_mm"], row["estimate_mm"], row["deformation_mm"])
-    told = row["verdict"] == "failed" or row["is_mirrored"] or row["may_be_other_body"]
-    return known and not told and row["kind"] not in WRONG_PAIRS
+    unbounded = row["verdict"] == "failed" or row["is_mirrored"] or row["may_be_other_body"]
+    return known and not unbounded and row["kind"] not in WRONG_PAIRS
 
 
 def terms(row: dict) -> list[float]:
