@@ -125,10 +125,7 @@ class Dispatcher:
         if attempt is None:
             return
         attempt.began = time.monotonic()
-        work = partial(within_limit, self._work)
-        future = self._client.submit(
-            work, attempt.task, workers=[worker], allow_other_workers=False, pure=False, retries=0
-        )
+        future = _submitted(self._client, self._work, attempt.task, worker)
         self._running[worker] = future, attempt
         future.add_done_callback(lambda done: self._finished.put((worker, done)))
 
@@ -183,6 +180,12 @@ class Dispatcher:
             return
         message = LATE.format(minutes=attempt.task["limit"] / 60) if attempt.is_late() else KILLED
         self._record(_complete(failure(attempt.task, "killed", message), attempt, worker))
+
+
+def _submitted(client: Client, work: Work, task: Task, worker: str) -> Future:
+    """A task that one worker is to do, once."""
+    work = partial(within_limit, work)
+    return client.submit(work, task, workers=[worker], allow_other_workers=False, pure=False, retries=0)
 
 
 def _complete(entry: Entry, attempt: _Attempt, worker: str) -> Entry:

@@ -99,7 +99,9 @@ def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None
     if not data.any():
         raise InputError(f"{name} holds no finite number (only NaN or Inf): export it again, or give another image.")
     if not data.all():
-        notices.append(f"{name}: {100 * (1 - data.mean()):.2g} % of the voxels are NaN or Inf and count as no data.")
+        notices.append(
+            f"{name}: {100 * (1 - data.mean()):.2g} % of the voxels have no value (NaN, Inf) and count as no data."
+        )
     filled = _filled(array, data)
     if filled is not None:
         notices.append(f"{name}: {100 * filled.mean():.2g} % of the voxels are padding and count as no data.")
