@@ -3,7 +3,6 @@ finds the class by the name of the file."""
 
 import qt
 import slicer
-import SubjectHierarchyPlugins  # noqa: F401  its folder holds the class below, and is found only then
 from AbstractScriptedSubjectHierarchyPlugin import AbstractScriptedSubjectHierarchyPlugin
 from slicer.i18n import tr as _
 
