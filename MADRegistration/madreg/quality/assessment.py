@@ -23,6 +23,7 @@ MIRRORED = 0.02
 # No body is quite symmetric, and each in its own way: a scan of another one fits a mirror image nearly as well.  Of 29
 # right poses (study ``bounds``) all have 0.05 and more; of 21 pairs of which one scan was deformed three have less than
 # 0.04; of 20 pairs of two persons or bodies all have, of slabs of two persons five of eight.
+# A distorted EPI of one head has less too, so this is a remark and no verdict.
 LEAST_ASYMMETRY = 0.04
 LEAST_OVERLAP = 0.01  # of the fixed foreground; less is no overlap at all
 

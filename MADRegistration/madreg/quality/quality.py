@@ -114,7 +114,7 @@ class Quality:
         if self.is_mirrored:
             said.append("A mirror image fits better: check left and right in the headers of both scans.")
         if self.may_be_other_body:
-            said.append("A mirror image fits nearly as well: these may not be scans of the same patient.")
+            said.append("A mirror image fits nearly as well: these may be scans of two patients, or one is distorted.")
         return said
 
     @property
@@ -123,7 +123,7 @@ class Quality:
         lost = self.margin < LEAST_MARGIN and (self.joint_margin or 0.0) < LEAST_JOINT_MARGIN
         if lost or (self.error_mm is not None and self.error_mm > FAILED_MM):
             return "failed"
-        in_doubt = self.little_overlap or self.has_doubtful_shape or self.is_mirrored or self.may_be_other_body
+        in_doubt = self.little_overlap or self.has_doubtful_shape or self.is_mirrored
         sure = self.margin >= CLEAR_MARGIN and not in_doubt
         return "aligned" if sure and self.error_mm is not None and self.error_mm <= ALIGNED_MM else "check"
 
