@@ -6,7 +6,7 @@ A job ends in one of three ways: ``done``, ``cancelled`` or ``failed``; in the l
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,9 @@ class Progress:
 
 
 class SceneJob:
-    """One job under way, or over.  Call :meth:`start`, then :meth:`poll` often while :attr:`state` is ``running``.
+    """One job under way, or over; what begins with ``_`` and does nothing here differs between kinds.
+
+    Call :meth:`start`, then :meth:`poll` often while :attr:`state` is ``running``.
 
     Attributes:
         NAME: of this kind of job, in sentences for the user.
@@ -60,8 +62,6 @@ class SceneJob:
         self._client = client
         self._onProgress = onProgress or (lambda progress: None)
 
-    # --- what each kind of job does ------------------------------------------------------------------------------
-
     def _prepare(self) -> None:
         """Check the inputs; raise InputError.  The scene must not be changed."""
 
@@ -81,8 +81,6 @@ class SceneJob:
 
     def _undo(self) -> None:
         """Put the scene back."""
-
-    # --- what they have in common --------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Check the inputs and begin.
@@ -112,7 +110,7 @@ class SceneJob:
         if self.state != "running":
             return
         try:
-            self._checkThere()
+            _checkThere((self.fixed, self.moving), self.NAME)
             isDone = next(self._steps, self) is self
             if self._isEnding and isDone:
                 self._files.remove()
@@ -159,9 +157,10 @@ class SceneJob:
         self._files.remove()
         self.message, self.state = message, "failed"
 
-    def _checkThere(self) -> None:
-        """Raise InputError if a volume was deleted."""
-        deleted = [f'"{node.GetName()}"' for node in (self.fixed, self.moving) if node.GetScene() is None]
-        if deleted:
-            verb = "was" if len(deleted) == 1 else "were"
-            raise InputError(f"{' and '.join(deleted)} {verb} deleted: the {self.NAME} was stopped.")
+
+def _checkThere(nodes: Iterable[slicer.vtkMRMLNode], what: str) -> None:
+    """Raise InputError, which says what was stopped, if a node was deleted."""
+    deleted = [f'"{node.GetName()}"' for node in nodes if node.GetScene() is None]
+    if deleted:
+        verb = "was" if len(deleted) == 1 else "were"
+        raise InputError(f"{' and '.join(deleted)} {verb} deleted: the {what} was stopped.")

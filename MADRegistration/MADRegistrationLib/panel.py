@@ -66,8 +66,6 @@ class Panel:
         if self._client.isReady and not wasReady:
             self.parts.devices.update()
 
-    # --- what there is to be seen --------------------------------------------------------------------------------
-
     def setParameters(self, parameters: Any) -> None:
         """Use another parameter node, or None while there is no scene."""
         self.parts.selection.parameters = parameters

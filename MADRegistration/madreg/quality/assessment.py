@@ -19,12 +19,7 @@ from .shape import CLEAR, Stretch, is_supported
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
 # Right poses of 33 tuning pairs are better than their mirror images by 0.04 and more, but for two boxes of 42 by 76 mm
 # out of a head, whose mirror images are better by 0.01 and 0.04.
-MIRRORED = 0.02
-# No body is quite symmetric, and each in its own way: a scan of another one fits a mirror image nearly as well.  Of 29
-# right poses (study ``bounds``) all have 0.05 and more; of 21 pairs of which one scan was deformed three have less than
-# 0.04; of 20 pairs of two persons or bodies all have, of slabs of two persons five of eight.
-# A distorted EPI of one head has less too, so this is a remark and no verdict.
-LEAST_ASYMMETRY = 0.04
+MIRRORED = 0.02  # within this of 0, neither the pose nor a mirror image is better
 LEAST_OVERLAP = 0.01  # of the fixed foreground; less is no overlap at all
 
 
@@ -74,7 +69,8 @@ def assess(
         stretch=stretch if found.is_stretched and stretch.is_clear else None,
         has_doubtful_shape=_has_doubtful_shape(pair, pose, PLAUSIBLE if cut_out is None else CLEAR),
         is_mirrored=comparison.mirror_margin > MIRRORED,
-        may_be_other_body=-LEAST_ASYMMETRY < comparison.mirror_margin <= MIRRORED,
+        # No body is quite symmetric, and each in its own way: a scan of another one fits a mirror image as well.
+        may_be_other_body=abs(comparison.mirror_margin) <= MIRRORED,
     )
 
 

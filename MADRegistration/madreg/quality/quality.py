@@ -49,7 +49,7 @@ class Quality:
         stretch: between the scans, where it is clear, beyond that of the transform; else None.
         has_doubtful_shape: whether the transform stretches by more than is likely, and the blocks do not support it.
         is_mirrored: whether a mirror image of the fixed scan fits better.
-        may_be_other_body: whether a mirror image fits nearly as well, as it does for scans of two persons.
+        may_be_other_body: whether a mirror image fits as well, as it mostly does for scans of two persons.
         blocks: the last ones compared, about the pose ``blocks_at``, and the ``motion`` on which they agree; None where
             they show nothing.
         unit_mm: of the lengths of ``blocks``, ``motion`` and ``blocks_at``.
@@ -114,7 +114,7 @@ class Quality:
         if self.is_mirrored:
             said.append("A mirror image fits better: check left and right in the headers of both scans.")
         if self.may_be_other_body:
-            said.append("A mirror image fits nearly as well: these may be scans of two patients, or one is distorted.")
+            said.append("A mirror image fits as well: these may be scans of two patients, or one is distorted.")
         return said
 
     @property
