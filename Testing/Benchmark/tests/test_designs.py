@@ -98,8 +98,8 @@ def test_an_order_puts_the_right_pose_first(name, pair, trial):
     center = trial.points.mean(0)
     near = trial.truth @ about(center, np.eye(3), np.array([3.0, 0, 0]))
     wrong = [trial.truth @ about(center, np.diag(signs)) for signs in ((1.0, -1, -1), (-1.0, 1, -1))]
-    order, seconds = ordered(name, *pair, [wrong[0], near, wrong[1]])
-    assert order[0] == 1 and sorted(order) == [0, 1, 2] and seconds > 0
+    order, _seconds = ordered(name, *pair, [wrong[0], near, wrong[1]])
+    assert order[0] == 1 and sorted(order) == [0, 1, 2]
 
 
 def test_the_search_has_its_own_order(pair):

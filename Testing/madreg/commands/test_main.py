@@ -700,16 +700,16 @@ def test_names_with_dollars_and_line_breaks(scans, fake_register, capsys, recwar
 
 QUICK = """
 import sys
-from types import SimpleNamespace
 from madreg import __main__ as entry
 from madreg.network import weights
 from madreg.pipeline import registration
 from madreg.pipeline.result import Result
 from madreg.image.transform import Transform
+from madreg.quality.quality import Quality
 weights.checked_card = lambda *_: {"sha256": "0" * 64}
 def register(fixed, moving, settings, progress=None):
-    quality = SimpleNamespace(verdict="check", consensus=0.9, margin=0.5, little_overlap=False)
     identity = Transform.identity()
+    quality = Quality(identity, 4.0, 0.9, 0.5, identity)
     return Result(identity, identity, settings, [], 1.0, "CPU", 2.0, 1.0, "blocks", 0.9, quality)
 registration.register = register
 entry.command()
