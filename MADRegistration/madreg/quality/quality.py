@@ -120,12 +120,14 @@ class Quality:
     @property
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""
-        lost = self.margin < LEAST_MARGIN and (self.joint_margin or 0.0) < LEAST_JOINT_MARGIN
-        if lost or (self.error_mm is not None and self.error_mm > FAILED_MM):
+        is_small = self.error_mm is not None and self.error_mm <= ALIGNED_MM
+        # NMI and NGF may outvote the blocks as to which pose is better, not as to how far off this one is.
+        is_clear = is_small and (self.joint_margin or 0.0) >= LEAST_JOINT_MARGIN
+        if (self.margin < LEAST_MARGIN and not is_clear) or (self.error_mm is not None and self.error_mm > FAILED_MM):
             return "failed"
         in_doubt = self.little_overlap or self.has_doubtful_shape or self.is_mirrored
         sure = self.margin >= CLEAR_MARGIN and not in_doubt
-        return "aligned" if sure and self.error_mm is not None and self.error_mm <= ALIGNED_MM else "check"
+        return "aligned" if sure and is_small else "check"
 
     @property
     def bound_mm(self) -> float | None:

@@ -125,9 +125,12 @@ def test_the_verdict_needs_a_small_error_and_a_clear_margin(margin, error, verdi
     assert Quality(IDENTITY, error, 0.5, margin, IDENTITY).verdict == verdict
 
 
-@pytest.mark.parametrize(("joint_margin", "verdict"), [(None, "failed"), (0.02, "failed"), (0.05, "check")])
-def test_a_small_margin_is_no_failure_where_nmi_and_ngf_are_clear(joint_margin, verdict):
-    assert Quality(IDENTITY, 1.0, 0.5, 0.02, IDENTITY, joint_margin=joint_margin).verdict == verdict
+@pytest.mark.parametrize(
+    ("joint_margin", "error", "verdict"),
+    [(None, 1.0, "failed"), (0.02, 1.0, "failed"), (0.05, 1.0, "check"), (0.05, 9.0, "failed"), (0.05, None, "failed")],
+)
+def test_a_small_margin_is_no_failure_where_nmi_and_ngf_are_clear_and_the_error_is_small(joint_margin, error, verdict):
+    assert Quality(IDENTITY, error, 0.5, 0.02, IDENTITY, joint_margin=joint_margin).verdict == verdict
 
 
 def test_another_pose_is_better_where_the_margin_is_negative():
