@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ..image.points import sample_points
+from ..image.spline import cubic_b_spline, cubic_b_spline_slopes
 from ..image.volume import Volume
 
 
@@ -27,7 +28,7 @@ class _ParzenHistogram(torch.autograd.Function):
         """
         first = position.floor()
         t = position - first
-        spline = torch.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
+        spline = cubic_b_spline(t)
         flat = row * bins + first.long() - 1
         flat = torch.stack([flat, flat + 1, flat + 2, flat + 3])
         ctx.save_for_backward(t, inside, flat, spline)
@@ -37,9 +38,8 @@ class _ParzenHistogram(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None, None]:
         t, inside, flat, spline = ctx.saved_tensors
-        slope = torch.stack([-((1 - t) ** 2), 3 * t**2 - 4 * t, -3 * t**2 + 2 * t + 1, t**2]) / 2
         there = gradients[0].flatten().index_select(0, flat.flatten()).view(flat.shape)
-        return (there * slope).sum(0) * inside, (there * spline).sum(0), None, None, None
+        return (there * cubic_b_spline_slopes(t)).sum(0) * inside, (there * spline).sum(0), None, None, None
 
 
 class NMI:

@@ -93,13 +93,12 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
 def _candidates(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> tuple[Pair, list[Transform]]:
     """Transforms brought closer, the best first; and the pair, without what lies far from all that the search found."""
     found = initialization(settings.init).run(pair, [start], monitor.part(0.0, 0.7))
-    if settings.init == "search" and pair.greater_overlap(start.matrix) >= LEAST_OVERLAP:
-        found = [*found, start]  # two series of one examination lie nearly right
-    elif settings.init != "search":
-        found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.7, 0.77))
     if settings.init == "search":
+        if pair.greater_overlap(start.matrix) >= LEAST_OVERLAP:
+            found = [*found, start]  # two series of one examination lie nearly right
         pair = pair.near([transform.matrix for transform in found])
         return pair, BlockAlignment(settings.type).run(pair, found, monitor.part(0.77, 1.0))
+    found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.7, 0.77))
     found = CANDIDATES.run(pair, found, monitor.part(0.77, 0.92))
     if settings.type != "rigid":
         # Scale before shear: an affine transform far from the right pose shears what it should scale.

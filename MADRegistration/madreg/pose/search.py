@@ -75,6 +75,7 @@ def search(
     """
     report_progress = progress or (lambda share: None)
     rotations = super_fibonacci(ROTATIONS) if rotations is None else rotations
+    kept = seeds if kept is None else kept
     sizes = [volume.resampled(FINE).radius_of_gyration for volume in (fixed, moving)]
     spacing = _spacing(min(fixed.thickness, moving.thickness), min(sizes))
     if sizes[1] > LARGER * sizes[0]:  # the larger volume costs less where it is not rotated
@@ -86,11 +87,11 @@ def search(
     if not len(starts):
         return []
     if sizes[0] > LARGER * sizes[1]:  # points in the larger volume would mostly lie outside the smaller one
-        poses, scores = _raised(moving, fixed, np.linalg.inv(starts), kept or seeds, report_progress)
+        poses, scores = _raised(moving, fixed, np.linalg.inv(starts), kept, report_progress)
         center = apply(poses[scores.argmax()], moving.grid.center)
         poses = np.linalg.inv(poses)
     else:
-        poses, scores = _raised(fixed, moving, starts, kept or seeds, report_progress)
+        poses, scores = _raised(fixed, moving, starts, kept, report_progress)
         center = fixed.grid.center
     raised = [Candidate(pose, float(score)) for pose, score in zip(poses, scores, strict=True)]
     candidates = distinct(raised, center)[:count]

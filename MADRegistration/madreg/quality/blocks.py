@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from ..image.geometry import Grid
 from ..image.points import lattice_points
+from ..image.spline import cubic_b_spline, cubic_b_spline_slopes
 
 SPACING = 4.0  # mm between samples, and between displacements
 
@@ -76,11 +77,11 @@ class _SplineSamples(torch.autograd.Function):
         block = torch.arange(at.shape[1], device=at.device).repeat(at.shape[0])
         first = ((block * width + z) * width + y) * width + x
         near = padded.flatten().index_select(0, (first + around[:, None]).flatten()).view(4, 4, 4, -1)
-        taps = torch.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
+        taps = cubic_b_spline(t)
         along_x = (near * taps[:, 0]).sum(2)
         along_y = (along_x * taps[:, 1]).sum(1)
         if ctx.needs_input_grad[1]:
-            slopes = torch.stack([-((1 - t) ** 2), 3 * t**2 - 4 * t, -3 * t**2 + 2 * t + 1, t**2]) / 2
+            slopes = cubic_b_spline_slopes(t)
             by_x = (((near * slopes[:, 0]).sum(2) * taps[:, 1]).sum(1) * taps[:, 2]).sum(0)
             by_y = ((along_x * slopes[:, 1]).sum(1) * taps[:, 2]).sum(0)
             by_z = (along_y * slopes[:, 2]).sum(0)

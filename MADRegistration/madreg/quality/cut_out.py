@@ -43,13 +43,18 @@ def without_outline(pair: Pair) -> Pair:
     """The pair with no data where a scan is empty, so that what was cut out has no outline; made once."""
 
     def shown(volume: Volume) -> Volume:
-        return replace(volume, mask=volume.mask & (volume.data >= NOTHING)) if _leaves_empty(volume) else volume
+        return replace(volume, mask=volume.mask & ~_empty(volume)) if _leaves_empty(volume) else volume
 
     return pair.once("without outline", lambda: Pair(shown(pair.fixed), shown(pair.moving), pair.seed))
 
 
+def _empty(volume: Volume) -> torch.Tensor:
+    """bool (k, j, i): where a scan holds nothing, not even noise."""
+    return (volume.data < NOTHING) & volume.mask
+
+
 def _leaves_empty(volume: Volume) -> bool:
-    return float(((volume.data < NOTHING) & volume.mask).sum()) >= LEAST_NOTHING * float(volume.mask.sum())
+    return float(_empty(volume).sum()) >= LEAST_NOTHING * float(volume.mask.sum())
 
 
 def _surrounded(scan: Volume, other: Volume, pose: np.ndarray) -> float:
@@ -60,11 +65,10 @@ def _surrounded(scan: Volume, other: Volume, pose: np.ndarray) -> float:
     """
     if not _leaves_empty(scan):
         return 0.0
-    empty = (scan.data < NOTHING) & scan.mask
     inside = tissue(scan.data, scan.grid.spacing)
     if not inside.any():
         return 0.0
-    shell = torch.nonzero((dilate(inside.float(), [SHELL] * 3) > 0.5) & empty).flip(1).cpu().numpy()
+    shell = torch.nonzero(dilate(inside, [SHELL] * 3) & _empty(scan)).flip(1).cpu().numpy()
     middle = torch.nonzero(inside).flip(1).cpu().double().numpy().mean(0)
     octant = (shell > middle) @ np.array([1, 2, 4])
     there = torch.as_tensor(apply(pose, apply(scan.grid.matrix, shell)), dtype=torch.float32, device=other.device)
