@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
 from .checks import Header
@@ -13,6 +15,7 @@ from .inflating import LARGEST_RATIO
 from .isolated import read_isolated
 from .itk_header import image_of
 from .memory import check_fits
+from .unreadable import UnreadableError
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Declared:
 
     Attributes:
         stored: how the voxels of one data file, or those behind the header, are stored.
-        count: voxels.
+        sizes: numbers along each axis, the fastest first.
         file: name of the data file; None if the voxels follow the header.
         files: names of the data files, if there are several.
         files_are_compressed: whether these are.
@@ -30,16 +33,20 @@ class Declared:
     """
 
     stored: Stored
-    count: int
+    sizes: tuple[int, ...]
     file: str | None = None
     files: list[str] | None = None
     files_are_compressed: bool = False
     binary: bool = True
     skipped_lines: int = 0
 
+    def with_shape(self, shape: tuple[int, ...]) -> Declared:
+        """The same for voxels of another shape."""
+        return replace(self, stored=replace(self.stored, shape=shape))
+
 
 def read_declared(path: Path, name: str, header: Header, declared: Declared, attached: bytes) -> sitk.Image:
-    """The image that a header declares.
+    """The scalar image that a header declares.
 
     Args:
         path: of the header.
@@ -48,19 +55,42 @@ def read_declared(path: Path, name: str, header: Header, declared: Declared, att
         attached: what follows the header in its file.
 
     Raises:
-        UnreadableError: if data is missing, damaged or too short.
-        InputError: if the memory does not suffice.
+        UnreadableError: if data is missing, damaged or too short, or if the memory does not suffice.
     """
     itemsize = declared.stored.dtype.itemsize
-    check_fits(declared.count, itemsize)
+    count = math.prod(declared.sizes)
+    check_fits(count, itemsize)
     if declared.files is not None:
         ratio = LARGEST_RATIO if declared.files_are_compressed else 1
-        check_listed(path, declared.files, declared.count * itemsize // ratio)
+        check_listed(path, declared.files, count * itemsize // ratio)
         return read_isolated(path, name)
-    data_file = None if declared.file is None else beside(path, declared.file.strip())
     if not declared.binary:
+        _data_file(path, declared)
         return read_isolated(path, name)
+    return image_of(read_voxels(path, declared, attached), header)
+
+
+def read_voxels(path: Path, declared: Declared, attached: bytes) -> np.ndarray:
+    """The numbers that a header declares, in one file and binary, in the shape in which they are stored.
+
+    Args:
+        path: of the header.
+        attached: what follows the header in its file.
+
+    Raises:
+        UnreadableError: if they are missing, damaged, too few, or stored in another way, or if the memory does not
+            suffice.
+    """
+    if declared.files is not None or not declared.binary:
+        raise UnreadableError("is spread over several files, or is text: save it as one binary file")
+    check_fits(math.prod(declared.stored.shape), declared.stored.dtype.itemsize)
+    data_file = _data_file(path, declared)
     data = attached if data_file is None else data_file.read_bytes()
     for _ in range(declared.skipped_lines):
         data = data[data.index(b"\n") + 1 :] if b"\n" in data else b""
-    return image_of(voxels(data, declared.stored), header)
+    return voxels(data, declared.stored)
+
+
+def _data_file(path: Path, declared: Declared) -> Path | None:
+    """The file of the voxels; None if they follow the header."""
+    return None if declared.file is None else beside(path, declared.file.strip())

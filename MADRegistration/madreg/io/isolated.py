@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,21 @@ def decode_isolated(files: Sequence[Path], name: str) -> np.ndarray:
     with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
         _ask("frames", files, name, Path(folder))
         return load_array(Path(folder, "voxels.npy"))
+
+
+@lru_cache(maxsize=8)
+def check_transform(path: Path, _changed: int) -> None:
+    """Have another process read a file of ITK transforms, so that this one can do so safely.
+
+    Args:
+        path: the file.
+        _changed: when it was changed last; a file is tried once.
+
+    Raises:
+        UnreadableError: if ITK cannot read it, or crashes, or takes too long or too much memory.
+    """
+    with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
+        _ask("transform", [path], path.name, Path(folder))
 
 
 def _ask(task: str, paths: Sequence[Path], name: str, folder: Path) -> dict:
@@ -116,7 +132,7 @@ def main() -> None:
     _limit_memory()
     paths, name, output = request["paths"], request["name"], Path(request["output"])
     try:
-        answer = _image(paths[0], name, output) if request["task"] == "image" else _frames(paths, output)
+        answer = TASKS[request["task"]](paths, name, output)
     except InputError as error:
         answer = {"refused": str(error)}
     except UnreadableError as error:
@@ -146,9 +162,9 @@ def _on_linux() -> bool:
     return sys.platform.startswith("linux")
 
 
-def _image(path: str, name: str, output: Path) -> dict:
+def _image(paths: Sequence[str], name: str, output: Path) -> dict:
     reader = sitk.ImageFileReader()
-    reader.SetFileName(path)
+    reader.SetFileName(paths[0])
     reader.ReadImageInformation()
     header = Header.of_reader(reader)
     check_header(header, name)
@@ -158,7 +174,7 @@ def _image(path: str, name: str, output: Path) -> dict:
     return {"header": asdict(Header.of_image(image))}
 
 
-def _frames(paths: Sequence[str], output: Path) -> dict:
+def _frames(paths: Sequence[str], _: str, output: Path) -> dict:
     frames = []
     for path in paths:
         array = sitk.GetArrayFromImage(sitk.ReadImage(path))
@@ -166,3 +182,11 @@ def _frames(paths: Sequence[str], output: Path) -> dict:
     kind = np.result_type(*frames)
     np.save(output / "voxels.npy", np.concatenate([one.astype(kind) for one in frames]), allow_pickle=False)
     return {}
+
+
+def _transform(paths: Sequence[str], _: str, __: Path) -> dict:
+    sitk.ReadTransform(paths[0])
+    return {}
+
+
+TASKS = {"image": _image, "frames": _frames, "transform": _transform}

@@ -14,7 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..system.stderr import suppressed
-from .checks import Header, check_header
+from .checks import Header
 from .unreadable import UnreadableError
 
 
@@ -37,23 +37,16 @@ def read_header(content: bytes, suffix: str) -> Header:
         return Header.of_reader(reader)
 
 
-def checked_header(content: bytes, suffix: str, name: str) -> Header:
-    """What ITK makes of a header of a file that can be registered.
-
-    Args:
-        content, suffix: as in :func:`read_header`.
-        name: what to call the image in messages.
+def understood_header(content: bytes, suffix: str) -> Header:
+    """What ITK makes of a header: as :func:`read_header`.
 
     Raises:
         UnreadableError: if ITK does not take it.
-        InputError: if it is not that of a 3D scalar image.
     """
     try:
-        header = read_header(content, suffix)
+        return read_header(content, suffix)
     except RuntimeError as error:
         raise UnreadableError(f"cannot be read as an image ({one_line(error)}): export it again") from error
-    check_header(header, name)
-    return header
 
 
 def image_of(array: np.ndarray, header: Header) -> sitk.Image:

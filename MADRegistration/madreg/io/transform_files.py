@@ -26,13 +26,29 @@ def is_foreign_transform(path: str | Path) -> bool:
     """Whether a file is a text matrix of FLIRT or an LTA of FreeSurfer; ITK's ``.mat`` is binary, its ``.tfm`` named.
 
     Raises:
-        OSError: if it cannot be opened.
+        InputError: if there is no such file, or it cannot be opened.
     """
     path = Path(path)
     if path.name.lower().endswith(".lta"):
         return True
-    with path.open("rb") as file:
-        return _flirt_matrix(file.read(4096)) is not None
+    return _flirt_matrix(_start(path, 4096)) is not None
+
+
+def _start(path: Path, length: int) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        InputError: if there is no such file, or it cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(length)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: check the path of the transform.") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder: give the file of the transform.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened ({error.strerror}): check your rights to it.") from error
 
 
 def read_foreign_transform(path: str | Path, fixed: Grid, moving: Grid) -> Transform:
@@ -49,11 +65,7 @@ def read_foreign_transform(path: str | Path, fixed: Grid, moving: Grid) -> Trans
         InputError: if it cannot be read, or was made between other images.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(LONGEST)
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened ({error.strerror}): check the path of the transform.") from error
+    content = _start(path, LONGEST)
     if path.name.lower().endswith(".lta"):
         matrix = _of_lta(content.decode("latin-1"), fixed, moving, path)
     else:
