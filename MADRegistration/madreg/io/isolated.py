@@ -33,6 +33,12 @@ TIME_LIMIT = 600.0
 ADVICE = "give a complete NIfTI, NRRD or MHA file, or a folder of DICOM slices"
 
 
+CHECKED_READERS = tuple(f"{kind}ImageIO" for kind in ("Gipl", "HDF5", "MINC", "Meta", "Nifti", "Nrrd", "VTK"))
+"""ITK's readers whose files are compared with the length that they declare, here or by their own library."""
+
+PICTURE_READERS = ("BMPImageIO", "JPEGImageIO", "JPEG2000ImageIO", "LSMImageIO", "PNGImageIO", "TIFFImageIO")
+
+
 def read_isolated(path: Path, name: str) -> sitk.Image:
     """Read a 3D scalar image of any format that ITK knows.
 
@@ -166,12 +172,29 @@ def _image(paths: Sequence[str], name: str, output: Path) -> dict:
     reader = sitk.ImageFileReader()
     reader.SetFileName(paths[0])
     reader.ReadImageInformation()
+    _check_reader(reader.GetImageIOFromFileName(paths[0]))
     header = Header.of_reader(reader)
     check_header(header, name)
     check_fits(int(np.prod(header.size, dtype=object)), 8)
     image = without_empty_axes(reader.Execute())
     np.save(output / "voxels.npy", sitk.GetArrayViewFromImage(image), allow_pickle=False)
     return {"header": asdict(Header.of_image(image))}
+
+
+def _check_reader(used: str) -> None:
+    """Refuse formats of pictures, and those that ITK fills up where they are cut off.
+
+    Raises:
+        UnreadableError: for these.
+    """
+    if used in PICTURE_READERS:
+        raise UnreadableError(
+            "is a picture or a stack of pictures, without the distance between its slices: save it as NRRD or NIfTI "
+            "with the size of its voxels"
+        )
+    if used not in CHECKED_READERS:
+        kind = used.removesuffix("ImageIO")
+        raise UnreadableError(f"is of a format ({kind}) that may be incomplete unnoticed: convert it to NRRD or NIfTI")
 
 
 def _frames(paths: Sequence[str], _: str, output: Path) -> dict:

@@ -84,7 +84,6 @@ def _declared(path: Path) -> tuple[Header, Declared, bytes]:
         sizes=tuple(sizes),
         file=data_file,
         files=_listed(data_file, lines) if data_file is not None and is_list(data_file) else None,
-        files_are_compressed=compressed,
         binary=encoding == "raw" or compressed,
         skipped_lines=line_skip[0] if line_skip else 0,
     )

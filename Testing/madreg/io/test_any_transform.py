@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -75,12 +76,11 @@ def test_no_flipped_bit_in_a_compressed_field_is_taken(tmp_path, grids, vectors,
         damaged = bytearray(content)
         damaged[place] ^= 4
         path.write_bytes(damaged)
-        try:
+        found = None
+        with suppress(InputError):
             found = read_any_transform(path, *grids)
-        except InputError as error:
-            assert "is damaged or incomplete" in str(error)
-            refused += 1
-        else:
+        refused += found is None
+        if found is not None:
             np.testing.assert_array_equal(found.displacements, intact)  # some bits of deflated data have no meaning
     assert refused >= 9
 
