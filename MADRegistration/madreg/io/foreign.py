@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import struct
-import tempfile
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..system.cleanup import temporary_folder
 from .checks import Header, check_header
 from .inflating import GZIP_START, Inflater
 from .isolated import read_isolated
@@ -84,8 +84,8 @@ def _itk_converts_minc() -> bool:
     start = 1234.5678
     tiny = sitk.Image([2, 2, 2], sitk.sitkUInt8)
     tiny.SetOrigin((start, 0, 0))
-    with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
-        path = Path(folder, "tiny.mnc")
+    with temporary_folder() as folder:
+        path = folder / "tiny.mnc"
         sitk.WriteImage(tiny, str(path))
         return struct.pack("<d", start) not in path.read_bytes()
 

@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -21,6 +20,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..system.cleanup import temporary_folder, undone_at_the_end
 from .arrays import load_array
 from .checks import Header, check_header, without_empty_axes
 from .itk_header import image_of, one_line
@@ -49,9 +49,9 @@ def read_isolated(path: Path, name: str) -> sitk.Image:
         UnreadableError: if ITK cannot read it, or crashes, or takes too long.
         InputError: if it is not a 3D scalar image.
     """
-    with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
-        answer = _ask("image", [path], name, Path(folder))
-        array = load_array(Path(folder, "voxels.npy"))
+    with temporary_folder() as folder:
+        answer = _ask("image", [path], name, folder)
+        array = load_array(folder / "voxels.npy")
     fields: dict[str, Any] = {}
     for key, value in answer["header"].items():
         fields[key] = tuple(value) if isinstance(value, list) else value
@@ -67,9 +67,9 @@ def decode_isolated(files: Sequence[Path], name: str) -> np.ndarray:
     Raises:
         UnreadableError: if ITK cannot read them, or crashes, or takes too long.
     """
-    with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
-        _ask("frames", files, name, Path(folder))
-        return load_array(Path(folder, "voxels.npy"))
+    with temporary_folder() as folder:
+        _ask("frames", files, name, folder)
+        return load_array(folder / "voxels.npy")
 
 
 @lru_cache(maxsize=8)
@@ -83,8 +83,8 @@ def check_transform(path: Path, _changed: int) -> None:
     Raises:
         UnreadableError: if ITK cannot read it, or crashes, or takes too long or too much memory.
     """
-    with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
-        _ask("transform", [path], path.name, Path(folder))
+    with temporary_folder() as folder:
+        _ask("transform", [path], path.name, folder)
 
 
 def _ask(task: str, paths: Sequence[Path], name: str, folder: Path) -> dict:
@@ -93,19 +93,24 @@ def _ask(task: str, paths: Sequence[Path], name: str, folder: Path) -> dict:
     request = {"task": task, "paths": [str(link) for link in links], "name": name, "output": str(folder)}
     command = [sys.executable, "-c", "from madreg.io.isolated import main; main()"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(word for word in sys.path if word)}
-    try:
-        done = subprocess.run(
+    with (
+        subprocess.Popen(
             command,
-            input=json.dumps(request).encode(),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env=environment,
-            timeout=TIME_LIMIT,
             cwd=folder,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UnreadableError(f"cannot be read in {TIME_LIMIT / 60:.0f} minutes: {ADVICE}") from error
+        ) as process,
+        undone_at_the_end(process.kill),
+    ):
+        try:
+            printed, _ = process.communicate(json.dumps(request).encode(), TIME_LIMIT)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise UnreadableError(f"cannot be read in {TIME_LIMIT / 60:.0f} minutes: {ADVICE}") from error
     try:
-        answer = json.loads(done.stdout.decode() or "null")
+        answer = json.loads(printed.decode() or "null")
     except ValueError:
         answer = None
     if not isinstance(answer, dict):

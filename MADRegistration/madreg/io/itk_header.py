@@ -7,12 +7,11 @@ ITK reads a temporary file with nothing but the header, so neither the name nor 
 from __future__ import annotations
 
 import re
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from ..system.cleanup import temporary_folder
 from ..system.stderr import suppressed
 from .checks import Header
 from .unreadable import UnreadableError
@@ -28,8 +27,8 @@ def read_header(content: bytes, suffix: str) -> Header:
     Raises:
         RuntimeError: if ITK does not take it.
     """
-    with tempfile.TemporaryDirectory(prefix="madreg-") as folder, suppressed():
-        path = Path(folder, "header" + suffix)
+    with temporary_folder() as folder, suppressed():
+        path = folder / f"header{suffix}"
         path.write_bytes(content)
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(path))

@@ -56,6 +56,8 @@ def check_output(path: str | Path, suffixes: Iterable[str], inputs: Iterable[str
     suffixes = tuple(suffixes)
     if not path.name.lower().endswith(suffixes):
         raise InputError(f"{path} has an unknown ending: choose one of {', '.join(suffixes)}.")
+    if path.name.lower() in suffixes:
+        raise InputError(f"{path} has no name before its ending: give one.")
     check_name(path)
     try:
         mode = _mode(path)
