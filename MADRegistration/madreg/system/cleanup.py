@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _pending: dict[object, Callable[[], object]] = {}
+_lock = threading.Lock()
+"""Held while something is made that has to be undone, and from :func:`clean_up` on."""
 
 
 @contextmanager
@@ -25,13 +28,20 @@ def undone_at_the_end(undo: Callable[[], object]) -> Iterator[None]:
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """A folder that is removed after the block, and by :func:`clean_up`."""
-    place = tempfile.TemporaryDirectory(prefix="madreg-", ignore_cleanup_errors=True)
-    with place, undone_at_the_end(lambda: _remove(place.name)):
-        yield Path(place.name)
+    key = object()
+    with _lock:
+        place = tempfile.TemporaryDirectory(prefix="madreg-", ignore_cleanup_errors=True)
+        _pending[key] = lambda: _remove(place.name)
+    try:
+        with place:
+            yield Path(place.name)
+    finally:
+        _pending.pop(key, None)
 
 
 def clean_up() -> None:
     """Undo what is pending in all threads, the latest first; the process has to end directly after it."""
+    _lock.acquire(timeout=1)  # and keep it: no thread makes another folder
     while _pending:
         try:
             _, undo = _pending.popitem()
