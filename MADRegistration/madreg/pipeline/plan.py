@@ -32,12 +32,10 @@ from ..quality.quality import ALIGNED_MM, Quality
 from ..quality.shape import is_supported
 from ..settings import Settings
 from .block_alignment import BEST, BlockAlignment
-from .initialization import Search, initialization
+from .initialization import Search, Start, initialization
 from .match_following import MatchFollowing
 from .ordering import most_plausible_first
 from .single_measure import SingleMeasure
-
-WIDER = 2  # times as many descents, and candidates, when a registration is tried again
 
 Found = tuple[Transform, Quality | None]
 
@@ -66,19 +64,20 @@ def _single(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) 
 def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> Found:
     """The best pose of all, refined; tried again if it fails."""
     whole = pair
-    pair, candidates = _candidates(pair, start, settings, monitor.part(0.0, 0.65))
-    others = candidates if settings.init == "search" else []
+    begin = initialization(settings.init)
+    pair, candidates = _candidates(pair, start, begin, settings, monitor.part(0.0, 0.65))
+    others = candidates if isinstance(begin, Search) else []
     transform = refine(pair, candidates[: BEST if others else 3], settings.type, monitor.part(0.65, 0.75))
     transform = with_supported_shape(pair, transform, settings.type, monitor.part(0.75, 0.8))
     monitor.report("estimate", 0.8, transform)
     quality = assess(pair, transform, settings.type, others)
     if quality is not None and quality.error_mm is not None and quality.error_mm > ALIGNED_MM:
         transform, quality = _re_refined(pair, quality, settings.type, others, monitor.part(0.8, 0.83))
-    if settings.init != "search":
+    if not isinstance(begin, Search):
         return transform, quality
     retries: tuple[Callable[[], tuple[Pair, Transform | None]], ...] = (
         lambda: (pair, _from_other(pair, quality, settings.type, monitor.part(0.83, 0.86))),
-        lambda: _from_wider_search(whole, start, candidates, settings.type, monitor.part(0.86, 0.95)),
+        lambda: _from_wider_search(whole, begin, candidates, settings.type, monitor.part(0.86, 0.95)),
     )
     for retry in retries:
         if quality is not None and quality.verdict != "failed":
@@ -90,10 +89,12 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     return transform, quality
 
 
-def _candidates(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> tuple[Pair, list[Transform]]:
+def _candidates(
+    pair: Pair, start: Transform, begin: Search | Start, settings: Settings, monitor: Monitor
+) -> tuple[Pair, list[Transform]]:
     """Transforms brought closer, the best first; and the pair, without what lies far from all that the search found."""
-    found = initialization(settings.init).run(pair, [start], monitor.part(0.0, 0.7))
-    if settings.init == "search":
+    found = begin.run(pair, [start], monitor.part(0.0, 0.7))
+    if isinstance(begin, Search):
         if pair.greater_overlap(start.matrix) >= LEAST_OVERLAP:
             found = [*found, start]  # two series of one examination lie nearly right
         pair = pair.near([transform.matrix for transform in found])
@@ -160,14 +161,15 @@ def _from_other(pair: Pair, quality: Quality | None, kind: str, monitor: Monitor
 
 
 def _from_wider_search(
-    pair: Pair, start: Transform, candidates: list[Transform], kind: str, monitor: Monitor
+    pair: Pair, search: Search, candidates: list[Transform], kind: str, monitor: Monitor
 ) -> tuple[Pair, Transform]:
-    """The best pose of more descents and candidates, in the order of their blocks' consensus; and the pair near them.
+    """The best pose of a wider search, and the pair near its poses.
 
     Args:
-        candidates: found before, with which the result is compared.
+        search: that found the candidates.
+        candidates: with which the result is compared.
     """
-    found = Search(WIDER).run(pair, [start], monitor.part(0.0, 0.35))
+    found = search.wider(candidates[0], monitor.part(0.0, 0.35))
     pair = pair.near([transform.matrix for transform in [*candidates, *found]])
     found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
     transform = refine(pair, found[:BEST], kind, monitor.part(0.55, 0.9))
