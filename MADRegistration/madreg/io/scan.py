@@ -1,7 +1,7 @@
 """From an image to a :class:`~madreg.image.volume.Volume`: its intensities, and where it has data.
 
 **Where there is data.**  A voxel counts as data unless it is not finite, lies outside the user's mask, or is padding
-(:mod:`madreg.io.padding`).
+(:mod:`madreg.io.padding`, :mod:`madreg.io.round_field`).
 
 **How bright.**  See :func:`madreg.io.intensity.normalise`.
 
@@ -24,6 +24,7 @@ from . import padding
 from .checks import Header, check_header, difference_of_grids, without_empty_axes
 from .images import open_image, printable
 from .intensity import normalise, selected
+from .round_field import outside_circle
 from .source import Source
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ def _filled(array: np.ndarray, data: np.ndarray) -> np.ndarray | None:
     """Which of the data voxels are padding; None if none are."""
     border = padding.faces(array)
     threshold = padding.threshold(selected(array, data), border)
-    filled = data & (array <= threshold) if np.isfinite(threshold) else padding.resampling_padding(array, border)
+    if np.isfinite(threshold):
+        filled = data & (array <= threshold)
+    else:
+        found = padding.resampling_padding(array, border)
+        filled = outside_circle(array, border) if found is None else found
     return filled if filled is None or (data & ~filled).any() else None
 
 
