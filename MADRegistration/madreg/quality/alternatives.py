@@ -21,6 +21,7 @@ from ..system.parallel import parallel_map
 from .block_fit import FEWEST_BLOCKS, block_matching_of
 from .flips import flipped_poses, mirrored_poses
 from .motion import common_motion
+from .screening import promising
 
 STEPS = 25  # of the descent to the blocks' motion
 ANOTHER_MM = 20.0  # apart, two poses are not the same
@@ -87,7 +88,9 @@ def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> 
     points = _points(pair, pose)
     center, axes = points.mean(0), _axes(pair, points)
     apart = [one for one in others if mean_displacement(one, pose, pair.points) > ANOTHER_MM][:OTHERS]
-    flips, mirrored = flipped_poses(pose, center, axes), mirrored_poses(pose, center, axes)
+    flips, mirrored = parallel_map(
+        lambda made: promising(pair, pose, made(pose, center, axes)), [flipped_poses, mirrored_poses], pair.fixed.device
+    )
     poses = [pose, *flips, *mirrored, *apart]
     found = iter(parallel_map(lambda one: evidence(pair, one), poses, pair.fixed.device))
     here = next(found)
