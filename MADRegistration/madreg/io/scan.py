@@ -47,11 +47,9 @@ def _filled(array: np.ndarray, data: np.ndarray) -> np.ndarray | None:
     """Which of the data voxels are padding; None if none are."""
     border = padding.faces(array)
     threshold = padding.threshold(selected(array, data), border)
-    if np.isfinite(threshold):
-        filled = data & (array <= threshold)
-    else:
-        found = padding.resampling_padding(array, border)
-        filled = outside_circle(array, border) if found is None else found
+    filled = data & (array <= threshold) if np.isfinite(threshold) else padding.resampling_padding(array, border)
+    if filled is None:
+        filled = outside_circle(array, border)
     return filled if filled is None or (data & ~filled).any() else None
 
 

@@ -38,6 +38,11 @@ def assess(
         comparison: of the pose with other poses, if it is known.
     """
     pose = transform.matrix
+    if pair.overlap(pose) < LEAST_OVERLAP:
+        return None
+    cut_out = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
+    if cut_out == "moving":
+        pair = without_outline(pair)
     overlap = pair.overlap(pose)
     if overlap < LEAST_OVERLAP:
         return None
@@ -47,9 +52,7 @@ def assess(
         other = Transform(comparison.other)
         if comparison.margin < LEAST_MARGIN:
             second_opinion = joint_margin(pair, pose, comparison.other, kind)
-    cut_out = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
-    shown = without_outline(pair) if cut_out == "moving" else pair
-    found = fit_blocks(block_matching_of(shown), pose, pair.points, may_stretch=cut_out is None)
+    found = fit_blocks(block_matching_of(pair), pose, pair.points, may_stretch=cut_out is None)
     if found is None:
         return Quality(transform, None, 0.0, min(comparison.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
