@@ -8,6 +8,7 @@ from typing import Protocol
 from .batch import Batch, BatchView
 from .client import WorkerClient
 from .devices import Devices, DevicesView
+from .filebatch import FileBatch, FilesView
 from .inspection import Inspection, InspectionView
 from .messages import MessageView
 from .parameters import _
@@ -34,6 +35,7 @@ class View(Protocol):
     run: RunView
     result: OutcomeView
     batch: BatchView
+    files: FilesView
     inspection: InspectionView
 
 
@@ -52,6 +54,9 @@ class Parts:
         self.result = Result(view.result)
         self.inspection = Inspection(view.inspection, view.messages)
         self.run = Run(view.run, view.messages, client)
+        self.files = FileBatch(
+            view.files, view.messages, client, self.selection, self.run, ensureTorch, onChange=self.update
+        )
         self.revert = Revert(view.result, view.messages, self.selection, self.run)
         self.pictures = Pictures(
             view.result,
@@ -74,6 +79,7 @@ class Parts:
             self.selection.update()
             self.devices.update()
         self.batch.update(isRunning)
+        self.files.update(isRunning)
         self.result.update(fixed, moving, isRunning)
         self.inspection.update(fixed, moving, isRunning)
         self.revert.update()

@@ -27,6 +27,7 @@ CONTROLS = (
     "QDoubleSpinBox",
     "QTableWidget",
     "ctkSliderWidget",
+    "ctkPathLineEdit",
 )
 """Classes of what the user can touch."""
 
@@ -179,6 +180,7 @@ VIEWS = {
     "run": ["run.RunView"],
     "result": ["result.ResultView", "revert.RevertView", "pictures.PicturesView"],
     "batch": ["batch.BatchView"],
+    "files": ["filebatch.FilesView"],
     "inspection": [
         "inspection.InspectionView",
         "shownpair.PairView",
@@ -288,7 +290,7 @@ def test_the_panel_is_narrow():
 
 
 def test_texts_from_the_scene_are_no_html():
-    for name in ("messageLabel", "reasonLabel", "progressLabel", "batchReasonLabel"):
+    for name in ("messageLabel", "reasonLabel", "progressLabel", "batchReasonLabel", "filesReasonLabel"):
         assert property_of(WIDGETS[name], "textFormat") == "Qt::PlainText"
 
 

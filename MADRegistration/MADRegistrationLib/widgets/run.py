@@ -29,6 +29,9 @@ class RunWidgets:
             ui.outputsCollapsibleButton,
             ui.batchSelector,
             ui.batchTable,
+            ui.fileTablePath,
+            ui.fileFolderPath,
+            ui.filesTable,
             ui.checkerboardButton,
             ui.edgesButton,
         ):
