@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import slicer
-
 from madreg.batch.manifest import Entry
 from madreg.errors import InputError
 
@@ -94,7 +92,7 @@ class FileBatch:
             return self._view.setFilesButton(_("Register files"), False, "" if isRunning else self._why)
         remaining, count = len(self.pairs.remaining), len(self.pairs.pairs)
         isAgain = remaining > 0 and not self.pairs.new
-        text = _("Try {number} pairs without a result again") if isAgain else _("Register {number} of {all} pairs")
+        text = _("Register {number} of {all} pairs again") if isAgain else _("Register {number} of {all} pairs")
         text = text.format(number=remaining, all=count)
         reason = "" if remaining or isRunning else _("All pairs have a result.")
         self._view.setFilesButton(text, remaining > 0 and not isRunning, reason)
@@ -139,7 +137,7 @@ class FileBatch:
         scenePair = self._shown.get(pair.id)
         if scenePair is None or not scenePair.isThere:
             paths = (pair.input(name, self.pairs.root) for name in ("fixed", "moving"))
-            scenePair = self._shown[pair.id] = ScenePair.load(*paths, slicer.util.loadVolume)
+            scenePair = self._shown[pair.id] = ScenePair.load(*paths)
         scenePair.apply(entry)
         parameters.fixedVolume, parameters.movingVolume = scenePair.fixed, scenePair.moving
         return scenePair.moving.GetParentTransformNode() is not None

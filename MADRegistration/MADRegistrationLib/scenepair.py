@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,23 +27,24 @@ class ScenePair:
     moving: slicer.vtkMRMLScalarVolumeNode
 
     @classmethod
-    def load(cls, fixed: Path, moving: Path, loadVolume: Callable[[str], slicer.vtkMRMLNode]) -> ScenePair:
-        """Load them.
+    def load(cls, fixed: Path, moving: Path) -> ScenePair:
+        """Load them; the views stay what they are.
 
         Raises:
             InputError: if one cannot be loaded; then none is in the scene.
         """
+        text = "{} cannot be loaded: check that it is there; load a folder of DICOM with the module DICOM."
         nodes: list[slicer.vtkMRMLNode] = []
         for path in (fixed, moving):
+            if not path.is_file():
+                raise InputError(text.format(path))
+        for path in (fixed, moving):
             try:
-                if not path.is_file():
-                    raise RuntimeError("no file")
-                nodes.append(loadVolume(str(path)))
+                nodes.append(slicer.util.loadVolume(str(path), {"show": False}))
             except RuntimeError as error:
                 for node in nodes:
                     slicer.mrmlScene.RemoveNode(node)
-                text = f"{path} cannot be loaded: check that it is there; load a folder of DICOM with the module DICOM."
-                raise InputError(text) from error
+                raise InputError(text.format(path)) from error
         return cls(*nodes)
 
     @property

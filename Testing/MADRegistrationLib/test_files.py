@@ -33,7 +33,10 @@ def loaded(monkeypatch, volumes):
     """Slicer's way to load a volume, here one that is there; returns what was loaded."""
     names = []
 
-    def load(path):
+    def load(path, properties):
+        assert properties == {"show": False}  # else Slicer's choice of volumes is in the views
+        if "damaged" in path:
+            raise RuntimeError("Failed to load")
         names.append(Path(path).name)
         return slicer.mrmlScene.GetFirstNodeByName(Path(path).name.split(".")[0])
 
@@ -93,7 +96,7 @@ def test_a_pair_that_fails_or_crashes_is_tried_twice_and_stops_no_other(panel, v
     run(panel)
     assert [(one["state"], one["attempts"]) for one in entries(out)] == [("killed", 2), ("error", 2)]
     assert "stopped unexpectedly" in entries(out)[0]["message"]
-    assert view.shown["FilesButton"][:2] == ("Try 2 pairs without a result again", True)
+    assert view.shown["FilesButton"][:2] == ("Register 2 of 2 pairs again", True)
     files.onPaths(str(tmp_path / "table.csv"), str(out))
     assert [row.verdict for row in view.shown["FileRows"]] == ["KILLED", "ERROR"]
     (tmp_path / "table.csv").write_text(TABLE.format("crash.nii.gz", "bad.nii.gz") + "MR.nii.gz,CT.nii.gz\n")
@@ -155,13 +158,15 @@ def test_a_line_is_loaded_with_its_result(panel, view, table, tmp_path, volumes,
 
 
 def test_a_line_that_cannot_be_loaded_is_said(panel, view, table, tmp_path, volumes, loaded):
-    (tmp_path / "MR.nii.gz").touch()
+    for name in ("MR", "damaged"):
+        (tmp_path / f"{name}.nii.gz").touch()
     panel.setParameters(makeParameters())
-    panel.parts.files.onPaths(str(table("CT.nii.gz", "PET.nii.gz")), str(tmp_path / "out"))
-    panel.showing.onFileRow(0)
-    text, isError = view.shown["Message"]
-    assert isError and "CT.nii.gz cannot be loaded" in text
-    assert slicer.mrmlScene.GetFirstNodeByName("MR") is None  # not loaded alone
+    panel.parts.files.onPaths(str(table("missing.nii.gz", "damaged.nii.gz")), str(tmp_path / "out"))
+    for row, name in enumerate(("missing", "damaged")):
+        panel.showing.onFileRow(row)
+        text, isError = view.shown["Message"]
+        assert isError and f"{name}.nii.gz cannot be loaded" in text and len(loaded) == row
+    assert slicer.mrmlScene.GetFirstNodeByName("MR") is None  # it was loaded, and is not left alone
 
 
 @pytest.mark.parametrize("options", [[], ["--no-pictures", "--error-map"]])

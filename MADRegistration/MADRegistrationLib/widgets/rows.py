@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ..batch import Row
 
 MOST_SIZED = 200
-"""Rows of more are not made as high as their remarks: that would take a while."""
+"""A table of more rows is not fitted to each: that would take a while."""
 
 
 def setRows(table: Any, rows: Sequence[Row]) -> None:
@@ -17,14 +17,26 @@ def setRows(table: Any, rows: Sequence[Row]) -> None:
     table.setVisible(bool(rows))
     table.setRowCount(len(rows))
     for place, row in enumerate(rows):
-        setRow(table, place, row)
-    table.resizeColumnsToContents()  # the last one, with the remarks, takes what is left
-    if len(rows) <= MOST_SIZED:
-        table.resizeRowsToContents()
+        _fill(table, place, row)
+    _fit(table)
 
 
 def setRow(table: Any, place: int, row: Row) -> None:
     """Replace one row."""
+    _fill(table, place, row)
+    if table.rowCount <= MOST_SIZED:
+        _fit(table)
+
+
+def _fit(table: Any) -> None:
+    """Columns as wide as their texts, and rows as high as their remarks, which take the rest of the width."""
+    table.resizeColumnsToContents()
+    table.horizontalHeader().setStretchLastSection(True)
+    if table.rowCount <= MOST_SIZED:
+        table.resizeRowsToContents()
+
+
+def _fill(table: Any, place: int, row: Row) -> None:
     import qt
 
     for column, text in enumerate((row.verdict, row.name, row.error, row.remark)):

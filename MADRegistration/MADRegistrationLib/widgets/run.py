@@ -31,7 +31,6 @@ class RunWidgets:
             ui.batchTable,
             ui.fileTablePath,
             ui.fileFolderPath,
-            ui.filesTable,
             ui.checkerboardButton,
             ui.edgesButton,
         ):
