@@ -187,3 +187,16 @@ def test_the_panel_and_the_command_agree_on_what_is_done(table, tmp_path, monkey
     main(["batch", str(path), str(out), "--quiet", *options])
     pairs = FilePairs(path, out, commonSettings(p.settingsOf(makeParameters(seed=0))))
     assert [pair.id for pair in pairs.pairs] == done and set(pairs.entries) == set(done) and not pairs.remaining
+
+
+def test_the_command_goes_on_where_the_panel_has_stopped(panel, table, tmp_path, monkeypatch):
+    from madreg.commands import batch
+
+    panel.setParameters(makeParameters(seed=0))
+    path, out = table("CT.nii.gz", "PET.nii.gz"), tmp_path / "out"
+    panel.parts.files.onPaths(str(path), str(out))
+    panel.parts.files.onButton()
+    run(panel)
+    monkeypatch.setattr(batch, "_do", lambda *_: pytest.fail("a pair is done again"))
+    assert main(["batch", str(path), str(out), "--quiet", "--no-pictures"]) == 0
+    assert "CT.nii.gz" in (out / "summary.tsv").read_text()
