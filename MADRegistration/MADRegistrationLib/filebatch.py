@@ -14,7 +14,7 @@ from .batch import Row
 from .client import WorkerClient
 from .filejob import FileJob
 from .filepairs import FilePairs, commonSettings
-from .messages import MessageView
+from .messages import Messages
 from .parameters import _, settingsOf
 from .run import Run
 from .scenepair import ScenePair
@@ -43,7 +43,7 @@ class FileBatch:
     def __init__(
         self,
         view: FilesView,
-        messages: MessageView,
+        messages: Messages,
         client: WorkerClient,
         selection: Selection,
         run: Run,

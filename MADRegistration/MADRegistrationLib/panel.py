@@ -37,12 +37,12 @@ class Panel:
     """
 
     def __init__(self, view: View, client: WorkerClient, ensureTorch: Callable[[], None]) -> None:
-        self._messages, self._client, self._run = view.messages, client, view.run
-        self._hasLeftover = False
         self.parts = Parts(view, client, ensureTorch)
-        self.registering = Registering(view.messages, self.parts, ensureTorch, onChange=self.update)
-        self.assessing = Assessing(view.messages, client, self.parts, ensureTorch, onChange=self.update)
-        self.showing = Showing(view.messages, self.parts, onChange=self.update)
+        self._messages, self._client, self._run = self.parts.messages, client, view.run
+        self._hasLeftover = False
+        self.registering = Registering(self._messages, self.parts, ensureTorch, onChange=self.update)
+        self.assessing = Assessing(self._messages, client, self.parts, ensureTorch, onChange=self.update)
+        self.showing = Showing(self._messages, self.parts, onChange=self.update)
         self._watch = Watch(self._onSceneChanged)
 
     @property

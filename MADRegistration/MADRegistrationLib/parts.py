@@ -10,7 +10,7 @@ from .client import WorkerClient
 from .devices import Devices, DevicesView
 from .filebatch import FileBatch, FilesView
 from .inspection import Inspection, InspectionView
-from .messages import MessageView
+from .messages import Messages, MessageView
 from .parameters import _
 from .pictures import Pictures, PicturesView
 from .result import Result, ResultView
@@ -48,19 +48,20 @@ class Parts:
 
     def __init__(self, view: View, client: WorkerClient, ensureTorch: Callable[[], None]) -> None:
         self._view = view
+        self.messages = Messages(view.messages)
         self.selection = Selection(view.selection)
         self.devices = Devices(view.selection, client, self.selection)
         self.batch = Batch(view.batch, self.selection)
         self.result = Result(view.result)
-        self.inspection = Inspection(view.inspection, view.messages)
-        self.run = Run(view.run, view.messages, client)
+        self.inspection = Inspection(view.inspection, self.messages)
+        self.run = Run(view.run, self.messages, client)
         self.files = FileBatch(
-            view.files, view.messages, client, self.selection, self.run, ensureTorch, onChange=self.update
+            view.files, self.messages, client, self.selection, self.run, ensureTorch, onChange=self.update
         )
-        self.revert = Revert(view.result, view.messages, self.selection, self.run)
+        self.revert = Revert(view.result, self.messages, self.selection, self.run)
         self.pictures = Pictures(
             view.result,
-            view.messages,
+            self.messages,
             client,
             self.selection,
             self.run,

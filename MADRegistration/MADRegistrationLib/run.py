@@ -14,7 +14,7 @@ from .client import WorkerClient
 from .filejob import FileJob
 from .inputs import Inputs
 from .job import Progress, SceneJob
-from .messages import MessageView
+from .messages import Messages
 from .registration import SceneRegistration, newRun
 from .runqueue import Queue
 
@@ -40,7 +40,7 @@ class Run:
         aside: a short job that nobody waits for.
     """
 
-    def __init__(self, view: RunView, messages: MessageView, client: WorkerClient) -> None:
+    def __init__(self, view: RunView, messages: Messages, client: WorkerClient) -> None:
         self._view, self._messages, self._client = view, messages, client
         self.onNext: Callable[[SceneRegistration], None] = lambda registration: None
         self.onEnd: Callable[[], None] = lambda: None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from madreg.errors import InputError
 
-from .messages import MessageView
+from .messages import Messages
 from .parts import Parts
 
 
@@ -17,7 +17,7 @@ class Showing:
         onChange: called when another pair is chosen.
     """
 
-    def __init__(self, messages: MessageView, parts: Parts, onChange: Callable[[], None]) -> None:
+    def __init__(self, messages: Messages, parts: Parts, onChange: Callable[[], None]) -> None:
         self._messages, self._parts, self._onChange = messages, parts, onChange
 
     def onRow(self, row: int) -> None:

@@ -274,8 +274,11 @@ def test_error_map_and_worst_place(panel, view, volumes, scene):
     # coarse index (4, 3, 2) of the fake is index (8, 6, 4), and the axes of these volumes are those of RAS
     np.testing.assert_allclose(sliceOffsets(), [[8, 6, 4]] * 2, atol=1e-6)
     assert view.shown["Message"][0].startswith("The largest local error, 17.5 mm")
+    panel.update()
+    assert view.shown["Message"][0].startswith("The largest local error, 17.5 mm")
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=volumes[2]))
     assert view.shown["ErrorMap"] == (False, False)  # of another pair
+    assert view.shown["Message"] == ("", False)
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, measure=p.Measure.NMI))
     assert view.shown["ErrorMap"] == (True, False)  # there again, but not shown
     panel.parts.inspection.errors.onErrorMap(True)
