@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..batch import Row
 
+NAME, REMARK = 1, 3
+"""Columns."""
+
+WIDEST_NAME, NARROWEST_REMARK = 90, 110
+"""Pixels."""
+
 MOST_SIZED = 200
 """A table of more rows is not fitted to each: that would take a while."""
 
@@ -29,9 +35,11 @@ def setRow(table: Any, place: int, row: Row) -> None:
 
 
 def _fit(table: Any) -> None:
-    """Columns as wide as their texts, and rows as high as their remarks, which take the rest of the width."""
+    """Columns as wide as their texts, but names cut off, so that remarks are in sight; rows as high as these."""
     table.resizeColumnsToContents()
-    table.horizontalHeader().setStretchLastSection(True)
+    table.setColumnWidth(NAME, min(table.columnWidth(NAME), WIDEST_NAME))
+    others = sum(table.columnWidth(column) for column in range(REMARK))
+    table.setColumnWidth(REMARK, max(table.viewport().width - others, NARROWEST_REMARK))
     if table.rowCount <= MOST_SIZED:
         table.resizeRowsToContents()
 
