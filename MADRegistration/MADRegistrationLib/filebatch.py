@@ -30,7 +30,7 @@ class FilesView(Protocol):
 
 
 class FileBatch:
-    """Behind the section "Register files".
+    """Behind "Pairs of files" in the section "Register many".
 
     Args:
         ensureTorch: makes sure that torch is there; raises InputError if it is not.
