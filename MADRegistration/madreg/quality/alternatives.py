@@ -20,6 +20,7 @@ from ..image.pair import Pair
 from ..system.parallel import parallel_map
 from .block_fit import FEWEST_BLOCKS, block_matching_of
 from .flips import flipped_poses, mirrored_poses
+from .mirror_image import mirror_share
 from .motion import common_motion
 from .screening import promising
 
@@ -58,12 +59,13 @@ class Comparison:
         margin: by how much the evidence for the pose exceeds that for the best other one; negative where that is the
             better pose.
         other: (4, 4) that other pose; None if none shows anything.
-        mirror_margin: by how much the evidence for a mirror image of the fixed scan exceeds that for the pose.
+        mirror_share: NMI of the best mirror image as a share of that of the pose (:mod:`madreg.quality.mirror_image`);
+            0 where there is nothing to compare.
     """
 
     margin: float
     other: np.ndarray | None
-    mirror_margin: float
+    mirror_share: float
 
 
 def evidence(pair: Pair, pose: np.ndarray) -> Evidence | None:
@@ -114,11 +116,12 @@ def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> 
     rest = [*of_flips, *(one for one in of_apart if not _leads_to(pair, one, pose))]
     best = max(rest, key=lambda one: one.value, default=None)
     if here is None:
-        return Comparison(-np.inf if best else 0.0, None if best is None else best.preferred, -np.inf)
-    mirror = max((one.value for one in of_mirrored), default=-np.inf)
+        return Comparison(-np.inf if best else 0.0, None if best is None else best.preferred, 0.0)
+    mirror = max(of_mirrored, key=lambda one: one.value, default=None)
+    share = 0.0 if mirror is None else mirror_share(pair, here.preferred, mirror.preferred)
     if best is None:
-        return Comparison(np.inf, None, mirror - here.value)
-    return Comparison(here.value - best.value, best.preferred, mirror - here.value)
+        return Comparison(np.inf, None, share)
+    return Comparison(here.value - best.value, best.preferred, share)
 
 
 def joint_margin(pair: Pair, pose: np.ndarray, other: np.ndarray, kind: str) -> float:

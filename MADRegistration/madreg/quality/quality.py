@@ -114,7 +114,9 @@ class Quality:
         if self.is_mirrored:
             said.append("A mirror image fits better: check left and right in the headers of both scans.")
         if self.may_be_other_body:
-            said.append("A mirror image fits as well: these may be scans of two patients, or one is distorted.")
+            said.append(
+                "A mirror image fits as well: these may be scans of two patients, or the anatomy is nearly symmetric."
+            )
         return said
 
     @property
