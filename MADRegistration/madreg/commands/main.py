@@ -25,6 +25,7 @@ COMMANDS = {
     "register": "align a moving image to a fixed one",
     "assess": "estimate the error of an existing alignment",
     "batch": "register all pairs of a table or of a BIDS data set",
+    "commission": "measure the accuracy on phantoms made out of your own scans",
     "demo": "register the bundled pair from a large displacement and draw the result",
     "train": "train a network of MAD on folders of scans",
 }

@@ -1,1 +1,1 @@
-"""Pages to keep: what a registration or an assessment found, for people."""
+"""Pages to keep: what a registration, an assessment or a commissioning found, for people."""

@@ -17,9 +17,7 @@ from .quality import LEAST_MARGIN, Quality
 from .shape import CLEAR, Stretch, is_supported
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
-# Right poses of 33 tuning pairs are better than their mirror images by 0.04 and more, but for two boxes of 42 by 76 mm
-# out of a head, whose mirror images are better by 0.01 and 0.04.
-MIRRORED = 0.02  # within this of 0, neither the pose nor a mirror image is better
+ALIKE = 0.97  # share of NMI: between this and its inverse, a mirror image fits as well
 LEAST_OVERLAP = 0.01  # of the fixed foreground; less is no overlap at all
 
 
@@ -38,18 +36,21 @@ def assess(
         comparison: of the pose with other poses, if it is known.
     """
     pose = transform.matrix
+    if pair.overlap(pose) < LEAST_OVERLAP:
+        return None
+    cut_out = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
+    if cut_out == "moving":
+        pair = without_outline(pair)
     overlap = pair.overlap(pose)
     if overlap < LEAST_OVERLAP:
         return None
-    comparison = comparison or compare(pair, pose, [one.matrix for one in others])
+    found = fit_blocks(block_matching_of(pair), pose, pair.points, may_stretch=cut_out is None)
+    comparison = comparison or compare(pair, pose, [one.matrix for one in others])  # uses the blocks about the pose
     other, second_opinion = None, None
     if comparison.other is not None:
         other = Transform(comparison.other)
         if comparison.margin < LEAST_MARGIN:
             second_opinion = joint_margin(pair, pose, comparison.other, kind)
-    cut_out = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
-    shown = without_outline(pair) if cut_out == "moving" else pair
-    found = fit_blocks(block_matching_of(shown), pose, pair.points, may_stretch=cut_out is None)
     if found is None:
         return Quality(transform, None, 0.0, min(comparison.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
@@ -68,9 +69,8 @@ def assess(
         blocks_at=Transform(found.blocks_at),
         stretch=stretch if found.is_stretched and stretch.is_clear else None,
         has_doubtful_shape=_has_doubtful_shape(pair, pose, PLAUSIBLE if cut_out is None else CLEAR),
-        is_mirrored=comparison.mirror_margin > MIRRORED,
-        # No body is quite symmetric, and each in its own way: a scan of another one fits a mirror image as well.
-        may_be_other_body=abs(comparison.mirror_margin) <= MIRRORED,
+        is_mirrored=comparison.mirror_share > 1 / ALIKE,
+        may_be_other_body=ALIKE <= comparison.mirror_share <= 1 / ALIKE,
     )
 
 

@@ -53,6 +53,7 @@ class BlockMatching:
         # a wider lattice, so that what lies just outside can be moved in
         self.wide = self.lattice.widened(self.reach)
         self.wide_points = self.wide.points(fixed.device)
+        self._latest: tuple[bytes, Blocks] | None = None  # all blocks about a pose, and the pose
 
     def about(self, pose: np.ndarray, few: bool = False) -> Blocks:
         """The blocks about a pose.
@@ -62,6 +63,10 @@ class BlockMatching:
             few: whether to use a third of the blocks, evenly spread, where there are many: on tuning pairs their
                 consensus is the same to 0.02.
         """
+        key = np.asarray(pose, float).tobytes()
+        if few and self._latest is not None and self._latest[0] == key:
+            blocks = self._latest[1]
+            return blocks.thinned() if len(blocks.chosen) > MANY else blocks
         moved = map_points(torch.tensor(pose)[None], self.wide_points.reshape(-1, 3))[0]
         values, mask = self.moving.sample(moved.reshape(self.wide_points.shape))
         there = mask > 0.5
@@ -78,9 +83,11 @@ class BlockMatching:
         nk, nj, ni = shown.shape
         grid = Grid((ni, nj, nk), scaled)
         weight = shown.flatten()[chosen]
-        return Blocks(
-            self.reach, grid, chosen, grid.points(weight.device).reshape(-1, 3)[chosen], weight / weight.sum(), scores
-        )
+        centers = grid.points(weight.device).reshape(-1, 3)[chosen]
+        blocks = Blocks(self.reach, grid, chosen, centers, weight / weight.sum(), scores)
+        if not few:
+            self._latest = key, blocks
+        return blocks
 
     def _scores(self, tensors: torch.Tensor, seen: torch.Tensor, chosen: torch.Tensor, keep: bool) -> torch.Tensor:
         """Scores (B, n, n, n) of the chosen blocks.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -36,24 +36,38 @@ class Blocks:
     weight: torch.Tensor
     scores: torch.Tensor
 
-    def at(self, displacements: torch.Tensor, scores: torch.Tensor | None = None) -> torch.Tensor:
+    def at(self, displacements: torch.Tensor) -> torch.Tensor:
         """Scores (S, B) at displacements (S, B, 3), mm along the lattice's axes; beyond reach, as at its end.
 
         They are smooth and differentiable in the displacements.
 
         A uniform cubic B-spline that does not interpolate: with linear interpolation every optimum would be a sample.
         """
-        padded = self._padded if scores is None else _padded(scores)
-        return _SplineSamples.apply(padded, displacements / SPACING, self.reach)
+        return _SplineSamples.apply(self._padded, displacements / SPACING, self.reach)
 
     @cached_property
     def _padded(self) -> torch.Tensor:
-        return _padded(self.scores)
+        """(B, (n + 2)^3): the scores with their ends repeated once on every side."""
+        return F.pad(self.scores[None], [1] * 6, mode="replicate")[0].flatten(1)
 
     @cached_property
     def axes(self) -> torch.Tensor:
         """(3, 3), a column each: the axes of the lattice."""
         return torch.as_tensor(self.grid.axes, dtype=self.centers.dtype, device=self.centers.device)
+
+    def thinned(self) -> Blocks:
+        """A third of the blocks, evenly spread."""
+        _, nj, ni = self.grid.shape
+        k, j, i = self.chosen // (nj * ni), self.chosen // ni % nj, self.chosen % ni
+        kept = (k + j + i) % 3 == 0
+        weight = self.weight[kept]
+        return replace(
+            self,
+            chosen=self.chosen[kept],
+            centers=self.centers[kept],
+            weight=weight / weight.sum(),
+            scores=self.scores[kept],
+        )
 
     def displacements(self) -> torch.Tensor:
         """(n^3, 3) mm along the lattice's axes, in the order of the flattened scores."""
@@ -92,8 +106,3 @@ class _SplineSamples(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[None, torch.Tensor, None]:
         return None, gradients[0][..., None] * ctx.saved_tensors[0], None
-
-
-def _padded(scores: torch.Tensor) -> torch.Tensor:
-    """Scores (B, n, n, n) with their ends repeated once on every side: (B, (n + 2)^3)."""
-    return F.pad(scores[None], [1] * 6, mode="replicate")[0].flatten(1)

@@ -7,7 +7,7 @@ robustness of rigid registration of medical images"; here with scores in place o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -105,17 +105,17 @@ def preferred_about(blocks: Blocks, motion: Motion, share: torch.Tensor, steps: 
         share: (B, B) how much each block (column) counts at each place (row); rows sum to 1.
     """
     with torch.no_grad():
-        scores = (share @ blocks.scores.flatten(1)).reshape(blocks.scores.shape)
+        around = replace(blocks, scores=(share @ blocks.scores.flatten(1)).reshape(blocks.scores.shape))
         common = _moved(blocks, motion)
-        height = scores.flatten(1) - LOCAL_PRIOR * torch.cdist(common, blocks.displacements()).square()
+        height = around.scores.flatten(1) - LOCAL_PRIOR * torch.cdist(common, blocks.displacements()).square()
         preferred = blocks.displacements()[height.argmax(1)]
     found = torch.stack([common, preferred]).requires_grad_()
     optimizer = Adam(found)
     for step in range(steps):
-        value = blocks.at(found, scores) - LOCAL_PRIOR * (found - common).square().sum(-1)
+        value = around.at(found) - LOCAL_PRIOR * (found - common).square().sum(-1)
         optimizer.step(torch.autograd.grad(-value.sum(), found)[0], 0.5 * 0.05 ** (step / steps))
     found = found.detach()
-    value = blocks.at(found, scores) - LOCAL_PRIOR * (found - common).square().sum(-1)
+    value = around.at(found) - LOCAL_PRIOR * (found - common).square().sum(-1)
     return torch.where((value[0] >= value[1])[:, None], found[0], found[1]) - common
 
 

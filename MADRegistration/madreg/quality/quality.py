@@ -108,14 +108,25 @@ class Quality:
         if self.is_ambiguous:
             return ["Several poses fit equally well, as the object is nearly symmetric: check its orientation."]
         if self.verdict == "failed":
-            unclear = self.little_overlap or self.margin < LEAST_MARGIN
-            return ["The scans have too little in common: no pose is clearly better than others."] if unclear else []
+            return self._reasons_of_failure()
         said = [] if self.stretch is None else [self.stretch.sentence()]
         if self.is_mirrored:
             said.append("A mirror image fits better: check left and right in the headers of both scans.")
         if self.may_be_other_body:
-            said.append("A mirror image fits as well: these may be scans of two patients, or one is distorted.")
+            said.append(
+                "A mirror image fits as well: these may be scans of two patients, or the anatomy is nearly symmetric."
+            )
         return said
+
+    def _reasons_of_failure(self) -> list[str]:
+        if self.margin <= -CLEAR_MARGIN:
+            return ["Another pose fits clearly better: register the scans again."]
+        if self.little_overlap or self.margin < LEAST_MARGIN:
+            return [
+                "The scans have too little in common: no pose is clearly better than others. They may not show the "
+                "same part of the same body."
+            ]
+        return []
 
     @property
     def verdict(self) -> str:

@@ -141,7 +141,9 @@ def test_another_pose_is_better_where_the_margin_is_negative():
 
 def test_a_failure_is_explained_by_what_is_not_clear():
     said = Quality(IDENTITY, 1.0, 0.5, 0.02, IDENTITY).remarks
-    assert len(said) == 1 and "too little in common" in said[0]
+    assert len(said) == 1 and "too little in common" in said[0] and "same part of the same body" in said[0]
+    assert Quality(IDENTITY, 1.0, 0.5, -0.09, IDENTITY).remarks == said
+    assert "Another pose fits clearly better" in Quality(IDENTITY, 1.0, 0.5, -0.1, IDENTITY).remarks[0]
     assert Quality(IDENTITY, 15.0, 0.5, 0.3, IDENTITY).remarks == []
     symmetric = Quality(IDENTITY, 1.0, 0.9, 0.02, IDENTITY)
     assert symmetric.is_ambiguous and "Several poses" in symmetric.remarks[0]

@@ -153,3 +153,16 @@ def test_the_slopes_of_the_scores_are_those_of_the_spline():
     padded = torch.rand(4, 11**3, generator=random, dtype=torch.float64)
     at = (torch.rand(2, 4, 3, generator=random, dtype=torch.float64) - 0.5) * 12  # beyond reach as well
     assert torch.autograd.gradcheck(lambda where: _SplineSamples.apply(padded, where, 4), (at.requires_grad_(),))
+
+
+def test_a_third_of_known_blocks_is_what_is_found_anew(scans):
+    matching, truth = BlockMatching(*scans[:2]), scans[2]
+    anew = matching.about(truth, few=True)
+    everything = matching.about(truth)
+    known = matching.about(truth, few=True)
+    assert len(known.chosen) < len(everything.chosen)
+    assert torch.equal(known.chosen, anew.chosen)
+    torch.testing.assert_close(known.scores, anew.scores, atol=1e-5, rtol=0)
+    torch.testing.assert_close(known.weight, anew.weight)
+    elsewhere = matching.about(truth @ about(scans[3], np.eye(3), np.array([5.0, 0.0, 0.0])), few=True)
+    assert not torch.equal(elsewhere.scores[0], known.scores[0])

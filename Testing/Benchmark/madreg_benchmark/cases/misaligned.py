@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from madreg.commissioning.smooth_displacement import SmoothDisplacement
 from madreg.image.geometry import about, apply, mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
@@ -23,7 +24,7 @@ from madreg_benchmark.studies.predictions import misalignment
 
 NEAR_MM, MIDDLE_MM, FAR_MM = 0.5, 14.0, 40.0
 STRETCH = 0.03, 0.15  # along one axis
-WAVES, WAVELENGTH_MM, AMPLITUDE_MM, STEEPEST = 4, (70.0, 200.0), (1.5, 9.0), 0.6
+AMPLITUDE_MM = 1.5, 9.0  # root mean square of a smooth deformation
 KINDS = {
     "right": (1, 1),
     "rigid": (2, 1),
@@ -120,8 +121,8 @@ class Misaligning:
 
     def _deformed(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
         """The moving scan is bent; the pose is the right one of before, or refined from there."""
-        warp = _Warp(rng, rng.uniform(*AMPLITUDE_MM))
-        bent = Pair(pair.fixed, warp.bent(pair.moving), self.seed)
+        warp = SmoothDisplacement(rng, rng.uniform(*AMPLITUDE_MM))
+        bent = Pair(pair.fixed, _bent(pair.moving, warp), self.seed)
         pose = case.truth if number % 2 == 0 else _refined(bent, case.truth, "rigid")
         true = warp.inverse(apply(case.truth, pair.points))
         return Misaligned(bent, pose, float(np.linalg.norm(apply(pose, pair.points) - true, axis=1).mean()))
@@ -193,32 +194,8 @@ def _laid_together(pair: Pair, case: Case, other: Case) -> np.ndarray:
     return about(np.zeros(3), rotation, pair.swapped.points.mean(0) - rotation @ pair.points.mean(0))
 
 
-class _Warp:
-    """A smooth displacement of the moving world: waves of some mm, invertible."""
-
-    def __init__(self, rng: np.random.Generator, amplitude: float) -> None:
-        directions = rng.normal(size=(WAVES, 3))
-        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        self.waves = directions * (2 * np.pi / rng.uniform(*WAVELENGTH_MM, (WAVES, 1)))
-        self.phases = rng.uniform(0, 2 * np.pi, WAVES)
-        amplitudes = rng.normal(size=(WAVES, 3))
-        amplitudes *= amplitude / np.sqrt((amplitudes**2).sum() / 2)  # root mean square over all space
-        steep = (np.linalg.norm(amplitudes, axis=1) * np.linalg.norm(self.waves, axis=1)).sum()
-        self.amplitudes = amplitudes * min(1.0, STEEPEST / steep)
-
-    def displacement(self, points: np.ndarray) -> np.ndarray:
-        return np.sin(points @ self.waves.T + self.phases) @ self.amplitudes
-
-    def bent(self, moving: Volume) -> Volume:
-        """The volume that shows at every point what was at the displaced one."""
-        points = moving.grid.points()
-        there = torch.as_tensor(points.double().numpy() + self.displacement(points.double().numpy()))
-        data, mask = moving.sample(there.float())
-        return Volume(moving.name, data, moving.grid, mask > 0.5)
-
-    def inverse(self, points: np.ndarray) -> np.ndarray:
-        """Where the bent volume shows what was at points (n, 3)."""
-        found = points.copy()
-        for _ in range(60):
-            found = points - self.displacement(found)
-        return found
+def _bent(moving: Volume, warp: SmoothDisplacement) -> Volume:
+    """The volume that shows at every point what was at the displaced one."""
+    there = torch.as_tensor(warp.apply(moving.grid.points().double().numpy()))
+    data, mask = moving.sample(there.float())
+    return Volume(moving.name, data, moving.grid, mask > 0.5)

@@ -1,0 +1,1 @@
+"""Commissioning: how accurate registrations and their estimated errors are on a user's own scans."""
