@@ -6,6 +6,7 @@ What is written is read back and compared before it replaces anything, since ITK
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -247,7 +248,9 @@ def picture_content(figure: Figure) -> Content:
 def _put_picture(figure: Figure, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of characters in a name that the font does not have
-        figure.savefig(path, dpi=PICTURE_DPI)
+        stream = io.BytesIO()  # some of matplotlib's writers stumble over their own error where a disk is full
+        figure.savefig(stream, dpi=PICTURE_DPI, format=path.suffix[1:].lower())
+    path.write_bytes(stream.getvalue())
 
 
 def _check_picture(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
@@ -40,8 +41,13 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def clean_up() -> None:
-    """Undo what is pending in all threads, the latest first; the process has to end directly after it."""
+    """Undo what is pending in all threads, the latest first; the process has to end directly after it.
+
+    Nothing can be printed any more: what the threads say of files that are gone is of no use.
+    """
     _lock.acquire(timeout=1)  # and keep it: no thread makes another folder
+    if _pending:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     while _pending:
         try:
             _, undo = _pending.popitem()

@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from matplotlib.figure import Figure
 
 from madreg.errors import InputError
 from madreg.image.geometry import about, apply
@@ -98,3 +100,16 @@ def test_reports_are_plain_json(tmp_path):
         "stages": [{"before": None}],
         "settings": {"weights": str(tmp_path)},
     }
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+@pytest.mark.parametrize("ending", ["png", "jpg", "svg", "pdf"])
+def test_a_picture_on_a_full_disk_is_an_error_of_the_disk(tmp_path, ending):
+    figure = Figure(figsize=(1, 1))
+    figure.add_subplot().plot([1, 2])
+    path = tmp_path / f"picture.{ending}"
+    output.picture_content(figure).write(path)
+    output.picture_content(figure).check(path)
+    (tmp_path / f"full.{ending}").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        output.picture_content(figure).write(tmp_path / f"full.{ending}")
