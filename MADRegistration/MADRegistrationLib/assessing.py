@@ -8,7 +8,7 @@ from madreg.errors import InputError
 
 from .assessment import SceneAssessment
 from .client import WorkerClient
-from .messages import MessageView
+from .messages import Messages
 from .parameters import settingsOf
 from .parts import Parts
 from .verdict import verdictOf
@@ -27,7 +27,7 @@ class Assessing:
 
     def __init__(
         self,
-        messages: MessageView,
+        messages: Messages,
         client: WorkerClient,
         parts: Parts,
         ensureTorch: Callable[[], None],

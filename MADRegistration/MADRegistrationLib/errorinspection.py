@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import slicer
+
 from madreg.errors import InputError
 
 from . import crosshair, errormap, overlay, verdict, views
-from .messages import MessageView
+from .messages import Messages
 from .parameters import _
 from .shownpair import ShownPair
 
@@ -30,15 +32,18 @@ class ErrorInspection:
     """
 
     def __init__(
-        self, view: ErrorInspectionView, messages: MessageView, pair: ShownPair, onChange: Callable[[], None]
+        self, view: ErrorInspectionView, messages: Messages, pair: ShownPair, onChange: Callable[[], None]
     ) -> None:
         self._view, self._messages, self._pair, self._onChange = view, messages, pair, onChange
         self.scaleMm = errormap.FULL_MM
+        self._said: tuple[slicer.vtkMRMLNode | None, str] = (None, "")
 
     def update(self, isRunning: bool = False) -> None:
         """Show whether there is a map; while a registration runs there is none.  One that no longer holds, as a volume
         was moved, leaves the views."""
         node = None if isRunning else self._pair.errorMap
+        if node is not self._said[0]:
+            self._messages.withdraw(self._said[1])
         errormap.hideAll(but=node)
         self._view.setErrorMap(node is not None, node is not None and overlay.isShown(node))
 
@@ -70,5 +75,6 @@ class ErrorInspection:
             return self._messages.setMessage(str(problem), True)
         views.jumpTo(point)
         crosshair.show(point)
-        text = _("The largest local error, {error}, is at the crosshair.")
-        self._messages.setMessage(text.format(error=verdict.millimetres(error)), False)
+        text = _("The largest local error, {error}, is at the crosshair.").format(error=verdict.millimetres(error))
+        self._messages.setMessage(text, False)
+        self._said = (node, text)

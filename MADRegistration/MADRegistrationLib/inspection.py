@@ -9,7 +9,7 @@ import slicer
 from . import comparison, edges, errormap, framing, layouts, overlay, tint, views
 from .blending import Blending, BlendingView
 from .errorinspection import ErrorInspection, ErrorInspectionView
-from .messages import MessageView
+from .messages import Messages
 from .parameters import _
 from .shownpair import ShownPair
 
@@ -29,7 +29,7 @@ class Inspection:
         errors: the buttons of the error map.
     """
 
-    def __init__(self, view: InspectionView, messages: MessageView) -> None:
+    def __init__(self, view: InspectionView, messages: Messages) -> None:
         self._view, self._messages = view, messages
         self._pair = ShownPair(view)
         self.blending = Blending(view, self._pair)

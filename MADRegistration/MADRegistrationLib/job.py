@@ -21,14 +21,24 @@ from .jobfiles import JobFiles
 _numbers = itertools.count(1)
 
 
+def newNumber() -> int:
+    """Of the next job."""
+    return next(_numbers)
+
+
 @dataclass(frozen=True)
 class Progress:
-    """Where a job stands, for the panel; what is not known yet is None."""
+    """Where a job stands, for the panel; what is not known yet is None.
+
+    Attributes:
+        position: among many, in words; empty if there is only one.
+    """
 
     stage: str
     fraction: float
     secondsLeft: float | None = None
     errorMm: float | None = None
+    position: str = ""
 
     @classmethod
     def of(cls, event: dict[str, Any]) -> Progress:
@@ -89,7 +99,7 @@ class SceneJob:
             InputError: with a sentence for the user; nothing has been changed.
         """
         self._prepare()
-        self._number = next(_numbers)
+        self._number = newNumber()
         try:
             self._client.start()
             self._files = JobFiles(self._client.folder / str(self._number))

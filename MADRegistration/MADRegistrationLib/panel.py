@@ -17,6 +17,7 @@ from .client import WorkerClient
 from .parameters import _
 from .parts import Parts, View
 from .registering import Registering
+from .showing import Showing
 from .watch import Watch
 
 
@@ -32,14 +33,16 @@ class Panel:
         parts: what it is made of.
         registering: what the buttons do that begin a registration.
         assessing: what the button does that begins an assessment.
+        showing: what a double-click on a line of a table does.
     """
 
     def __init__(self, view: View, client: WorkerClient, ensureTorch: Callable[[], None]) -> None:
-        self._messages, self._client, self._run = view.messages, client, view.run
-        self._hasLeftover = False
         self.parts = Parts(view, client, ensureTorch)
-        self.registering = Registering(view.messages, self.parts, ensureTorch, onChange=self.update)
-        self.assessing = Assessing(view.messages, client, self.parts, ensureTorch, onChange=self.update)
+        self._messages, self._client, self._run = self.parts.messages, client, view.run
+        self._hasLeftover = False
+        self.registering = Registering(self._messages, self.parts, ensureTorch, onChange=self.update)
+        self.assessing = Assessing(self._messages, client, self.parts, ensureTorch, onChange=self.update)
+        self.showing = Showing(self._messages, self.parts, onChange=self.update)
         self._watch = Watch(self._onSceneChanged)
 
     @property
@@ -102,16 +105,6 @@ class Panel:
         parts.inspection.blending.follow()
         parts.pictures.plot.remove()
         parts.batch.forget(removeTable=True)
-        self.update()
-
-    def onRow(self, row: int) -> None:
-        """Show a pair of the table of many."""
-        parameters, moving = self.parts.selection.parameters, self.parts.batch.volumeOf(row)
-        if self.isRunning or moving is None or parameters is None:
-            return
-        parameters.movingVolume = moving
-        self.update()
-        self.parts.pictures.showResult(isFar=False)
         self.update()
 
     def onLog(self) -> None:

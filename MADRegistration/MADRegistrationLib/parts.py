@@ -8,8 +8,9 @@ from typing import Protocol
 from .batch import Batch, BatchView
 from .client import WorkerClient
 from .devices import Devices, DevicesView
+from .filebatch import FileBatch, FilesView
 from .inspection import Inspection, InspectionView
-from .messages import MessageView
+from .messages import Messages, MessageView
 from .parameters import _
 from .pictures import Pictures, PicturesView
 from .result import Result, ResultView
@@ -34,6 +35,7 @@ class View(Protocol):
     run: RunView
     result: OutcomeView
     batch: BatchView
+    files: FilesView
     inspection: InspectionView
 
 
@@ -46,16 +48,20 @@ class Parts:
 
     def __init__(self, view: View, client: WorkerClient, ensureTorch: Callable[[], None]) -> None:
         self._view = view
+        self.messages = Messages(view.messages)
         self.selection = Selection(view.selection)
         self.devices = Devices(view.selection, client, self.selection)
         self.batch = Batch(view.batch, self.selection)
         self.result = Result(view.result)
-        self.inspection = Inspection(view.inspection, view.messages)
-        self.run = Run(view.run, view.messages, client)
-        self.revert = Revert(view.result, view.messages, self.selection, self.run)
+        self.inspection = Inspection(view.inspection, self.messages)
+        self.run = Run(view.run, self.messages, client)
+        self.files = FileBatch(
+            view.files, self.messages, client, self.selection, self.run, ensureTorch, onChange=self.update
+        )
+        self.revert = Revert(view.result, self.messages, self.selection, self.run)
         self.pictures = Pictures(
             view.result,
-            view.messages,
+            self.messages,
             client,
             self.selection,
             self.run,
@@ -74,6 +80,7 @@ class Parts:
             self.selection.update()
             self.devices.update()
         self.batch.update(isRunning)
+        self.files.update(isRunning)
         self.result.update(fixed, moving, isRunning)
         self.inspection.update(fixed, moving, isRunning)
         self.revert.update()

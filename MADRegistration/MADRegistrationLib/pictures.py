@@ -11,7 +11,7 @@ from .client import WorkerClient
 from .comparison import SceneComparison
 from .edges import SceneEdges
 from .inspection import Inspection
-from .messages import MessageView
+from .messages import Messages
 from .plots import ConvergencePlot
 from .registration import SceneRegistration
 from .run import Run
@@ -35,7 +35,7 @@ class Pictures:
     def __init__(
         self,
         view: PicturesView,
-        messages: MessageView,
+        messages: Messages,
         client: WorkerClient,
         selection: Selection,
         run: Run,

@@ -8,7 +8,7 @@ from madreg.errors import InputError
 
 from . import layouts, views
 from .inputs import Inputs
-from .messages import MessageView
+from .messages import Messages
 from .parameters import _, settingsOf
 from .parts import Parts
 from .registration import SceneRegistration
@@ -26,7 +26,7 @@ class Registering:
     """
 
     def __init__(
-        self, messages: MessageView, parts: Parts, ensureTorch: Callable[[], None], onChange: Callable[[], None]
+        self, messages: Messages, parts: Parts, ensureTorch: Callable[[], None], onChange: Callable[[], None]
     ) -> None:
         self._messages, self._parts, self._ensureTorch, self._onChange = messages, parts, ensureTorch, onChange
         parts.run.onNext, parts.run.onEnd = self._onNext, self._onEnd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from . import made, saved, tint
-from .messages import MessageView
+from .messages import Messages
 from .parameters import _
 from .registration import SceneRegistration
 from .run import Run
@@ -22,7 +22,7 @@ class RevertView(Protocol):
 class Revert:
     """What the views showed before the last run, and the registrations that can be taken back."""
 
-    def __init__(self, view: RevertView, messages: MessageView, selection: Selection, run: Run) -> None:
+    def __init__(self, view: RevertView, messages: Messages, selection: Selection, run: Run) -> None:
         self._view, self._messages, self._selection, self._run = view, messages, selection, run
         self._snapshot: Snapshot | None = None
 

@@ -11,9 +11,10 @@ from madreg.errors import InputError
 from . import stages
 from .aside import Aside
 from .client import WorkerClient
+from .filejob import FileJob
 from .inputs import Inputs
 from .job import Progress, SceneJob
-from .messages import MessageView
+from .messages import Messages
 from .registration import SceneRegistration, newRun
 from .runqueue import Queue
 
@@ -39,11 +40,11 @@ class Run:
         aside: a short job that nobody waits for.
     """
 
-    def __init__(self, view: RunView, messages: MessageView, client: WorkerClient) -> None:
+    def __init__(self, view: RunView, messages: Messages, client: WorkerClient) -> None:
         self._view, self._messages, self._client = view, messages, client
         self.onNext: Callable[[SceneRegistration], None] = lambda registration: None
         self.onEnd: Callable[[], None] = lambda: None
-        self._current: SceneJob | None = None
+        self._current: SceneJob | FileJob | None = None
         self._onJobEnd: Callable[[], None] | None = None
         self.isBatch = False
         self.queue, self.aside = Queue(), Aside(view.poll)
@@ -67,13 +68,16 @@ class Run:
         self._view.setBusy(True)
         self._next()
 
-    def do(self, job: SceneJob, onEnd: Callable[[], None]) -> None:
+    def do(self, job: SceneJob | FileJob, onEnd: Callable[[], None], isBatch: bool = False) -> None:
         """Start another job; the last registrations stay what they are.
+
+        Args:
+            isBatch: whether a part of it may be finished when it is cancelled.
 
         Raises:
             InputError: if it cannot be started.
         """
-        self.isBatch = False
+        self.isBatch = isBatch
         self.aside.drop()
         job.start()
         self._current, self._onJobEnd = job, onEnd
@@ -107,7 +111,7 @@ class Run:
             self._say(job)
             self._next()
 
-    def _say(self, job: SceneJob) -> None:
+    def _say(self, job: SceneJob | FileJob) -> None:
         """Show why a job has failed."""
         if job.state == "failed":
             name = f"{job.moving.GetName()}: " if self.isBatch and job.moving is not None else ""
@@ -136,5 +140,5 @@ class Run:
         """Say where the current job stands."""
         if progress.stage == "preparing" and not self._client.isReady:
             progress = replace(progress, stage="starting")
-        position = self.queue.position if self.isBatch else ""
+        position = progress.position or (self.queue.position if self.isBatch else "")
         self._view.setProgress(stages.textOf(progress, position), stages.percentOf(progress))

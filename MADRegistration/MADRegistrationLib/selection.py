@@ -10,9 +10,9 @@ import slicer
 from madreg.errors import InputError
 
 from . import made
-from .hierarchy import namesOf
+from .hierarchy import ancestors, namesOf
 from .inputs import Inputs
-from .parameters import _, resamplingOf
+from .parameters import Initialization, _, resamplingOf
 from .placement import isOf, notAgreed, ownTransform
 
 
@@ -46,6 +46,7 @@ class Selection:
         self._view = view
         self.parameters: Any = None
         self._pair: tuple[Any, Any] = (None, None)
+        self._initial: Any = None
 
     @property
     def fixed(self) -> slicer.vtkMRMLScalarVolumeNode | None:
@@ -63,10 +64,11 @@ class Selection:
             self._view.setAlong("")
             return
         self._followPair()
+        self._followInitial()
         text, reason = self.button()
         self._view.setButton(text, not reason, reason)
         self._view.setAssessEnabled(self.canAssess)
-        drawn = self.inputs().drawn if self.moving is not None and self.moving.GetScene() is not None else []
+        drawn = self._drawnBeside()
         self._view.setAlong(_("Move {names} along").format(names=namesOf(drawn)) if drawn else "")
         fixed = self.fixed
         self._view.setHiddenVolumes(made.ids(), None if fixed is None else fixed.GetID())
@@ -83,6 +85,16 @@ class Selection:
             self.parameters.outputTransform = ownTransform(*pair)
         elif isForeign:
             self.parameters.outputTransform = None
+
+    def _followInitial(self) -> None:
+        """The search and the centers would not use an initial transform: the one that was chosen last is in force."""
+        parameters, former = self.parameters, self._initial
+        if parameters.initialTransform is not None and parameters.initialization.value != "none":
+            if parameters.initialTransform is former:
+                parameters.initialTransform = None
+            else:
+                parameters.initialization = Initialization.NONE
+        self._initial = parameters.initialTransform
 
     def button(self) -> tuple[str, str]:
         """Text of the button, and why it is disabled; an empty reason if it is not."""
@@ -119,6 +131,15 @@ class Selection:
             resampling=resamplingOf(parameters),
         )
         return self.withDrawn(inputs)
+
+    def _drawnBeside(self) -> list[slicer.vtkMRMLNode]:
+        """What was drawn on the moving volume and only moves along if that is wished: not what lies under the output
+        transform, which carries it in any case."""
+        inputs = self.inputs()
+        if inputs.moving is None or inputs.moving.GetScene() is None:
+            return []
+        output = inputs.transform or ownTransform(inputs.fixed, inputs.moving)
+        return [node for node in inputs.drawn if output not in ancestors(node)]
 
     def withDrawn(self, inputs: Inputs) -> Inputs:
         """With what was drawn on the moving volume, if that is to move along."""

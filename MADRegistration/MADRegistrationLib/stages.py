@@ -19,6 +19,7 @@ STAGES = {
     "estimate": "Estimating the error",
     "writing": "Writing the result",
     "finishing": "Showing the result",
+    "files": "Registering files",
 }
 
 PREPARED, SPAN = 0.02, 0.96

@@ -23,7 +23,7 @@ class Watch(VTKObservationMixin):
 
     def watch(self, nodes: Iterable[slicer.vtkMRMLVolumeNode | None]) -> None:
         """Watch these, and the scene, instead of those before."""
-        nodes = [node for node in nodes if node is not None]
+        nodes = list(dict.fromkeys(node for node in nodes if node is not None))  # both may be the same
         if nodes == self._watched:
             return
         self.stop()

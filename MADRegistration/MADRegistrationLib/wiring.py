@@ -44,6 +44,7 @@ class Wiring:
             (ui.applyButton, panel.registering.onButton),
             (ui.assessButton, panel.assessing.onButton),
             (ui.batchButton, panel.registering.onBatchButton),
+            (ui.filesButton, parts.files.onButton),
             (ui.revertButton, panel.onRevert),
             (ui.attemptButton, panel.onAttempt),
             (ui.plotButton, parts.pictures.onPlot),
@@ -63,7 +64,12 @@ class Wiring:
         ui.errorScaleSpinBox.connect("valueChanged(double)", parts.inspection.errors.onErrorScale)
         ui.hasFillValueCheckBox.connect("toggled(bool)", ui.fillValueSpinBox.setEnabled)
         ui.batchSelector.connect("checkedNodesChanged()", self._onBatchChanged)
-        ui.batchTable.connect("cellDoubleClicked(int,int)", lambda row, _column: _act(lambda: panel.onRow(row)))
+        for line in (ui.fileTablePath, ui.fileFolderPath):
+            line.connect("currentPathChanged(QString)", lambda _path: self._onPaths())
+        ui.filesTable.connect(
+            "cellDoubleClicked(int,int)", lambda row, _column: _act(lambda: panel.showing.onFileRow(row))
+        )
+        ui.batchTable.connect("cellDoubleClicked(int,int)", lambda row, _column: _act(lambda: panel.showing.onRow(row)))
 
     def _onPollTimer(self) -> None:
         self._panel.poll()
@@ -73,6 +79,10 @@ class Wiring:
     def _onBatchChanged(self) -> None:
         self._panel.parts.batch.volumes = list(self._ui.batchSelector.checkedNodes())
         self._panel.update()
+
+    def _onPaths(self) -> None:
+        ui = self._ui
+        self._panel.parts.files.onPaths(ui.fileTablePath.currentPath, ui.fileFolderPath.currentPath)
 
     def _onFlickerToggled(self, isOn: bool) -> None:
         self._panel.parts.inspection.blending.onFlickerToggled(isOn)

@@ -19,7 +19,7 @@ class FakeView:
     part of the panel's view."""
 
     def __init__(self):
-        self.messages = self.selection = self.run = self.result = self.batch = self.inspection = self
+        self.messages = self.selection = self.run = self.result = self.batch = self.files = self.inspection = self
         self.shown, self.questions, self.answer = {}, [], False
 
     def confirm(self, text):

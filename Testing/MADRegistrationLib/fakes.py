@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "MADRegistration"))
 import numpy as np
 import SimpleITK as sitk
 
+from madreg.batch.work import failure
 from madreg.commands import worker
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
@@ -117,8 +118,35 @@ def write_error_map(command):
     return {"worst_mm": WORST_MM, "worst_point_lps": apply(coarse.matrix, np.array(WORST_INDEX)).tolist()}
 
 
+def pair(command):
+    """What the real one returns, by the name of the moving image; without registering."""
+    task = command["task"]
+    moving = task["pair"]["moving"]
+    if "crash" in moving:
+        os._exit(3)
+    if "slow" in moving:
+        time.sleep(600)
+    if "bad" in moving:
+        return failure(task, "error", f"{moving} cannot be read.")
+    same = ("id", "fixed", "moving", "files")
+    settings = {key: task["pair"][key] for key in ("type", "measure", "seed")}
+    return {
+        **{key: task["pair"][key] for key in same},
+        "fingerprint": task["fingerprint"],
+        "state": "done",
+        "verdict": "failed" if "other" in moving else "check",
+        "error_after_mm": 3.25,
+        "overlap": 0.9,
+        "seconds": 0.1,
+        "device": "CPU",
+        "settings": settings,
+        "notices": ["Little in common."],
+        "matrix_fixed_to_moving_lps": SHIFT.tolist(),
+    }
+
+
 if __name__ == "__main__":
-    worker.perform, worker.assess = perform, assess
+    worker.perform, worker.assess, worker.pair = perform, assess, pair
     if "--broken" in sys.argv:
         worker.devices = lambda: 1 / 0
     else:

@@ -101,6 +101,16 @@ def test_the_mask_is_offered_moves_along_and_comes_back(panel, view, volumes, ad
     assert [node.GetParentTransformNode() for node in (moving, mask, points)] == [parent] * 3
 
 
+def test_what_lies_under_the_output_is_not_offered_as_it_moves_in_any_case(panel, view, volumes, addLabels):
+    parameters = start(panel, fixedVolume=volumes[0], movingVolume=volumes[1], movingMask=addLabels("CT mask"))
+    assert view.shown["Along"] == ""
+    parameters.outputTransform = None  # the one of this pair is taken
+    panel.update()
+    assert view.shown["Along"] == ""
+    panel.onRevert()
+    assert view.shown["Along"] == 'Move "CT mask" along'
+
+
 def test_it_comes_back_after_saving_and_loading(panel, volumes, addLabels, saveAndLoad):
     start(panel, fixedVolume=volumes[0], movingVolume=volumes[1], movingMask=addLabels("CT mask"))
     panel.onSceneStartClose()

@@ -153,6 +153,25 @@ def test_closing_the_scene_stops_and_forgets(panel, view, volumes, client, scene
     assert view.shown["Button"][1] is False and "Choose a fixed" in view.shown["Button"][2]
 
 
+def test_an_initial_transform_is_used(panel, volumes, addTransform):
+    """The search would not use it; the choice made last is in force."""
+    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1])
+    panel.setParameters(parameters)
+    parameters.initialTransform = addTransform(np.eye(4), "Guess")
+    panel.update()
+    assert parameters.initialization is p.Initialization.NONE and parameters.initialTransform is not None
+    parameters.initialization = p.Initialization.CENTER_OF_MASS
+    panel.update()
+    assert parameters.initialization is p.Initialization.CENTER_OF_MASS and parameters.initialTransform is None
+
+
+def test_one_volume_chosen_twice_is_watched_once(panel, view, volumes, recwarn):
+    """As when one of two volumes was deleted and both selectors take the other."""
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[0]))
+    assert "are the same" in view.shown["Button"][2]
+    assert [str(one.message) for one in recwarn if "observer" in str(one.message)] == []
+
+
 def test_volumes_deleted_while_running(panel, view, volumes, scene, client):
     parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW)
     panel.setParameters(parameters)
@@ -255,8 +274,11 @@ def test_error_map_and_worst_place(panel, view, volumes, scene):
     # coarse index (4, 3, 2) of the fake is index (8, 6, 4), and the axes of these volumes are those of RAS
     np.testing.assert_allclose(sliceOffsets(), [[8, 6, 4]] * 2, atol=1e-6)
     assert view.shown["Message"][0].startswith("The largest local error, 17.5 mm")
+    panel.update()
+    assert view.shown["Message"][0].startswith("The largest local error, 17.5 mm")
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=volumes[2]))
     assert view.shown["ErrorMap"] == (False, False)  # of another pair
+    assert view.shown["Message"] == ("", False)
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, measure=p.Measure.NMI))
     assert view.shown["ErrorMap"] == (True, False)  # there again, but not shown
     panel.parts.inspection.errors.onErrorMap(True)
@@ -390,4 +412,4 @@ def test_every_stage_of_the_pipeline_has_words():
     files = [path for folder in ("pipeline", "descent") for path in (backend / folder).glob("*.py")]
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     strings = {node.value for node in nodes if isinstance(node, ast.Constant)}
-    assert set(STAGES) - {"preparing", "starting", "finishing"} <= strings
+    assert set(STAGES) - {"preparing", "starting", "finishing", "files"} <= strings

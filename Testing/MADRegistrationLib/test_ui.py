@@ -27,6 +27,7 @@ CONTROLS = (
     "QDoubleSpinBox",
     "QTableWidget",
     "ctkSliderWidget",
+    "ctkPathLineEdit",
 )
 """Classes of what the user can touch."""
 
@@ -179,6 +180,7 @@ VIEWS = {
     "run": ["run.RunView"],
     "result": ["result.ResultView", "revert.RevertView", "pictures.PicturesView"],
     "batch": ["batch.BatchView"],
+    "files": ["filebatch.FilesView"],
     "inspection": [
         "inspection.InspectionView",
         "shownpair.PairView",
@@ -288,7 +290,7 @@ def test_the_panel_is_narrow():
 
 
 def test_texts_from_the_scene_are_no_html():
-    for name in ("messageLabel", "reasonLabel", "progressLabel", "batchReasonLabel"):
+    for name in ("messageLabel", "reasonLabel", "progressLabel", "batchReasonLabel", "filesReasonLabel"):
         assert property_of(WIDGETS[name], "textFormat") == "Qt::PlainText"
 
 
@@ -342,3 +344,32 @@ def test_the_context_menu_needs_the_module_subject_hierarchy_and_nothing_else_do
     assert "dependencies" not in attributesOf(
         TREE, "parent"
     )  # a module that is missing would keep this one from loading
+
+
+class FakeTable:
+    """A table widget whose texts are as wide as ``widths``."""
+
+    rowCount = 2
+
+    def __init__(self, widths, width):
+        self._contents, self._widths, self._width = widths, [0] * len(widths), width
+        self.columnWidth, self.setColumnWidth = self._widths.__getitem__, self._widths.__setitem__
+
+    def viewport(self):
+        return SimpleNamespace(width=self._width)
+
+    def resizeColumnsToContents(self):
+        self._widths[:] = self._contents
+
+    def resizeRowsToContents(self):
+        assert sum(self._widths) <= max(self._width, 326)  # the remarks wrap at the width that they have
+
+
+@pytest.mark.parametrize("width", [326, 900])
+def test_remarks_are_in_sight_whatever_the_names(width):
+    from MADRegistrationLib.widgets import rows
+
+    table = FakeTable([65, 644, 58, 870], width)  # as measured in a panel of 360 px
+    rows._fit(table)
+    assert table.columnWidth(1) == rows.WIDEST_NAME
+    assert sum(map(table.columnWidth, range(4))) == width and table.columnWidth(3) >= 110

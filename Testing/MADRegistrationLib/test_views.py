@@ -294,9 +294,9 @@ def test_a_row_of_the_table_shows_its_pair(panel, view, volumes, register):
     panel.registering.onBatchButton()
     run(panel)
     for row, volume in enumerate(volumes[1:]):
-        panel.onRow(row)
+        panel.showing.onRow(row)
         finish(panel)
         assert parameters.movingVolume is volume and view.shown["Result"][0]
         (shown,) = {node.GetForegroundVolumeID() for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")}
         assert shown == volume.GetID()
-    panel.onRow(7)
+    panel.showing.onRow(7)

@@ -15,8 +15,26 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: children are fork
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 sys.dont_write_bytecode = True
 
-SMALL = {"inputs": 90, "writes": 12, "interrupts": 8, "processes": 1, "lines": 30, "runs": 4, "cancels": 2}
-LARGE = {"inputs": 2000, "writes": 500, "interrupts": 160, "processes": 40, "lines": 300, "runs": 1000, "cancels": 100}
+SMALL = {
+    "inputs": 90,
+    "transforms": 40,
+    "writes": 12,
+    "interrupts": 8,
+    "processes": 1,
+    "lines": 30,
+    "runs": 4,
+    "cancels": 2,
+}
+LARGE = {
+    "inputs": 2000,
+    "transforms": 500,
+    "writes": 500,
+    "interrupts": 160,
+    "processes": 40,
+    "lines": 300,
+    "runs": 1000,
+    "cancels": 100,
+}
 
 
 def main() -> int:
@@ -62,16 +80,19 @@ def run(counts, numbers: dict[str, int]) -> None:
     """Do so many trials of each step and count how they end."""
     import torch
 
-    from . import commands, inputs, workers, writes
+    from . import commands, inputs, transforms, workers, writes
 
     torch.set_num_threads(1)
     seed = counts.seed
     with tempfile.TemporaryDirectory(prefix="campaign-") as name:
         folder = Path(name)
+        (folder / "tmp").mkdir()
+        tempfile.tempdir = str(folder / "tmp")  # of this process and its children
         place = None
         steps = {
             "lines": lambda n, report_progress: workers.run_lines(counts, n, seed, folder, report_progress),
             "inputs": lambda n, report_progress: inputs.run(counts, n, seed, folder, report_progress),
+            "transforms": lambda n, report_progress: transforms.run(counts, n, seed, folder, report_progress),
             "writes": lambda n, report_progress: writes.run_faults(counts, n, seed, place, report_progress),
             "interrupts": lambda n, report_progress: writes.run_interrupts(counts, n, seed, place, report_progress),
             "processes": lambda n, report_progress: commands.run(counts, n, seed, place, report_progress),

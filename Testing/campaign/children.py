@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+
+from madreg.system.cleanup import clean_up
 
 from . import outcomes
 
@@ -103,6 +108,7 @@ def _be_child(function: Callable[[], int], files: int) -> None:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
+        clean_up()  # as madreg.system.process.leave does
     finally:
         os._exit(status)
 
@@ -127,3 +133,11 @@ def _wait(
             hung = True
             os.kill(child, signal.SIGKILL)
         time.sleep(POLL_SECONDS)
+
+
+def leftovers() -> list[Path]:
+    """Temporary folders that children left behind; they are removed."""
+    found = list(Path(tempfile.gettempdir()).glob("madreg-*"))
+    for folder in found:
+        shutil.rmtree(folder, ignore_errors=True)
+    return found

@@ -73,7 +73,9 @@ def run(counts: outcomes.Counts, number: int, seed: int, folder: Path, report_pr
         name = list(intact)[trial % len(intact)]
         path, done = _damaged(intact[name], name, folder / f"trial{trial}", rng)
         ending = children.run(read_only(folder, path, int(rng.integers(2))), LIMIT_SECONDS)
-        outcome = _outcome(ending, done, digests[name])
+        outcome = outcome_of(ending, done, digests[name])
+        if children.leftovers():
+            outcome = outcomes.LEFT_OVER
         detail = f"seed {seed} trial {trial}, {ending.brief()}"
         counts.add(f"{name}: {done.kind}", outcome, detail, ("inputs", trial))
         if outcome not in outcomes.BAD:
@@ -97,7 +99,8 @@ def _damaged(path: Path, name: str, folder: Path, rng: np.random.Generator) -> t
     return copy, done
 
 
-def _outcome(ending: children.Ending, done: Damage, digest: str) -> str:
+def outcome_of(ending: children.Ending, done: Damage, digest: str) -> str:
+    """How the reading of a damaged file ended, of which an intact one has that digest."""
     if ending.fault:
         return ending.fault
     if ending.status == 1:

@@ -30,7 +30,16 @@ def test_no_fault_is_taken_unnoticed(tmp_path):
     tried = {}
     for kind, outcome, count in counts["counts"]:
         tried.setdefault(kind.split(":")[0], []).append((outcome, count))
-    assert {"nii", "nii.gz", "dicom", "mha, zlib", "worker", "writing", "interrupted by SIGINT"} <= set(tried)
+    assert {
+        "nii",
+        "nii.gz",
+        "dicom",
+        "mha, zlib",
+        "transform tfm",
+        "worker",
+        "writing",
+        "interrupted by SIGINT",
+    } <= set(tried)
     assert sum(count for rows in tried.values() for _, count in rows) >= 140
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .label import setLabel
+from .rows import setRows
 
 if TYPE_CHECKING:
     from ..batch import Row
@@ -21,16 +22,4 @@ class BatchWidgets:
         setLabel(self._ui, self._ui.batchReasonLabel, reason)
 
     def setBatchRows(self, rows: list[Row]) -> None:
-        import qt
-
-        table = self._ui.batchTable
-        table.setVisible(bool(rows))
-        table.setRowCount(len(rows))
-        for line, row in enumerate(rows):
-            for column, text in enumerate((row.verdict, row.name, row.error, row.remark)):
-                item = qt.QTableWidgetItem(text)
-                if column == 0 and row.color:
-                    item.setForeground(qt.QBrush(qt.QColor(row.color)))
-                table.setItem(line, column, item)
-        table.resizeColumnsToContents()  # the last one, with the remarks, takes what is left
-        table.resizeRowsToContents()
+        setRows(self._ui.batchTable, rows)

@@ -29,6 +29,8 @@ class RunWidgets:
             ui.outputsCollapsibleButton,
             ui.batchSelector,
             ui.batchTable,
+            ui.fileTablePath,
+            ui.fileFolderPath,
             ui.checkerboardButton,
             ui.edgesButton,
         ):

@@ -9,6 +9,11 @@ import slicer
 
 from .label import setLabel
 
+CHECK_WIDTH = 30
+"""Pixels of a check box beside its text."""
+
+ALONG = "<p>What was drawn on the moving volume (segmentations, label maps, markups) moves with it.</p>"
+
 
 class SelectionWidgets:
     """The :class:`selection.SelectionView` and :class:`devices.DevicesView`.
@@ -29,8 +34,13 @@ class SelectionWidgets:
         self._ui.assessButton.enabled = isEnabled
 
     def setAlong(self, text: str) -> None:
-        self._ui.moveAlongCheckBox.text = text.replace("&", "&&")  # else the key after it
-        self._ui.moveAlongCheckBox.setVisible(bool(text))
+        import qt
+
+        box, width = self._ui.moveAlongCheckBox, self._ui.inspectCollapsibleButton.width - CHECK_WIDTH
+        shown = box.fontMetrics().elidedText(text, qt.Qt.ElideMiddle, width)
+        box.text = shown.replace("&", "&&")  # else the key after it
+        box.toolTip = f"<p>{escape(text, quote=False)}.</p>{ALONG}"
+        box.setVisible(bool(text))
 
     def setHiddenVolumes(self, ids: list[str], fixedId: str | None) -> None:
         for selector in (

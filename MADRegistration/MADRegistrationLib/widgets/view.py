@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .batch import BatchWidgets
+from .files import FilesWidgets
 from .inspection import InspectionWidgets
 from .messages import MessageWidgets
 from .result import ResultWidgets
@@ -27,4 +28,5 @@ class WidgetView:
         self.run = RunWidgets(ui, startPolling)
         self.result = ResultWidgets(ui)
         self.batch = BatchWidgets(ui)
+        self.files = FilesWidgets(ui)
         self.inspection = InspectionWidgets(ui)

@@ -25,6 +25,12 @@ Entry = dict[str, Any]
 NAME = "manifest"
 SUFFIX = ".jsonl"
 SYNC_SECONDS = 1.0
+STATES = ("done", "error", "killed")
+NUMBERS = (
+    *("error_before_mm", "error_after_mm", "bound_mm", "overlap", "margin", "consensus", "rotation_degrees"),
+    *("volume_scale", "seconds", "attempts"),
+)
+NoneType = type(None)
 
 
 class Manifest:
@@ -151,8 +157,22 @@ def parsed(line: bytes) -> Entry | None:
         entry = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    texts = ("id", "fingerprint", "state")
-    return entry if isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in texts) else None
+    return entry if isinstance(entry, dict) and _is_entry(entry) else None
+
+
+def _is_entry(values: Entry) -> bool:
+    """Whether what the summary and the pages use is of the right kind."""
+    return (
+        all(isinstance(values.get(key), str) for key in ("id", "fingerprint"))
+        and values.get("state") in STATES
+        and all(isinstance(values.get(key, 0), (int, float, NoneType)) for key in NUMBERS)
+        and isinstance(values.get("finished", 0), (int, float))
+        and all(isinstance(values.get(key, ""), (str, NoneType)) for key in ("verdict", "message", "fixed", "moving"))
+        and all(isinstance(values.get(key, {}), dict) for key in ("settings", "files"))
+        and all(isinstance(name, str) for name in values.get("files", {}).values())
+        and isinstance(values.get("notices", []), list)
+        and all(isinstance(notice, str) for notice in values.get("notices", []))
+    )
 
 
 def _remove_cut_line(path: Path) -> None:

@@ -72,6 +72,8 @@ def check_unique(pairs: Iterable[Pair], places: Iterable[str], where: str) -> No
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Line number and values, without empty ones, of all rows that are not empty."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise InputError(f"{path} is a pipe or a device: give a CSV file.")
         if path.stat().st_size > LARGEST_TABLE:
             raise InputError(f"{path} is too large for a table of pairs: give a CSV file.")
         text = path.read_text(encoding="utf-8-sig")

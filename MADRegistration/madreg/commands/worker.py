@@ -9,6 +9,7 @@ Slicer starts it, so that neither a long computation nor its crash touches Slice
     {"command": "assess", "job": 2, "fixed": IMAGE, "moving": IMAGE, "settings": {...}, "error_map": "out.nrrd" or null,
      "transform": 4x4}                        fixed to moving, LPS mm
     {"command": "compare", "job": 3, "fixed": IMAGE, "moving": IMAGE, "kind": "checkerboard", "output": "out.npy"}
+    {"command": "pair", "job": 4, "task": TASK}    of madreg.batch.work; its result is the entry of the pair
     {"command": "quit"}
 
 Events out: ``hello`` (pid; at once), ``ready`` (devices; torch is loaded), ``alive`` (once a second while it works),
@@ -172,6 +173,22 @@ def compare(command: dict[str, Any]) -> None:
     np.save(command["output"], voxels, allow_pickle=False)
 
 
+def pair(command: dict[str, Any]) -> dict[str, Any]:
+    """Carry out a ``pair`` command: register two files as ``madreg batch`` does.
+
+    Returns:
+        The entry of the pair for the manifest, also if it has no result.
+    """
+    from madreg.batch.work import register_pair
+
+    _need(command, task=dict)
+    task = command["task"]
+    worker_log.write(f"Registering the pair {task['pair']['id']}")
+    entry = register_pair(task)
+    worker_log.write(f"{task['pair']['id']}: {entry.get('verdict') or entry['message']}")
+    return entry
+
+
 _UNUSABLE = 'A command to the registration process has no usable "{}": update MADRegistration.'
 
 
@@ -233,6 +250,8 @@ def answer(command: dict[str, Any], say: Say) -> None:
         if command["command"] == "compare":
             compare(command)
             say("result", job=job)
+        elif command["command"] == "pair":
+            say("result", job=job, entry=pair(command))
         else:
             report = (assess if command["command"] == "assess" else perform)(command, say)
             say("result", job=job, report=report, error_map=command.get("error_map") if "worst_mm" in report else None)
@@ -270,7 +289,7 @@ def parse(line: bytes) -> dict[str, Any]:
         raise CommandError("is not an object")
     job = command.get("job")
     job = job if isinstance(job, (int, str)) and not isinstance(job, bool) else None
-    known = ("register", "assess", "compare", "quit")
+    known = ("register", "assess", "compare", "pair", "quit")
     if command.get("command") not in known:
         raise CommandError(f"is none of {', '.join(known)}", job)
     if job is None and command["command"] != "quit":

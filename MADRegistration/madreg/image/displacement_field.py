@@ -29,7 +29,8 @@ class DisplacementField:
     grid: Grid
 
     def __post_init__(self) -> None:
-        displacements = np.array(self.displacements, np.float32)
+        with np.errstate(over="ignore"):  # what is beyond float32 is not finite then
+            displacements = np.array(self.displacements, np.float32)
         if displacements.shape != (*self.grid.shape, 3) or not np.isfinite(displacements).all():
             raise ValueError("a displacement field needs three finite numbers for each point of its lattice")
         displacements.flags.writeable = False

@@ -29,15 +29,9 @@ def read_any_transform(path: str | Path, fixed: Grid, moving: Grid) -> Transform
         InputError: if there is no such file, it cannot be read, or it cannot be used for these images.
     """
     check_name(path)
-    if not Path(path).is_file():
-        raise InputError(f"{path} does not exist: check the path of the transform.")
     if is_displacement_file(path):
         return read_displacement_field(path)
-    try:
-        is_foreign = is_foreign_transform(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened ({error.strerror}): check your rights to it.") from error
-    if is_foreign:
+    if is_foreign_transform(path):
         return read_foreign_transform(path, fixed, moving)
     transform = read_itk_transform(path)
     if transform.GetDimension() != 3:

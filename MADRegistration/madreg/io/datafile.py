@@ -87,13 +87,3 @@ def beside(header: Path, name: str) -> Path:
     if not exists:
         raise UnreadableError(f"names a data file that is not there ({name}): put both into one folder")
     return path
-
-
-def check_listed(header: Path, names: list[str], nbytes: int) -> None:
-    """Make sure that files over which voxels are spread, uncompressed, lie beside the header and hold enough.
-
-    Raises:
-        UnreadableError: if one lies elsewhere or does not exist, or if they are too short.
-    """
-    if sum(beside(header, name).stat().st_size for name in names) < nbytes:
-        raise UnreadableError(DAMAGED)

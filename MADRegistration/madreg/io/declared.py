@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
 from .checks import Header
-from .datafile import Stored, beside, check_listed, voxels
-from .inflating import LARGEST_RATIO
+from .datafile import Stored, beside, voxels
 from .isolated import read_isolated
 from .itk_header import image_of
 from .memory import check_fits
+from .unreadable import DAMAGED, UnreadableError
 
 
 @dataclass(frozen=True)
@@ -21,25 +23,27 @@ class Declared:
 
     Attributes:
         stored: how the voxels of one data file, or those behind the header, are stored.
-        count: voxels.
+        sizes: numbers along each axis, the fastest first.
         file: name of the data file; None if the voxels follow the header.
         files: names of the data files, if there are several.
-        files_are_compressed: whether these are.
         binary: whether the voxels are raw or deflated; other encodings are left to ITK.
         skipped_lines: lines before the voxels.
     """
 
     stored: Stored
-    count: int
+    sizes: tuple[int, ...]
     file: str | None = None
     files: list[str] | None = None
-    files_are_compressed: bool = False
     binary: bool = True
     skipped_lines: int = 0
 
+    def with_shape(self, shape: tuple[int, ...]) -> Declared:
+        """The same for voxels of another shape."""
+        return replace(self, stored=replace(self.stored, shape=shape))
+
 
 def read_declared(path: Path, name: str, header: Header, declared: Declared, attached: bytes) -> sitk.Image:
-    """The image that a header declares.
+    """The scalar image that a header declares.
 
     Args:
         path: of the header.
@@ -48,19 +52,50 @@ def read_declared(path: Path, name: str, header: Header, declared: Declared, att
         attached: what follows the header in its file.
 
     Raises:
-        UnreadableError: if data is missing, damaged or too short.
-        InputError: if the memory does not suffice.
+        UnreadableError: if data is missing, damaged or too short, or if the memory does not suffice.
     """
-    itemsize = declared.stored.dtype.itemsize
-    check_fits(declared.count, itemsize)
-    if declared.files is not None:
-        ratio = LARGEST_RATIO if declared.files_are_compressed else 1
-        check_listed(path, declared.files, declared.count * itemsize // ratio)
-        return read_isolated(path, name)
-    data_file = None if declared.file is None else beside(path, declared.file.strip())
+    check_fits(math.prod(declared.sizes), declared.stored.dtype.itemsize)
     if not declared.binary:
+        _check_beside(path, declared)
         return read_isolated(path, name)
-    data = attached if data_file is None else data_file.read_bytes()
-    for _ in range(declared.skipped_lines):
+    return image_of(read_voxels(path, declared, attached), header)
+
+
+def read_voxels(path: Path, declared: Declared, attached: bytes) -> np.ndarray:
+    """The binary numbers that a header declares, in the shape in which they are stored.
+
+    Args:
+        path: of the header.
+        attached: what follows the header in its file.
+
+    Raises:
+        UnreadableError: if they are missing, damaged, too few, or stored in another way, or if the memory does not
+            suffice.
+    """
+    if not declared.binary:
+        raise UnreadableError("holds its numbers as text: save it as binary")
+    stored = declared.stored
+    check_fits(math.prod(stored.shape), stored.dtype.itemsize)
+    if declared.files is None:
+        data = attached if declared.file is None else beside(path, declared.file.strip()).read_bytes()
+        return voxels(_without_lines(data, declared.skipped_lines), stored)
+    count, rest = divmod(math.prod(stored.shape), max(len(declared.files), 1))
+    if rest or not declared.files:
+        raise UnreadableError(DAMAGED)
+    _check_beside(path, declared)
+    piece = replace(stored, shape=(count,))
+    pieces = (_without_lines(beside(path, name).read_bytes(), declared.skipped_lines) for name in declared.files)
+    return np.concatenate([voxels(one, piece) for one in pieces]).reshape(stored.shape)
+
+
+def _without_lines(data: bytes, number: int) -> bytes:
+    """Data without its first lines."""
+    for _ in range(number):
         data = data[data.index(b"\n") + 1 :] if b"\n" in data else b""
-    return image_of(voxels(data, declared.stored), header)
+    return data
+
+
+def _check_beside(path: Path, declared: Declared) -> None:
+    """Refuse data files that are missing or lie elsewhere: :func:`madreg.io.datafile.beside`."""
+    for name in declared.files or ([] if declared.file is None else [declared.file.strip()]):
+        beside(path, name)

@@ -6,16 +6,17 @@ import struct
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..errors import InputError
 from ..image.displacement_field import DisplacementField
 from ..image.geometry import Grid
-from ..system.stderr import suppressed
 from .checks import Header, check_geometry
 from .itk_header import one_line, read_header
+from .metaimage import SUFFIXES as METAIMAGE
+from .metaimage import read_metaimage_vectors
 from .nifti import is_nifti, read_voxels
 from .nifti_header import TYPES, NiftiFields, version_1
+from .nrrd import read_nrrd_vectors
 from .unreadable import UnreadableError
 
 FIELD_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -36,7 +37,9 @@ def read_displacement_field(path: str | Path) -> DisplacementField:
     """
     path = Path(path)
     try:
-        field = _of_nifti(path) if is_nifti(path) else _of_itk(path)
+        if not path.is_file():
+            raise InputError(f"{path} does not exist: check the path of the transform.")
+        field = _of_nifti(path) if is_nifti(path) else _of_declared(path)
     except UnreadableError as error:
         raise InputError(f"{path} {error}.") from error
     except OSError as error:
@@ -71,14 +74,11 @@ def _of_nifti(path: Path) -> DisplacementField:
 NO_FIELD = "is no displacement field: give an image of three numbers per voxel, as ITK and ANTs write it"
 
 
-def _of_itk(path: Path) -> DisplacementField:
-    if not path.is_file():
-        raise InputError(f"{path} does not exist: check the path of the transform.")
-    try:
-        with suppressed():
-            image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise UnreadableError(f"cannot be read as a displacement field ({one_line(error)}): write it again") from error
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 3:
+def _of_declared(path: Path) -> DisplacementField:
+    """Of an NRRD or MetaImage file, header first, so that no more is read than it declares."""
+    read = read_metaimage_vectors if path.name.lower().endswith(METAIMAGE) else read_nrrd_vectors
+    header, vectors = read(path)
+    if len(header.size) != 3 or vectors.shape[-1] != 3:
         raise UnreadableError(NO_FIELD)
-    return DisplacementField.of_image(image)
+    ni, nj, nk = header.size
+    return DisplacementField(vectors, Grid((ni, nj, nk), header.matrix))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import struct
-import tempfile
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..system.cleanup import temporary_folder
 from .checks import Header, check_header
 from .inflating import GZIP_START, Inflater
 from .isolated import read_isolated
@@ -27,7 +27,7 @@ ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".bz2", ".tar.xz",
 FREESURFER = (".mgz", ".mgh", ".mgh.gz")
 OF_NIBABEL = {FREESURFER: "FreeSurfer", (".par",): "PAR/REC", (".head", ".brik", ".brik.gz"): "AFNI"}
 MINC = (".mnc", ".mnc2")
-PAIRS = (".hdr", ".img", ".img.gz")
+PAIRS = (".hdr", ".hdr.gz", ".img", ".img.gz")
 _VTK_BYTES = {
     **{"char": 1, "unsigned_char": 1, "short": 2, "unsigned_short": 2, "int": 4, "unsigned_int": 4},
     **{"long": 8, "unsigned_long": 8, "float": 4, "double": 8},
@@ -84,8 +84,8 @@ def _itk_converts_minc() -> bool:
     start = 1234.5678
     tiny = sitk.Image([2, 2, 2], sitk.sitkUInt8)
     tiny.SetOrigin((start, 0, 0))
-    with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
-        path = Path(folder, "tiny.mnc")
+    with temporary_folder() as folder:
+        path = folder / "tiny.mnc"
         sitk.WriteImage(tiny, str(path))
         return struct.pack("<d", start) not in path.read_bytes()
 
@@ -112,7 +112,7 @@ def _check_length(path: Path) -> None:
 
 
 def _vtk_length(content: bytes) -> int:
-    """Bytes of a legacy VTK image; of a text one, at least two a voxel."""
+    """Bytes of a legacy VTK image; more than there are if one of text has too few numbers."""
     head = content[:4096]
     dimensions = re.search(rb"^DIMENSIONS\s+(\d+)\s+(\d+)\s+(\d+)", head, re.MULTILINE | re.IGNORECASE)
     kind = re.search(rb"^(?:SCALARS\s+\S+|VECTORS\s+\S+)\s+(\w+)(?:\s+(\d+))?", head, re.MULTILINE | re.IGNORECASE)
@@ -122,8 +122,14 @@ def _vtk_length(content: bytes) -> int:
     count = math.prod(int(number) for number in dimensions.groups()) * int(kind[2] or 1)
     start = (table or kind).end()
     if re.search(rb"^ASCII", head, re.MULTILINE | re.IGNORECASE):
-        return start + 2 * count - 1
+        return len(content) if _words(content[start:]) >= count else len(content) + 1
     return start + count * _VTK_BYTES.get(kind[1].decode().lower(), 1)
+
+
+def _words(text: bytes) -> int:
+    """Words of a text."""
+    is_space = np.frombuffer(b" " + text, np.uint8) <= ord(" ")
+    return int(np.count_nonzero(is_space[:-1] & ~is_space[1:]))
 
 
 def _gipl_length(content: bytes) -> int:
@@ -159,6 +165,20 @@ def _read_with_nibabel(path: Path, name: str) -> sitk.Image:
     except Exception as error:  # nibabel raises many kinds for damaged files
         reason = " ".join(str(error).split()).rstrip(". ")[:200]
         raise UnreadableError(f"cannot be read ({reason}): copy or export it again, or convert it to NIfTI") from error
+
+
+def _check_gzip(path: Path, length: int) -> None:
+    """Inflate a file to its end, which nibabel does not, so that its check sum is compared.
+
+    Args:
+        length: bytes that it holds at most; some may follow.
+
+    Raises:
+        UnreadableError: if it is damaged.
+    """
+    stream = Inflater(path.read_bytes())
+    stream.read(length)
+    stream.finish()
 
 
 def _mgh_content(path: Path) -> bytes:
@@ -205,6 +225,9 @@ def _of_nibabel(loaded: Any, name: str) -> sitk.Image:
     )
     check_header(header, name)
     check_fits(math.prod(size), 8)
+    for part in loaded.file_map.values():
+        if part.filename and str(part.filename).lower().endswith(".gz"):
+            _check_gzip(Path(part.filename), math.prod(size) * loaded.get_data_dtype().itemsize)
     array = np.asanyarray(loaded.dataobj)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return image_of(np.ascontiguousarray(array.reshape(size[:3], order="F").T), header)

@@ -10,9 +10,9 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..system.cleanup import temporary_folder, undone_at_the_end
 from .arrays import load_array
 from .checks import Header, check_header, without_empty_axes
 from .itk_header import image_of, one_line
@@ -32,6 +33,12 @@ TIME_LIMIT = 600.0
 ADVICE = "give a complete NIfTI, NRRD or MHA file, or a folder of DICOM slices"
 
 
+CHECKED_READERS = tuple(f"{kind}ImageIO" for kind in ("Gipl", "HDF5", "MINC", "Meta", "Nifti", "Nrrd", "VTK"))
+"""ITK's readers whose files are compared with the length that they declare, here or by their own library."""
+
+PICTURE_READERS = ("BMPImageIO", "JPEGImageIO", "JPEG2000ImageIO", "LSMImageIO", "PNGImageIO", "TIFFImageIO")
+
+
 def read_isolated(path: Path, name: str) -> sitk.Image:
     """Read a 3D scalar image of any format that ITK knows.
 
@@ -42,9 +49,9 @@ def read_isolated(path: Path, name: str) -> sitk.Image:
         UnreadableError: if ITK cannot read it, or crashes, or takes too long.
         InputError: if it is not a 3D scalar image.
     """
-    with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
-        answer = _ask("image", [path], name, Path(folder))
-        array = load_array(Path(folder, "voxels.npy"))
+    with temporary_folder() as folder:
+        answer = _ask("image", [path], name, folder)
+        array = load_array(folder / "voxels.npy")
     fields: dict[str, Any] = {}
     for key, value in answer["header"].items():
         fields[key] = tuple(value) if isinstance(value, list) else value
@@ -60,9 +67,24 @@ def decode_isolated(files: Sequence[Path], name: str) -> np.ndarray:
     Raises:
         UnreadableError: if ITK cannot read them, or crashes, or takes too long.
     """
-    with tempfile.TemporaryDirectory(prefix="madreg-") as folder:
-        _ask("frames", files, name, Path(folder))
-        return load_array(Path(folder, "voxels.npy"))
+    with temporary_folder() as folder:
+        _ask("frames", files, name, folder)
+        return load_array(folder / "voxels.npy")
+
+
+@lru_cache(maxsize=8)
+def check_transform(path: Path, _changed: int) -> None:
+    """Have another process read a file of ITK transforms, so that this one can do so safely.
+
+    Args:
+        path: the file.
+        _changed: when it was changed last; a file is tried once.
+
+    Raises:
+        UnreadableError: if ITK cannot read it, or crashes, or takes too long or too much memory.
+    """
+    with temporary_folder() as folder:
+        _ask("transform", [path], path.name, folder)
 
 
 def _ask(task: str, paths: Sequence[Path], name: str, folder: Path) -> dict:
@@ -71,19 +93,24 @@ def _ask(task: str, paths: Sequence[Path], name: str, folder: Path) -> dict:
     request = {"task": task, "paths": [str(link) for link in links], "name": name, "output": str(folder)}
     command = [sys.executable, "-c", "from madreg.io.isolated import main; main()"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(word for word in sys.path if word)}
-    try:
-        done = subprocess.run(
+    with (
+        subprocess.Popen(
             command,
-            input=json.dumps(request).encode(),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env=environment,
-            timeout=TIME_LIMIT,
             cwd=folder,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UnreadableError(f"cannot be read in {TIME_LIMIT / 60:.0f} minutes: {ADVICE}") from error
+        ) as process,
+        undone_at_the_end(process.kill),
+    ):
+        try:
+            printed, _ = process.communicate(json.dumps(request).encode(), TIME_LIMIT)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise UnreadableError(f"cannot be read in {TIME_LIMIT / 60:.0f} minutes: {ADVICE}") from error
     try:
-        answer = json.loads(done.stdout.decode() or "null")
+        answer = json.loads(printed.decode() or "null")
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
@@ -116,7 +143,7 @@ def main() -> None:
     _limit_memory()
     paths, name, output = request["paths"], request["name"], Path(request["output"])
     try:
-        answer = _image(paths[0], name, output) if request["task"] == "image" else _frames(paths, output)
+        answer = TASKS[request["task"]](paths, name, output)
     except InputError as error:
         answer = {"refused": str(error)}
     except UnreadableError as error:
@@ -146,10 +173,11 @@ def _on_linux() -> bool:
     return sys.platform.startswith("linux")
 
 
-def _image(path: str, name: str, output: Path) -> dict:
+def _image(paths: Sequence[str], name: str, output: Path) -> dict:
     reader = sitk.ImageFileReader()
-    reader.SetFileName(path)
+    reader.SetFileName(paths[0])
     reader.ReadImageInformation()
+    _check_reader(reader.GetImageIOFromFileName(paths[0]))
     header = Header.of_reader(reader)
     check_header(header, name)
     check_fits(int(np.prod(header.size, dtype=object)), 8)
@@ -158,7 +186,23 @@ def _image(path: str, name: str, output: Path) -> dict:
     return {"header": asdict(Header.of_image(image))}
 
 
-def _frames(paths: Sequence[str], output: Path) -> dict:
+def _check_reader(used: str) -> None:
+    """Refuse formats of pictures, and those that ITK fills up where they are cut off.
+
+    Raises:
+        UnreadableError: for these.
+    """
+    if used in PICTURE_READERS:
+        raise UnreadableError(
+            "is a picture or a stack of pictures, without the distance between its slices: save it as NRRD or NIfTI "
+            "with the size of its voxels"
+        )
+    if used not in CHECKED_READERS:
+        kind = used.removesuffix("ImageIO")
+        raise UnreadableError(f"is of a format ({kind}) that may be incomplete unnoticed: convert it to NRRD or NIfTI")
+
+
+def _frames(paths: Sequence[str], _: str, output: Path) -> dict:
     frames = []
     for path in paths:
         array = sitk.GetArrayFromImage(sitk.ReadImage(path))
@@ -166,3 +210,11 @@ def _frames(paths: Sequence[str], output: Path) -> dict:
     kind = np.result_type(*frames)
     np.save(output / "voxels.npy", np.concatenate([one.astype(kind) for one in frames]), allow_pickle=False)
     return {}
+
+
+def _transform(paths: Sequence[str], _: str, __: Path) -> dict:
+    sitk.ReadTransform(paths[0])
+    return {}
+
+
+TASKS = {"image": _image, "frames": _frames, "transform": _transform}

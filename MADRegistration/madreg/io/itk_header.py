@@ -7,14 +7,13 @@ ITK reads a temporary file with nothing but the header, so neither the name nor 
 from __future__ import annotations
 
 import re
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from ..system.cleanup import temporary_folder
 from ..system.stderr import suppressed
-from .checks import Header, check_header
+from .checks import Header
 from .unreadable import UnreadableError
 
 
@@ -28,8 +27,8 @@ def read_header(content: bytes, suffix: str) -> Header:
     Raises:
         RuntimeError: if ITK does not take it.
     """
-    with tempfile.TemporaryDirectory(prefix="madreg-") as folder, suppressed():
-        path = Path(folder, "header" + suffix)
+    with temporary_folder() as folder, suppressed():
+        path = folder / f"header{suffix}"
         path.write_bytes(content)
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(path))
@@ -37,23 +36,16 @@ def read_header(content: bytes, suffix: str) -> Header:
         return Header.of_reader(reader)
 
 
-def checked_header(content: bytes, suffix: str, name: str) -> Header:
-    """What ITK makes of a header of a file that can be registered.
-
-    Args:
-        content, suffix: as in :func:`read_header`.
-        name: what to call the image in messages.
+def understood_header(content: bytes, suffix: str) -> Header:
+    """What ITK makes of a header: as :func:`read_header`.
 
     Raises:
         UnreadableError: if ITK does not take it.
-        InputError: if it is not that of a 3D scalar image.
     """
     try:
-        header = read_header(content, suffix)
+        return read_header(content, suffix)
     except RuntimeError as error:
         raise UnreadableError(f"cannot be read as an image ({one_line(error)}): export it again") from error
-    check_header(header, name)
-    return header
 
 
 def image_of(array: np.ndarray, header: Header) -> sitk.Image:

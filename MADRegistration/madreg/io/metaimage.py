@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .checks import Header
+from .checks import Header, check_header
 from .datafile import LONGEST_HEADER, Stored, is_list
-from .declared import Declared, read_declared
-from .itk_header import checked_header
+from .declared import Declared, read_declared, read_voxels
+from .itk_header import understood_header
 from .unreadable import DAMAGED, UnreadableError
 
 TYPES = {
@@ -47,6 +47,23 @@ def read_metaimage(path: Path, name: str) -> sitk.Image:
         UnreadableError: if it is damaged or cannot be represented.
         InputError: if it is not a 3D scalar image.
     """
+    header, declared, attached = _declared(path)
+    check_header(header, name)
+    return read_declared(path, name, header, declared, attached)
+
+
+def read_metaimage_vectors(path: Path) -> tuple[Header, np.ndarray]:
+    """A MetaImage file of several numbers per voxel: its geometry, and the numbers (k, j, i, n).
+
+    Raises:
+        UnreadableError: if it is damaged or cannot be represented.
+    """
+    header, declared, attached = _declared(path)
+    return header, read_voxels(path, declared.with_shape((*header.size[2::-1], header.components)), attached)
+
+
+def _declared(path: Path) -> tuple[Header, Declared, bytes]:
+    """The geometry, what the header says of the voxels, and what follows the header."""
     content = path.read_bytes()
     keys, after = _keys(content)
     size = _numbers(keys, "DimSize", int)
@@ -55,18 +72,18 @@ def read_metaimage(path: Path, name: str) -> sitk.Image:
     kind = TYPES.get(keys.get("ElementType", ""))
     if kind is None:
         raise UnreadableError(f"has the type {keys.get('ElementType', '')[:40]!r}: convert it to a scalar volume")
-    header = _checked_header(keys, size, name)
+    header = _header(keys, size)
     dtype = np.dtype((">" if _is_true(keys, "BinaryDataByteOrderMSB", "ElementByteOrderMSB") else "<") + kind)
     skip = _numbers(keys, "HeaderSize", int)[0] if "HeaderSize" in keys else 0
     data_file = keys["ElementDataFile"]
     declared = Declared(
         stored=Stored(dtype, tuple(size[2::-1]), _is_true(keys, "CompressedData"), skip),
-        count=math.prod(size),
+        sizes=tuple(size),
         file=None if data_file.upper() == "LOCAL" else data_file,
         files=_listed(data_file, content[after:]) if is_list(data_file) else None,
         binary="BinaryData" not in keys or _is_true(keys, "BinaryData"),
     )
-    return read_declared(path, name, header, declared, content[after:])
+    return header, declared, content[after:]
 
 
 def _keys(content: bytes) -> tuple[dict[str, str], int]:
@@ -103,7 +120,7 @@ def _is_true(keys: dict[str, str], *names: str) -> bool:
     return any(keys.get(name, "")[:1].upper() in ("T", "1") for name in names if name in keys)
 
 
-def _checked_header(keys: dict[str, str], size: list[int], name: str) -> Header:
+def _header(keys: dict[str, str], size: list[int]) -> Header:
     """What ITK makes of the type, the size and the geometry."""
     lines = ["ObjectType = Image", f"NDims = {len(size)}", "BinaryData = True", "BinaryDataByteOrderMSB = False"]
     for key in GEOMETRY:
@@ -121,7 +138,7 @@ def _checked_header(keys: dict[str, str], size: list[int], name: str) -> Header:
     if not 1 <= channels[0] <= 1000:
         raise UnreadableError(DAMAGED)
     lines += [f"ElementNumberOfChannels = {channels[0]}", f"ElementType = {keys['ElementType']}"]
-    return checked_header("\n".join([*lines, "ElementDataFile = LOCAL", ""]).encode("latin-1"), ".mha", name)
+    return understood_header("\n".join([*lines, "ElementDataFile = LOCAL", ""]).encode("latin-1"), ".mha")
 
 
 def _listed(data_file: str, after: bytes) -> list[str]:

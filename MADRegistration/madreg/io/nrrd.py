@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from .checks import Header
+from .checks import Header, check_header
 from .datafile import LONGEST_HEADER, Stored, is_list
-from .declared import Declared, read_declared
-from .itk_header import checked_header
+from .declared import Declared, read_declared, read_voxels
+from .itk_header import understood_header
 from .unreadable import DAMAGED, UnreadableError
 
 TYPES = {
@@ -42,6 +41,28 @@ def read_nrrd(path: Path, name: str) -> sitk.Image:
         UnreadableError: if it is damaged or cannot be represented.
         InputError: if it is not a 3D scalar image.
     """
+    header, declared, attached = _declared(path)
+    check_header(header, name)
+    return read_declared(path, name, header, declared, attached)
+
+
+def read_nrrd_vectors(path: Path) -> tuple[Header, np.ndarray]:
+    """An NRRD file of several numbers per voxel: its geometry, and the numbers (k, j, i, n).
+
+    Raises:
+        UnreadableError: if it is damaged or cannot be represented.
+    """
+    header, declared, attached = _declared(path)
+    voxels = header.size[2::-1]
+    if declared.sizes == (header.components, *header.size):
+        return header, read_voxels(path, declared.with_shape((*voxels, header.components)), attached)
+    if declared.sizes == (*header.size, header.components):
+        return header, np.moveaxis(read_voxels(path, declared.with_shape((header.components, *voxels)), attached), 0, 3)
+    raise UnreadableError("has its numbers per voxel along an axis in between: save it again, with this axis first")
+
+
+def _declared(path: Path) -> tuple[Header, Declared, bytes]:
+    """The geometry, what the header says of the voxels, and what follows the header."""
     content = path.read_bytes()
     lines, after = _header_lines(content)
     fields = _fields(lines)
@@ -52,7 +73,7 @@ def read_nrrd(path: Path, name: str) -> sitk.Image:
     if kind is None:
         raise UnreadableError(f"has the type {fields.get('type', '')[:40]!r}: give a scalar volume of numbers")
     dtype = np.dtype((">" if fields.get("endian", "").strip().lower() == "big" else "<") + kind)
-    header = _checked_header(lines, name)
+    header = _header(lines)
     encoding = fields.get("encoding", "").strip().lower()
     data_file = fields.get("data file", fields.get("datafile"))
     compressed = encoding in ("gzip", "gz")
@@ -60,14 +81,13 @@ def read_nrrd(path: Path, name: str) -> sitk.Image:
     line_skip = _numbers(fields.get("line skip", fields.get("lineskip", "0")), int)
     declared = Declared(
         stored=Stored(dtype, tuple(sizes[2::-1]), compressed, skip[0] if skip else 0),
-        count=math.prod(sizes),
+        sizes=tuple(sizes),
         file=data_file,
         files=_listed(data_file, lines) if data_file is not None and is_list(data_file) else None,
-        files_are_compressed=compressed,
         binary=encoding == "raw" or compressed,
         skipped_lines=line_skip[0] if line_skip else 0,
     )
-    return read_declared(path, name, header, declared, content[after:])
+    return header, declared, content[after:]
 
 
 def _header_lines(content: bytes) -> tuple[list[str], int]:
@@ -96,7 +116,7 @@ def _numbers(text: str, kind: type) -> list:
         raise UnreadableError(DAMAGED) from None
 
 
-def _checked_header(lines: list[str], name: str) -> Header:
+def _header(lines: list[str]) -> Header:
     """What ITK makes of the header, as if the data were attached raw."""
     kept = [lines[0]]
     for line in lines[1:]:
@@ -110,7 +130,7 @@ def _checked_header(lines: list[str], name: str) -> Header:
     if not any(line.lower().startswith("endian:") for line in kept):
         kept.append("endian: little")  # needless for one-byte types
     content = "\n".join([*kept, "encoding: raw", "", ""]).encode("latin-1")
-    return checked_header(content, ".nrrd", name)
+    return understood_header(content, ".nrrd")
 
 
 def _listed(data_file: str, lines: list[str]) -> list[str]:

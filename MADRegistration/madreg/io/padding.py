@@ -1,9 +1,10 @@
 """Padding: voxels that were not measured but filled in by a console or by resampling.
 
-Air is data: the black around a head is what gives the head an outline, so a zero background is never masked.  Two kinds
-of filling are distinguished from it: the constant far below air that CT consoles write outside the field of view
-(:func:`threshold`), and the constant beside a scan that was resampled at an angle (:func:`resampling_padding`).  The
-first is known by its value, the second by its shape: it ends in planes, as no anatomy does.
+Air is data: the black around a head is what gives the head an outline, so a zero background is never masked.  Three
+kinds of filling are distinguished from it: the constant far below air that CT consoles write outside the field of view
+(:func:`threshold`), the constant beside a scan that was resampled at an angle (:func:`resampling_padding`), and that
+outside a round field of view (:mod:`madreg.io.round_field`).  The first is known by its value, the others by their
+shapes: they end in planes or in a circle, as no anatomy does.
 """
 
 from __future__ import annotations
@@ -68,6 +69,13 @@ def faces(array: np.ndarray) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
+def filling(array: np.ndarray, border: np.ndarray) -> float | None:
+    """The commonest value on the faces of an image (k, j, i), if it is common there; arguments as below."""
+    values, counts = np.unique(border, return_counts=True)
+    on_faces = 2 * sum(array.size // count for count in array.shape)
+    return float(values[counts.argmax()]) if len(values) and counts.max() >= LEAST_ON_FACES * on_faces else None
+
+
 def resampling_padding(array: np.ndarray, border: np.ndarray) -> np.ndarray | None:
     """Where one constant fills what lies beyond the faces of a scan that was resampled at an angle.
 
@@ -83,11 +91,9 @@ def resampling_padding(array: np.ndarray, border: np.ndarray) -> np.ndarray | No
     Returns:
         bool (k, j, i); None if there is no padding.
     """
-    values, counts = np.unique(border, return_counts=True)
-    on_faces = 2 * sum(array.size // count for count in array.shape)
-    if not len(values) or counts.max() < LEAST_ON_FACES * on_faces:
+    constant = filling(array, border)
+    if constant is None:
         return None
-    constant = values[counts.argmax()]
     step = np.maximum(np.array(array.shape) // ACROSS, 1)
     looked_at = array[:: step[0], :: step[1], :: step[2]]
     filled = looked_at == constant

@@ -18,17 +18,13 @@ def check_pair(path: Path) -> None:
         path: either file of the pair.
 
     Raises:
-        UnreadableError: if one file is missing, or the voxels are fewer than declared.
+        UnreadableError: if one file is missing or there twice, or the voxels are fewer than declared.
     """
-    stem = re.sub(r"\.(hdr|img|img\.gz)$", "", path.name, flags=re.IGNORECASE)
+    stem = re.sub(r"\.(hdr|img)(\.gz)?$", "", path.name, flags=re.IGNORECASE)
     files = {one.name.lower(): one for one in path.parent.iterdir() if one.name.startswith(stem)}
-    header, voxels = (
-        next((files[name] for name in (f"{stem}{suffix}".lower() for suffix in endings) if name in files), None)
-        for endings in ((".hdr",), (".img", ".img.gz"))
-    )
-    if header is None or voxels is None:
-        raise UnreadableError("is one of a pair of files, .hdr and .img: put both into one folder")
-    start = header.read_bytes()[:540]
+    header, voxels = (_the_one(files, stem, ending) for ending in (".hdr", ".img"))
+    start = header.read_bytes()
+    start = Inflater(start).read(540) if start.startswith(GZIP_START) else start[:540]
     order = next((one for one in "<>" if len(start) >= 348 and struct.unpack_from(one + "i", start)[0] == 348), None)
     if order is None:
         return  # some other format, or NIfTI-2, which ITK reads or refuses
@@ -44,3 +40,13 @@ def check_pair(path: Path) -> None:
         stream.finish()
     if len(content) < needed:
         raise UnreadableError(DAMAGED)
+
+
+def _the_one(files: dict[str, Path], stem: str, ending: str) -> Path:
+    """The file of a pair with an ending, compressed or not."""
+    found = [files[name] for name in (f"{stem}{ending}".lower(), f"{stem}{ending}.gz".lower()) if name in files]
+    if not found:
+        raise UnreadableError("is one of a pair of files, .hdr and .img: put both into one folder")
+    if len(found) > 1:
+        raise UnreadableError(f"is there both as {found[0].name} and as {found[1].name}: keep only one of them")
+    return found[0]

@@ -1,7 +1,7 @@
 """From an image to a :class:`~madreg.image.volume.Volume`: its intensities, and where it has data.
 
 **Where there is data.**  A voxel counts as data unless it is not finite, lies outside the user's mask, or is padding
-(:mod:`madreg.io.padding`).
+(:mod:`madreg.io.padding`, :mod:`madreg.io.round_field`).
 
 **How bright.**  See :func:`madreg.io.intensity.normalise`.
 
@@ -24,6 +24,7 @@ from . import padding
 from .checks import Header, check_header, difference_of_grids, without_empty_axes
 from .images import open_image, printable
 from .intensity import normalise, selected
+from .round_field import outside_circle
 from .source import Source
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def _filled(array: np.ndarray, data: np.ndarray) -> np.ndarray | None:
     border = padding.faces(array)
     threshold = padding.threshold(selected(array, data), border)
     filled = data & (array <= threshold) if np.isfinite(threshold) else padding.resampling_padding(array, border)
+    if filled is None:
+        filled = outside_circle(array, border)
     return filled if filled is None or (data & ~filled).any() else None
 
 

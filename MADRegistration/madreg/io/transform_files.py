@@ -26,13 +26,29 @@ def is_foreign_transform(path: str | Path) -> bool:
     """Whether a file is a text matrix of FLIRT or an LTA of FreeSurfer; ITK's ``.mat`` is binary, its ``.tfm`` named.
 
     Raises:
-        OSError: if it cannot be opened.
+        InputError: if there is no such file, or it cannot be opened.
     """
     path = Path(path)
     if path.name.lower().endswith(".lta"):
         return True
-    with path.open("rb") as file:
-        return _flirt_matrix(file.read(4096)) is not None
+    return _flirt_matrix(_start(path, 4096)) is not None
+
+
+def _start(path: Path, length: int) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        InputError: if there is no such file, or it cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(length)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: check the path of the transform.") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder: give the file of the transform.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened ({error.strerror}): check your rights to it.") from error
 
 
 def read_foreign_transform(path: str | Path, fixed: Grid, moving: Grid) -> Transform:
@@ -49,11 +65,7 @@ def read_foreign_transform(path: str | Path, fixed: Grid, moving: Grid) -> Trans
         InputError: if it cannot be read, or was made between other images.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(LONGEST)
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened ({error.strerror}): check the path of the transform.") from error
+    content = _start(path, LONGEST)
     if path.name.lower().endswith(".lta"):
         matrix = _of_lta(content.decode("latin-1"), fixed, moving, path)
     else:
@@ -117,7 +129,7 @@ class _Geometry:
 def _of_lta(text: str, fixed: Grid, moving: Grid, path: Path) -> np.ndarray:
     """Fixed LPS to moving LPS."""
     kind = re.search(r"^\s*type\s*=\s*(\d+)", text, re.MULTILINE)
-    entries = re.search(rf"^\s*1\s+4\s+4\s*\n((?:\s*{NUMBER}){{16}})", text, re.MULTILINE)
+    entries = re.search(rf"^\s*1\s+4\s+4((?:\s+{NUMBER}){{16}})[ \t]*\r?\n", text, re.MULTILINE)
     count = re.search(r"^\s*nxforms\s*=\s*(\d+)", text, re.MULTILINE)
     if not (kind and entries and count) or int(count[1]) != 1 or int(kind[1]) not in (0, 1):
         raise InputError(
@@ -177,9 +189,13 @@ def _geometry(text: str, which: str) -> _Geometry | None:
     matrix = np.eye(4)
     matrix[:3, :3] = axes * spacing
     matrix[:3, 3] = center - matrix[:3, :3] @ (np.array(size) / 2)  # FreeSurfer's centre is voxel n / 2
+    if not np.isfinite(matrix).all() or np.linalg.matrix_rank(matrix[:3, :3]) < 3:
+        return None
     return _Geometry((size[0], size[1], size[2]), FLIP_LPS_RAS @ matrix)
 
 
 def _check_invertible(matrix: np.ndarray, path: Path) -> None:
-    if not np.isfinite(matrix).all() or not 1e-6 < abs(np.linalg.det(matrix[:3, :3])) < 1e6:
+    if not np.isfinite(matrix).all() or not np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-6):
+        raise InputError(f"{path} is no matrix between worlds (its last row is not 0 0 0 1): write it again.")
+    if not 1e-6 < abs(np.linalg.det(matrix[:3, :3])) < 1e6:
         raise InputError(f"{path} is not invertible or holds no numbers: give an invertible transform.")

@@ -24,6 +24,8 @@ from ..errors import InputError
 from ..image.transform import Transform
 from ..system.files import Content, bytes_content, write_file
 from ..system.stderr import suppressed
+from .isolated import check_transform
+from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,6 +56,8 @@ def check_output(path: str | Path, suffixes: Iterable[str], inputs: Iterable[str
     suffixes = tuple(suffixes)
     if not path.name.lower().endswith(suffixes):
         raise InputError(f"{path} has an unknown ending: choose one of {', '.join(suffixes)}.")
+    if path.name.lower() in suffixes:
+        raise InputError(f"{path} has no name before its ending: give one.")
     check_name(path)
     try:
         mode = _mode(path)
@@ -111,7 +115,8 @@ def transform_content(transform: Transform) -> Content:
     """
 
     def check(path: Path) -> None:
-        if not np.allclose(read_transform(path).matrix, transform.matrix, rtol=1e-9, atol=1e-9):
+        written = Transform.from_itk(sitk.ReadTransform(str(path)))
+        if not np.allclose(written.matrix, transform.matrix, rtol=1e-9, atol=1e-9):
             raise ValueError("the transform reads back differently")
 
     return Content(lambda path: sitk.WriteTransform(transform.to_itk(), str(path)), check)
@@ -141,6 +146,8 @@ def read_transform(path: str | Path) -> Transform:
 def read_itk_transform(path: str | Path) -> sitk.Transform:
     """What an ITK file holds, of any kind.
 
+    Another process reads it first: for some damaged files ITK ends the process.
+
     Raises:
         InputError: if there is no such file, or it cannot be read.
     """
@@ -148,9 +155,10 @@ def read_itk_transform(path: str | Path) -> sitk.Transform:
     if not os.path.isfile(path):
         raise InputError(f"{path} does not exist: check the path of the transform.")
     try:
+        check_transform(Path(path).resolve(), os.stat(path).st_mtime_ns)
         with suppressed():
             return sitk.ReadTransform(str(path))
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, OSError, UnreadableError) as error:  # ValueError: of messages that are not UTF-8
         raise InputError(
             f"{path} cannot be read as a transform: give an ITK transform file such as .tfm or .h5."
         ) from error

@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import pickle
+import warnings
+import zipfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,9 @@ LARGEST_FILE = 1 << 30  # bytes; the bundled weights have 6 MB
 LARGEST_CARD = 1 << 24
 LARGEST_NUMBER = 1024
 """Of channels, blocks or features of a network that is loaded."""
+
+SPACINGS = (0.2, 20.0)
+"""mm between the voxels that a network sees, at least and at most."""
 
 
 def sha256(path: Path) -> str:
@@ -140,9 +145,15 @@ def _numbered(device: torch.device) -> torch.device:
 def _load(path: Path, changed: int, device: torch.device, is_bundled: bool) -> tuple[Network, dict]:
     card = _verified_card(path, changed)
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        if not is_bundled:
+            _check_sizes_in(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch's, of files that are not its own
+            stored = torch.load(path, map_location="cpu", weights_only=True)
         network = _network(stored, is_bundled)
     except (
+        OSError,
+        zipfile.BadZipFile,
         RuntimeError,  # RecursionError among them
         ValueError,
         LookupError,
@@ -155,6 +166,13 @@ def _load(path: Path, changed: int, device: torch.device, is_bundled: bool) -> t
     ) as error:
         raise InputError(f"{path} holds no weights of MADRegistration: give a .pt file of `madreg train`.") from error
     return placed(network.float().eval().requires_grad_(False), device), card
+
+
+def _check_sizes_in(path: Path) -> None:
+    """Raise ValueError, or zipfile.BadZipFile, for a file that torch would inflate: it stores tensors as they are."""
+    with zipfile.ZipFile(path) as archive:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise ValueError("compressed")
 
 
 @lru_cache(maxsize=4)
@@ -184,8 +202,8 @@ def _read_card(path: Path) -> dict[str, Any]:
     """
     card_path = path.with_suffix(".json")
     try:
-        if card_path.stat().st_size > LARGEST_CARD:
-            raise ValueError("too large")
+        if not card_path.is_file() or card_path.stat().st_size > LARGEST_CARD:  # reading a pipe would wait for ever
+            raise ValueError("no file, or too large")
         card = json.loads(card_path.read_text(encoding="utf-8"))
         if not isinstance(card, dict) or not isinstance(card.get("sha256"), str):
             raise ValueError("no card")
@@ -214,6 +232,8 @@ def _network(stored: Any, is_bundled: bool) -> Network:
         _check_shapes(settings, stored["state"])
     network = build(settings)
     network.load_state_dict(stored["state"])
+    if not all(value.isfinite().all() for value in network.state_dict().values()):
+        raise ValueError("weights that are no numbers, as of a training that diverged")
     return network
 
 
@@ -227,7 +247,7 @@ def _check_shapes(settings: NetworkSettings, state: dict[str, Any]) -> None:
 
 def _check_size(settings: NetworkSettings) -> None:
     """Raise ValueError for numbers that no network has."""
-    if not isinstance(settings.spacing, (int, float)) or settings.spacing <= 0:
+    if not isinstance(settings.spacing, (int, float)) or not SPACINGS[0] <= settings.spacing <= SPACINGS[1]:
         raise ValueError("no spacing")
     for value in plain(settings).values():
         for one in value if isinstance(value, list) else [value]:

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from ..errors import InputError
 from ..image.pair import Pair
 from ..image.transform import Transform
-from ..pose.rotations import super_fibonacci
-from ..pose.search import COUNT, ROTATIONS, SEEDS, search
+from ..pose.rotations import between_super_fibonacci, super_fibonacci
+from ..pose.search import CORRELATED, COUNT, ROTATIONS, SEEDS, PoseSearch
 from ..progress import Monitor, StageRecord
 from ..quality.assessment import LEAST_OVERLAP
 
+WIDER = 2  # times as many rotations and candidates, where a search is widened
 BEGUN = 10  # times as many descents, most of which are left out on the way
 
 
-@dataclass(frozen=True)
 class Search:
-    """Every pose: the transforms that are given are not used.
+    """Every pose: the transforms that are given are not used."""
 
-    Attributes:
-        wider: times as many rotations and candidates as usual; if more than once, the descents are also begun from
-            :data:`BEGUN` times as many poses.
-    """
-
-    wider: int = 1
+    def __init__(self) -> None:
+        self.search: PoseSearch | None = None
 
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
         """Candidates, the likeliest first.
@@ -33,20 +32,34 @@ class Search:
         Raises:
             InputError: if no pose is possible.
         """
+        self.search = PoseSearch(pair.fixed, pair.moving)
+        return self._continued(super_fibonacci(ROTATIONS), SEEDS, SEEDS, COUNT, transforms[0], monitor)
+
+    def wider(self, transform: Transform, monitor: Monitor) -> list[Transform]:
+        """More candidates of the same pair, with further rotations and from many more poses, the likeliest first.
+
+        Args:
+            transform: which is shown meanwhile.
+        """
+        further = between_super_fibonacci((WIDER - 1) * ROTATIONS)
+        return self._continued(further, BEGUN * SEEDS, WIDER * SEEDS, WIDER * COUNT, transform, monitor)
+
+    def _continued(
+        self, rotations: np.ndarray, seeds: int, kept: int, count: int, transform: Transform, monitor: Monitor
+    ) -> list[Transform]:
+        """Candidates after some rotations (R, 3, 3) more; the numbers as in :meth:`PoseSearch.candidates`."""
+        assert self.search is not None
         clock = time.perf_counter()
-        found = search(
-            pair.fixed,
-            pair.moving,
-            rotations=super_fibonacci(self.wider * ROTATIONS),
-            seeds=SEEDS if self.wider == 1 else BEGUN * SEEDS,
-            kept=self.wider * SEEDS,
-            count=self.wider * COUNT,
-            progress=lambda share: monitor.report("search", share, transforms[0]),
-        )
+
+        def report(begin: float, end: float) -> Callable[[float], None]:
+            return lambda share: monitor.report("search", begin + (end - begin) * share, transform)
+
+        self.search.correlate(rotations, report(0.0, CORRELATED))
+        found = self.search.candidates(seeds, kept, count, report(CORRELATED, 1.0))
         if not found:
             raise InputError(
-                f"No pose of {pair.moving.name} matches {pair.fixed.name}: check that both show the same anatomy, "
-                "and that neither is empty or nearly so."
+                f"No pose of {self.search.moving.name} matches {self.search.fixed.name}: check that both show the same "
+                "anatomy, and that neither is empty or nearly so."
             )
         seconds = time.perf_counter() - clock
         monitor.record(StageRecord("search", "ngf", -found[-1].score, -found[0].score, seconds))

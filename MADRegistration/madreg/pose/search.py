@@ -46,6 +46,7 @@ SEEDS = 120  # poses from which the descent starts
 AT_ONCE = 25  # descents, for the memory they take and to divide them among processors
 COUNT = 12  # candidates
 PLAUSIBLE = 0.8  # of the best score, that a candidate has at least
+CORRELATED = 0.7  # of the time of a search
 LARGER = 1.2  # times the radius of gyration of the other: such a volume is not the one that is rotated
 
 
@@ -55,47 +56,81 @@ def search(
     *,
     rotations: np.ndarray | None = None,
     seeds: int = SEEDS,
-    kept: int | None = None,
     count: int = COUNT,
     min_overlap: float = MIN_OVERLAP,
     progress: Callable[[float], None] | None = None,
 ) -> list[Candidate]:
-    """The best poses over all rotations and translations, best first.
-
-    No two are within 20 degrees and 20 mm of each other, and none scores much below the best.
+    """The best poses over all rotations and translations, as :meth:`PoseSearch.candidates` finds them.
 
     Args:
         fixed, moving: the pair; where they lie in the world does not matter.
         rotations: (R, 3, 3), fixed directions to moving directions; :data:`ROTATIONS` evenly spread ones by default.
         seeds: from how many poses to descend.
-        kept: of how many of these, at most, the descent is made to its end; all by default.
         count: how many candidates to return at most.
         min_overlap: share of the smaller image's edges that must lie in the other's field of view.
         progress: called with the share done, may raise to stop.
     """
     report_progress = progress or (lambda share: None)
+    poses = PoseSearch(fixed, moving, min_overlap)
     rotations = super_fibonacci(ROTATIONS) if rotations is None else rotations
-    kept = seeds if kept is None else kept
-    sizes = [volume.resampled(FINE).radius_of_gyration for volume in (fixed, moving)]
-    spacing = _spacing(min(fixed.thickness, moving.thickness), min(sizes))
-    if sizes[1] > LARGER * sizes[0]:  # the larger volume costs less where it is not rotated
-        back = rotations.transpose(0, 2, 1)
-        correlation = Correlation(moving, fixed, spacing, min_overlap)
-        starts = np.linalg.inv(_best(correlation, back, seeds, report_progress))
-    else:
-        starts = _best(Correlation(fixed, moving, spacing, min_overlap), rotations, seeds, report_progress)
-    if not len(starts):
-        return []
-    if sizes[0] > LARGER * sizes[1]:  # points in the larger volume would mostly lie outside the smaller one
-        poses, scores = _raised(moving, fixed, np.linalg.inv(starts), kept, report_progress)
-        center = apply(poses[scores.argmax()], moving.grid.center)
-        poses = np.linalg.inv(poses)
-    else:
-        poses, scores = _raised(fixed, moving, starts, kept, report_progress)
-        center = fixed.grid.center
-    raised = [Candidate(pose, float(score)) for pose, score in zip(poses, scores, strict=True)]
-    candidates = distinct(raised, center)[:count]
-    return [one for one in candidates if one.score >= PLAUSIBLE * candidates[0].score]
+    poses.correlate(rotations, lambda share: report_progress(CORRELATED * share))
+    return poses.candidates(seeds, seeds, count, lambda share: report_progress(CORRELATED + (1 - CORRELATED) * share))
+
+
+class PoseSearch:
+    """A search over rotations, which may be continued with more of them.
+
+    Args:
+        fixed, moving: the pair; where they lie in the world does not matter.
+        min_overlap: share of the smaller image's edges that must lie in the other's field of view.
+
+    Attributes:
+        correlated: the best translations of every rotation so far.
+    """
+
+    def __init__(self, fixed: Volume, moving: Volume, min_overlap: float = MIN_OVERLAP) -> None:
+        self.fixed, self.moving, self.min_overlap = fixed, moving, min_overlap
+        self.radii = [volume.resampled(FINE).radius_of_gyration for volume in (fixed, moving)]
+        self.correlated: list[Candidate] = []
+
+    def correlate(self, rotations: np.ndarray, report_progress: Callable[[float], None]) -> None:
+        """Find the best translations of rotations (R, 3, 3), fixed directions to moving directions."""
+        spacing = _spacing(min(self.fixed.thickness, self.moving.thickness), min(self.radii))
+        if self.radii[1] > LARGER * self.radii[0]:  # the larger volume costs less where it is not rotated
+            correlation = Correlation(self.moving, self.fixed, spacing, self.min_overlap)
+            found = correlation.best(rotations.transpose(0, 2, 1), report_progress, TRANSLATIONS)
+            found = [Candidate(np.linalg.inv(one.matrix), one.score) for one in found]
+        else:
+            correlation = Correlation(self.fixed, self.moving, spacing, self.min_overlap)
+            found = correlation.best(rotations, report_progress, TRANSLATIONS)
+        self.correlated += [one for one in found if np.isfinite(one.score)]
+
+    def candidates(
+        self, seeds: int, kept: int, count: int, report_progress: Callable[[float], None]
+    ) -> list[Candidate]:
+        """The best poses after a descent, best first.
+
+        No two are within 20 degrees and 20 mm of each other, and none scores much below the best.
+
+        Args:
+            seeds: from how many poses to descend.
+            kept: of how many of these, at most, the descent is made to its end.
+            count: how many candidates to return at most.
+        """
+        best = sorted(self.correlated, key=lambda one: -one.score)[:seeds]
+        if not best:
+            return []
+        starts = np.array([one.matrix for one in best])
+        if self.radii[0] > LARGER * self.radii[1]:  # points in the larger volume would mostly lie outside the smaller
+            poses, scores = _raised(self.moving, self.fixed, np.linalg.inv(starts), kept, report_progress)
+            center = apply(poses[scores.argmax()], self.moving.grid.center)
+            poses = np.linalg.inv(poses)
+        else:
+            poses, scores = _raised(self.fixed, self.moving, starts, kept, report_progress)
+            center = self.fixed.grid.center
+        raised = [Candidate(pose, float(score)) for pose, score in zip(poses, scores, strict=True)]
+        candidates = distinct(raised, center)[:count]
+        return [one for one in candidates if one.score >= PLAUSIBLE * candidates[0].score]
 
 
 def _spacing(thickness: float, radius: float) -> float:
@@ -107,15 +142,6 @@ def _spacing(thickness: float, radius: float) -> float:
     """
     least, greatest = COARSE
     return least if radius < SMALL else float(np.clip(thickness / SAMPLES, least, greatest))
-
-
-def _best(
-    correlation: Correlation, rotations: np.ndarray, count: int, report_progress: Callable[[float], None]
-) -> np.ndarray:
-    """The poses (n, 4, 4) with the highest scores, among the best translations of every rotation (R, 3, 3)."""
-    found = correlation.best(rotations, lambda share: report_progress(0.7 * share), TRANSLATIONS)
-    best = sorted((one for one in found if np.isfinite(one.score)), key=lambda one: -one.score)[:count]
-    return np.array([one.matrix for one in best]).reshape(-1, 4, 4)
 
 
 def _raised(
@@ -140,14 +166,14 @@ def _raised(
             lambda share: report_progress(begin + share * (end - begin)),
         )
 
-    all_descend(DROPPED_AFTER, 0.7, 0.87)
+    all_descend(DROPPED_AFTER, 0.0, 0.6)
     scores = -np.sort(np.concatenate([part.values for part in parts]))
     least = scores[:count][-1]
     if scores[0] >= CLEAR:
         least = max(least, PROMISING * scores[0])
     for part in parts:
         part.keep(-part.values >= least)
-    all_descend(DESCENT.steps, 0.87, 1.0)
+    all_descend(DESCENT.steps, 0.6, 1.0)
     poses, values = (np.concatenate(some) for some in zip(*(part.result() for part in parts), strict=True))
     return poses, -values
 

@@ -37,12 +37,15 @@ def assess(
         comparison: of the pose with other poses, if it is known.
     """
     pose = transform.matrix
+    if pair.overlap(pose) < LEAST_OVERLAP:
+        return None
+    cut_out = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
+    if cut_out == "moving":
+        pair = without_outline(pair)
     overlap = pair.overlap(pose)
     if overlap < LEAST_OVERLAP:
         return None
-    cut_out = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
-    shown = without_outline(pair) if cut_out == "moving" else pair
-    found = fit_blocks(block_matching_of(shown), pose, pair.points, may_stretch=cut_out is None)
+    found = fit_blocks(block_matching_of(pair), pose, pair.points, may_stretch=cut_out is None)
     comparison = comparison or compare(pair, pose, [one.matrix for one in others])  # uses the blocks about the pose
     other, second_opinion = None, None
     if comparison.other is not None:

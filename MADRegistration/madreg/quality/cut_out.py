@@ -45,7 +45,17 @@ def without_outline(pair: Pair) -> Pair:
     def shown(volume: Volume) -> Volume:
         return replace(volume, mask=volume.mask & ~_empty(volume)) if _leaves_empty(volume) else volume
 
-    return pair.once("without outline", lambda: Pair(shown(pair.fixed), shown(pair.moving), pair.seed))
+    def make() -> Pair:
+        made = Pair(shown(pair.fixed), shown(pair.moving), pair.seed)
+        made.points = pair.points  # what is measured over them means the same
+        return made
+
+    return pair.once("without outline", make)
+
+
+def leaves_empty(pair: Pair) -> bool:
+    """Whether a scan holds nothing, not even noise, in a good part of its field of view: :func:`without_outline`."""
+    return _leaves_empty(pair.fixed) or _leaves_empty(pair.moving)
 
 
 def _empty(volume: Volume) -> torch.Tensor:

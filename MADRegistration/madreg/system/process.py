@@ -11,6 +11,8 @@ import sys
 from contextlib import suppress
 from typing import NoReturn, cast
 
+from .cleanup import clean_up
+
 
 def prepare() -> None:
     """Set up the process of a command or of the worker; to be called before torch is imported."""
@@ -76,4 +78,5 @@ def leave(status: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # none there, its reader gone, closed
             stream.flush()
+    clean_up()
     os._exit(status)

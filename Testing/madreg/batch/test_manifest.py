@@ -55,6 +55,28 @@ def test_a_damaged_line_is_named(tmp_path):
         pass
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"finished": "yesterday"},
+        {"state": "dance"},
+        {"error_after_mm": "1.2"},
+        {"verdict": 7},
+        {"notices": "one"},
+        {"notices": [1]},
+        {"files": []},
+        {"files": {"page": 3}},
+        {"settings": None},
+    ],
+    ids=str,
+)
+def test_a_line_of_other_kinds_of_values_is_damaged(tmp_path, wrong):
+    good = entry_of(pairs_of(1)[0])
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(good) + "\n" + json.dumps(good | wrong) + "\n")
+    with pytest.raises(InputError, match=r"Line 2 of .* is damaged"), manifest.opened(tmp_path):
+        pass
+
+
 @pytest.mark.skipif(locks.fcntl is None, reason="no locks on this system")
 def test_two_batches_do_not_write_to_one_manifest(tmp_path):
     with manifest.opened(tmp_path):

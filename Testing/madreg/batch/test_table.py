@@ -1,5 +1,7 @@
 """Rows of a table become pairs, and what cannot be one is refused in a sentence."""
 
+import os
+
 import pytest
 
 from madreg.batch.pair import LONGEST_ID, Pair
@@ -72,6 +74,13 @@ def test_files_that_are_no_tables_are_refused(tmp_path, write_table):
         read_table(tmp_path / "nothing.csv")
     with pytest.raises(InputError, match="not UTF-8"):
         read_table(write_table("fixed,moving", "ä,ö", encoding="latin-1"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(InputError, match="is a pipe"):
+        read_table(tmp_path / "pipe.csv")
 
 
 def test_a_fingerprint_changes_with_every_value():

@@ -31,7 +31,7 @@ from madreg.settings import Resampling
         (b"[" * 100_000, None, "not JSON"),
         (b"[1, 2]", None, "not an object"),
         (b"3", None, "not an object"),
-        (b"{}", None, "none of register, assess, compare, quit"),
+        (b"{}", None, "none of register, assess, compare, pair, quit"),
         (b'{"command": "dance", "job": 4}', 4, "none of register"),
         (b'{"command": ["register"], "job": 4}', 4, "none of register"),
         (b'{"command": "register"}', None, "no job number"),

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -43,6 +44,45 @@ def test_displacement_fields(tmp_path, grids, vectors, ending):
     found = read_any_transform(path, *grids)
     assert isinstance(found, DisplacementField) and found.grid.size == grids[0].size
     assert found.apply(POINT) == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["last", "compressed"])
+def test_numbers_of_an_nrrd_may_be_along_the_last_axis_and_compressed(tmp_path, grids, vectors, kind):
+    path = tmp_path / "field.nrrd"
+    sitk.WriteImage(vectors, str(path), useCompression=kind == "compressed")
+    if kind == "last":
+        head, _, data = path.read_bytes().partition(b"\n\n")
+        text = head.decode()
+        ni, nj, nk = vectors.GetSize()
+        text = text.replace(f"sizes: 3 {ni} {nj} {nk}", f"sizes: {ni} {nj} {nk} 3")
+        text = text.replace("kinds: vector domain domain domain", "kinds: domain domain domain vector")
+        directions = next(line for line in text.splitlines() if line.startswith("space directions: "))
+        text = text.replace(directions, directions.replace("none ", "") + " none")
+        moved = np.moveaxis(np.frombuffer(data, "<f8").reshape(nk, nj, ni, 3), 3, 0)
+        path.write_bytes(text.encode() + b"\n\n" + moved.tobytes())
+    wanted = sitk.DisplacementFieldTransform(sitk.Image(vectors)).TransformPoint(POINT.tolist())
+    assert read_any_transform(path, *grids).apply(POINT) == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "mha", "nii.gz"])
+def test_no_flipped_bit_in_a_compressed_field_is_taken(tmp_path, grids, vectors, ending):
+    """ITK's reader of MetaImage takes all of them."""
+    path = tmp_path / f"field.{ending}"
+    sitk.WriteImage(vectors, str(path), useCompression=True)
+    content = path.read_bytes()
+    intact = read_any_transform(path, *grids).displacements
+    refused = 0
+    for place in np.random.default_rng(0).integers(len(content) // 3, len(content) - 20, 12):
+        damaged = bytearray(content)
+        damaged[place] ^= 4
+        path.write_bytes(damaged)
+        found = None
+        with suppress(InputError):
+            found = read_any_transform(path, *grids)
+        refused += found is None
+        if found is not None:
+            np.testing.assert_array_equal(found.displacements, intact)  # some bits of deflated data have no meaning
+    assert refused >= 9
 
 
 def test_displacements_along_ras_are_understood(tmp_path, grids, vectors):
@@ -101,6 +141,21 @@ def bad(folder, vectors):
     (folder / "text.nii.gz").write_text("hello")
     (folder / "text.mha").write_text("hello")
     (folder / "text.tfm").write_text("hello")
+    vectors_of = "ElementNumberOfChannels = 3\nElementType = MET_FLOAT\nElementDataFile"
+    negative = f"ObjectType = Image\nNDims = -3\nDimSize = 4 4 4\n{vectors_of} = LOCAL\n"
+    (folder / "negative.mha").write_bytes(negative.encode() + bytes(768))  # ITK's reader does not end
+    outside = f"ObjectType = Image\nNDims = 3\nDimSize = 4 4 4\n{vectors_of} = ../../etc/passwd\n"
+    (folder / "outside.mhd").write_text(outside)
+    large = f"ObjectType = Image\nNDims = 3\nDimSize = 40000 40000 400\n{vectors_of} = LOCAL\n"
+    (folder / "large.mha").write_bytes(large.encode() + bytes(768))
+    array = sitk.GetArrayFromImage(vectors)
+    array[0, 0, 0] = 1e300
+    sitk.WriteImage(sitk.GetImageFromArray(array, isVector=True), str(folder / "overflow.nrrd"))
+    (folder / "folder.tfm").mkdir()
+    affine = "#Insight Transform File V1.0\n#Transform 0\nTransform: Affine{}Transform_double_3_3\nParameters: 1\n"
+    (folder / "latin.tfm").write_bytes(affine.format("é").encode("latin-1"))  # SimpleITK cannot print its complaint
+    spline = affine.replace("Affine{}", "BSpline") + "FixedParameters: 999999 999999 9 0 0 0 1 1 1 1 0 0 0 1 0 0 0 1\n"
+    (folder / "spline.tfm").write_text(spline)  # ITK's reader ends the process
     sitk.WriteTransform(sitk.Euler2DTransform(), str(folder / "flat.tfm"))
 
 
@@ -115,9 +170,16 @@ def bad(folder, vectors):
         ("scalar.mha", "is no displacement field"),
         ("4d.nii", "is no displacement field"),
         ("text.nii.gz", "is damaged or incomplete"),
-        ("text.mha", "cannot be read as a displacement field"),
+        ("text.mha", "is damaged or incomplete"),
         ("text.tfm", "cannot be read as a transform"),
         ("flat.tfm", "is a 2D transform"),
+        ("negative.mha", "is damaged or incomplete"),
+        ("outside.mhd", "names a data file outside its folder"),
+        ("large.mha", "for which"),
+        ("overflow.nrrd", "displacements that are no numbers"),
+        ("folder.tfm", "is a folder"),
+        ("latin.tfm", "cannot be read as a transform"),
+        ("spline.tfm", "cannot be read as a transform"),
     ],
 )
 def test_what_is_no_transform_is_one_sentence(tmp_path, grids, vectors, name, message):

@@ -134,6 +134,15 @@ def test_pairs_of_header_and_voxels(tmp_path):
     assert "one of a pair" in refused(tmp_path / "scan.hdr")
 
 
+def test_compressed_pairs(tmp_path):
+    sitk.WriteImage(image_of(voxels()), str(tmp_path / "scan.img.gz"), True)
+    assert {path.name for path in tmp_path.iterdir()} == {"scan.hdr.gz", "scan.img.gz"}
+    for name in ("scan.img.gz", "scan.hdr.gz"):
+        assert same(read_image(tmp_path / name), image_of(voxels()))
+    sitk.WriteImage(image_of(voxels() // 2), str(tmp_path / "scan.img"))  # which ITK would read
+    assert "is there both as scan.hdr and as scan.hdr.gz" in refused(tmp_path / "scan.img.gz")
+
+
 @pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
 def test_voxels_spread_over_files(tmp_path, suffix):
     array = voxels()
@@ -147,6 +156,25 @@ def test_voxels_spread_over_files(tmp_path, suffix):
     assert (sitk.GetArrayFromImage(read_image(tmp_path / f"scan{suffix}")) == array).all()
     (tmp_path / "05.raw").unlink()
     assert "05.raw" in refused(tmp_path / f"scan{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
+def test_compressed_voxels_spread_over_files_are_compared_with_their_check_sums(tmp_path, suffix):
+    array = voxels()
+    sitk.WriteImage(image_of(array), str(tmp_path / f"scan{suffix}"), True)
+    for k, plane in enumerate(array):
+        compress = zlib.compress if suffix == ".mhd" else gzip.compress
+        (tmp_path / f"{k:02d}.gz").write_bytes(compress(plane.tobytes()))
+    text = (tmp_path / f"scan{suffix}").read_text()
+    key = "ElementDataFile = " if suffix == ".mhd" else "data file: "
+    names = "\n".join(f"{k:02d}.gz" for k in range(len(array)))
+    text = re.sub(r"^CompressedDataSize.*\n", "", text, flags=re.MULTILINE)
+    (tmp_path / f"scan{suffix}").write_text(re.sub(rf"^{key}.*$", f"{key}LIST\n{names}", text, flags=re.MULTILINE))
+    assert (sitk.GetArrayFromImage(read_image(tmp_path / f"scan{suffix}")) == array).all()
+    content = (tmp_path / "05.gz").read_bytes()
+    for damaged in (content[:-3], content[:-9] + bytes([content[-9] ^ 8]) + content[-8:]):
+        (tmp_path / "05.gz").write_bytes(damaged)
+        assert "damaged" in refused(tmp_path / f"scan{suffix}")
 
 
 # --- damage ---------------------------------------------------------------------------------------------------------
@@ -453,6 +481,60 @@ def test_formats_of_itk_keep_voxels_and_place(tmp_path, suffix):
     scan = image_of(voxels())
     sitk.WriteImage(scan, str(path))
     assert same(open_image(path)[0], scan)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("scan.tif", "distance between its slices"), ("scan.png", "distance between its slices"), ("scan.mrc", "MRC")],
+)
+def test_pictures_and_formats_that_may_be_cut_off_are_refused(tmp_path, name, words):
+    """ITK reads a cut TIFF as a shorter stack, takes 1 mm for the distance of its slices, and fills up a cut MRC."""
+    scan = image_of(voxels())
+    sitk.WriteImage(sitk.Cast(scan[:, :, 0] if name.endswith("png") else scan, sitk.sitkUInt8), str(tmp_path / name))
+    text = refused(tmp_path / name)
+    assert words in text and "NRRD or NIfTI" in text
+
+
+def test_a_text_of_too_few_numbers_is_refused(tmp_path):
+    numbers = " ".join(map(str, range(8 * 9 * 10)))
+    text = (
+        "# vtk DataFile Version 3.0\nx\nASCII\nDATASET STRUCTURED_POINTS\nDIMENSIONS 10 9 8\nSPACING 2 2 2\n"
+        f"ORIGIN 0 0 0\nPOINT_DATA 720\nSCALARS s int 1\nLOOKUP_TABLE default\n{numbers}\n"
+    )
+    path = tmp_path / "scan.vtk"
+    path.write_text(text)
+    assert sitk.GetArrayFromImage(read_image(path)).ravel().tolist() == list(range(720))
+    path.write_text(text[:-5])
+    assert "damaged" in refused(path)
+
+
+def test_a_damaged_check_sum_of_afni_is_found(tmp_path):
+    pytest.importorskip("nibabel")
+    array = voxels()
+    attributes = {
+        "string-attribute BYTEORDER_STRING": "'LSB_FIRST~",
+        "string-attribute TYPESTRING": "'3DIM_HEAD_ANAT~",
+        "integer-attribute DATASET_RANK": "3 1 0 0 0 0 0 0",
+        "integer-attribute DATASET_DIMENSIONS": " ".join(map(str, array.shape[::-1])) + " 0 0",
+        "integer-attribute BRICK_TYPES": "1",
+        "float-attribute BRICK_FLOAT_FACS": "0",
+        "integer-attribute ORIENT_SPECIFIC": "0 3 4",
+        "float-attribute ORIGIN": "0 0 0",
+        "float-attribute DELTA": "2 2 3",
+        "float-attribute IJK_TO_DICOM_REAL": "2 0 0 0 0 2 0 0 0 0 3 0",
+    }
+    head = ""
+    for key, value in attributes.items():
+        kind, name = key.split()
+        count = len(value) - 1 if kind == "string-attribute" else len(value.split())
+        head += f"type = {kind}\nname = {name}\ncount = {count}\n{value}\n\n"
+    (tmp_path / "scan+orig.HEAD").write_text(head.rstrip() + "\n")
+    content = gzip.compress(array.astype("<i2").tobytes())
+    voxel_file = tmp_path / "scan+orig.BRIK.gz"
+    voxel_file.write_bytes(content)
+    assert (sitk.GetArrayFromImage(read_image(tmp_path / "scan+orig.HEAD")) == array).all()
+    voxel_file.write_bytes(content[:-6] + bytes([content[-6] ^ 1]) + content[-5:])
+    assert "damaged" in refused(tmp_path / "scan+orig.HEAD")
 
 
 def test_minc_is_where_nibabel_says(tmp_path):

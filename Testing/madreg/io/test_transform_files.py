@@ -126,6 +126,9 @@ def test_freesurfer_of_other_images_is_refused(tmp_path, odd_grids):
         ("a.lta", "type = 14\nnxforms = 1\n"),
         ("a.lta", "type = 1\nnxforms = 1\n1 4 4\n1 0 0 0\n0 0 0 0\n0 0 1 0\n0 0 0 1\n"),
         ("a.lta", ""),
+        ("a.lta", "type = 1\nnxforms = 1\n1 4 4\n1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 0\n"),  # no inverse
+        ("a.lta", "type = 1\nnxforms = 1\n1 4 4\n1.25 0 0 0\n0 1.25 0 0\n0 0 1.25 0\n0.5\n"),  # cut off
+        ("a.lta", "type = 1\nnxforms = 1\n1 4 4\n1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1.0.1\n"),
     ],
 )
 def test_what_is_no_transform_is_refused(tmp_path, odd_grids, name, content):

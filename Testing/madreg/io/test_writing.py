@@ -67,6 +67,7 @@ def test_outputs_are_checked_before_the_work(tmp_path, monkeypatch):
     for name, reason in [
         ("out.png", "unknown ending"),
         ("out", "unknown ending"),
+        (".tfm", "no name before its ending"),
         ("no/out.tfm", "does not exist"),
         ("taken.tfm", "is a folder"),
         ("file/out.tfm", "does not exist"),

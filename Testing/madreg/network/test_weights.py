@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 
 import pytest
 import torch
@@ -75,3 +76,61 @@ def test_foreign_files_are_refused_and_run_nothing(tmp_path, content):
     with pytest.raises(InputError, match="no weights of MADRegistration"):
         weights.load(path)
     assert not os.path.exists("/tmp/madreg_was_here")
+
+
+def refused(stored, path):
+    """What is said of a file of weights whose card has its hash."""
+    torch.save(stored, path)
+    _with_card(path)
+    with pytest.raises(InputError, match="holds no weights of MADRegistration") as caught:
+        weights.load(path)
+    return str(caught.value)
+
+
+def _with_card(path):
+    path.with_suffix(".json").write_text(json.dumps({"sha256": weights.sha256(path)}))
+
+
+@pytest.mark.parametrize("spacing", [0.0, -1.0, 1e-6, 1023.0, float("nan"), "4"])
+def test_voxels_that_no_network_sees_are_refused(saved, spacing):
+    stored = torch.load(saved[1], weights_only=True)
+    stored["network"]["spacing"] = spacing
+    refused(stored, saved[1])
+
+
+def test_weights_that_are_no_numbers_are_refused(saved):
+    stored = torch.load(saved[1], weights_only=True)
+    next(value for value in stored["state"].values() if value.is_floating_point()).fill_(float("nan"))
+    refused(stored, saved[1])
+
+
+def test_weights_that_would_be_inflated_are_refused_before(saved):
+    """A file of some kilobytes can declare gigabytes."""
+    path = saved[1]
+    with zipfile.ZipFile(path) as archive:
+        parts = {part.filename: archive.read(part) for part in archive.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, bytes(len(content)) if "/data/" in name else content)
+    _with_card(path)
+    with pytest.raises(InputError, match="holds no weights of MADRegistration"):
+        weights.load(path)
+
+
+def test_foreign_files_print_no_warnings(tmp_path, recwarn):
+    path = tmp_path / "script.pt"
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), str(path))
+    recwarn.clear()  # of having made it
+    _with_card(path)
+    with pytest.raises(InputError, match="holds no weights of MADRegistration"):
+        weights.load(path)
+    assert not recwarn.list
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_in_place_of_the_card_is_not_waited_for(saved):
+    card = saved[1].with_suffix(".json")
+    card.unlink()
+    os.mkfifo(card)
+    with pytest.raises(InputError, match=r"mad\.json is missing or damaged"):
+        weights.load(saved[1])

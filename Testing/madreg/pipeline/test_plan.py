@@ -9,6 +9,7 @@ from madreg.image.geometry import Grid
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
 from madreg.pipeline import plan
+from madreg.pipeline.initialization import Search
 from madreg.progress import Monitor
 from madreg.settings import Settings
 
@@ -25,15 +26,14 @@ def test_after_the_search_a_long_volume_is_cropped(monkeypatch, grid_of, make_vo
     pair = Pair(long, make_volume(head.mr, moving_grid, at))
     seen = []
 
-    class Found:
+    class Found(Search):
         def run(self, pair, transforms, monitor):
             seen.append(pair)
             return [Transform(pose)]
 
     monkeypatch.setattr(pair_module, "LARGE", 100_000)
-    monkeypatch.setattr(plan, "initialization", lambda init: Found())
     monkeypatch.setattr(plan, "BlockAlignment", lambda kind: Found())
-    near, candidates = plan._candidates(pair, Transform.identity(), Settings(), Monitor())
+    near, candidates = plan._candidates(pair, Transform.identity(), Found(), Settings(), Monitor())
     searched, aligned = seen
     assert searched is pair and aligned is near and len(candidates) == 1
     assert near.fixed.data.numel() < 0.4 * long.data.numel() and near.moving is pair.moving

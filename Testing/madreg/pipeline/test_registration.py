@@ -21,9 +21,10 @@ from madreg.measures import NMI
 from madreg.network import weights
 from madreg.network.models import build
 from madreg.network.settings import FusedSettings
-from madreg.pipeline import initialization, plan
+from madreg.pipeline import plan
 from madreg.pipeline.registration import assess_all, register
 from madreg.pose.correlation import Candidate
+from madreg.pose.search import PoseSearch
 from madreg.progress import Cancelled, Progress
 from madreg.quality.flips import flipped_poses
 from madreg.quality.quality import CLEAR_MARGIN, Quality
@@ -152,15 +153,15 @@ def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume
 @pytest.fixture
 def searches(pair, monkeypatch, turn):
     """The first search finds nothing but a wrong pose: what is asked of each search."""
-    really, asked = initialization.search, []
+    really, asked = PoseSearch.candidates, []
     wrong = about(pair.moving.grid.center, turn((0.3, 1, 0.2), 100), np.array([25.0, 0, 0])) @ pair.truth
     assert pair.error(wrong) > 50
 
-    def search(fixed, moving, **options):
-        asked.append((options["seeds"], options["count"]))
-        return really(fixed, moving, **options) if len(asked) > 1 else [Candidate(wrong, 0.5)]
+    def candidates(self, seeds, kept, count, report_progress):
+        asked.append((len(self.correlated), seeds, kept, count))
+        return really(self, seeds, kept, count, report_progress) if len(asked) > 1 else [Candidate(wrong, 0.5)]
 
-    monkeypatch.setattr(initialization, "search", search)
+    monkeypatch.setattr(PoseSearch, "candidates", candidates)
     return asked
 
 
@@ -185,7 +186,7 @@ def test_a_better_pose_with_which_the_result_is_compared_is_refined_instead(pair
     Its jaw tilts two of its principal axes by 26 degrees: flips about those do not lead to the right pose.
     """
     flip = flipped_poses(pair.truth, pair.points.mean(0))[axis]
-    monkeypatch.setattr(initialization, "search", lambda *_, **options: [Candidate(flip, 0.5)])
+    monkeypatch.setattr(PoseSearch, "candidates", lambda *_: [Candidate(flip, 0.5)])
     assert pair.error(flip) > 50
     result = register(pair.fixed, pair.moving)
     assert result.verdict == verdict and (verdict == "failed" or pair.error(result.matrix) < 0.5)

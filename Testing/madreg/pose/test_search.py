@@ -14,7 +14,7 @@ from madreg.image.tensors import TRACE_FREE_BASIS, rotate_tensors, structure_ten
 from madreg.pose import search as search_module
 from madreg.pose.correlation import Correlation
 from madreg.pose.lattice import APART
-from madreg.pose.rotations import super_fibonacci
+from madreg.pose.rotations import between_super_fibonacci, super_fibonacci
 from madreg.pose.search import COUNT, search
 
 
@@ -33,7 +33,12 @@ def test_spiral_consists_of_rotations_spread_evenly():
     quaternions = np.random.default_rng(0).normal(size=(2000, 4))
     anywhere = Rotation.from_quat(quaternions[:, [1, 2, 3, 0]]).as_matrix()  # which is normalized there
     # no pose is further from one of them than the refinement can go
-    assert angles_between(anywhere, rotations).min(1).max() < 31
+    away = angles_between(anywhere, rotations).min(1)
+    assert away.max() < 31
+    # further ones fill the gaps as twice as many of one spiral would
+    away_from_both = np.minimum(away, angles_between(anywhere, between_super_fibonacci(400)).min(1))
+    away_from_twice = angles_between(anywhere, super_fibonacci(800)).min(1)
+    assert away_from_both.max() < 25 and away_from_both.mean() < 1.02 * away_from_twice.mean()
 
 
 def test_coefficients_turn_as_tensors_do():

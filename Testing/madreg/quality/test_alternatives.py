@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from madreg.descent.refinement import MEDIUM
 from madreg.image.geometry import about, mean_displacement
 from madreg.image.pair import Pair
+from madreg.io.reading import volume_from_image
 from madreg.quality import alternatives
-from madreg.quality.alternatives import ANOTHER_MM, OTHERS, Evidence, compare, evidence
+from madreg.quality.alternatives import ANOTHER_MM, FOLLOWED_MM, OTHERS, STEPS, Evidence, compare, evidence
 from madreg.quality.block_fit import block_matching_of
 from madreg.quality.flips import flipped_poses
 from madreg.quality.motion import common_motion
@@ -115,3 +117,22 @@ def test_a_flip_is_worse_than_the_right_pose_by_as_much_as_that_is_better(pair):
     right, wrong = compare(pair, np.eye(4)), compare(pair, flip)
     assert right.margin > 0.1 > -0.1 > wrong.margin
     assert mean_displacement(wrong.other, np.eye(4), pair.points) < 2
+
+
+@pytest.mark.slow
+def test_blocks_that_lead_far_are_followed(head_images):
+    """Blocks of a slab of 15 mm upside down agree on a motion beyond their reach, where each scores for itself."""
+    ct, t1 = head_images
+    middle = t1.GetSize()[2] // 2
+    count = round(15 / t1.GetSpacing()[2])
+    slab = volume_from_image(t1[:, :, middle - count // 2 : middle + (count + 1) // 2], "slab")[0]
+    pair = Pair(slab, volume_from_image(ct, "CT")[0])
+    assert compare(pair, np.eye(4)).margin > 0.1
+    flip = flipped_poses(np.eye(4), pair.points.mean(0))[1]
+    there = evidence(pair, flip)
+    assert mean_displacement(flip, there.preferred, pair.points) > FOLLOWED_MM
+    first = common_motion(block_matching_of(pair).about(flip, few=True), "rigid", STEPS).consensus
+    again = common_motion(block_matching_of(pair).about(there.preferred, few=True), "rigid", STEPS).consensus
+    agreement = -float(MEDIUM.objective(pair).values(np.stack([flip, there.preferred])).min())
+    assert there.value == pytest.approx(again * np.sqrt(pair.greater_overlap(there.preferred)) + agreement)
+    assert first != pytest.approx(again, abs=0.01)

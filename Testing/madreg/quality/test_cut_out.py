@@ -14,7 +14,7 @@ from madreg.image.transform import Transform
 from madreg.pipeline.plan import with_supported_shape
 from madreg.progress import Monitor
 from madreg.quality.assessment import assess
-from madreg.quality.cut_out import cut_out_of_other
+from madreg.quality.cut_out import cut_out_of_other, leaves_empty, without_outline
 from madreg.quality.shape import is_supported
 
 
@@ -80,3 +80,24 @@ def test_a_stretch_to_the_outside_of_the_skull_is_removed(heads, is_fixed):
     points = Pair(brain, ct).points
     assert mean_displacement(wrong.matrix, np.eye(4), points) > 4
     assert mean_displacement(found.matrix, np.eye(4), points) < 2
+
+
+def test_where_a_scan_is_empty_it_has_no_data(heads):
+    _ct, mr, brain, _center = heads
+    noisy = replace(mr, data=mr.data + 0.01)
+    assert leaves_empty(Pair(noisy, brain)) and leaves_empty(Pair(brain, noisy))
+    assert not leaves_empty(Pair(noisy, noisy))
+    pair = Pair(noisy, brain)
+    shown = without_outline(pair)
+    assert shown.fixed.mask.all() and (shown.moving.mask == (brain.data > 0)).all()
+    assert shown.points is pair.points and without_outline(pair) is shown
+
+
+@pytest.mark.slow
+def test_a_brain_that_lies_right_has_a_clear_margin(heads):
+    """Its outline is as that of its flips."""
+    ct, _mr, brain, _center = heads
+    pair = Pair(ct, brain)
+    right = assess(pair, Transform.identity())
+    assert right.verdict == "aligned" and right.margin > 0.3
+    assert right.overlap == pytest.approx(without_outline(pair).overlap(np.eye(4)))

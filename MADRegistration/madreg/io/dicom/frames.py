@@ -27,6 +27,10 @@ _IN_GROUPS = {
 """Where enhanced files keep what distinguishes volumes: functional group, keyword."""
 
 
+FEWEST_BYTES = 8
+"""Of a frame in a file: the head of a compressed one."""
+
+
 def slices_of_frames(path: Path, tags: Any) -> list[Slice]:
     """Every frame of a multi-frame file as a slice.
 
@@ -34,6 +38,8 @@ def slices_of_frames(path: Path, tags: Any) -> list[Slice]:
         UnreadableError: if the frames have no place in the world.
     """
     count = int(number(tags, "NumberOfFrames") or 1)
+    if count * FEWEST_BYTES > path.stat().st_size:
+        raise UnreadableError(f"declares {count:.3g} frames, more than its file can hold: copy or export it again")
     per_frame = value(tags, "PerFrameFunctionalGroupsSequence")
     if per_frame is not None:
         if len(per_frame) != count:

@@ -266,6 +266,13 @@ def test_frames_without_a_place_are_refused(tmp_path, dicom, straight):
         open_image(path)
 
 
+def test_more_frames_than_the_file_can_hold_are_refused_before_they_are_listed(tmp_path, dicom, straight):
+    one = dicom.dataset(np.stack(frames_at(dicom, straight(12))), SliceThickness=3.0)
+    one.NumberOfFrames = 10**9
+    with pytest.raises(InputError, match=r"declares 1e\+09 frames, more than its file can hold"):
+        open_image(dicom.write(one, tmp_path / "frames.dcm"))
+
+
 def csa(normal, count):
     """A Siemens CSA header with two elements."""
     content = b"SV10\4\3\2\1" + struct.pack("<II", 2, 77)

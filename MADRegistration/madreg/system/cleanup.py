@@ -1,0 +1,56 @@
+"""What must not outlive a process that ends at once: its temporary folders, and the processes that it started."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_pending: dict[object, Callable[[], object]] = {}
+_lock = threading.Lock()
+"""Held while something is made that has to be undone, and from :func:`clean_up` on."""
+
+
+@contextmanager
+def undone_at_the_end(undo: Callable[[], object]) -> Iterator[None]:
+    """Have :func:`clean_up` call ``undo`` if it is called while the block runs in another thread."""
+    key = object()
+    _pending[key] = undo
+    try:
+        yield
+    finally:
+        _pending.pop(key, None)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder that is removed after the block, and by :func:`clean_up`."""
+    key = object()
+    with _lock:
+        place = tempfile.TemporaryDirectory(prefix="madreg-", ignore_cleanup_errors=True)
+        _pending[key] = lambda: _remove(place.name)
+    try:
+        with place:
+            yield Path(place.name)
+    finally:
+        _pending.pop(key, None)
+
+
+def clean_up() -> None:
+    """Undo what is pending in all threads, the latest first; the process has to end directly after it."""
+    _lock.acquire(timeout=1)  # and keep it: no thread makes another folder
+    while _pending:
+        try:
+            _, undo = _pending.popitem()
+        except KeyError:  # its thread was faster
+            return
+        undo()
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder, at the second try if a thread has just added to it."""
+    for _ in range(2):
+        shutil.rmtree(folder, ignore_errors=True)
