@@ -20,7 +20,7 @@ from ..image.pair import Pair
 from ..system.parallel import parallel_map
 from .block_fit import FEWEST_BLOCKS, block_matching_of
 from .flips import flipped_poses, mirrored_poses
-from .mirror_image import mirror_share
+from .mirror_image import refined_share
 from .motion import common_motion
 from .screening import promising
 
@@ -31,6 +31,7 @@ ANOTHER_MM = 20.0  # apart, two poses are not the same
 FOLLOWED_MM = 8.0
 OTHERS = 4  # candidates that are compared
 OBLIQUE = 12.0  # degrees off, from which flips about another axis are not within the reach of the blocks
+DOUBT = 0.15  # margin of a mirror image; right poses of heads have -0.17 and less
 TOWARDS = 0.8  # of the distance to the pose; a candidate whose blocks lead closer than that leads to the pose
 
 
@@ -59,13 +60,13 @@ class Comparison:
         margin: by how much the evidence for the pose exceeds that for the best other one; negative where that is the
             better pose.
         other: (4, 4) that other pose; None if none shows anything.
-        mirror_share: NMI of the best mirror image as a share of that of the pose (:mod:`madreg.quality.mirror_image`);
-            0 where there is nothing to compare.
+        mirror_margin: by how much the evidence for a mirror image of the fixed scan exceeds that for the pose, plus
+            the share by which NMI does once both are refined (:mod:`madreg.quality.mirror_image`).
     """
 
     margin: float
     other: np.ndarray | None
-    mirror_share: float
+    mirror_margin: float
 
 
 def evidence(pair: Pair, pose: np.ndarray) -> Evidence | None:
@@ -116,12 +117,22 @@ def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> 
     rest = [*of_flips, *(one for one in of_apart if not _leads_to(pair, one, pose))]
     best = max(rest, key=lambda one: one.value, default=None)
     if here is None:
-        return Comparison(-np.inf if best else 0.0, None if best is None else best.preferred, 0.0)
+        return Comparison(-np.inf if best else 0.0, None if best is None else best.preferred, -np.inf)
     mirror = max(of_mirrored, key=lambda one: one.value, default=None)
-    share = 0.0 if mirror is None else mirror_share(pair, here.preferred, mirror.preferred)
+    mirror_margin = -np.inf if mirror is None else _mirror_margin(pair, here, mirror)
     if best is None:
-        return Comparison(np.inf, None, share)
-    return Comparison(here.value - best.value, best.preferred, share)
+        return Comparison(np.inf, None, mirror_margin)
+    return Comparison(here.value - best.value, best.preferred, mirror_margin)
+
+
+def _mirror_margin(pair: Pair, here: Evidence, mirror: Evidence) -> float:
+    """By how much a mirror image fits better; where that is in doubt, the evidence for both is found again, refined."""
+    share, refined = refined_share(pair, here.preferred, mirror.preferred)
+    values = [here.value, mirror.value]
+    if abs(values[1] - values[0] + share - 1) < DOUBT:
+        again = [evidence(pair, pose) for pose in refined]
+        values = [max(one, two.value) if two else one for one, two in zip(values, again, strict=True)]
+    return values[1] - values[0] + share - 1
 
 
 def joint_margin(pair: Pair, pose: np.ndarray, other: np.ndarray, kind: str) -> float:

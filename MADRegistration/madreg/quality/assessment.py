@@ -17,7 +17,8 @@ from .quality import LEAST_MARGIN, Quality
 from .shape import CLEAR, Stretch, is_supported
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
-ALIKE = 0.97  # share of NMI: between this and its inverse, a mirror image fits as well
+# Right poses of tuning pairs are better than their mirror images by 0.07 (a distorted EPI) and more.
+ALIKE = 0.06  # within this of 0, neither the pose nor a mirror image is better
 LEAST_OVERLAP = 0.01  # of the fixed foreground; less is no overlap at all
 
 
@@ -69,8 +70,8 @@ def assess(
         blocks_at=Transform(found.blocks_at),
         stretch=stretch if found.is_stretched and stretch.is_clear else None,
         has_doubtful_shape=_has_doubtful_shape(pair, pose, PLAUSIBLE if cut_out is None else CLEAR),
-        is_mirrored=comparison.mirror_share > 1 / ALIKE,
-        may_be_other_body=ALIKE <= comparison.mirror_share <= 1 / ALIKE,
+        is_mirrored=comparison.mirror_margin > ALIKE,
+        may_be_other_body=abs(comparison.mirror_margin) <= ALIKE,
     )
 
 

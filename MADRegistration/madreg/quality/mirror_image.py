@@ -19,11 +19,14 @@ REFINED = Refinement("mirror image", NMI, 3.0, 20_000, Schedule(bfgs, 15, 1.0, 0
 LEAST_NMI = 1e-3  # above 1, which is none
 
 
-def mirror_share(pair: Pair, pose: np.ndarray, mirrored: np.ndarray) -> float:
+def refined_share(pair: Pair, pose: np.ndarray, mirrored: np.ndarray) -> tuple[float, np.ndarray]:
     """NMI, as far as it is above 1, at a mirrored pose (4, 4) as a share of that at a pose (4, 4), both refined.
 
     Both map fixed LPS to moving LPS and are nearly right, of their kind.
+
+    Returns:
+        The share, and the refined poses (2, 4, 4).
     """
-    _, values = REFINED.objective(pair).descend(np.stack([pose, mirrored]), "rigid", REFINED.schedule)
+    poses, values = REFINED.objective(pair).descend(np.stack([pose, mirrored]), "rigid", REFINED.schedule)
     here, there = np.maximum(-values - 1, LEAST_NMI)
-    return float(there / here)
+    return float(there / here), poses

@@ -66,7 +66,7 @@ def test_a_pose_that_shows_nothing_has_no_margin(pair):
 def test_no_pose_is_better_than_others_where_a_scan_shows_nothing(pair):
     empty = Pair(pair.fixed, replace(pair.moving, data=torch.zeros_like(pair.moving.data)))
     found = compare(empty, np.eye(4), [moved(60)])
-    assert found.margin == 0.0 and found.mirror_share == 1.0
+    assert found.margin == found.mirror_margin == 0.0
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def asked(monkeypatch):
         return Evidence(pose, preferred.get(round(float(pose[2, 3])), pose), 1.0 + 0.01 * float(pose[2, 3]))
 
     monkeypatch.setattr(alternatives, "evidence", known)
-    monkeypatch.setattr(alternatives, "mirror_share", lambda *_: 0.5)
+    monkeypatch.setattr(alternatives, "_mirror_margin", lambda *_: -0.5)
     monkeypatch.setattr(alternatives, "promising", lambda pair, pose, others: others)
     monkeypatch.setattr(alternatives, "parallel_map", lambda function, items, device: [function(one) for one in items])
     return poses, preferred
@@ -107,8 +107,8 @@ def test_a_candidate_whose_blocks_lead_to_the_pose_is_no_other_pose(pair, asked)
 @pytest.mark.slow
 def test_a_mirror_image_that_fits_better_is_distinguished_from_a_better_pose(pair):
     mirrored = Pair(pair.fixed, replace(pair.moving, data=pair.moving.data.flip(2)))
-    assert compare(mirrored, np.eye(4)).mirror_share > 1.2
-    assert compare(pair, np.eye(4)).mirror_share < 0.8
+    assert compare(mirrored, np.eye(4)).mirror_margin > 0.1
+    assert compare(pair, np.eye(4)).mirror_margin < -0.1
 
 
 @pytest.mark.slow
