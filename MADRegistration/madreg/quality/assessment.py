@@ -13,7 +13,7 @@ from .alternatives import Comparison, compare, joint_margin
 from .block_fit import block_matching_of, fit_blocks
 from .cut_out import cut_out_of_other, without_outline
 from .deformation import deformation_mm
-from .quality import LEAST_MARGIN, Quality
+from .quality import Quality, least_margin
 from .shape import CLEAR, Stretch, is_supported
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
@@ -50,7 +50,7 @@ def assess(
     other, second_opinion = None, None
     if comparison.other is not None:
         other = Transform(comparison.other)
-        if comparison.margin < LEAST_MARGIN:
+        if comparison.margin < least_margin(overlap):
             second_opinion = joint_margin(pair, pose, comparison.other, kind)
     if found is None:
         return Quality(transform, None, 0.0, min(comparison.margin, 0.0), transform, overlap, other)

@@ -1,0 +1,37 @@
+"""What should be known of a pose besides the verdict, in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .quality import Quality
+
+CLEARLY_WORSE = -0.1  # margin
+
+
+def remarks_on(quality: Quality) -> list[str]:
+    """A sentence each."""
+    if quality.is_ambiguous:
+        return ["Several poses fit equally well, as the object is nearly symmetric: check its orientation."]
+    if quality.verdict == "failed":
+        return _reasons_of_failure(quality)
+    said = [] if quality.stretch is None else [quality.stretch.sentence()]
+    if quality.is_mirrored:
+        said.append("A mirror image fits better: check left and right in the headers of both scans.")
+    if quality.may_be_other_body:
+        said.append(
+            "A mirror image fits as well: these may be scans of two patients, or the anatomy is nearly symmetric."
+        )
+    return said
+
+
+def _reasons_of_failure(quality: Quality) -> list[str]:
+    if quality.margin <= CLEARLY_WORSE:
+        return ["Another pose fits clearly better: register the scans again."]
+    if quality.margin_is_small:
+        return [
+            "The scans have too little in common: no pose is clearly better than others. They may not show the "
+            "same part of the same body."
+        ]
+    return []
