@@ -18,8 +18,8 @@ from .shape import Stretch
 # rigid, affine, both fields of view cut): right poses have margins of 0.106 and more, but for a box of 42 by 76 mm
 # (-0.03); 94 wrong ones, refined, 0.017 at most where the candidates of the search are compared too.  Compared with
 # flips about the axes of the lattice alone, one of an oblique head reached 0.10: hence the principal axes.
-# With little overlap wrong poses reach more: of simulated sectors of ultrasound scans and cylinders of cone-beam CTs, 14
-# right ones have 0.12 and more, and 6 wrong ones up to 0.10.
+# With little overlap wrong poses reach more: of simulated sectors of ultrasound scans and cylinders of cone-beam CTs,
+# 14 right ones have 0.12 and more, and 6 wrong ones up to 0.10.
 CLEAR_MARGIN, LEAST_MARGIN = 0.1, 0.05
 # Tuning pairs in doubt (slabs of 20 and 30 mm; CT on a synthetic couch): right poses have 0.05 or more, wrong ones
 # 0.02 at most; poses that slid by 11 mm had 0.045.
