@@ -12,7 +12,6 @@ from ..image.pair import Pair
 from ..image.transform import Transform
 from ..measures.joint import Joint
 from ..measures.nmi import NMI
-from ..measures.symmetric import SymmetricJoint
 from ..progress import Monitor, StageRecord
 from .adam import adam
 from .bfgs import bfgs
@@ -68,7 +67,7 @@ class Refinement:
     """
 
     name: str
-    measure: type[NMI] | type[Joint] | type[SymmetricJoint]
+    measure: type[NMI] | type[Joint]
     spacing: float
     samples: int
     schedule: Schedule
@@ -84,14 +83,10 @@ class Refinement:
         return replace(self, kind=kind)
 
     def objective(self, pair: Pair) -> Objective:
-        """What the stage minimizes for a pair; made once.
-
-        Where one volume shows a part of the other, all points lie in the part: few of others would lie in both.
-        """
-        part = self if self.measure is not SymmetricJoint else replace(self, measure=Joint)
+        """What the stage minimizes for a pair; made once.  Its points lie in the smaller of both volumes."""
         if pair.moving_is_part:
-            return Reversed(part._forward(pair.swapped))
-        return (part if pair.swapped.moving_is_part else self)._forward(pair)
+            return Reversed(self._forward(pair.swapped))
+        return self._forward(pair)
 
     def _forward(self, pair: Pair) -> Forward:
         def make() -> Forward:
@@ -113,7 +108,7 @@ SIZE = Refinement("size", NMI, 6.0, 8_000, Schedule(bfgs, 30, 3.0, 0.2))
 COARSE = Refinement("coarse", NMI, 4.0, 12_000, Schedule(adam, 40, 2.0, 0.1))
 MEDIUM = Refinement("medium", Joint, 3.0, 20_000, Schedule(bfgs, 20, 1.0, 0.05))
 # so many samples that another draw moves the result by less than 0.3 mm, slabs of T2 on T1 included
-FINE = Refinement("fine", SymmetricJoint, 2.0, 100_000, Schedule(bfgs, 25, 0.5, 0.02))
+FINE = Refinement("fine", Joint, 2.0, 100_000, Schedule(bfgs, 25, 0.5, 0.02))
 
 
 def best_first(pair: Pair, transforms: list[Transform], refinement: Refinement = MEDIUM) -> list[Transform]:

@@ -39,14 +39,6 @@ from .match_following import MatchFollowing
 from .ordering import most_plausible_first
 from .single_measure import SingleMeasure
 
-SHADED = 0.01
-"""By how much flattened volumes agree better at least.
-
-On tuning pairs it is 0.017 to 0.05 where flattening helps, and at most 0.007 where it makes no difference or, on heads,
-moves the result away from the truth by up to 0.17 mm.  The pose at which they are compared was found with flattened
-volumes, which are ahead there.
-"""
-
 Found = tuple[Transform, Quality | None]
 
 
@@ -138,13 +130,12 @@ def refine(pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor)
 def _fine(pair: Pair, transform: Transform) -> Refinement:
     """The fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read.
 
-    It is decided at the medium resolution, so that the fine one is made once.  Flattened volumes have to agree better
-    by :data:`SHADED`.
+    It is decided at the medium resolution, so that the fine one is made once.
     """
     as_read, flat = (
         float(stage.objective(pair).values(transform.matrix[None])[0]) for stage in (MEDIUM.as_read(), MEDIUM)
     )
-    return FINE.as_read() if as_read <= flat + SHADED else FINE
+    return FINE.as_read() if as_read <= flat else FINE
 
 
 def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: Monitor) -> Transform:

@@ -20,18 +20,17 @@ from ..image.pair import Pair
 from ..system.parallel import parallel_map
 from .block_fit import FEWEST_BLOCKS, block_matching_of
 from .flips import flipped_poses, mirrored_poses
-from .mirror_image import refined_share
 from .motion import common_motion
 from .screening import promising
 
 STEPS = 25  # of the descent to the blocks' motion
 ANOTHER_MM = 20.0  # apart, two poses are not the same
 # Blocks score beyond their reach as at its end, each at a displacement of its own: of flips of thin slabs, whose blocks
-# move by 23 mm, consensus was 0.71 and 0.51 once they were followed.
+# move by 23 mm, consensus was 0.71 and 0.51 once they were followed.  Of thicker scans those of a right pose may lead too
+# far to settle at once, and flips of a head on a couch passed for right when they were followed.
 FOLLOWED_MM = 8.0
 OTHERS = 4  # candidates that are compared
 OBLIQUE = 12.0  # degrees off, from which flips about another axis are not within the reach of the blocks
-DOUBT = 0.15  # margin of a mirror image; right poses of heads have -0.17 and less
 TOWARDS = 0.8  # of the distance to the pose; a candidate whose blocks lead closer than that leads to the pose
 
 
@@ -42,9 +41,9 @@ class Evidence:
     Attributes:
         pose: (4, 4), fixed LPS to moving LPS.
         preferred: (4, 4) where its blocks prefer it.
-        value: their consensus, about the pose that they prefer if it is far, times the square root of the share of
-            either scan that lies in the other, plus NMI and NGF at the better of both poses.  Consensus of few blocks
-            is easily high.
+        value: their consensus, for slabs about the pose that they prefer if it is far, times the square root of the
+            share of either scan that lies in the other, plus NMI and NGF at the better of both poses.  Consensus of few
+            blocks is easily high.
     """
 
     pose: np.ndarray
@@ -60,8 +59,7 @@ class Comparison:
         margin: by how much the evidence for the pose exceeds that for the best other one; negative where that is the
             better pose.
         other: (4, 4) that other pose; None if none shows anything.
-        mirror_margin: by how much the evidence for a mirror image of the fixed scan exceeds that for the pose, plus
-            the share by which NMI does once both are refined (:mod:`madreg.quality.mirror_image`).
+        mirror_margin: by how much the evidence for a mirror image of the fixed scan exceeds that for the pose.
     """
 
     margin: float
@@ -83,7 +81,7 @@ def _evidence(pair: Pair, pose: np.ndarray) -> Evidence | None:
     preferred = pose @ restricted(motion.matrix, blocks.centers.cpu().double().numpy(), "rigid")
     agreement = -float(objective.values(np.stack([pose, preferred])).min())
     consensus = motion.consensus * np.sqrt(pair.greater_overlap(pose))
-    if mean_displacement(pose, preferred, pair.points) > FOLLOWED_MM:
+    if pair.is_slab and mean_displacement(pose, preferred, pair.points) > FOLLOWED_MM:
         consensus = _consensus_at(pair, preferred)
     return Evidence(pose, preferred, float(consensus + agreement))
 
@@ -118,21 +116,10 @@ def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> 
     best = max(rest, key=lambda one: one.value, default=None)
     if here is None:
         return Comparison(-np.inf if best else 0.0, None if best is None else best.preferred, -np.inf)
-    mirror = max(of_mirrored, key=lambda one: one.value, default=None)
-    mirror_margin = -np.inf if mirror is None else _mirror_margin(pair, here, mirror)
+    mirror_margin = max((one.value for one in of_mirrored), default=-np.inf) - here.value
     if best is None:
         return Comparison(np.inf, None, mirror_margin)
     return Comparison(here.value - best.value, best.preferred, mirror_margin)
-
-
-def _mirror_margin(pair: Pair, here: Evidence, mirror: Evidence) -> float:
-    """By how much a mirror image fits better; where that is in doubt, the evidence for both is found again, refined."""
-    share, refined = refined_share(pair, here.preferred, mirror.preferred)
-    values = [here.value, mirror.value]
-    if abs(values[1] - values[0] + share - 1) < DOUBT:
-        again = [evidence(pair, pose) for pose in refined]
-        values = [max(one, two.value) if two else one for one, two in zip(values, again, strict=True)]
-    return values[1] - values[0] + share - 1
 
 
 def joint_margin(pair: Pair, pose: np.ndarray, other: np.ndarray, kind: str) -> float:
