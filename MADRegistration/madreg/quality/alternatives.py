@@ -26,8 +26,8 @@ from .screening import promising
 STEPS = 25  # of the descent to the blocks' motion
 ANOTHER_MM = 20.0  # apart, two poses are not the same
 # Blocks score beyond their reach as at its end, each at a displacement of its own: of flips of thin slabs, whose blocks
-# move by 23 mm, consensus was 0.71 and 0.51 once they were followed.  Of thicker scans those of a right pose may lead too
-# far to settle at once, and flips of a head on a couch passed for right when they were followed.
+# move by 23 mm, consensus was 0.71 and 0.51 once they were followed.  Not so for thicker scans: blocks of a right pose
+# may lead too far to settle at once, and flips of a head on a couch passed for right when they were followed.
 FOLLOWED_MM = 8.0
 OTHERS = 4  # candidates that are compared
 OBLIQUE = 12.0  # degrees off, from which flips about another axis are not within the reach of the blocks
