@@ -28,7 +28,7 @@ def intensity_window(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def normalise(array: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def normalise(array: np.ndarray, mask: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Normalised intensities: 0 is the background, 1 about the brightest tissue.
 
     A straight line through two points, clamped to [0, :data:`CLAMP`].  Bright is the 98th percentile of the
@@ -41,15 +41,18 @@ def normalise(array: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Args:
         array: (k, j, i) intensities; values outside the mask may be anything.
         mask: bool (k, j, i), where there is data; at least one voxel, not all of the same value.
+        out: float32 (k, j, i) to write to, which may be ``array``; a new one if None.
 
     Returns:
         float32 (k, j, i), finite everywhere, 0 outside the mask.
     """
     low, high = intensity_window(selected(array, mask))
     with np.errstate(invalid="ignore", over="ignore"):  # outside the mask
-        out = (array - np.float32(low)) / np.float32(high - low)
+        out = np.subtract(array, np.float32(low), out=out)
+        out /= np.float32(high - low)
     np.clip(out, 0, CLAMP, out=out)
-    out[~mask] = 0
+    if not mask.all():
+        out[~mask] = 0
     return out
 
 

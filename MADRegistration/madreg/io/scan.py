@@ -97,7 +97,7 @@ def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None
     image = without_empty_axes(image)
     check_header(Header.of_image(image), name)
     with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which is no data
-        array = sitk.GetArrayFromImage(image).astype(np.float32)
+        array = sitk.GetArrayViewFromImage(image).astype(np.float32)
     data = np.isfinite(array)
     if not data.any():
         raise InputError(f"{name} holds no finite number (only NaN or Inf): export it again, or give another image.")
@@ -112,7 +112,7 @@ def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None
     values = selected(array, data)
     if values.min() == values.max():
         raise InputError(f"{name} has the same value in every voxel: give an image that shows something.")
-    normalised = normalise(array, data)
+    normalised = normalise(array, data, out=array)  # new memory costs more than the arithmetic
     if mask is not None:
         mask = without_empty_axes(mask)
         check_header(Header.of_image(mask), f"The mask of {name}")

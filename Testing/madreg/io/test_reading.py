@@ -347,6 +347,16 @@ def test_a_scan_without_background_keeps_its_dark_tissue():
     assert (values == 0).mean() < 0.01 and (values == np.float32(CLAMP)).mean() < 0.01
 
 
+def test_intensities_are_normalised_in_place():
+    """New memory for a large scan takes longer than the arithmetic."""
+    array = np.random.default_rng(4).normal(500, 100, (20, 20, 20)).astype(np.float32)
+    array[0, 0, 0] = np.nan
+    mask = np.isfinite(array)
+    expected = normalise(array, mask)
+    assert normalise(array, mask, out=array) is array
+    np.testing.assert_array_equal(array, expected)
+
+
 def test_a_small_bright_spot_is_enough():
     array = np.zeros((40, 40, 40), np.float32)
     array[18:20, 18:20, 18:20] = 3.0  # far less than the percentiles see
