@@ -9,16 +9,13 @@ from contextlib import ExitStack
 
 from madreg.batch import manifest, summary
 from madreg.batch.pair import Pair
-from madreg.batch.work import failure, task_of
+from madreg.batch.work import ATTEMPTS, failure, task_of
 from madreg.errors import InputError
 
 from .answers import hear
 from .client import WorkerClient
 from .filepairs import FilePairs
 from .job import Progress, newNumber
-
-ATTEMPTS = 2
-"""A pair without a result is tried again after all others, and then marked."""
 
 
 class FileJob:

@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 from ..system.process import release_memory
 from .manifest import Entry
-from .work import Task, failure, register_pair
+from .work import ATTEMPTS, Task, failure, register_pair
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-ATTEMPTS = 2
 LOOK_SECONDS = 0.5
 """Time between two looks at which workers there are."""
 GATHER_SECONDS = 1.0

@@ -51,6 +51,7 @@ NEEDS = {
     "resampled_sidecar": "resampled",
 }
 """Files that are only written with another."""
+ATTEMPTS = 2  # a pair without a result is tried again after all others, and then marked
 THUMBNAIL_STEP = 3  # pixels of an overlay that become one of a thumbnail
 TOP, BOTTOM = 93, 55  # pixels of an overlay above and below its pictures
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .checks import Header
+from .checks import Header, check_header
 from .datafile import Stored, beside, voxels
 from .isolated import read_isolated
 from .itk_header import image_of
@@ -53,7 +53,9 @@ def read_declared(path: Path, name: str, header: Header, declared: Declared, att
 
     Raises:
         UnreadableError: if data is missing, damaged or too short, or if the memory does not suffice.
+        InputError: if it is not a 3D scalar image.
     """
+    check_header(header, name)
     check_fits(math.prod(declared.sizes), declared.stored.dtype.itemsize)
     if not declared.binary:
         _check_beside(path, declared)

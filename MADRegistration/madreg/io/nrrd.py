@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .checks import Header, check_header
+from .checks import Header
 from .datafile import LONGEST_HEADER, Stored, is_list
 from .declared import Declared, read_declared, read_voxels
 from .itk_header import understood_header
@@ -41,9 +41,7 @@ def read_nrrd(path: Path, name: str) -> sitk.Image:
         UnreadableError: if it is damaged or cannot be represented.
         InputError: if it is not a 3D scalar image.
     """
-    header, declared, attached = _declared(path)
-    check_header(header, name)
-    return read_declared(path, name, header, declared, attached)
+    return read_declared(path, name, *_declared(path))
 
 
 def read_nrrd_vectors(path: Path) -> tuple[Header, np.ndarray]:

@@ -70,7 +70,8 @@ def faces(array: np.ndarray) -> np.ndarray:
 
 
 def filling(array: np.ndarray, border: np.ndarray) -> float | None:
-    """The commonest value on the faces of an image (k, j, i), if it is common there; arguments as below."""
+    """The commonest value on the faces of an image (k, j, i), if it is common there; ``border`` as for
+    :func:`threshold`."""
     values, counts = np.unique(border, return_counts=True)
     on_faces = 2 * sum(array.size // count for count in array.shape)
     return float(values[counts.argmax()]) if len(values) and counts.max() >= LEAST_ON_FACES * on_faces else None
@@ -124,12 +125,17 @@ def _beyond(shape: tuple[int, int, int], normal: np.ndarray, offset: float) -> n
 def _grown(where: np.ndarray) -> np.ndarray:
     """With every neighbour of each voxel, along all axes and diagonals."""
     for axis in range(3):
-        grown = where.copy()
-        to, of = np.moveaxis(grown, axis, 0), np.moveaxis(where, axis, 0)
-        to[1:] |= of[:-1]
-        to[:-1] |= of[1:]
-        where = grown
+        where = grown_along(where, axis)
     return where
+
+
+def grown_along(where: np.ndarray, axis: int) -> np.ndarray:
+    """With the neighbours of each voxel along an axis."""
+    grown = where.copy()
+    to, of = np.moveaxis(grown, axis, 0), np.moveaxis(where, axis, 0)
+    to[1:] |= of[:-1]
+    to[:-1] |= of[1:]
+    return grown
 
 
 def _sides(boundary: np.ndarray, filled: np.ndarray, cut_off: np.ndarray) -> list[tuple[np.ndarray, float]]:

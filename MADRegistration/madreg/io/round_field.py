@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .padding import ACROSS, DISTINCT, EMPTY, LEAST_SHARE, filling
+from .padding import ACROSS, DISTINCT, EMPTY, LEAST_SHARE, filling, grown_along
 
 WIDEST, NARROWEST = 0.75, 0.47  # radius, as a share of the narrower side of a slice; a circle of 0.5 touches its ends
 CENTERED = 0.03  # of that side: how far the middle of the circle may lie from the middle of the slice
@@ -46,12 +46,8 @@ def _from_circle(filled: np.ndarray) -> np.ndarray | None:
     """Distance (h, w) of each pixel from the circle outside which pixels (h, w) are filled; None if there is none."""
     if not LEAST_SHARE < filled.mean() < 1 - LEAST_SHARE:
         return None
-    edge = np.zeros_like(filled)
-    for axis in (0, 1):
-        to, of = np.moveaxis(edge, axis, 0), np.moveaxis(filled, axis, 0)
-        to[1:] |= of[:-1]
-        to[:-1] |= of[1:]
-    points = np.argwhere(edge & ~filled).astype(float)
+    edge = (grown_along(filled, 0) | grown_along(filled, 1)) & ~filled
+    points = np.argwhere(edge).astype(float)
     middle, narrower = (np.array(filled.shape) - 1) / 2, min(filled.shape)
     quarters = np.bincount((points > middle) @ [1, 2], minlength=4)
     if quarters.min() < FEWEST:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .document import document, facts, table, text
-from .page import CAUTION
+from .page import CAUTION, made_with, mm
 
 CHANGES = {"rigid": "displaced", "affine": "displaced and stretched", "deformed": "displaced and deformed"}
 CONTRASTS = {"same": "same contrast", "other": "other contrast"}
@@ -97,7 +97,7 @@ def _row(trial: Mapping[str, Any]) -> list[str]:
 
 
 def _mm(value: float | None) -> str:
-    return "none" if value is None else f"{value:.1f} mm"
+    return "none" if value is None else mm(value)
 
 
 def _record(report: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str]]:
@@ -105,8 +105,4 @@ def _record(report: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str
     for name, found in report["inputs_sha256"].items():
         yield f"{Path(name).name}, SHA-256", found or "unknown"
     yield "Settings", ", ".join(f"{name}: {value}" for name, value in report["settings"].items() if value is not None)
-    yield "Network, SHA-256", report["weights_sha256"]
-    versions = {"MADRegistration": report["madreg"], **report["versions"]}
-    yield "Software", ", ".join(f"{name} {version}" for name, version in versions.items())
-    yield "Computer", f"{report['platform']}; {report['seconds']:.0f} s"
-    yield "Written", now.strftime("%Y-%m-%d %H:%M:%S %z")
+    yield from made_with(report, f"{report['platform']}; {report['seconds']:.0f} s", now)

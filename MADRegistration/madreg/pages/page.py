@@ -74,17 +74,18 @@ def _numbers(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if error is None:
         yield "Estimated mean error", "unknown"
     else:
-        yield "Estimated mean error", _mm(error) + ("" if before is None else f" (before: {_mm(before)})")
+        yield "Estimated mean error", mm(error) + ("" if before is None else f" (before: {mm(before)})")
     if report.get("bound_mm") is not None:
-        yield "In 95 % of cases it is at most", _mm(report["bound_mm"])
+        yield "In 95 % of cases it is at most", mm(report["bound_mm"])
     if report.get("worst_mm") and report["verdict"] != "failed":
-        yield "Largest estimated error", f"{_mm(report['worst_mm'])}, {_place(report['worst_point_lps'])}"
+        yield "Largest estimated error", f"{mm(report['worst_mm'])}, {_place(report['worst_point_lps'])}"
     yield "In common", f"{100 * report['overlap']:.0f} % of the body in the fixed scan lies within the moving scan"
     if report.get("rotation_degrees") is not None:
         yield "Rotation that was corrected", f"{report['rotation_degrees']:.1f} degrees"
 
 
-def _mm(value: float) -> str:
+def mm(value: float) -> str:
+    """A length in words."""
     return f"{value:.1f} mm"
 
 
@@ -97,7 +98,7 @@ def _place(point: list[float]) -> str:
 def _structures(structures: list[Mapping[str, Any]]) -> str:
     rows = []
     for one in structures:
-        errors = [_mm(one[key]) if one[key] is not None else "unknown" for key in ("mean_mm", "largest_mm")]
+        errors = [mm(one[key]) if one[key] is not None else "unknown" for key in ("mean_mm", "largest_mm")]
         known = f"{100 * one['known']:.0f} %"
         rows.append([one["name"], str(one["voxels"]), f"{one['volume_ml']:.1f} ml", *errors, known])
     return table(["Structure", "Voxels", "Volume", "Mean error", "Largest error", "Assessed"], rows)
@@ -110,7 +111,7 @@ def _record(report: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str
         scan = report.get(role) if role in ("fixed", "moving") else None
         if scan is not None:
             size = " x ".join(map(str, scan["size"]))
-            spacing = " x ".join(f"{mm:.3g}" for mm in scan["spacing_mm"])
+            spacing = " x ".join(f"{one:.3g}" for one in scan["spacing_mm"])
             yield label, f"{scan['name']}: {size} voxels of {spacing} mm"
             if scan.get("series"):
                 yield f"{label}, series", scan["series"]
@@ -124,8 +125,15 @@ def _record(report: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str
     if matrix:
         rows = "; ".join(" ".join(f"{value:.4f}" for value in row) for row in matrix[:3])
         yield "Transform (LPS, mm)", rows
+    yield from made_with(
+        report, f"{report['device']}; {report.get('platform', 'unknown')}; {report['seconds']:.1f} s", now
+    )
+
+
+def made_with(report: Mapping[str, Any], computer: str, now: datetime) -> Iterator[tuple[str, str]]:
+    """The lines with which a record ends: network, versions, computer and time."""
     yield "Network, SHA-256", report["weights_sha256"]
     versions = {"MADRegistration": report["madreg"], **report.get("versions", {})}
     yield "Software", ", ".join(f"{name} {version}" for name, version in versions.items())
-    yield "Computer", f"{report['device']}; {report.get('platform', 'unknown')}; {report['seconds']:.1f} s"
+    yield "Computer", computer
     yield "Written", now.strftime("%Y-%m-%d %H:%M:%S %z")

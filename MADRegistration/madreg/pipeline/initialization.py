@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from ..errors import InputError
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..pose.rotations import between_super_fibonacci, super_fibonacci
-from ..pose.search import CORRELATED, COUNT, ROTATIONS, SEEDS, PoseSearch
+from ..pose.search import COUNT, ROTATIONS, SEEDS, PoseSearch
 from ..progress import Monitor, StageRecord
 from ..quality.assessment import LEAST_OVERLAP
 
@@ -47,15 +46,10 @@ class Search:
     def _continued(
         self, rotations: np.ndarray, seeds: int, kept: int, count: int, transform: Transform, monitor: Monitor
     ) -> list[Transform]:
-        """Candidates after some rotations (R, 3, 3) more; the numbers as in :meth:`PoseSearch.candidates`."""
+        """Candidates after some rotations (R, 3, 3) more; arguments as for :meth:`PoseSearch.run`."""
         assert self.search is not None
         clock = time.perf_counter()
-
-        def report(begin: float, end: float) -> Callable[[float], None]:
-            return lambda share: monitor.report("search", begin + (end - begin) * share, transform)
-
-        self.search.correlate(rotations, report(0.0, CORRELATED))
-        found = self.search.candidates(seeds, kept, count, report(CORRELATED, 1.0))
+        found = self.search.run(rotations, seeds, kept, count, lambda share: monitor.report("search", share, transform))
         if not found:
             raise InputError(
                 f"No pose of {self.search.moving.name} matches {self.search.fixed.name}: check that both show the same "

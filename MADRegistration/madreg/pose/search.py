@@ -70,11 +70,9 @@ def search(
         min_overlap: share of the smaller image's edges that must lie in the other's field of view.
         progress: called with the share done, may raise to stop.
     """
-    report_progress = progress or (lambda share: None)
     poses = PoseSearch(fixed, moving, min_overlap)
     rotations = super_fibonacci(ROTATIONS) if rotations is None else rotations
-    poses.correlate(rotations, lambda share: report_progress(CORRELATED * share))
-    return poses.candidates(seeds, seeds, count, lambda share: report_progress(CORRELATED + (1 - CORRELATED) * share))
+    return poses.run(rotations, seeds, seeds, count, progress or (lambda share: None))
 
 
 class PoseSearch:
@@ -92,6 +90,13 @@ class PoseSearch:
         self.fixed, self.moving, self.min_overlap = fixed, moving, min_overlap
         self.radii = [volume.resampled(FINE).radius_of_gyration for volume in (fixed, moving)]
         self.correlated: list[Candidate] = []
+
+    def run(
+        self, rotations: np.ndarray, seeds: int, kept: int, count: int, report_progress: Callable[[float], None]
+    ) -> list[Candidate]:
+        """The best poses after some rotations (R, 3, 3) more; the numbers as for :meth:`candidates`."""
+        self.correlate(rotations, lambda share: report_progress(CORRELATED * share))
+        return self.candidates(seeds, kept, count, lambda share: report_progress(CORRELATED + (1 - CORRELATED) * share))
 
     def correlate(self, rotations: np.ndarray, report_progress: Callable[[float], None]) -> None:
         """Find the best translations of rotations (R, 3, 3), fixed directions to moving directions."""

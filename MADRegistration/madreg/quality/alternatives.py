@@ -73,25 +73,25 @@ def evidence(pair: Pair, pose: np.ndarray) -> Evidence | None:
 
 
 def _evidence(pair: Pair, pose: np.ndarray) -> Evidence | None:
-    objective = MEDIUM.objective(pair)
+    found = _said_by_blocks(pair, pose)
+    if found is None:
+        return None
+    consensus, preferred = found
+    if pair.is_slab and mean_displacement(pose, preferred, pair.points) > FOLLOWED_MM:
+        consensus, _ = _said_by_blocks(pair, preferred) or (0.0, preferred)
+    agreement = -float(MEDIUM.objective(pair).values(np.stack([pose, preferred])).min())
+    return Evidence(pose, preferred, consensus + agreement)
+
+
+def _said_by_blocks(pair: Pair, pose: np.ndarray) -> tuple[float, np.ndarray] | None:
+    """The consensus of the blocks about a pose (4, 4), times the square root of the share of either scan that lies in
+    the other, and the pose (4, 4) that they prefer; None where too few show anything."""
     blocks = block_matching_of(pair).about(pose, few=True)
     if len(blocks.centers) < FEWEST_BLOCKS:
         return None
     motion = common_motion(blocks, "rigid", STEPS)
     preferred = pose @ restricted(motion.matrix, blocks.centers.cpu().double().numpy(), "rigid")
-    agreement = -float(objective.values(np.stack([pose, preferred])).min())
-    consensus = motion.consensus * np.sqrt(pair.greater_overlap(pose))
-    if pair.is_slab and mean_displacement(pose, preferred, pair.points) > FOLLOWED_MM:
-        consensus = _consensus_at(pair, preferred)
-    return Evidence(pose, preferred, float(consensus + agreement))
-
-
-def _consensus_at(pair: Pair, pose: np.ndarray) -> float:
-    """Of the blocks about a pose (4, 4), times the square root of the share of either scan that lies in the other."""
-    blocks = block_matching_of(pair).about(pose, few=True)
-    if len(blocks.centers) < FEWEST_BLOCKS:
-        return 0.0
-    return common_motion(blocks, "rigid", STEPS).consensus * float(np.sqrt(pair.greater_overlap(pose)))
+    return float(motion.consensus * np.sqrt(pair.greater_overlap(pose))), preferred
 
 
 def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> Comparison:

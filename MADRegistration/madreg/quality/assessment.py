@@ -38,8 +38,6 @@ def assess(
         comparison: of the pose with other poses, if it is known.
     """
     pose = transform.matrix
-    if pair.overlap(pose) < LEAST_OVERLAP:
-        return None
     cut_out = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
     if cut_out == "moving":
         pair = without_outline(pair)

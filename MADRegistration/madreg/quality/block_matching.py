@@ -18,7 +18,7 @@ from ..image.sampling import sample_array
 from ..image.smoothing import smooth
 from ..image.tensors import trace_free_tensors
 from ..image.volume import Volume
-from .blocks import SPACING, Blocks
+from .blocks import SPACING, Blocks, every_third
 
 REACH_MM = 16.0  # of the displacements, to either side along each axis
 HALF_MM = 12.0  # from the middle of a block to its end
@@ -74,10 +74,9 @@ class BlockMatching:
         common = self.inside * there[core, core, core]
         shown = self.energy.sqrt() * _block_means(common, self.half, self.stride)[0]
         speaks = shown > 0.1 * shown.max()
-        if few and speaks.sum() > MANY:
-            k, j, i = (torch.arange(n, device=shown.device) for n in shown.shape)
-            speaks &= (k[:, None, None] + j[:, None] + i) % 3 == 0
         chosen = torch.nonzero(speaks.flatten())[:, 0]
+        if few and len(chosen) > MANY:
+            chosen = chosen[every_third(chosen, shown.shape)]
         scores = self._scores(_tensors(values, there, self.wide), smooth(gradient_mask(there), [0.7] * 3), chosen, few)
         scaled = self.lattice.matrix @ np.diag([self.stride, self.stride, self.stride, 1.0])
         nk, nj, ni = shown.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -57,9 +58,7 @@ class Blocks:
 
     def thinned(self) -> Blocks:
         """A third of the blocks, evenly spread."""
-        _, nj, ni = self.grid.shape
-        k, j, i = self.chosen // (nj * ni), self.chosen // ni % nj, self.chosen % ni
-        kept = (k + j + i) % 3 == 0
+        kept = every_third(self.chosen, self.grid.shape)
         weight = self.weight[kept]
         return replace(
             self,
@@ -73,6 +72,12 @@ class Blocks:
         """(n^3, 3) mm along the lattice's axes, in the order of the flattened scores."""
         at = torch.arange(-self.reach, self.reach + 1, device=self.weight.device) * SPACING
         return lattice_points(at, at, at).reshape(-1, 3).float()
+
+
+def every_third(chosen: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """bool (B,): which of some flat indices (B,) into a lattice (k, j, i) make a third of it, evenly spread."""
+    _, nj, ni = shape
+    return (chosen // (nj * ni) + chosen // ni % nj + chosen % ni) % 3 == 0
 
 
 class _SplineSamples(torch.autograd.Function):

@@ -101,6 +101,11 @@ class Quality:
         return self.margin < least_margin(self.overlap)
 
     @property
+    def is_clearly_worse(self) -> bool:
+        """Whether another pose is the better one by a clear margin."""
+        return self.margin <= -CLEAR_MARGIN
+
+    @property
     def is_ambiguous(self) -> bool:
         """Whether the scans agree well at several poses, as those of a nearly symmetric object do."""
         return self.consensus >= GOOD_CONSENSUS and self.margin < LEAST_MARGIN

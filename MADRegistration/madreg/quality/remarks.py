@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .quality import Quality
 
-CLEARLY_WORSE = -0.1  # margin
-
 
 def remarks_on(quality: Quality) -> list[str]:
     """A sentence each."""
@@ -27,7 +25,7 @@ def remarks_on(quality: Quality) -> list[str]:
 
 
 def _reasons_of_failure(quality: Quality) -> list[str]:
-    if quality.margin <= CLEARLY_WORSE:
+    if quality.is_clearly_worse:
         return ["Another pose fits clearly better: register the scans again."]
     if quality.margin_is_small:
         return [

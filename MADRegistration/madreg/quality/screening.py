@@ -10,7 +10,6 @@ import numpy as np
 from ..descent.adam import adam
 from ..descent.objective import Forward, Objective, Reversed, Schedule
 from ..image.pair import Pair
-from ..image.volume import Volume
 from ..pose.tensor_agreement import TensorAgreement
 
 SPACING = 6.0  # mm, of the tensors
@@ -39,15 +38,11 @@ def promising(pair: Pair, pose: np.ndarray, others: list[np.ndarray]) -> list[np
 
 def _agreement(pair: Pair) -> Objective:
     """Minus the agreement at points in the smaller volume; made once a pair."""
-    return pair.once("tensor agreement", lambda: _made(pair))
 
+    def make() -> Objective:
+        part = pair.swapped if pair.moving_is_part else pair
+        measure = TensorAgreement(part.fixed, part.moving, SPACING, POINTS)
+        forward = Forward(measure, measure.points.cpu().double().numpy())
+        return Reversed(forward) if pair.moving_is_part else forward
 
-def _made(pair: Pair) -> Objective:
-    if pair.moving_is_part:
-        return Reversed(_forward(pair.moving, pair.fixed))
-    return _forward(pair.fixed, pair.moving)
-
-
-def _forward(fixed: Volume, moving: Volume) -> Forward:
-    measure = TensorAgreement(fixed, moving, SPACING, POINTS)
-    return Forward(measure, measure.points.cpu().double().numpy())
+    return pair.once("tensor agreement", make)
