@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..descent.refinement import MEDIUM
 from ..image.fitting import restricted
 from ..image.pair import Pair
 from .block_fit import FEWEST_BLOCKS, block_matching_of
@@ -61,24 +62,56 @@ class Stretch:
         )
 
 
-def is_supported(pair: Pair, pose: np.ndarray, plain: np.ndarray | None = None) -> bool:
+def is_supported(pair: Pair, pose: np.ndarray) -> bool:
     """Whether blocks agree so much better at a stretched pose than without its stretch that this is worth it.
-
-    The outline of what was cut out of one scan, such as a brain without its skull, supports nothing: it fits the inside
-    and the outside of the skull.
 
     Args:
         pose: (4, 4), fixed LPS to moving LPS.
-        plain: (4, 4), the pose without stretch; by default the rigid one that is nearest.
     """
-    plain = restricted(pose, pair.points, "rigid") if plain is None else plain
-    cut_out = cut_out_of_other(pair, restricted(plain, pair.points, "rigid"))
-    if cut_out is not None:
-        pair = without_outline(pair)
-    if cut_out == "fixed":  # seen from the whole scan: the edges around it are strong, and blocks are drawn to them
+    plain = restricted(pose, pair.points, "rigid")
+    return _consensus_gain(_Outlined.of(pair, plain), pose, plain) > Stretch.of(pose[:3, :3]).cost
+
+
+def is_worth_it(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
+    """Whether blocks, NMI and NGF together agree so much better at a stretched pose than at a rigid one.
+
+    Both are refined, so NMI and NGF are at their best for either.  Where the blocks are few, as those that two crossed
+    slabs have in common, they alone do not tell a stretch.
+
+    Args:
+        pose: (4, 4), fixed LPS to moving LPS.
+        rigid: (4, 4), the same without stretch.
+    """
+    outlined = _Outlined.of(pair, rigid)
+    here, there = MEDIUM.objective(outlined.pair).values(np.stack([pose, rigid]))
+    return _consensus_gain(outlined, pose, rigid) + float(there - here) > Stretch.of(pose[:3, :3]).cost
+
+
+@dataclass(frozen=True)
+class _Outlined:
+    """A pair without the outline of what was cut out of one scan, such as a brain without its skull: that supports no
+    stretch, as it fits the inside and the outside of the skull.
+
+    Attributes:
+        cut_out: which scan was: ``fixed``, ``moving`` or None.
+    """
+
+    pair: Pair
+    cut_out: str | None
+
+    @classmethod
+    def of(cls, pair: Pair, rigid: np.ndarray) -> _Outlined:
+        """Of a pair at a rigid pose (4, 4)."""
+        cut_out = cut_out_of_other(pair, rigid)
+        return cls(pair if cut_out is None else without_outline(pair), cut_out)
+
+
+def _consensus_gain(outlined: _Outlined, pose: np.ndarray, plain: np.ndarray) -> float:
+    """By how much blocks agree better at a pose (4, 4) than at another."""
+    pair = outlined.pair
+    if outlined.cut_out == "fixed":  # seen from the whole scan: the edges around it are strong, and draw blocks
         pair, pose, plain = pair.swapped, np.linalg.inv(pose), np.linalg.inv(plain)
-    gain = _consensus(pair, pose) - _consensus(pair, plain)
-    return gain > Stretch.of(pose[:3, :3]).cost
+    return _consensus(pair, pose) - _consensus(pair, plain)
 
 
 def _consensus(pair: Pair, pose: np.ndarray) -> float:

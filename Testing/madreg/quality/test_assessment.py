@@ -17,7 +17,7 @@ from madreg.quality.block_matching import BlockMatching
 from madreg.quality.error_map import error_map
 from madreg.quality.flips import flipped_poses
 from madreg.quality.quality import CLEAR_MARGIN, LEAST_MARGIN, Quality, basis_of_verdict
-from madreg.quality.shape import is_supported
+from madreg.quality.shape import is_supported, is_worth_it
 
 
 def slow(*values):
@@ -339,7 +339,8 @@ def test_an_outline_that_only_one_scan_has_does_not_stretch_the_other(straight, 
     pair = Pair(brain, replace(moving))
     right = assess(pair, Transform.identity(), "affine")
     assert right.error_mm < 2.5 and right.verdict == "aligned"
-    assert not is_supported(pair, about(center, np.eye(3) * 1.1), np.eye(4))
+    assert not is_supported(pair, about(center, np.eye(3) * 1.1))
+    assert not is_worth_it(pair, about(center, np.eye(3) * 1.1), np.eye(4))
 
 
 @pytest.mark.slow
