@@ -69,10 +69,15 @@ class Transform:
         return rotation_angle(self.linear)
 
     @property
+    def mirrors(self) -> bool:
+        """Whether it turns an image into its mirror image, as no position of a body does."""
+        return bool(np.linalg.det(self.linear) < 0)
+
+    @property
     def type(self) -> str:
         """``rigid``, ``similarity`` or ``affine``: the first that it is, to a tenth of a percent of a length."""
         factors = np.linalg.svd(self.linear, compute_uv=False)
-        if np.linalg.det(self.linear) < 0 or np.ptp(factors) > LEAST_STRETCH * factors.mean():
+        if self.mirrors or np.ptp(factors) > LEAST_STRETCH * factors.mean():
             return "affine"
         return "rigid" if np.abs(factors - 1).max() <= LEAST_STRETCH else "similarity"
 

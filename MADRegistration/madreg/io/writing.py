@@ -26,6 +26,7 @@ from ..image.transform import Transform
 from ..system.files import Content, bytes_content, write_file
 from ..system.stderr import suppressed
 from .isolated import check_transform
+from .text_transform import is_text_transform
 from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def read_transform(path: str | Path) -> Transform:
 def read_itk_transform(path: str | Path) -> sitk.Transform:
     """What an ITK file holds, of any kind.
 
-    Another process reads it first: for some damaged files ITK ends the process.
+    Another process reads it first, unless it is plain text: for some damaged files ITK ends the process.
 
     Raises:
         InputError: if there is no such file, or it cannot be read.
@@ -156,7 +157,8 @@ def read_itk_transform(path: str | Path) -> sitk.Transform:
     if not os.path.isfile(path):
         raise InputError(f"{path} does not exist: check the path of the transform.")
     try:
-        check_transform(Path(path).resolve(), os.stat(path).st_mtime_ns)
+        if not is_text_transform(path):
+            check_transform(Path(path).resolve(), os.stat(path).st_mtime_ns)
         with suppressed():
             return sitk.ReadTransform(str(path))
     except (RuntimeError, ValueError, OSError, UnreadableError) as error:  # ValueError: of messages that are not UTF-8

@@ -19,6 +19,7 @@ from .outputs import Outputs
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..image.transform import Transform
     from ..io.reading import Loaded
     from ..io.segmentation import Segmentation
 
@@ -135,22 +136,35 @@ def check_initial_transform(path: str | Path) -> None:
 
     check_input(path)
     if not is_foreign_transform(path):
-        read_transform(path)
+        _check_start(read_transform(path), path)
 
 
 def read_initial_transform(path: str | Path, read: Inputs) -> np.ndarray:
     """4x4, fixed LPS to moving LPS, of a linear transform of ITK, FSL or FreeSurfer.
 
     Raises:
-        InputError: if it cannot be read, is not linear, or was made between other images.
+        InputError: if it cannot be read, is not linear, mirrors, or was made between other images.
     """
     from ..image.geometry import Grid
     from ..io.transform_files import is_foreign_transform, read_foreign_transform
     from ..io.writing import read_transform
 
     if is_foreign_transform(path):
-        return read_foreign_transform(path, Grid.of_image(read.fixed.image), Grid.of_image(read.moving.image)).matrix
-    return read_transform(path).matrix
+        grids = Grid.of_image(read.fixed.image), Grid.of_image(read.moving.image)
+        transform = read_foreign_transform(path, *grids)
+    else:
+        transform = read_transform(path)
+    _check_start(transform, path)
+    return transform.matrix
+
+
+def _check_start(transform: Transform, path: str | Path) -> None:
+    """Raise InputError for a start that mirrors: a registration changes no handedness, and left would become right."""
+    if transform.mirrors:
+        raise InputError(
+            f"{path} mirrors the moving image (its determinant is negative): give a transform that does not, and if an "
+            "image is stored mirrored, correct the directions in its header."
+        )
 
 
 def files_of(scan: Scan, role: str) -> dict[str, str | Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from ..errors import InputError
 from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
@@ -35,7 +36,7 @@ def register(
 
     Raises:
         InputError: for unknown settings, a device that is not there, weights that are missing, damaged or foreign, or
-            a start without common field of view.
+            a start that mirrors or has no common field of view.
         Cancelled: from the callback.
     """
 
@@ -86,6 +87,8 @@ def _register_as_it_is(
         weights.load_any(settings.weights, fixed.device)
     pair = Pair(fixed, moving, settings.seed)
     start = Transform.identity() if settings.start is None else Transform(settings.start)
+    if start.mirrors:
+        raise InputError("The initial transform mirrors the moving image: give one with a positive determinant.")
     transform, quality = run_plan(pair, start, settings, monitor)
     finish = monitor.part(0.95, 1.0)
     finish.report("estimate", 0.0, transform)

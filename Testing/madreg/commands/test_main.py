@@ -337,6 +337,8 @@ def test_the_version(capsys):
 
 def write_bad(folder):
     """Images that cannot be registered."""
+    from madreg.io.writing import write_transform
+
     scan = sitk.GetImageFromArray(np.random.default_rng(0).random((20, 24, 28)).astype(np.float32))
     scan.SetSpacing((4.0, 4.0, 4.0))
     for name, image in {
@@ -361,6 +363,7 @@ def write_bad(folder):
     (folder / "full.json").symlink_to("/dev/full")
     (folder / "text.nii.gz").write_text("hello")
     (folder / "text.tfm").write_text("hello")
+    write_transform(Transform(np.diag([-1.0, 1.0, 1.0, 1.0])), folder / "mirror.tfm")
     content = (folder / "moving.nii.gz").read_bytes()
     (folder / "half.nii.gz").write_bytes(content[: len(content) // 2])
 
@@ -382,6 +385,7 @@ BAD = {
     "mask on another grid": ([], ["--fixed-mask", "{}/smaller.nii.gz"], "28x24x18 voxels"),
     "missing mask": ([], ["--fixed-mask", "{}/none.nii.gz"], "none.nii.gz does not exist"),
     "unreadable start": ([], ["--initial-transform", "{}/text.tfm"], "text.tfm cannot be read as a transform"),
+    "a start that mirrors": ([], ["--initial-transform", "{}/mirror.tfm"], "mirror.tfm mirrors the moving image"),
     "no folder": ([], ["--transform", "{}/none/t.tfm"], "none does not exist"),
     "unknown ending": ([], ["--transform", "{}/out/t.doc"], "t.doc has an unknown ending"),
     "unknown image ending": ([], ["--resampled", "{}/out/t.jpeg"], "t.jpeg has an unknown ending"),

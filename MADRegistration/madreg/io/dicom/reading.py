@@ -108,13 +108,13 @@ def candidates(found: Found) -> list[Candidate]:
     return [Candidate(number, *pair) for number, pair in enumerate(pairs, 1)]
 
 
-def list_volumes(path: Path) -> list[str]:
-    """Descriptions of the volumes of a folder, as they are numbered from 1.
+def list_volumes(path: str | Path) -> list[Candidate]:
+    """The volumes of a folder.
 
     Raises:
         UnreadableError: if it holds none.
     """
-    return [one.words for one in candidates(_find(path))]
+    return candidates(_find(Path(path)))
 
 
 def _find(path: Path) -> Found:

@@ -49,7 +49,7 @@ def test_b_values_and_directions_are_volumes(tmp_path, dicom, straight):
             DiffusionBValue=b,
             DiffusionGradientOrientation=direction,
         )
-    words = list_volumes(folder)
+    words = [one.words for one in list_volumes(folder)]
     assert len(words) == 3 and "b-value 0" in words[0] and "b-value 1000, gradient 1/0/0" in words[1]
     levels = [level(open_image(f"{folder}:{n}")[0]) for n in (1, 2, 3)]
     assert levels == pytest.approx([levels[0], levels[0] / 2, levels[0] / 3], rel=0.01)
