@@ -1,7 +1,8 @@
-"""``python -m batch_trials``: measure a batch with tasks that only sleep.
+"""``python -m batch_trials``: measure a batch, with tasks that only sleep except where registrations are named.
 
-kills:    workers are killed at random while pairs are done; none is lost, none is recorded twice, all are as in serial.
-resume:   time until a batch of many rows that is nearly done knows what remains, and its summary is written.
+kills: workers are killed at random while pairs are done; none is lost, none is recorded twice, all are as in serial.
+registrations: the same with real registrations of tiny images, compared with those of ``madreg register``.
+resume: time until a batch of many rows that is nearly done knows what remains, and its summary is written.
 overhead: share of the time in which workers work, for 1 to 64 workers, as a table and a plot.
 """
 
@@ -26,6 +27,8 @@ from distributed import Client
 from madreg.batch import cluster, manifest, run, summary, table
 from madreg.batch.pair import Pair
 from madreg.batch.work import Task, task_of
+
+from . import registrations
 
 
 def numbered(count: int, milliseconds: int) -> list[Pair]:
@@ -196,7 +199,7 @@ def _plot(rows: list[dict[str, object]], path: Path, milliseconds: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m batch_trials", description=__doc__)
-    parser.add_argument("trial", choices=("kills", "resume", "overhead"))
+    parser.add_argument("trial", choices=("kills", "registrations", "resume", "overhead"))
     parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--workers", type=int, default=3)
@@ -204,7 +207,13 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--each", type=int, default=6, help="pairs a worker of the overhead")
     parser.add_argument("--numbers", default="1,2,4,8,16,32,64", help="of workers of the overhead")
-    parser.add_argument("--out", type=Path, default=Path("docs/batch"), help="folder of the overhead's table and plot")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("docs/batch"),
+        help="folder of the overhead's table and plot, or of the registrations",
+    )
+    parser.add_argument("--seconds", type=float, default=1200.0, help="for the batch of registrations")
     args = parser.parse_args()
     if args.trial == "resume":
         print(json.dumps(resume(args.rows)))
@@ -212,6 +221,10 @@ def main() -> int:
     if args.trial == "overhead":
         overhead(args.out, [int(word) for word in args.numbers.split(",")], args.milliseconds, args.each)
         return 0
+    if args.trial == "registrations":
+        found = registrations.trial(args.out, args.pairs, args.kills, args.seconds)
+        print(json.dumps(found))
+        return int(bool(found["twice"] or found["without files"] or found["different"]))
     found = kills(args.pairs, args.kills, args.workers, args.milliseconds)
     print(json.dumps(found))
     return int(bool(found["lost"] or found["twice"] or found["different"]))
