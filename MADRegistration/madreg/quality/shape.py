@@ -87,6 +87,12 @@ def is_worth_it(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
     return _consensus_gain(outlined, pose, rigid) + float(there - here) > Stretch.of(pose[:3, :3]).cost
 
 
+def nearest_rigid(pair: Pair, pose: np.ndarray) -> np.ndarray:
+    """(4, 4): the rigid pose at which NMI and NGF are best near a stretched one (4, 4)."""
+    plain = restricted(pose, pair.points, "rigid")
+    return MEDIUM.objective(pair).descend(plain[None], "rigid", MEDIUM.schedule)[0][0]
+
+
 @dataclass(frozen=True)
 class _Outlined:
     """A pair without the outline of what was cut out of one scan, such as a brain without its skull: that supports no
