@@ -34,7 +34,7 @@ def slabs(grid_of, make_volume, head) -> tuple[Volume, Volume]:
     return slab(fixed, 1, OFFSET_MM), slab(moving, 0, -OFFSET_MM)
 
 
-@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("axis", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_stretch_between_crossed_slabs_is_worth_it(slabs, axis):
     """Blocks do not support it, so affine registrations of such slabs used to end 5 mm off, without it."""
     fixed, moving = slabs
@@ -46,7 +46,7 @@ def test_a_stretch_between_crossed_slabs_is_worth_it(slabs, axis):
     assert is_worth_it(pair, right, nearest_rigid(pair, right))
 
 
-@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("axis", [0, *(pytest.param(axis, marks=pytest.mark.slow) for axis in (1, 2))])
 def test_a_stretch_that_is_not_there_is_not_worth_it(slabs, axis):
     factors = np.ones(3)
     factors[axis] = STRETCH
