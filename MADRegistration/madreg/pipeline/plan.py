@@ -139,7 +139,7 @@ def _fine(pair: Pair, transform: Transform) -> Refinement:
 
 
 def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: Monitor) -> Transform:
-    """The transform, or a rigid one where the blocks do not support its stretch.
+    """The transform, or a rigid one where its stretch is neither supported by blocks nor worth it.
 
     A histogram gains from any stretch that makes two outlines coincide, such as those of a brain and of its skull.
     What the blocks do not support is refined rigidly, and then again from there; the better of both stretched poses is
