@@ -85,7 +85,7 @@ def is_worth_it(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
     """Whether blocks, NMI and NGF together agree so much better at a stretched pose than at a rigid one.
 
     Both are refined, so NMI and NGF are at their best for either.  Where the blocks are few, as those that two crossed
-    slabs have in common, they alone do not tell a stretch.
+    slabs have in common, a stretch cannot be seen from them alone.
 
     Args:
         pose: (4, 4), fixed LPS to moving LPS.

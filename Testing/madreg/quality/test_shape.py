@@ -1,4 +1,4 @@
-"""Whether a stretch is there, where blocks alone do not tell: two crossed slabs have few in common."""
+"""Whether a stretch is there, where blocks alone do not show it: two crossed slabs have few in common."""
 
 from __future__ import annotations
 
