@@ -78,7 +78,7 @@ def is_supported(pair: Pair, pose: np.ndarray) -> bool:
         pose: (4, 4), fixed LPS to moving LPS.
     """
     plain = restricted(pose, pair.points, "rigid")
-    return _consensus_gain(_Outlined.of(pair, plain), pose, plain) > Stretch.of(pose[:3, :3]).cost
+    return _consensus_gain(_WithoutOutline.of(pair, plain), pose, plain) > Stretch.of(pose[:3, :3]).cost
 
 
 def is_worth_it(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
@@ -91,9 +91,9 @@ def is_worth_it(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
         pose: (4, 4), fixed LPS to moving LPS.
         rigid: (4, 4), the same without stretch.
     """
-    outlined = _Outlined.of(pair, rigid)
-    here, there = FINE.objective(outlined.pair).values(np.stack([pose, rigid]))
-    return _consensus_gain(outlined, pose, rigid) + float(there - here) > Stretch.of(pose[:3, :3]).least_gain
+    shown = _WithoutOutline.of(pair, rigid)
+    here, there = FINE.objective(shown.pair).values(np.stack([pose, rigid]))
+    return _consensus_gain(shown, pose, rigid) + float(there - here) > Stretch.of(pose[:3, :3]).least_gain
 
 
 def nearest_rigid(pair: Pair, pose: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ def nearest_rigid(pair: Pair, pose: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Outlined:
+class _WithoutOutline:
     """A pair without the outline of what was cut out of one scan, such as a brain without its skull: that supports no
     stretch, as it fits the inside and the outside of the skull.
 
@@ -115,16 +115,16 @@ class _Outlined:
     cut_out: str | None
 
     @classmethod
-    def of(cls, pair: Pair, rigid: np.ndarray) -> _Outlined:
+    def of(cls, pair: Pair, rigid: np.ndarray) -> _WithoutOutline:
         """Of a pair at a rigid pose (4, 4)."""
         cut_out = cut_out_of_other(pair, rigid)
         return cls(pair if cut_out is None else without_outline(pair), cut_out)
 
 
-def _consensus_gain(outlined: _Outlined, pose: np.ndarray, plain: np.ndarray) -> float:
+def _consensus_gain(shown: _WithoutOutline, pose: np.ndarray, plain: np.ndarray) -> float:
     """By how much blocks agree better at a pose (4, 4) than at another."""
-    pair = outlined.pair
-    if outlined.cut_out == "fixed":  # seen from the whole scan: the edges around it are strong, and draw blocks
+    pair = shown.pair
+    if shown.cut_out == "fixed":  # seen from the whole scan: the edges around it are strong, and draw blocks
         pair, pose, plain = pair.swapped, np.linalg.inv(pose), np.linalg.inv(plain)
     return _consensus(pair, pose) - _consensus(pair, plain)
 
