@@ -1,6 +1,7 @@
 """Threads that wait must not spin, unless the user says so; a process ends at once, and loses nothing it printed."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +39,26 @@ def test_leaving_keeps_what_was_printed_and_the_status():
         timeout=60,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("all said", "a warning", 3)
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from madreg.system.process import reuse_memory
+if sys.argv[1] == "reuse":
+    reuse_memory()
+for _ in range(50):
+    np.ones(1 << 20)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc returns memory so")
+def test_memory_is_reused_in_a_worker_of_dask():
+    """Every page that is taken from the system anew is a fault."""
+    environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536", "PYTHONPATH": str(ROOT)}
+    faults = [
+        int(subprocess.run([sys.executable, "-c", FAULTS, word], env=environment, capture_output=True).stdout)
+        for word in ("reuse", "plain")
+    ]
+    assert faults[0] < faults[1] / 3
