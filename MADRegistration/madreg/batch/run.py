@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..system.process import release_memory, reuse_memory
+from ..system.process import held_bytes, release_memory, reuse_memory
 from .manifest import Entry
 from .work import ATTEMPTS, Task, failure, register_pair
 
@@ -220,15 +220,8 @@ def on_worker(task: Task) -> Entry:
     try:
         return register_pair({**task, "device": _own_device(device) if device in ("auto", "cuda") else None})
     finally:
-        if _held_bytes() > HELD_BYTES:
+        if held_bytes() > HELD_BYTES:
             release_memory()
-
-
-def _held_bytes() -> int:
-    """Memory of this process."""
-    import psutil  # comes with distributed
-
-    return int(psutil.Process().memory_info().rss)
 
 
 def _own_device(name: str) -> str | None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from madreg.system import process
+
 ROOT = Path(__file__).parents[3] / "MADRegistration"
 STEPS = ["limit_spinning", "prepare"]
 
@@ -62,3 +64,10 @@ def test_memory_is_reused_in_a_worker_of_dask():
         for word in ("reuse", "plain")
     ]
     assert faults[0] < faults[1] / 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="known on Linux alone")
+def test_memory_that_is_held_grows_with_what_is_allocated():
+    before = process.held_bytes()
+    held = b"1" * 50_000_000
+    assert 40_000_000 < process.held_bytes() - before < 100_000_000 and len(held) == 50_000_000
