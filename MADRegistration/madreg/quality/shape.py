@@ -130,6 +130,10 @@ def _consensus_gain(shown: _WithoutOutline, pose: np.ndarray, plain: np.ndarray)
 
 
 def _consensus(pair: Pair, pose: np.ndarray) -> float:
-    """Of the blocks about a pose, on a rigid motion."""
-    blocks = block_matching_of(pair).about(pose)
-    return common_motion(blocks).consensus if len(blocks.centers) >= FEWEST_BLOCKS else 0.0
+    """Of the blocks about a pose, on a rigid motion; found once a pair."""
+
+    def make() -> float:
+        blocks = block_matching_of(pair).about(pose)
+        return common_motion(blocks).consensus if len(blocks.centers) >= FEWEST_BLOCKS else 0.0
+
+    return pair.once(("consensus", pose.tobytes()), make)

@@ -13,6 +13,10 @@ from typing import NoReturn, cast
 
 from .cleanup import clean_up
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+REUSED_BYTES = 32 << 20
+"""Arrays up to this size take memory that was freed before: as much as glibc allows."""
+
 
 def prepare() -> None:
     """Set up the process of a command or of the worker; to be called before torch is imported."""
@@ -36,11 +40,6 @@ def limit_spinning() -> None:
 def collect_rarely() -> None:
     """Look for garbage a hundred times less often than Python does, which spares torch a tenth of its loading time."""
     gc.set_threshold(100_000, 20, 20)
-
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-REUSED_BYTES = 32 << 20
-"""Arrays up to this size take memory that was freed before: as much as glibc allows."""
 
 
 def reuse_memory() -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from madreg.image.geometry import about
 from madreg.image.pair import Pair
@@ -17,21 +16,11 @@ STRETCH = 1.15
 THICKNESS_MM, OFFSET_MM = 36.0, 15.0
 
 
-def slab(volume: Volume, axis: int, offset: float) -> Volume:
-    """What a volume shows within so many mm across a world axis."""
-    across = volume.grid.points().double()[..., axis] - float(volume.grid.center[axis]) - offset
-    there = across.abs() < THICKNESS_MM / 2
-    return replace(volume, data=torch.where(there, volume.data, torch.zeros(())), mask=volume.mask & there)
-
-
 @pytest.fixture(scope="module")
-def slabs(grid_of, make_volume, head) -> tuple[Volume, Volume]:
-    """A coronal one of a CT and a sagittal one of an MR image of one head, in one place."""
-    grid = grid_of("straight")
-    placed = np.eye(4)
-    placed[:3, 3] = grid.center
-    fixed, moving = make_volume(head.ct, grid, placed, "CT"), make_volume(head.mr, grid, placed, "MR")
-    return slab(fixed, 1, OFFSET_MM), slab(moving, 0, -OFFSET_MM)
+def slabs(straight, slab_of) -> tuple[Volume, Volume]:
+    """A coronal one of the CT and a sagittal one of the MR image."""
+    fixed, moving, _center = straight
+    return slab_of(fixed, THICKNESS_MM, 1, OFFSET_MM), slab_of(moving, THICKNESS_MM, 0, -OFFSET_MM)
 
 
 @pytest.mark.parametrize("axis", [1, pytest.param(2, marks=pytest.mark.slow)])

@@ -41,6 +41,12 @@ def test_leaving_keeps_what_was_printed_and_the_status():
     assert (done.stdout, done.stderr, done.returncode) == ("all said", "a warning", 3)
 
 
+def number_printed(code: str, *words: str, **environment: str) -> int:
+    """By a process that runs some code."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return int(subprocess.run([sys.executable, "-c", code, *words], env=environment, capture_output=True).stdout)
+
+
 FAULTS = """
 import resource, sys
 import numpy as np
@@ -56,11 +62,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc returns memory so")
 def test_memory_is_reused_in_a_worker_of_dask():
     """Every page that is taken from the system anew is a fault."""
-    environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536", "PYTHONPATH": str(ROOT)}
-    faults = [
-        int(subprocess.run([sys.executable, "-c", FAULTS, word], env=environment, capture_output=True).stdout)
-        for word in ("reuse", "plain")
-    ]
+    faults = [number_printed(FAULTS, word, MALLOC_TRIM_THRESHOLD_="65536") for word in ("reuse", "plain")]
     assert faults[0] < faults[1] / 3
 
 
@@ -74,6 +76,4 @@ print(held_bytes() - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="known on Linux alone")
 def test_memory_that_is_held_grows_with_what_is_allocated():
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    grown = int(subprocess.run([sys.executable, "-c", HELD], env=environment, capture_output=True).stdout)
-    assert 40_000_000 < grown < 60_000_000
+    assert 40_000_000 < number_printed(HELD) < 60_000_000

@@ -25,6 +25,7 @@ from madreg_benchmark.cases.levels import LEVELS
 from madreg_benchmark.cases.trial import make_trial
 from madreg_benchmark.methods.published_nmi import PublishedNMI, gradient_descent
 from madreg_benchmark.report.page import write_page
+from madreg_benchmark.report.summary import share_right
 from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.study import Setting, Study, collect
 
@@ -34,7 +35,6 @@ DESCENTS = {"gradient": 1.0, "gradient, a third of the rate": 1 / 3, "adam": Non
 """The descents; of gradient descent the share of the rate."""
 STEPS = 100
 LARGE, AFFINE = "large", "affine"
-RIGHT_MM = 5.0
 
 
 def _keys(setting: Setting) -> list[dict]:
@@ -102,8 +102,7 @@ def summarized(rows: Sequence[dict]) -> list[list[str]]:
                 before = np.mean([row["before_mm"] for row in some if row["measure"] == name])
                 ratio = f"{errors['mad-distance'].mean() / error.mean():.2f}" if "mad-distance" in errors else ""
                 figures = [f"{value:.2f}" for value in (before, error.mean(), error.max())]
-                right = f"{int((error < RIGHT_MM).sum())}/{len(error)}"
-                lines.append([level, descent, name, str(len(error)), *figures, right, ratio])
+                lines.append([level, descent, name, str(len(error)), *figures, share_right(error), ratio])
     return lines
 
 
