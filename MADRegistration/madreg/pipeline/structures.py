@@ -6,10 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..image.geometry import Grid, apply
-from ..image.sampling import sample_array
 from ..io.segmentation import Segmentation
 from ..quality.error_map import ErrorMap
 
@@ -64,13 +62,8 @@ def structure_errors(segmentation: Segmentation, grid: Grid, errors: ErrorMap | 
 
 def _errors_at(voxels: np.ndarray, grid: Grid, errors: ErrorMap) -> np.ndarray:
     """Errors in mm at flat indices of voxels, of those at which they are known."""
-    values = torch.as_tensor(errors.values, dtype=torch.float32)
-    both = torch.stack([values, (values > 0).float()])
-    inverse = torch.as_tensor(errors.grid.inverse, dtype=torch.float32)
     found = []
     for start in range(0, len(voxels), AT_ONCE):
         index = np.stack(np.unravel_index(voxels[start : start + AT_ONCE], grid.shape), -1)[:, ::-1]
-        points = torch.as_tensor(apply(grid.matrix, index), dtype=torch.float32)
-        amount, known = sample_array(both, inverse, points, "zeros").numpy()
-        found.append(amount[known > 0.5] / known[known > 0.5])
+        found.append(errors.at(apply(grid.matrix, index)))
     return np.concatenate(found)

@@ -19,7 +19,12 @@ from madreg.image.transform import Transform
 from madreg.quality.alternatives import Comparison, compare, evidence
 from madreg.quality.assessment import assess
 from madreg.quality.bound import LEVEL
+from madreg.quality.error_map import ErrorMap, error_map
+from madreg.quality.quality import Quality
+from madreg.quality.shape import Stretch
+from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.misaligned import WRONG_PAIRS, Misaligned, Misaligning
+from madreg_benchmark.cases.regions import Regions
 from madreg_benchmark.report.page import write_illustrated, write_page
 from madreg_benchmark.report.plots import new_figure
 from madreg_benchmark.report.tables import markdown, write_csv
@@ -32,9 +37,10 @@ NEAR = ("right", "rigid", "stretched", "deformed", "registered")
 LEAST_MM = 1.0  # true error from which the bound is compared with it
 LEVELS = np.arange(0.5, 0.96, 0.05)
 FIELDS = (
-    "case", "contrast", "kind", "number", "true_mm", "estimate_mm", "deformation_mm", "consensus", "margin", "overlap",
-    "verdict", "is_mirrored", "may_be_other_body",
+    "case", "contrast", "kind", "number", "true_mm", "estimate_mm", "deformation_mm", "local_mm", "consensus", "margin",
+    "joint_margin", "mirror_margin", "overlap", "stretch", "blocks", "verdict", "is_mirrored", "may_be_other_body",
 )  # fmt: skip
+REGION_FIELDS = ("name", "volume_ml", "known", "true_mm", "mean_mm", "largest_mm")
 
 
 class _Assessing:
@@ -44,6 +50,7 @@ class _Assessing:
         self.cases = {case.name: case for case in setting.cases}
         self.misaligning = Misaligning(setting.cases, setting.seed)
         self._right: dict[str, tuple[Comparison, float]] = {}
+        self._regions: tuple[str, Regions] | None = None
 
     def row(self, key: dict) -> dict:
         """All that is kept of one misalignment."""
@@ -51,20 +58,48 @@ class _Assessing:
         made = self.misaligning.make(case, key["kind"], key["number"])
         comparison = self._comparison(case.name, made) if key["kind"] in NEAR else None
         quality = assess(made.pair, Transform(made.pose), comparison=comparison)
-        row = {"contrast": case.contrast, "true_mm": made.true_mm if np.isfinite(made.true_mm) else None}
+        row = {"contrast": case.contrast, "true_mm": _finite(made.true_mm)}
         if quality is None:
-            return {**row, **dict.fromkeys(FIELDS[5:10]), **dict.fromkeys(FIELDS[-2:], False), "verdict": "failed"}
+            return {**row, **dict.fromkeys(FIELDS[5:15]), **dict.fromkeys(FIELDS[-2:], False), "verdict": "failed"}
+        errors = error_map(made.pair.fixed, quality)
         return {
             **row,
             "estimate_mm": quality.error_mm,
             "deformation_mm": quality.deformation_mm,
+            "local_mm": _finite(errors.values[errors.values > 0].mean()) if errors.values.any() else None,
             "consensus": quality.consensus,
-            "margin": quality.margin if np.isfinite(quality.margin) else None,
+            "margin": _finite(quality.margin),
+            "joint_margin": quality.joint_margin,
+            "mirror_margin": None if comparison is None else _finite(comparison.mirror_margin),
             "overlap": quality.overlap,
+            "stretch": _stretch(made.pose, quality),
+            "blocks": 0 if quality.blocks is None else len(quality.blocks.chosen),
             "verdict": quality.verdict,
             "is_mirrored": quality.is_mirrored,
             "may_be_other_body": quality.may_be_other_body,
+            "regions": self._regions_of(case, made, errors, key) if key["kind"] in NEAR else [],
         }
+
+    def _regions_of(self, case: Case, made: Misaligned, errors: ErrorMap, key: dict) -> list[dict]:
+        """True and estimated errors of regions."""
+        if self._regions is None or self._regions[0] != case.name:
+            self._regions = case.name, Regions(case, made.pair)
+        kind, number = NEAR.index(key["kind"]), key["number"]
+        found = []
+        for region in self._regions[1].draw(np.random.default_rng([self.misaligning.seed, kind, number])):
+            values = errors.at(region.points)
+            found.append(
+                {
+                    "name": region.name,
+                    "center": region.points.mean(0).round(1).tolist(),
+                    "volume_ml": round(region.volume_ml, 3),
+                    "known": round(len(values) / len(region.points), 3),
+                    "true_mm": float(made.errors_at(region.points).mean()),
+                    "mean_mm": float(values.mean()) if len(values) else None,
+                    "largest_mm": float(values.max()) if len(values) else None,
+                }
+            )
+        return found
 
     def _comparison(self, name: str, made: Misaligned) -> Comparison | None:
         if name not in self._right:
@@ -85,8 +120,23 @@ def measure_bounds(setting: Setting) -> list[dict]:
 
 
 def _keys(setting: Setting) -> list[dict]:
+    """Of all misalignments; those that decide on the bounds come first."""
     keys = Misaligning(setting.cases, setting.seed).keys()
-    return [key for key in keys if key["kind"] in ("right", "rigid")] if setting.quick else keys
+    if setting.quick:
+        return [key for key in keys if key["kind"] in ("right", "rigid")]
+    return sorted(keys, key=lambda key: key["kind"] not in NEAR)
+
+
+def _stretch(pose: np.ndarray, quality: Quality) -> float:
+    """The logarithm of the largest stretch along an axis between a pose (4, 4) and the motion of its blocks."""
+    if quality.motion is None or quality.blocks_at is None:
+        return 0.0
+    linear = np.linalg.inv(pose) @ quality.blocks_at.matrix @ quality.motion.matrix
+    return float(np.log(Stretch.of(linear[:3, :3]).factors[0]))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def parts_of(rows: Sequence[dict]) -> dict[str, int]:
