@@ -23,7 +23,7 @@ from madreg.quality.error_map import ErrorMap, error_map
 from madreg.quality.quality import Quality
 from madreg.quality.shape import Stretch
 from madreg_benchmark.cases.case import Case
-from madreg_benchmark.cases.misaligned import WRONG_PAIRS, Misaligned, Misaligning
+from madreg_benchmark.cases.misaligned import KINDS, WRONG_PAIRS, Misaligned, Misaligning
 from madreg_benchmark.cases.regions import Regions
 from madreg_benchmark.report.page import write_illustrated, write_page
 from madreg_benchmark.report.plots import new_figure
@@ -120,11 +120,11 @@ def measure_bounds(setting: Setting) -> list[dict]:
 
 
 def _keys(setting: Setting) -> list[dict]:
-    """Of all misalignments; those that decide on the bounds come first."""
+    """Of all misalignments; those that decide on the bounds come first, one of each kind of every case after another."""
     keys = Misaligning(setting.cases, setting.seed).keys()
     if setting.quick:
         return [key for key in keys if key["kind"] in ("right", "rigid")]
-    return sorted(keys, key=lambda key: key["kind"] not in NEAR)
+    return sorted(keys, key=lambda key: (key["kind"] not in NEAR, key["number"] % KINDS[key["kind"]][0]))
 
 
 def _stretch(pose: np.ndarray, quality: Quality) -> float:
