@@ -120,7 +120,7 @@ def measure_bounds(setting: Setting) -> list[dict]:
 
 
 def _keys(setting: Setting) -> list[dict]:
-    """Of all misalignments; those that decide on the bounds come first, one of each kind of every case after another."""
+    """Of all misalignments: first those that decide on the bounds, one of each kind of every case after another."""
     keys = Misaligning(setting.cases, setting.seed).keys()
     if setting.quick:
         return [key for key in keys if key["kind"] in ("right", "rigid")]
