@@ -120,13 +120,10 @@ class Selection:
     def inputs(self) -> Inputs:
         """What is chosen."""
         chosen = self.parameters
-        masks = chosen.fixedMask, chosen.movingMask
         inputs = Inputs(
-            chosen.fixedVolume,
-            chosen.movingVolume,
-            *masks,
-            chosen.outputTransform,
-            chosen.resampledVolume,
+            *(chosen.fixedVolume, chosen.movingVolume, chosen.fixedMask, chosen.movingMask),
+            transform=chosen.outputTransform,
+            resampled=chosen.resampledVolume,
             initial=chosen.initialTransform,
             resampling=resamplingOf(chosen),
             structures=chosen.structures,
