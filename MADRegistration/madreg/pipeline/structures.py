@@ -10,6 +10,7 @@ import numpy as np
 from ..image.geometry import Grid, apply
 from ..io.segmentation import Segmentation
 from ..quality.error_map import ErrorMap
+from ..quality.quality import Quality
 
 AT_ONCE = 1 << 20  # voxels, for the memory they take
 
@@ -24,6 +25,7 @@ class StructureError:
         volume_ml: which these fill.
         known: share of them at which an error can be estimated.
         mean_mm, largest_mm: of the estimated local error there; None where it is known nowhere.
+        bound_mm: in 95 % of cases the true error, averaged over the structure, is at most this; None where unknown.
     """
 
     label: int
@@ -32,6 +34,7 @@ class StructureError:
     volume_ml: float
     known: float
     mean_mm: float | None
+    bound_mm: float | None
     largest_mm: float | None
 
     def report(self) -> dict[str, Any]:
@@ -39,12 +42,15 @@ class StructureError:
         return asdict(self)
 
 
-def structure_errors(segmentation: Segmentation, grid: Grid, errors: ErrorMap | None) -> list[StructureError]:
-    """The estimated error of each structure, in the order of their labels.
+def structure_errors(
+    segmentation: Segmentation, grid: Grid, errors: ErrorMap | None, quality: Quality | None
+) -> list[StructureError]:
+    """The estimated error of each structure and its bound, in the order of their labels.
 
     Args:
         grid: of the segmentation.
         errors: over the fixed image; None if nothing is known anywhere, as of a failed registration.
+        quality: of the alignment, for the bound; None without overlap.
     """
     flat = segmentation.labels.ravel()
     order = np.argsort(flat, kind="stable")
@@ -56,7 +62,8 @@ def structure_errors(segmentation: Segmentation, grid: Grid, errors: ErrorMap | 
         values = np.zeros(0) if errors is None else _errors_at(order[start:end], grid, errors)
         count = int(end - start)
         mean, largest = (float(values.mean()), float(values.max())) if len(values) else (None, None)
-        found.append(StructureError(label, name, count, count * voxel_ml, len(values) / count, mean, largest))
+        bound = None if mean is None or quality is None else quality.region_bound_mm(mean)
+        found.append(StructureError(label, name, count, count * voxel_ml, len(values) / count, mean, bound, largest))
     return found
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 LEVEL = 0.95
 CONSTANT_MM, ERROR, DEFORMATION = 0.0, 0.9572, 1.7930
 FACTOR = 1.0648
+REGION_CONSTANT_MM, LOCAL, REGION_DEFORMATION = 0.0, 1.2, 1.2
+REGION_FACTOR = 1.0
 
 
 def bound_of(error_mm: float, deformation_mm: float) -> float:
@@ -22,3 +24,13 @@ def bound_of(error_mm: float, deformation_mm: float) -> float:
         deformation_mm: what no affine motion explains (:mod:`madreg.quality.deformation`).
     """
     return FACTOR * (CONSTANT_MM + ERROR * error_mm + DEFORMATION * deformation_mm)
+
+
+def bound_of_region(local_mm: float, deformation_mm: float) -> float:
+    """The bound in mm of the error averaged over a region of the fixed scan.
+
+    Args:
+        local_mm: mean of the estimated local error over the region.
+        deformation_mm: as for :func:`bound_of`.
+    """
+    return REGION_FACTOR * (REGION_CONSTANT_MM + LOCAL * local_mm + REGION_DEFORMATION * deformation_mm)

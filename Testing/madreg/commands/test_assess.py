@@ -133,5 +133,7 @@ def test_a_real_one(tmp_path, head_images, capsys):
     assert report["error_mm"] == pytest.approx(6, abs=1.5) and report["verdict"] == "check"
     (structure,) = report["structures"]
     assert structure["mean_mm"] == pytest.approx(6, abs=2) and structure["largest_mm"] >= structure["mean_mm"]
+    true = np.linalg.norm([6.0, 0, 0])  # everywhere
+    assert structure["mean_mm"] < structure["bound_mm"] and true <= structure["bound_mm"] < 2 * true
     assert report["worst_mm"] >= structure["largest_mm"] - 1e-3 and structure["known"] > 0.5
     assert "mm on average" in capsys.readouterr().out and "Structure 1" in (tmp_path / "p.html").read_text()
