@@ -7,6 +7,7 @@ no network, does not depend on contrast, and covers every error within the reach
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def fit_blocks(
         if len(blocks.centers) < FEWEST_BLOCKS:
             break
         kinds = ["rigid", "affine"] if may_stretch else ["rigid"]
-        motions = parallel_map(lambda kind, blocks=blocks: common_motion(blocks, kind), kinds, blocks.weight.device)
+        motions = parallel_map(partial(common_motion, blocks), kinds, blocks.weight.device)
         plain, stretched, here = motions[0], motions[-1], preferred
         rigid = rigid or plain
         gains = stretched.consensus > plain.consensus + GAIN

@@ -14,7 +14,6 @@ from madreg.quality.bound import bound_of_region
 from madreg.quality.error_map import ErrorMap
 from madreg.quality.quality import Quality
 
-
 CERTAIN = Quality(
     Transform.identity(), error_mm=1.0, consensus=0.7, margin=0.5, preferred=Transform.identity(), deformation_mm=0.5
 )
