@@ -9,6 +9,7 @@ import numpy as np
 
 from ..image.geometry import Grid, apply
 from ..io.segmentation import Segmentation
+from ..quality.bound import bound_of_region
 from ..quality.error_map import ErrorMap
 from ..quality.quality import Quality
 
@@ -62,9 +63,16 @@ def structure_errors(
         values = np.zeros(0) if errors is None else _errors_at(order[start:end], grid, errors)
         count = int(end - start)
         mean, largest = (float(values.mean()), float(values.max())) if len(values) else (None, None)
-        bound = None if mean is None or quality is None else quality.region_bound_mm(mean)
+        bound = None if mean is None or quality is None else _bound(mean, quality)
         found.append(StructureError(label, name, count, count * voxel_ml, len(values) / count, mean, bound, largest))
     return found
+
+
+def _bound(mean_mm: float, quality: Quality) -> float | None:
+    """Of the true error averaged over a structure, mm, from the estimated one; None where the alignment has none."""
+    if quality.bound_mm is None or quality.deformation_mm is None:
+        return None
+    return quality.unit_mm * bound_of_region(mean_mm / quality.unit_mm, quality.deformation_mm / quality.unit_mm)
 
 
 def _errors_at(voxels: np.ndarray, grid: Grid, errors: ErrorMap) -> np.ndarray:

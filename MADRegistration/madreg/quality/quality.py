@@ -9,7 +9,7 @@ import numpy as np
 
 from ..image.transform import Transform
 from .blocks import Blocks
-from .bound import bound_of, bound_of_region
+from .bound import bound_of
 from .motion import Motion
 from .remarks import remarks_on
 from .shape import Stretch
@@ -139,25 +139,10 @@ class Quality:
 
         It holds for scans of the same body.
         """
-        if self._is_unbounded or self.error_mm is None or self.deformation_mm is None:
+        other = self.is_mirrored or self.may_be_other_body
+        if self.verdict == "failed" or other or self.error_mm is None or self.deformation_mm is None:
             return None
         return self.unit_mm * bound_of(self.error_mm / self.unit_mm, self.deformation_mm / self.unit_mm)
-
-    def region_bound_mm(self, local_mm: float) -> float | None:
-        """The true error, averaged over a region of the fixed scan, is at most this in 95 % of cases; None where
-        unknown.
-
-        Args:
-            local_mm: mean of the estimated local error over the region (:mod:`madreg.quality.error_map`).
-        """
-        if self._is_unbounded or self.deformation_mm is None:
-            return None
-        return self.unit_mm * bound_of_region(local_mm / self.unit_mm, self.deformation_mm / self.unit_mm)
-
-    @property
-    def _is_unbounded(self) -> bool:
-        """Whether there is no bound: none holds for a failed alignment, or for scans of two bodies."""
-        return self.verdict == "failed" or self.is_mirrored or self.may_be_other_body
 
 
 def least_margin(overlap: float) -> float:
