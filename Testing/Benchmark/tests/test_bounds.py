@@ -125,10 +125,11 @@ def test_the_bound_holds_in_the_worst_group():
         if row["number"] % 10 == 0:
             row["kind"], row["true_mm"] = "deformed", 2 * row["true_mm"]
     calibration, check = calibrate(found)
-    within = [row["true_mm"] <= calibration.bound(row) for row in check if row["kind"] == "deformed"]
-    assert np.mean(within) == pytest.approx(0.95, abs=0.04)
-    assert calibration.factor() > 1.3 * conformal_factor(calibration.quotients["all"])
-    assert np.mean([row["true_mm"] <= calibration.bound(row) for row in check]) > 0.98
+    deformed = [row for row in check if row["kind"] == "deformed"]
+    assert np.mean([row["true_mm"] <= calibration.bound(row) for row in deformed]) >= 0.93
+    of_all = conformal_factor(calibration.quotients["all"]) / calibration.factor()  # without groups
+    assert np.mean([row["true_mm"] <= of_all * calibration.bound(row) for row in check]) >= 0.93
+    assert np.mean([row["true_mm"] <= of_all * calibration.bound(row) for row in deformed]) < 0.8
 
 
 def test_regions_have_a_bound_of_their_own():
