@@ -1,8 +1,9 @@
-"""The bound that the true mean error does not exceed in 95 % of cases.
+"""Bounds that the true mean error, over the fixed foreground or a region of it, does not exceed in 95 % of cases.
 
 By cross-conformal prediction (Vovk 2015; Romano et al. 2019): on pairs of known alignment, misaligned on purpose, the
 95th percentile of the true error is fitted by what is known of an assessment, and the factor is found by which it has
-to be multiplied so that 95 % of the cases of pairs that the fit has not seen are within.
+to be multiplied so that 95 % of the cases of pairs that the fit has not seen are within: of every kind of pair, of
+misalignment and of region, which are not known of other cases.
 
 The numbers are those of ``docs/results/bounds/bounds.md``, which the benchmark's study ``bounds`` makes.
 """
