@@ -46,6 +46,20 @@ def follow(volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         setParent(node, volume.GetTransformNodeID())
 
 
+class Follower:
+    """Puts the edges where the volume is, whenever it is another volume or under another transform."""
+
+    def __init__(self) -> None:
+        self._place: tuple[str, str | None] | None = None
+
+    def follow(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+        """To be called often: it looks through the scene only if something has changed."""
+        place = None if volume is None else (volume.GetID(), volume.GetTransformNodeID())
+        if place != self._place:
+            self._place = place
+            follow(volume)
+
+
 def show(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Lay them over what the slice views show."""
     overlay.show(node, 1.0)

@@ -40,6 +40,7 @@ class Panel:
         self.parts = Parts(view, client, ensureTorch)
         self._messages, self._client, self._run = self.parts.messages, client, view.run
         self._hasLeftover = False
+        self._edges = edges.Follower()
         self.registering = Registering(self._messages, self.parts, ensureTorch, onChange=self.update)
         self.assessing = Assessing(self._messages, client, self.parts, ensureTorch, onChange=self.update)
         self.showing = Showing(self._messages, self.parts, onChange=self.update)
@@ -63,7 +64,7 @@ class Panel:
         wasReady = self._client.isReady
         if self.parts.run.needsPolling:
             self.parts.run.poll()
-            edges.follow(self.parts.selection.moving)
+            self._edges.follow(self.parts.selection.moving)
         else:
             self._client.poll()
         if self._client.isReady and not wasReady:

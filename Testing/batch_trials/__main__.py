@@ -1,14 +1,14 @@
-"""``python -m batch_trials``: measure a batch with tasks that only sleep.
+"""``python -m batch_trials``: measure a batch, with tasks that only sleep except where registrations are named.
 
-kills:    workers are killed at random while pairs are done; none is lost, none is recorded twice, all are as in serial.
-resume:   time until a batch of many rows that is nearly done knows what remains, and its summary is written.
+kills: workers are killed at random while pairs are done; none is lost, none is recorded twice, all are as in serial.
+registrations: the same with real registrations of tiny images, compared with those of ``madreg register``.
+resume: time until a batch of many rows that is nearly done knows what remains, and its summary is written.
 overhead: share of the time in which workers work, for 1 to 64 workers, as a table and a plot.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import random
@@ -24,21 +24,11 @@ from pathlib import Path
 from distributed import Client
 
 from madreg.batch import cluster, manifest, run, summary, table
-from madreg.batch.pair import Pair
-from madreg.batch.work import Task, task_of
+from madreg.batch.work import task_of
 
-
-def numbered(count: int, milliseconds: int) -> list[Pair]:
-    return [Pair(f"pair{n:05d}", f"fixed{n}.nii.gz", f"moving{n}.nii.gz", seed=milliseconds) for n in range(count)]
-
-
-def sleep(task: Task) -> manifest.Entry:
-    """Take as many milliseconds as the seed says; the entry depends on the task alone."""
-    time.sleep(task["pair"]["seed"] / 1000)
-    values = {key: task["pair"][key] for key in ("id", "fixed", "moving")}
-    number = int(task["fingerprint"][:6], 16)
-    return {**values, "fingerprint": task["fingerprint"], "state": "done", "error_after_mm": number / 1e6}
-
+from . import registrations
+from .overhead import overhead
+from .sleeping import numbered, sleep
 
 # --- kills ----------------------------------------------------------------------------------------------------------
 
@@ -138,80 +128,36 @@ def resume(rows: int) -> dict[str, object]:
         }
 
 
-# --- overhead -------------------------------------------------------------------------------------------------------
-
-
-def overhead(folder: Path, numbers: list[int], milliseconds: int, each: int) -> list[dict[str, object]]:
-    """Share of the workers' time that is spent in tasks, which only sleep; a CSV file and a plot go into ``folder``."""
-    import dask
-    import distributed
-
-    rows: list[dict[str, object]] = []
-    for workers in numbers:
-        # threads of one process would be one worker: these are workers without processes of their own
-        with (
-            dask.config.set({"distributed.comm.timeouts.connect": "120s"}),
-            distributed.LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs=50
-            ) as local,
-            distributed.Client(local) as client,
-        ):
-            client.wait_for_workers(workers)
-            out, entries = Path(tempfile.gettempdir()), []
-            tasks = [task_of(pair, out, out, 1) for pair in numbered(workers * each, milliseconds)]
-            start, before = time.monotonic(), time.process_time()
-            run.Dispatcher(client, entries.append, sleep).run(tasks)
-            seconds, busy = time.monotonic() - start, time.process_time() - before
-        assert len(entries) == len(tasks)
-        rows.append(
-            {
-                "workers": workers,
-                "pairs": len(tasks),
-                "seconds": round(seconds, 2),
-                "efficiency": round(each * milliseconds / 1000 / seconds, 4),
-                "processor_ms_per_pair": round(1000 * busy / len(tasks), 2),
-            }
-        )
-        print(rows[-1], flush=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "overhead.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    _plot(rows, folder / "overhead.png", milliseconds)
-    return rows
-
-
-def _plot(rows: list[dict[str, object]], path: Path, milliseconds: int) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.5, 3.4), layout="constrained")
-    axes = figure.add_subplot(xscale="log", xlabel="workers", ylabel="efficiency", ylim=(0, 1.05))
-    axes.plot([row["workers"] for row in rows], [row["efficiency"] for row in rows], "o-")
-    axes.axhline(0.9, color="0.6", linewidth=1, linestyle="--")
-    axes.set_xticks([row["workers"] for row in rows], [str(row["workers"]) for row in rows])
-    axes.set_title(f"tasks that sleep {milliseconds / 1000:g} s", fontsize=10)
-    figure.savefig(path, dpi=110)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m batch_trials", description=__doc__)
-    parser.add_argument("trial", choices=("kills", "resume", "overhead"))
+    parser.add_argument("trial", choices=("kills", "registrations", "resume", "overhead"))
     parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--milliseconds", type=int, default=100)
     parser.add_argument("--rows", type=int, default=10_000)
-    parser.add_argument("--each", type=int, default=6, help="pairs a worker of the overhead")
+    parser.add_argument("--times", default="2000,10000", help="milliseconds of tasks of the overhead")
+    parser.add_argument("--each", type=int, default=4, help="tasks a worker of the overhead")
     parser.add_argument("--numbers", default="1,2,4,8,16,32,64", help="of workers of the overhead")
-    parser.add_argument("--out", type=Path, default=Path("docs/batch"), help="folder of the overhead's table and plot")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("overhead"),
+        help="folder of the overhead's table and plot, or of the registrations",
+    )
+    parser.add_argument("--seconds", type=float, default=1200.0, help="for the batch of registrations")
     args = parser.parse_args()
     if args.trial == "resume":
         print(json.dumps(resume(args.rows)))
         return 0
     if args.trial == "overhead":
-        overhead(args.out, [int(word) for word in args.numbers.split(",")], args.milliseconds, args.each)
+        numbers, times = ([int(word) for word in text.split(",")] for text in (args.numbers, args.times))
+        overhead(args.out, numbers, times, args.each)
         return 0
+    if args.trial == "registrations":
+        found = registrations.trial(args.out, args.pairs, args.kills, args.seconds)
+        print(json.dumps(found))
+        return int(bool(found["twice"] or found["without files"] or found["different"]))
     found = kills(args.pairs, args.kills, args.workers, args.milliseconds)
     print(json.dumps(found))
     return int(bool(found["lost"] or found["twice"] or found["different"]))

@@ -207,7 +207,10 @@ def run_many(counts: outcomes.Counts, number: int, folder: Path, report_progress
         one.send(json.dumps(compare).encode())  # when it is answered, memory of the registration has been released
         event, after = one.hear("result", "error"), one.hear("result", "error")
         if event is None or after is None or "error" in (event["event"], after["event"]):
-            counts.add("worker: registrations in one process", outcomes.SIGNAL, f"trial {trial}: {event}, {after}")
+            ended = outcomes.SIGNAL if one.process.poll() is not None else outcomes.HANG
+            outcome = outcomes.STRANGE if event and after else ended
+            counts.add("worker: registrations in one process", outcome, f"trial {trial}: {event}, {after}")
+            one.process.kill()
             return
         found.add(json.dumps(event["report"]["matrix_fixed_to_moving_lps"]))
         memory.append(one.memory())

@@ -5,7 +5,10 @@ Since the head can be evaluated at any point, the scans made of it have an exact
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -133,3 +136,13 @@ def spots() -> np.ndarray:
     """Points (n, 3) over the head of the formula, at which errors in mm are taken."""
     points = np.random.default_rng(0).uniform(-1, 1, (2000, 3))
     return points[np.linalg.norm(points, axis=1) < 1] * [58, 72, 64]
+
+
+@pytest.fixture(scope="session")
+def dicom() -> ModuleType:
+    """The module io/dicom_files.py: functions that write DICOM files."""
+    path = Path(__file__).with_name("io") / "dicom_files.py"
+    specification = importlib.util.spec_from_file_location("dicom_files", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module

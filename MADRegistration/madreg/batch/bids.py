@@ -33,7 +33,8 @@ IGNORED = [
     ".manifest*",
     "figures",  # with a slash at its end the validator does not heed it
 ]
-"""What the validator does not know: transforms are an extension proposal, the rest is for people."""
+"""What the validator reports as NOT_INCLUDED: BIDS 1.11.2 has neither the suffix ``xfm`` nor the entities ``from``,
+``to`` and ``mode``; the rest is for people."""
 README = """# Registrations by MADRegistration {version}
 
 Images of each participant, registered to one of their images. `sub-X_from-A_to-B_mode-image_xfm.h5` is an ITK transform

@@ -129,7 +129,7 @@ def connected(address: str) -> Iterator[Client]:
     distributed = required()
     try:
         client = distributed.Client(address, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, MemoryError) as error:  # of another server bytes are taken for a size
         raise InputError(f"The scheduler {address} does not answer: check the address, and that it runs.") from error
     with client:
         yield client

@@ -16,6 +16,9 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem; }
 table { border-collapse: collapse; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: middle; }
 img { max-width: 100%; }
+.pair { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: flex-start; }
+.pair img { flex: 1 1 28rem; min-width: 0; max-height: 88vh; object-fit: contain; object-position: left top; }
+.pair table { flex: 1 1 24rem; } .pair td { overflow-wrap: anywhere; }
 .verdict { font-weight: 600; padding: .1rem .5rem; border-radius: .3rem; color: #fff; white-space: nowrap; }
 .aligned { background: #1b7f3b; } .check { background: #a86200; } .failed, .error, .killed { background: #b3261e; }
 """
@@ -43,11 +46,15 @@ def of_pair(entry: Mapping[str, Any]) -> str:
     folder = posixpath.dirname(entry["files"]["page"])
     rows = [(label, cell(key, entry[key])) for key, label in LABELS.items() if entry.get(key) is not None]
     rows += [("Note", text(notice)) for notice in entry["notices"]]
-    rows += [(text(key), link(entry["files"][key], folder)) for key in FILES if key in entry["files"]]
+    rows += [
+        (text(key.replace("_", " ").capitalize()), link(entry["files"][key], folder))
+        for key in FILES
+        if key in entry["files"]
+    ]
     picture = entry["files"].get("overlay")
-    shown = "" if picture is None else f'<p><img src="{url(picture, folder)}" alt="before, after and checkerboard"></p>'
+    shown = "" if picture is None else f'<img src="{url(picture, folder)}" alt="before, after and checkerboard">'
     table = "".join(f"<tr><th>{label}</th><td>{value}</td></tr>" for label, value in rows)
-    return document(entry["id"], f"<p>{badge(entry)}</p>{shown}<table>{table}</table>")
+    return document(entry["id"], f'<p>{badge(entry)}</p><div class="pair">{shown}<table>{table}</table></div>')
 
 
 def document(title: str, body: str) -> str:

@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..system.process import release_memory
+from ..system.process import held_bytes, release_memory, reuse_memory
 from .manifest import Entry
 from .work import ATTEMPTS, Task, failure, register_pair
 
@@ -32,6 +32,8 @@ GATHER_SECONDS = 1.0
 """Time to wait for the entry of a finished task before it is seen whether its worker is still there."""
 GRACE_SECONDS = 60.0
 """Time that a worker has to end after the limit of its task; then it is given up."""
+HELD_BYTES = 1_000_000_000
+"""A worker that holds more after a pair returns what it does not use; for less, the next pair takes it again."""
 KILLED = (
     "The process that registered this pair ended each time, perhaps for lack of memory: give smaller images, or use "
     "fewer --workers."
@@ -214,10 +216,12 @@ def _ended_after(seconds: float | None) -> Iterator[None]:
 def on_worker(task: Task) -> Entry:
     """:func:`~madreg.batch.work.register_pair` on a worker of a cluster: of several GPUs each worker has its own."""
     device = task["pair"]["device"]
+    reuse_memory()
     try:
         return register_pair({**task, "device": _own_device(device) if device in ("auto", "cuda") else None})
     finally:
-        release_memory()
+        if held_bytes() > HELD_BYTES:
+            release_memory()
 
 
 def _own_device(name: str) -> str | None:

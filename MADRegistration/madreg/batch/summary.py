@@ -26,6 +26,7 @@ TABLE = (
     *("consensus", "rotation_degrees", "volume_scale", "seconds", "attempts", "fixed", "moving", "message"),
 )
 """Columns of ``summary.tsv``, after which comes ``outlier``."""
+NUMBER = ' class="number"'
 COMPARED = {"error_after_mm": "estimated error", "overlap": "overlap", "volume_scale": "volume scale"}
 """Numbers by which a pair is an outlier."""
 LEAST_PAIRS = 8
@@ -51,7 +52,10 @@ document.querySelectorAll("th[data-column]").forEach(head => head.onclick = () =
   [...body.rows].sort((a, b) => up ? compare(a, b) : compare(b, a)).forEach(row => body.append(row));
 });
 """
-STYLE = "<style>th[data-column]{cursor:pointer} td img{width:270px;background:#000} tbody td{max-width:26rem}</style>"
+STYLE = (
+    "<style>th[data-column]{cursor:pointer} td img{width:270px;background:#000} tbody td{max-width:26rem} "
+    ".number{text-align:right}</style>"
+)
 
 
 def write(folder: Path, entries: Iterable[Entry]) -> list[Path]:
@@ -120,7 +124,11 @@ def index_page(entries: Sequence[Entry], reasons: dict[str, str]) -> str:
     number = counts(entries)
     columns = {key: label for key, label in COLUMNS.items() if any(entry.get(key) is not None for entry in entries)}
     heads = ["", "Verdict", "Pair", *columns.values(), "Remark"]
-    head = "".join(f'<th data-column="{n}">{name}</th>' if name else "<th></th>" for n, name in enumerate(heads))
+    numbers = set(columns.values())
+    head = "".join(
+        f'<th data-column="{n}"{NUMBER if name in numbers else ""}>{name}</th>' if name else "<th></th>"
+        for n, name in enumerate(heads)
+    )
     rows = "\n".join(_row(place, entry, list(columns), reasons) for place, entry in enumerate(entries))
     line = f"{number['done']} done, {number['failed']} failed, {number['check']} to check, {len(reasons)} outliers."
     return page.document(
@@ -148,7 +156,7 @@ def _row(place: int, entry: Entry, columns: Sequence[str], reasons: dict[str, st
 
 def _number(key: str, value: object) -> str:
     shown = "" if value is None else page.cell(key, value)
-    return f'<td data-value="{"" if value is None else page.text(value)}">{shown}</td>'
+    return f'<td{NUMBER} data-value="{"" if value is None else page.text(value)}">{shown}</td>'
 
 
 def summary_table(entries: Sequence[Entry], reasons: dict[str, str]) -> str:

@@ -53,7 +53,7 @@ NEEDS = {
 """Files that are only written with another."""
 ATTEMPTS = 2  # a pair without a result is tried again after all others, and then marked
 THUMBNAIL_STEP = 3  # pixels of an overlay that become one of a thumbnail
-TOP, BOTTOM = 93, 55  # pixels of an overlay above and below its pictures
+TOP, BOTTOM, LEFT = 93, 55, 66  # pixels of an overlay above, below and to the left of its pictures
 
 
 def task_of(pair: Pair, root: Path, out: Path, threads: int | None = None, limit: float | None = None) -> Task:
@@ -227,7 +227,7 @@ def _thumbnail(overlay: Path) -> bytes:
     """The middle row of an overlay, which shows the result, as a small JPEG."""
     from matplotlib.image import imread, imsave
 
-    picture = imread(overlay)[TOP:-BOTTOM, :, :3]
+    picture = imread(overlay)[TOP:-BOTTOM, LEFT:, :3]
     row = picture[len(picture) // 3 : 2 * len(picture) // 3]
     step = THUMBNAIL_STEP
     height, width = len(row) // step, row.shape[1] // step

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..settings import Settings
 from . import outcome
 from .options import add_images, add_options, add_outputs
-from .volume_choice import chosen_volume
+from .volume_choice import choose_volumes
 
 if TYPE_CHECKING:
     from ..pipeline.assessment_job import AssessmentJob, AssessmentJobResult
@@ -42,8 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from ..pipeline.assessment_job import run_assessment
 
-    if not args.quiet:
-        args.fixed, args.moving = map(chosen_volume, (args.fixed, args.moving))
+    choose_volumes(args)
     done = run_assessment(job_of(args))
     if not args.quiet:
         outcome.print_notices(done.notices)

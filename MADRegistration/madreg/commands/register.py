@@ -12,7 +12,7 @@ from ..settings import INITIALIZATION, Resampling, Settings
 from . import outcome
 from .messages import printable
 from .options import IMAGES, add_images, add_options, add_outputs
-from .volume_choice import chosen_volume
+from .volume_choice import choose_volumes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,8 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from ..pipeline.job import run_job
 
-    if not args.quiet:
-        args.fixed, args.moving = map(chosen_volume, (args.fixed, args.moving))
+    choose_volumes(args)
     job = job_of(args)
     with _progress_bar(args.quiet) as progress:
         done = run_job(job, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
     from ..io.dicom.reading import Candidate
 
 
+def choose_volumes(args: argparse.Namespace) -> None:
+    """Replace the fixed and the moving image of a command by what the user chooses, unless it is to be quiet."""
+    if not args.quiet:
+        args.fixed, args.moving = chosen_volume(args.fixed), chosen_volume(args.moving)
+
+
 def chosen_volume(path: str) -> str:
     """``FOLDER:NUMBER`` as the user answers, if a folder holds several volumes; otherwise the path.
 
@@ -19,10 +26,12 @@ def chosen_volume(path: str) -> str:
     """
     if not (sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty() and os.path.isdir(path)):
         return path
+    from ..io.dicom.reading import largest_of
+
     offered = _offered(path)
     if len(offered) < 2:
         return path
-    largest = max(offered, key=lambda one: one.rank).number
+    largest = largest_of(offered).number
     print(printable(f"{path} holds {len(offered)} volumes:"), file=sys.stderr)
     for one in offered:
         print(printable(f"{one.number:>3}: {one.words}"), file=sys.stderr)

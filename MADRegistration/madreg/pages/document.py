@@ -16,17 +16,23 @@ h1 { font-size: 15pt; margin: 0 0 2mm; } h2 { font-size: 11.5pt; margin: 3mm 0 1
 p { margin: 1mm 0; } ul { margin: 1mm 0; padding-left: 5mm; }
 table { border-collapse: collapse; width: 100%; } tr { break-inside: avoid; }
 th, td { text-align: left; vertical-align: top; padding: .5mm 2mm .5mm 0; border-bottom: .2mm solid #ccc; }
-th { font-weight: 600; } td.number, th.number { text-align: right; }
+th { font-weight: 600; overflow-wrap: anywhere; } td.number, th.number { text-align: right; }
+td.number { white-space: nowrap; }
 .verdict { display: inline-block; font-weight: 700; font-size: 12pt; color: #fff; padding: .5mm 3mm;
   border-radius: 1mm; margin-right: 2mm; }
 .aligned { background: #1b6e35; } .check { background: #8f5200; } .failed { background: #a3211a; }
 figure { margin: 1.5mm 0; text-align: center; break-inside: avoid; }
 figcaption { font-size: 9pt; text-align: left; color: #333; }
-img { max-width: 100%; } .large img { max-height: 195mm; }
-.medium img { max-height: 160mm; } .small img { max-height: 82mm; }
+img { max-width: 100%; } h1, li, td { overflow-wrap: anywhere; }
 .numbers { font-size: 9pt; }
-.side { break-before: page; } .record { font-size: 8pt; line-height: 1.25; overflow-wrap: anywhere; }
+.record { font-size: 8pt; line-height: 1.25; }
 .record th { white-space: nowrap; font-weight: 600; }
+@media print {
+  body { margin: 0; }
+  .side { height: 274mm; display: flex; flex-direction: column; break-before: page; }
+  .side figure { flex: 1 1 0; min-height: 50mm; display: flex; flex-direction: column; }
+  .side img { flex: 1 1 0; min-height: 0; object-fit: contain; }
+}
 """
 
 
@@ -50,16 +56,21 @@ def text(value: Any) -> str:
     return html.escape("".join(one if one.isprintable() else "?" for one in str(value)))
 
 
-def figure(jpeg: bytes, caption: str, size: str) -> str:
+def side(parts: Iterable[str]) -> str:
+    """HTML that is printed on one side: its pictures become as large as the text leaves room for."""
+    inner = "\n".join(parts)
+    return f'<section class="side">\n{inner}\n</section>'
+
+
+def figure(jpeg: bytes, caption: str) -> str:
     """A picture within the page.
 
     Args:
         caption: plain text, which also describes the picture to those who do not see it.
-        size: ``large``, ``medium`` or ``small``.
     """
     data = base64.b64encode(jpeg).decode("ascii")
     return (
-        f'<figure class="{size}"><img src="data:image/jpeg;base64,{data}" alt="{text(caption)}">'
+        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{text(caption)}">'
         f"<figcaption>{text(caption)}</figcaption></figure>"
     )
 

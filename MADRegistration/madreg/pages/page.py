@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .document import document, facts, figure, table, text
+from .document import document, facts, figure, side, table, text
 from .pictures import Pictures
 
 VERDICTS = {
@@ -32,39 +32,54 @@ CAPTION_MIXED = (
     "outlines continue from square to square."
 )
 CAPTION_ERRORS = "The place with the largest estimated error: edges, and the error in color."
+MOST_STRUCTURES = 12
+"""So many fit on the first side."""
 CAUTION = "All errors are estimated from the two scans, not measured. Research software, not a medical device."
 
 
 def page(report: Mapping[str, Any], pictures: Pictures, now: datetime | None = None) -> str:
-    """The page as HTML, pictures included; without a long list of structures it prints on two sides of A4.
+    """The page as HTML, pictures included.
+
+    It prints on two sides of A4; between them come sides for more than :data:`MOST_STRUCTURES` structures.
 
     Args:
         report: of :func:`~madreg.pipeline.job.run_job` or :func:`~madreg.pipeline.assessment_job.run_assessment`.
         now: the time of writing.
     """
-    word, meaning = VERDICTS[report["verdict"]]
     names = [Path(report[role]["name"]).name or report[role]["name"] for role in ("moving", "fixed")]
     title = f"Alignment of {names[0]} with {names[1]}"
+    structures = report.get("structures") or []
+    listed = [f"<h2>Structures</h2>{_structures(structures)}"] if structures else []
+    is_long = len(structures) > MOST_STRUCTURES
     parts = [
-        f"<h1>{text(title)}</h1>",
-        f'<p><span class="verdict {report["verdict"]}">{word}</span>{text(meaning)}</p>',
-        facts(_numbers(report)),
-        figure(pictures.scans, CAPTION_SCANS, "medium" if report.get("structures") else "large"),
+        side(_result(title, report, pictures, [] if is_long else listed)),
+        *(listed if is_long else []),
+        side(_details(report, pictures, now or datetime.now().astimezone())),
     ]
-    if report.get("structures"):
-        parts += ["<h2>Structures</h2>", _structures(report["structures"])]
-    parts += [
-        f"<p>{text(CAUTION)}</p>",
-        '<div class="side"></div>',
-        figure(pictures.mixed, CAPTION_MIXED, "small"),
-    ]
-    if pictures.errors is not None:
-        parts.append(figure(pictures.errors, CAPTION_ERRORS, "small"))
-    if report["notices"]:
-        notes = "".join(f"<li>{text(notice)}</li>" for notice in report["notices"])
-        parts += ["<h2>Notes</h2>", f"<ul>{notes}</ul>"]
-    parts += ["<h2>Record</h2>", facts(_record(report, now or datetime.now().astimezone()), "record")]
     return document(title, "\n".join(parts))
+
+
+def _result(title: str, report: Mapping[str, Any], pictures: Pictures, structures: Sequence[str]) -> Iterator[str]:
+    """The first side."""
+    word, meaning = VERDICTS[report["verdict"]]
+    yield f"<h1>{text(title)}</h1>"
+    yield f'<p><span class="verdict {report["verdict"]}">{word}</span>{text(meaning)}</p>'
+    yield facts(_numbers(report))
+    yield figure(pictures.scans, CAPTION_SCANS)
+    yield from structures
+    yield f"<p>{text(CAUTION)}</p>"
+
+
+def _details(report: Mapping[str, Any], pictures: Pictures, now: datetime) -> Iterator[str]:
+    """The second side."""
+    yield figure(pictures.mixed, CAPTION_MIXED)
+    if pictures.errors is not None:
+        yield figure(pictures.errors, CAPTION_ERRORS)
+    if report["notices"]:
+        yield "<h2>Notes</h2>"
+        yield f"<ul>{''.join(f'<li>{text(notice)}</li>' for notice in report['notices'])}</ul>"
+    yield "<h2>Record</h2>"
+    yield facts(_record(report, now), "record")
 
 
 def _numbers(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

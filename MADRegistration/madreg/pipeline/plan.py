@@ -32,7 +32,7 @@ from ..progress import Monitor
 from ..quality.assessment import assess, estimated_error
 from ..quality.cut_out import leaves_empty, without_outline
 from ..quality.quality import ALIGNED_MM, Quality
-from ..quality.shape import is_supported
+from ..quality.shape import is_supported, is_worth_it
 from ..settings import Settings
 from .block_alignment import BEST, BlockAlignment
 from .initialization import Search, Start, initialization
@@ -147,17 +147,20 @@ def _fine(pair: Pair, transform: Transform, kind: str) -> Refinement:
 
 
 def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: Monitor) -> Transform:
-    """The transform, or a rigid one where the blocks do not support its stretch.
+    """The transform, or a rigid one where its stretch is neither supported by blocks nor worth it.
 
     A histogram gains from any stretch that makes two outlines coincide, such as those of a brain and of its skull.
-    What the blocks do not support is refined rigidly, and then refined again from there.
+    What the blocks do not support is refined rigidly, and then again from there; the better of both stretched poses is
+    kept where it is worth it.
     """
     if kind == "rigid" or is_supported(pair, transform.matrix):
         return transform
     rigid = Transform(restricted(transform.matrix, pair.points, "rigid"))
     rigid = refine(pair, [rigid], "rigid", monitor.part(0.0, 0.6))
-    free = _fine(pair, rigid, kind).run(pair, [rigid], monitor.part(0.6, 1.0))[0]
-    return free if is_supported(pair, free.matrix, rigid.matrix) else rigid
+    fine = _fine(pair, rigid, kind)
+    free = fine.run(pair, [rigid], monitor.part(0.6, 1.0))[0]
+    stretched = best_first(pair, [transform, free], fine)
+    return next((one for one in stretched if is_worth_it(pair, one.matrix, rigid.matrix)), rigid)
 
 
 def _re_refined(pair: Pair, quality: Quality, kind: str, others: list[Transform], monitor: Monitor) -> Found:

@@ -14,7 +14,7 @@ from .block_fit import block_matching_of, fit_blocks
 from .cut_out import cut_out_of_other, without_outline
 from .deformation import deformation_mm
 from .quality import Quality, least_margin
-from .shape import CLEAR, Stretch, is_supported
+from .shape import CLEAR, Stretch, is_supported, is_worth_it, nearest_rigid
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
 # Right poses of 33 tuning pairs are better than their mirror images by 0.04 and more, but for two boxes of 42 by 76 mm
@@ -84,5 +84,7 @@ def estimated_error(pair: Pair, transform: Transform) -> float | None:
 
 
 def _has_doubtful_shape(pair: Pair, pose: np.ndarray, plausible: float) -> bool:
-    """Whether a pose stretches more than is plausible (a logarithm), and the blocks do not support it."""
-    return abs(np.log(Stretch.of(pose[:3, :3]).factors[0])) > plausible and not is_supported(pair, pose)
+    """Whether a pose stretches more than is plausible (a logarithm), and that is neither supported nor worth it."""
+    if abs(np.log(Stretch.of(pose[:3, :3]).factors[0])) <= plausible or is_supported(pair, pose):
+        return False
+    return not is_worth_it(pair, pose, nearest_rigid(pair, pose))

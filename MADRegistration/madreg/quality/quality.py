@@ -50,7 +50,8 @@ class Quality:
         deformation_mm: root mean square of what no affine motion explains (:mod:`madreg.quality.deformation`); None
             where the blocks show nothing.
         stretch: between the scans, where it is clear, beyond that of the transform; else None.
-        has_doubtful_shape: whether the transform stretches by more than is likely, and the blocks do not support it.
+        has_doubtful_shape: whether the transform stretches by more than is likely, and that is not worth it
+            (:mod:`madreg.quality.shape`).
         is_mirrored: whether a mirror image of the fixed scan fits better.
         may_be_other_body: whether a mirror image fits as well, as it mostly does for scans of two persons.
         blocks: the last ones compared, about the pose ``blocks_at``, and the ``motion`` on which they agree; None where

@@ -46,6 +46,7 @@ RESULTS = {
     ),
     "alone": Result(f"study alone {FIVE_CONTRASTS}"),
     "pelvis_alone": Result("study alone --only t2tra-p0_pd,t2tra-p2_pd,adc", "pelvis"),
+    "published": Result("study published --only CT_T1"),
     "landscapes": Result(f"study landscapes {THREE_HEADS}"),
     "bodies": Result("study bodies --seed 1"),
     "capture": Result(f"study capture {THREE_HEADS}"),

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import fake_work
 import pytest
 
-from madreg.batch import manifest
+from madreg.batch import cluster, manifest
 from madreg.batch.pair import Pair
 from madreg.batch.run import Dispatcher
 from madreg.batch.work import task_of
@@ -294,3 +294,21 @@ def test_workers_that_dask_gave_up_are_started_anew():
         del local.workers[0]  # as Dask does after a while
         cluster.replenish(client, share)
         client.wait_for_workers(1, timeout=120)
+
+
+def test_a_server_that_is_no_scheduler():
+    import socket
+    import threading
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def answer():
+            with server.accept()[0] as connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+                connection.recv(1 << 16)
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{port}"
+        with pytest.raises(InputError, match=f"{address} does not answer"), cluster.connected(address):
+            pass

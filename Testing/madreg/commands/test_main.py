@@ -233,6 +233,12 @@ def test_the_start_may_be_a_transform_of_flirt(scans, fake_register):
     assert np.array_equal(settings.start, expected)
 
 
+def test_a_transform_of_flirt_that_mirrors_is_no_start(scans, fake_register, capsys):
+    np.savetxt(scans / "flirt.mat", np.diag([-1.0, 1.0, 1.0, 1.0]))
+    assert cli.main(register_arguments(scans, "--initial-transform", scans / "flirt.mat")) == 1
+    assert "flirt.mat mirrors the moving image" in capsys.readouterr().err and not fake_register
+
+
 def test_options_become_settings(scans, fake_register, capsys):
     from madreg.io.writing import write_transform
 

@@ -1,19 +1,7 @@
 """DICOM series of a known function of space."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-
-@pytest.fixture(scope="session")
-def dicom():
-    """The module dicom_files.py beside this file: functions that write DICOM files."""
-    specification = importlib.util.spec_from_file_location("dicom_files", Path(__file__).with_name("dicom_files.py"))
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from madreg.pages import pictures
-from madreg.pages.page import page
+from madreg.pages.page import MOST_STRUCTURES, page
 from madreg.pages.pictures import Pictures
 from madreg.pictures.sheet import Errors
 
@@ -131,6 +131,18 @@ def test_structures(report):
     ]
     text = shown(report)[1].text
     assert "Left <eye> 1234 9.9 ml 1.1 mm 2.2 mm 50 %" in text and "unknown unknown" in text
+
+
+@pytest.mark.parametrize("number", [0, MOST_STRUCTURES, MOST_STRUCTURES + 1])
+def test_two_sides_and_between_them_a_long_list_of_structures(report, number):
+    one = {"label": 1, "name": "Eye", "voxels": 1, "volume_ml": 1.0, "known": 1.0, "mean_mm": 1.0, "largest_mm": 2.0}
+    report["structures"] = [one] * number
+    source, _ = shown(report)
+    sides = re.findall(r'<section class="side">(.*?)</section>', source, flags=re.DOTALL)
+    between = source.split("</section>")[1].split("<section")[0]
+    assert len(sides) == 2 and sides[0].count("<img") == 1 and sides[1].count("<img") == 2
+    assert sides[0].count("Eye") == (number if number <= MOST_STRUCTURES else 0)
+    assert between.count("Eye") == number - sides[0].count("Eye") and "Eye" not in sides[1]
 
 
 def test_no_jargon_before_the_record(report):

@@ -387,6 +387,11 @@ def test_scans_without_a_common_view_are_refused_by_name(pair):
             register(pair.fixed, pair.moving, Settings(measure=measure, init="none", start=far))
 
 
+def test_a_start_that_mirrors_is_refused(pair):
+    with pytest.raises(InputError, match="mirrors the moving image"):
+        register(pair.fixed, pair.moving, Settings(init="none", start=pair.truth @ np.diag([-1.0, 1.0, 1.0, 1.0])))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

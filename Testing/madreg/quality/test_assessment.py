@@ -17,7 +17,7 @@ from madreg.quality.block_matching import BlockMatching
 from madreg.quality.error_map import error_map
 from madreg.quality.flips import flipped_poses
 from madreg.quality.quality import CLEAR_MARGIN, LEAST_MARGIN, Quality, basis_of_verdict
-from madreg.quality.shape import is_supported
+from madreg.quality.shape import is_supported, is_worth_it
 
 
 def slow(*values):
@@ -175,23 +175,8 @@ def test_little_in_common_is_never_sure():
     assert unclear.verdict == "failed" and "too little in common" in unclear.remarks[0]
 
 
-@pytest.fixture(scope="module")
-def straight(grid_of, make_volume, head):
-    """Two heads in one place, of which either may be cut down to a slab, or lie on a couch."""
-    grid = grid_of("straight")
-    placed = np.eye(4)
-    placed[:3, 3] = grid.center
-    return make_volume(head.ct, grid, placed, "CT"), make_volume(head.mr, grid, placed, "MR"), grid.center
-
-
-def slab_of(volume, thickness):
-    """The middle of a volume, so many mm of it."""
-    there = (volume.grid.points()[..., 2] - float(volume.grid.center[2])).abs() < thickness / 2
-    return replace(volume, data=torch.where(there, volume.data, torch.zeros(())), mask=volume.mask & there)
-
-
 @pytest.mark.parametrize(("thickness", "swapped"), slow((24.0, False), (24.0, True), (30.0, False), (30.0, True)))
-def test_a_thin_slab_has_a_clear_margin_over_its_flips(straight, thickness, swapped):
+def test_a_thin_slab_has_a_clear_margin_over_its_flips(straight, slab_of, thickness, swapped):
     """Rotated about the middle of what both scans show, either way round."""
     fixed, moving, _center = straight
     pair = Pair(*((slab_of(moving, thickness), fixed) if swapped else (fixed, slab_of(moving, thickness))))
@@ -339,7 +324,8 @@ def test_an_outline_that_only_one_scan_has_does_not_stretch_the_other(straight, 
     pair = Pair(brain, replace(moving))
     right = assess(pair, Transform.identity(), "affine")
     assert right.error_mm < 2.5 and right.verdict == "aligned"
-    assert not is_supported(pair, about(center, np.eye(3) * 1.1), np.eye(4))
+    assert not is_supported(pair, about(center, np.eye(3) * 1.1))
+    assert not is_worth_it(pair, about(center, np.eye(3) * 1.1), np.eye(4))
 
 
 @pytest.mark.slow

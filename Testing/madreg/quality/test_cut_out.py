@@ -15,7 +15,7 @@ from madreg.pipeline.plan import with_supported_shape
 from madreg.progress import Monitor
 from madreg.quality.assessment import assess
 from madreg.quality.cut_out import cut_out_of_other, leaves_empty, without_outline
-from madreg.quality.shape import is_supported
+from madreg.quality.shape import is_supported, is_worth_it
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,7 @@ def test_the_outline_of_a_brain_supports_no_stretch(heads, is_fixed):
     for factor in (1.1, 1 / 1.1):
         pose = about(center, np.eye(3) * factor)
         assert not is_supported(pair, pose)
+        assert not is_worth_it(pair, pose, np.eye(4))
         assert assess(pair, Transform(pose), "similarity").verdict != "aligned"
 
 

@@ -1,6 +1,7 @@
 """Work in several threads: order, progress, stopping, and torch's threads as they were."""
 
 import threading
+import time
 
 import pytest
 import torch
@@ -49,6 +50,7 @@ def test_a_failure_stops_the_rest(threads, fails):
         done.append(n)
         if fails == "work" and n == 2:
             raise KeyError("no")
+        time.sleep(0.001)  # all of them take long enough for the failure to be seen
         return n
 
     def report_progress(share: float) -> None:

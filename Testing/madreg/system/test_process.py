@@ -1,6 +1,7 @@
 """Threads that wait must not spin, unless the user says so; a process ends at once, and loses nothing it printed."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +39,41 @@ def test_leaving_keeps_what_was_printed_and_the_status():
         timeout=60,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("all said", "a warning", 3)
+
+
+def number_printed(code: str, *words: str, **environment: str) -> int:
+    """By a process that runs some code."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return int(subprocess.run([sys.executable, "-c", code, *words], env=environment, capture_output=True).stdout)
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from madreg.system.process import reuse_memory
+if sys.argv[1] == "reuse":
+    reuse_memory()
+for _ in range(200):
+    np.ones(1 << 17)  # 1 MB: numpy asks for larger pages from 4 MB on
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc returns memory so")
+def test_memory_is_reused_in_a_worker_of_dask():
+    """Every page that is taken from the system anew is a fault."""
+    faults = [number_printed(FAULTS, word, MALLOC_TRIM_THRESHOLD_="65536") for word in ("reuse", "plain")]
+    assert faults[0] < faults[1] / 3
+
+
+HELD = """
+from madreg.system.process import held_bytes
+before = held_bytes()
+held = b"1" * 50_000_000
+print(held_bytes() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="known on Linux alone")
+def test_memory_that_is_held_grows_with_what_is_allocated():
+    assert 40_000_000 < number_printed(HELD) < 60_000_000

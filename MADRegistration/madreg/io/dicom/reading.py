@@ -108,6 +108,11 @@ def candidates(found: Found) -> list[Candidate]:
     return [Candidate(number, *pair) for number, pair in enumerate(pairs, 1)]
 
 
+def largest_of(offered: Sequence[Candidate]) -> Candidate:
+    """The volume that is read where none is named."""
+    return max(offered, key=lambda one: one.rank)
+
+
 def list_volumes(path: str | Path) -> list[Candidate]:
     """The volumes of a folder.
 
@@ -153,13 +158,13 @@ def _nothing(path: Path, found: Found) -> str:
 
 def _chosen(offered: Sequence[Candidate], choice: str | None, name: str) -> Candidate:
     if choice is None:
-        return max(offered, key=lambda one: one.rank)
+        return largest_of(offered)
     if choice.isdigit() and 1 <= int(choice) <= len(offered):
         return offered[int(choice) - 1]
     of_series = [one for one in offered if one.series.uid == choice]
     if not of_series:
         raise UnreadableError(f"holds no volume {choice!r}: choose one of {_listed(offered)}")
-    return max(of_series, key=lambda one: one.rank)
+    return largest_of(of_series)
 
 
 def _listed(offered: Sequence[Candidate]) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 from scipy import stats
 
 RESAMPLES = 5000
+RIGHT_MM = 5.0
+"""An error below this is a success."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,17 @@ def bootstrap_median(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+def share_right(errors: np.ndarray) -> str:
+    """How many of some errors (n,), mm, are successes, as ``2/3``."""
+    return f"{int((errors < RIGHT_MM).sum())}/{len(errors)}"
+
+
 def summarize(rows: Sequence[dict]) -> Summary:
     """Sum up rows of :mod:`madreg_benchmark.running.plan`, at least one."""
     errors = np.array([row["error_mm"] for row in rows], float)
     ended = np.array([not row["note"] for row in rows])
     memory = [row["memory_mb"] for row in rows if row["memory_mb"] is not None]
-    good = int((ended & (errors < 5)).sum())
+    good = int((ended & (errors < RIGHT_MM)).sum())
     return Summary(
         trials=len(rows),
         failed=int((~ended).sum()),

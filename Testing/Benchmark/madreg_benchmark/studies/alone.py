@@ -25,6 +25,7 @@ from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.levels import LEVELS
 from madreg_benchmark.cases.trial import Trial, make_trial
 from madreg_benchmark.report.page import write_page
+from madreg_benchmark.report.summary import share_right
 from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.study import Setting, Study, collect
 
@@ -34,7 +35,6 @@ FAR_LEVELS = {"CT-T1": ("cut", "large", "affine", "crop"), "other": ("small",)}
 SLOW = "mad-distance"
 SLOW_LEVEL = ("cut", "CT-T1")
 """The slow measure is tried at this level of these contrasts; the folder ``measures`` has more of it."""
-RIGHT_MM = 5.0
 
 
 def levels_of(case: Case) -> tuple[str, ...]:
@@ -101,9 +101,8 @@ def summarized(rows: Sequence[dict]) -> list[list[str]]:
                     continue
                 error = np.array([row["error_mm"] for row in some])
                 figures = [f"{value:.2f}" for value in (error.mean(), np.median(error), error.max())]
-                right = f"{int((error < RIGHT_MM).sum())}/{len(error)}"
                 seconds = f"{np.median([row['seconds'] for row in some]):.1f}"
-                lines.append([contrast, level, measure, str(len(some)), *figures, right, seconds])
+                lines.append([contrast, level, measure, str(len(some)), *figures, share_right(error), seconds])
     return lines
 
 

@@ -18,6 +18,7 @@ STUDIES = {
     "anatomy": "whether the network is tied to heads: trained anew (--data) on heads, on synthetic bodies and on both, "
     "35 minutes on one core",
     "alone": "how exactly each measure alone registers displaced pairs, and what that costs",
+    "published": "the comparison of the MAD paper: which part of it is the measure, and which the descent",
     "edges": "how far random convolutions shift an edge",
     "costs": "processor time for one value of each measure, with and without its gradient",
     "landscapes": "each measure along and about every axis around the true pose",
