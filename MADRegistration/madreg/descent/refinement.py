@@ -12,6 +12,7 @@ from ..image.pair import Pair
 from ..image.transform import Transform
 from ..measures.joint import Joint
 from ..measures.nmi import NMI
+from ..measures.symmetric import SymmetricJoint
 from ..progress import Monitor, StageRecord
 from .adam import adam
 from .bfgs import bfgs
@@ -67,7 +68,7 @@ class Refinement:
     """
 
     name: str
-    measure: type[NMI] | type[Joint]
+    measure: type[NMI] | type[Joint] | type[SymmetricJoint]
     spacing: float
     samples: int
     schedule: Schedule
@@ -109,6 +110,8 @@ COARSE = Refinement("coarse", NMI, 4.0, 12_000, Schedule(adam, 40, 2.0, 0.1))
 MEDIUM = Refinement("medium", Joint, 3.0, 20_000, Schedule(bfgs, 20, 1.0, 0.05))
 # so many samples that another draw moves the result by less than 0.3 mm, slabs of T2 on T1 included
 FINE = Refinement("fine", Joint, 2.0, 100_000, Schedule(bfgs, 25, 0.5, 0.02))
+# scale and shear end less exact with it
+FINE_RIGID = replace(FINE, measure=SymmetricJoint)
 
 
 def best_first(pair: Pair, transforms: list[Transform], refinement: Refinement = MEDIUM) -> list[Transform]:

@@ -33,11 +33,11 @@ def flattened(volume: Volume, sigma: float) -> Volume:
     mean = shown.sum() / foreground.sum().clamp(min=1)
     brightness = torch.maximum(around / share.clamp(min=1e-3), DARKEST * mean).clamp(min=1e-6)
     values = volume.data / interpolated(brightness, level.grid, volume.grid)
-    top = torch.quantile(_some(values, volume.mask), BRIGHT).clamp(min=1e-6)
+    top = torch.quantile(some_values(values, volume.mask), BRIGHT).clamp(min=1e-6)
     return replace(volume, data=(values / top).clamp(0, CLAMP) * volume.mask)
 
 
-def _some(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def some_values(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """About :data:`SAMPLES` (n,) of the values (k, j, i) inside a mask, evenly spread."""
     if mask.all():
         return values.flatten()[:: max(1, values.numel() // SAMPLES)]

@@ -18,18 +18,27 @@ EDGES = 0.3
 class Joint:
     """``NMI + 0.3 NGF``, both over the same fixed points.
 
-    Args: as for :class:`NMI`.
+    Args:
+        fixed, moving, samples, seed: as for :class:`NMI`.
+        for_nmi: the pair with other intensities, which NMI is to take.
     """
 
     name = "nmi+ngf"
 
-    def __init__(self, fixed: Volume, moving: Volume, samples: int = 30_000, seed: int = 0) -> None:
+    def __init__(
+        self,
+        fixed: Volume,
+        moving: Volume,
+        samples: int = 30_000,
+        seed: int = 0,
+        for_nmi: tuple[Volume, Volume] | None = None,
+    ) -> None:
         self.points = sample_points(fixed, samples, seed)
-        self.nmi = NMI(fixed, moving, points=self.points)
+        self.nmi = NMI(*(for_nmi or (fixed, moving)), points=self.points)
         self.ngf = NGF(fixed, moving, points=self.points)
         # both are sampled at once, which takes three quarters of the time
         self.grid = moving.grid
-        self.channels = interleaved([moving.data, moving.mask.float(), *self.ngf.gradient_and_mask])
+        self.channels = interleaved([self.nmi.moving.data, moving.mask.float(), *self.ngf.gradient_and_mask])
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         samples = sample_moved(self.channels, self.grid, matrices, self.points)
