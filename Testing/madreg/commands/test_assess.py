@@ -141,7 +141,7 @@ def test_a_real_one(tmp_path, head_images, capsys):
 
 @pytest.mark.slow
 def test_structures_have_the_bounds_of_their_own_errors(tmp_path, capsys):
-    """A scan and its negative, turned by 6 degrees about the first of two structures, which is where it should be."""
+    """A scan and its negative, rotated by 6 degrees about the first of two structures, which is where it should be."""
     scan = sitk.ReadImage(str(resources.path("Demo", "T1w.nii.gz")), sitk.sitkFloat32)
     values = sitk.GetArrayFromImage(scan)
     top = np.percentile(values, 99.5)

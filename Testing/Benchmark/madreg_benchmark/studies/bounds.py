@@ -96,7 +96,6 @@ class _Assessing:
             found.append(
                 {
                     "name": region.name,
-                    "center": region.points.mean(0).round(1).tolist(),
                     "volume_ml": round(region.volume_ml, 3),
                     "known": round(len(values) / len(region.points), 3),
                     "true_mm": round(float(made.errors_at(region.points).mean()), 4),
