@@ -60,6 +60,7 @@ class MADRegistrationParameterNode:
     movingVolume: slicer.vtkMRMLScalarVolumeNode
     fixedMask: Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
     movingMask: Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+    structures: Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
     initialTransform: slicer.vtkMRMLLinearTransformNode
     outputTransform: slicer.vtkMRMLLinearTransformNode
     resampledVolume: slicer.vtkMRMLScalarVolumeNode

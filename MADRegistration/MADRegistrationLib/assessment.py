@@ -12,7 +12,7 @@ import numpy as np
 from madreg.errors import InputError
 from madreg.image.geometry import flip_world
 
-from . import report
+from . import report, structures
 from .client import WorkerClient
 from .errormap import ErrorMap
 from .frame import Frame
@@ -28,7 +28,7 @@ class SceneAssessment(SceneJob):
     as ``madreg assess`` on the files with the transform of a registration.
 
     Args:
-        inputs: of which only the two volumes and their masks are used.
+        inputs: of which only the two volumes, their masks and the structures are used.
         settings: as of a registration, of which only the device, the random seed and the weights are used.
 
     Attributes:
@@ -62,6 +62,7 @@ class SceneAssessment(SceneJob):
             "fixed": (yield from files.write(self.fixed, "fixed", inputs.fixedMask, self._frame.fromWorld)),
             "moving": (yield from files.write(self.moving, "moving", inputs.movingMask, self._worldToMoving)),
             "transform": (self._worldToMoving @ self._frame.toWorld).tolist(),
+            "segmentation": (yield from structures.describe(files, inputs.structures, self._frame.fromWorld)),
             "error_map": str(files.folder / "error-map.nrrd"),
         }
 
@@ -76,6 +77,7 @@ class SceneAssessment(SceneJob):
         yield
         self._errorMap = errorMap
         errorMap.put(self.fixed, self.moving)
+        structures.show(self.fixed, self.moving, self.report)
 
     def _undo(self) -> None:
         if self._errorMap is not None:

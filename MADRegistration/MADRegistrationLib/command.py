@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from . import structures
 from .frame import Frame
 from .inputs import Inputs
 from .jobfiles import JobFiles
@@ -28,5 +29,6 @@ def registerCommand(files: JobFiles, inputs: Inputs, settings: dict[str, Any], f
         "moving": (yield from files.write(inputs.moving, "moving", inputs.movingMask, frame.movingFromWorld)),
         "resampled": None if inputs.resampled is None else str(files.output),
         "resampling": asdict(inputs.resampling),
+        "segmentation": (yield from structures.describe(files, inputs.structures, frame.fromWorld)),
         "error_map": str(files.folder / "error-map.nrrd"),
     }

@@ -24,6 +24,7 @@ class Inputs:
         along: nodes that move with the moving volume; see :func:`drawn.drawnOn`.
         initial: where the registration begins: the moving volume as if it lay under this transform.
         resampling: how ``resampled`` is made.
+        structures: segmentation or label map of the fixed volume, whose structures are assessed one by one.
     """
 
     fixed: slicer.vtkMRMLScalarVolumeNode
@@ -35,6 +36,7 @@ class Inputs:
     along: tuple[slicer.vtkMRMLTransformableNode, ...] = ()
     initial: slicer.vtkMRMLTransformNode | None = None
     resampling: Resampling = field(default_factory=Resampling)
+    structures: slicer.vtkMRMLNode | None = None
 
     def checkVolumes(self) -> None:
         """Raise InputError, in one sentence, if the volumes or their masks cannot be compared."""

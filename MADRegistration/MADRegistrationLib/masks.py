@@ -94,16 +94,23 @@ def imageOf(node: slicer.vtkMRMLNode) -> Image:
     Raises:
         InputError: if the mask is empty, has no voxels, or lies under a non-linear transform.
     """
-    empty = InputError(f'The mask "{node.GetName()}" is empty: paint the region to register, or choose no mask.')
-    if not node.IsA("vtkMRMLSegmentationNode"):
-        if node.GetImageData() is None:
-            raise empty
-        image = imageOfVolume(node)
-    else:
-        image = _imageOfSegmentation(node)
-    if image.array.size == 0 or not image.array.any():
-        raise empty
+    image = labelsOf(node)
+    if image is None:
+        raise InputError(f'The mask "{node.GetName()}" is empty: paint the region to register, or choose no mask.')
     return image
+
+
+def labelsOf(node: slicer.vtkMRMLNode) -> Image | None:
+    """The segments of a segmentation, 1 for the first, or the labels of a label map, on its own grid; None if empty.
+
+    Raises:
+        InputError: if it lies under a non-linear transform.
+    """
+    isSegmentation = node.IsA("vtkMRMLSegmentationNode")
+    if not isSegmentation and node.GetImageData() is None:
+        return None
+    image = _imageOfSegmentation(node) if isSegmentation else imageOfVolume(node)
+    return image if image.array.size and image.array.any() else None
 
 
 def _imageOfSegmentation(node: slicer.vtkMRMLSegmentationNode) -> Image:

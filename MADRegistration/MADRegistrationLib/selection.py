@@ -119,16 +119,14 @@ class Selection:
 
     def inputs(self) -> Inputs:
         """What is chosen."""
-        parameters = self.parameters
+        chosen = self.parameters
         inputs = Inputs(
-            parameters.fixedVolume,
-            parameters.movingVolume,
-            parameters.fixedMask,
-            parameters.movingMask,
-            parameters.outputTransform,
-            parameters.resampledVolume,
-            initial=parameters.initialTransform,
-            resampling=resamplingOf(parameters),
+            *(chosen.fixedVolume, chosen.movingVolume, chosen.fixedMask, chosen.movingMask),
+            transform=chosen.outputTransform,
+            resampled=chosen.resampledVolume,
+            initial=chosen.initialTransform,
+            resampling=resamplingOf(chosen),
+            structures=chosen.structures,
         )
         return self.withDrawn(inputs)
 

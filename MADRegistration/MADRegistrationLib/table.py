@@ -23,14 +23,14 @@ NUMBERS = {
 def fill(table: slicer.vtkMRMLTableNode, registrations: list[SceneRegistration]) -> None:
     """Replace the contents of a table by one row for each registration, finished or not."""
     table.RemoveAllColumns()
-    _addColumn(table, "Verdict", [verdictOf(one) for one in registrations])
-    _addColumn(table, "Moving volume", [one.moving.GetName() for one in registrations])
+    addColumn(table, "Verdict", [verdictOf(one) for one in registrations])
+    addColumn(table, "Moving volume", [one.moving.GetName() for one in registrations])
     used = [one.inputs.movingMask for one in registrations]
-    _addColumn(table, "Moving mask", ["" if mask is None else mask.GetName() for mask in used])
+    addColumn(table, "Moving mask", ["" if mask is None else mask.GetName() for mask in used])
     for name, (key, factor) in NUMBERS.items():
         values = [one.report.get(key) for one in registrations]
-        _addColumn(table, name, ["" if value is None else f"{factor * value:.1f}" for value in values])
-    _addColumn(table, "Remark", [one.message for one in registrations])
+        addColumn(table, name, ["" if value is None else f"{factor * value:.1f}" for value in values])
+    addColumn(table, "Remark", [one.message for one in registrations])
 
 
 def verdictOf(registration: SceneRegistration) -> str:
@@ -40,7 +40,8 @@ def verdictOf(registration: SceneRegistration) -> str:
     return "not started" if registration.state == "new" else registration.state
 
 
-def _addColumn(table: slicer.vtkMRMLTableNode, name: str, values: list[str]) -> None:
+def addColumn(table: slicer.vtkMRMLTableNode, name: str, values: list[str]) -> None:
+    """A column of text at the end of a table."""
     column = vtk.vtkStringArray()
     column.SetName(name)
     for value in values:

@@ -42,6 +42,7 @@ def makeParameters(**values):
             "movingVolume": None,
             "fixedMask": None,
             "movingMask": None,
+            "structures": None,
             "outputTransform": None,
             "resampledVolume": None,
             "transformType": p.TransformType.RIGID,

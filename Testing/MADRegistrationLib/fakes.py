@@ -21,6 +21,7 @@ from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
 from madreg.image.transform import Transform
 from madreg.io.resampling import resample
+from madreg.io.segmentation import read_segmentation
 
 QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAILED, WAITING = range(11)
 
@@ -62,6 +63,7 @@ def perform(command, say):
     worst = write_error_map(command) if command["settings"]["measure"] == "nmi" else {}
     return {
         **worst,
+        **structures_of(command),
         "verdict": "failed" if kind == FAILED else "check",
         "matrix_fixed_to_moving_lps": SHIFT.tolist(),
         "madreg": "0",
@@ -91,6 +93,7 @@ def assess(command, say):
     origin = transform.inverse().matrix[:3, :3] @ placed.GetOrigin() + transform.inverse().matrix[:3, 3]
     return {
         **({} if kind == FAILED else write_error_map(command)),
+        **structures_of(command),
         "madreg": "0",
         "verdict": "aligned",
         "error_mm": 2.5,
@@ -116,6 +119,27 @@ def write_error_map(command):
     voxels[WORST_INDEX[::-1]] = WORST_MM
     sitk.WriteImage(coarse.as_image(voxels), command["error_map"])
     return {"worst_mm": WORST_MM, "worst_point_lps": apply(coarse.matrix, np.array(WORST_INDEX)).tolist()}
+
+
+def structures_of(command):
+    """Every structure that came, with its number of voxels on the fixed image as volume and a bound of 3 mm."""
+    path = worker.segmentation_file(command)
+    if path is None:
+        return {}
+    found = read_segmentation(path, worker.image_of(command["fixed"]), "MR")
+    return {
+        "structures": [
+            {
+                "name": name,
+                "volume_ml": float((found.labels == label).sum()),
+                "known": 1.0,
+                "mean_mm": 1.25,
+                "bound_mm": 3.0,
+                "largest_mm": None,
+            }
+            for label, name in found.names.items()
+        ]
+    }
 
 
 def pair(command):

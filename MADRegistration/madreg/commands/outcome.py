@@ -36,8 +36,10 @@ def structure_lines(report: dict[str, Any]) -> list[tuple[str, str | None]]:
     """The error of each structure of a report."""
     found: list[tuple[str, str | None]] = []
     for one in report.get("structures", []):
-        known = one["mean_mm"] is not None
-        errors = f"{one['mean_mm']:.1f} mm on average, {one['largest_mm']:.1f} mm at most" if known else "unknown"
+        errors = "unknown"
+        if one["mean_mm"] is not None:
+            bound = "" if one["bound_mm"] is None else f", at most {one['bound_mm']:.1f} mm in 95 % of cases"
+            errors = f"{one['mean_mm']:.1f} mm on average{bound}; largest {one['largest_mm']:.1f} mm"
         found.append(("structure", f"{one['name']}: {errors}"))
     return found
 

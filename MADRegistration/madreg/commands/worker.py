@@ -5,9 +5,10 @@ Slicer starts it, so that neither a long computation nor its crash touches Slice
     {"command": "register", "job": 1, "fixed": IMAGE, "moving": IMAGE, "settings": {"type": "rigid", ...},
      "resampled": "out.npy" or null,          IMAGE = {"name", "voxels": "a.npy", "matrix": 4x4, "mask": MASK or null}
      "error_map": "out.nrrd" or null,         MASK = {"voxels": "m.npy", "matrix": 4x4}
-     "resampling": {"interpolation": "linear", "fill": null, "voxel_type": "moving"}}    (may be left out)
+     "resampling": {"interpolation": "linear", "fill": null, "voxel_type": "moving"},    (may be left out)
+     "segmentation": {"name", "voxels": "s.npy", "matrix": 4x4, "names": {"1": "Eye", ...}}}    (may be left out)
     {"command": "assess", "job": 2, "fixed": IMAGE, "moving": IMAGE, "settings": {...}, "error_map": "out.nrrd" or null,
-     "transform": 4x4}                        fixed to moving, LPS mm
+     "transform": 4x4}                        fixed to moving, LPS mm; also with a segmentation
     {"command": "compare", "job": 3, "fixed": IMAGE, "moving": IMAGE, "kind": "checkerboard", "output": "out.npy"}
     {"command": "pair", "job": 4, "task": TASK}    of madreg.batch.work; its result is the entry of the pair
     {"command": "quit"}
@@ -106,6 +107,32 @@ def image_of(description: dict[str, Any]) -> sitk.Image:
         raise InputError(f"{name} was not passed on completely: check the free space on the disk.") from error
 
 
+def segmentation_file(command: dict[str, Any]) -> Path | None:
+    """The structures that a command gives, if any, in a file beside their voxels: on the grid of the fixed image.
+
+    Raises:
+        InputError: if they cannot be read, or none of them lies in the fixed image.
+    """
+    import SimpleITK as sitk
+
+    given = command.get("segmentation")
+    if given is None:
+        return None
+    _need(command, segmentation=dict)
+    _need(given, name=str, voxels=str, matrix=list, names=dict)
+    fixed, identity = image_of(command["fixed"]), sitk.Transform(3, sitk.sitkIdentity)
+    here = sitk.Resample(image_of(given), fixed, identity, sitk.sitkNearestNeighbor, 0.0)
+    if not sitk.GetArrayViewFromImage(here).any():
+        name = command["fixed"].get("name", "the fixed image")
+        raise InputError(f"No structure of {given['name']} lies in {name}: choose a segmentation of that image.")
+    for number, (label, name) in enumerate(given["names"].items()):
+        here.SetMetaData(f"Segment{number}_LabelValue", str(label))
+        here.SetMetaData(f"Segment{number}_Name", str(name))
+    path = Path(given["voxels"]).with_suffix(".seg.nrrd")
+    sitk.WriteImage(here, str(path))
+    return path
+
+
 def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     """Carry out a ``register`` command.
 
@@ -126,7 +153,8 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     resampling = Resampling.from_mapping(command.get("resampling", {}))
     # what becomes of a failed registration is for the user of the panel to say
     scans = ScanArray(command["fixed"]), ScanArray(command["moving"])
-    job = Job(*scans, settings, outputs, keep_failed=True, resampling=resampling)
+    structures = segmentation_file(command)
+    job = Job(*scans, settings, outputs, segmentation=structures, keep_failed=True, resampling=resampling)
     worker_log.write(worker_log.beginning(command))
     report = run_job(job, progress_reporter(say, command["job"])).report
     worker_log.write(worker_log.ending(report))
@@ -153,7 +181,8 @@ def assess(command: dict[str, Any], say: Say) -> dict[str, Any]:
         raise InputError(_UNUSABLE.format("transform")) from error
     scans = ScanArray(command["fixed"]), ScanArray(command["moving"])
     outputs = Outputs(error_map=_path(command.get("error_map")), durable=False)
-    job = AssessmentJob(*scans, transform, Settings.from_mapping(command["settings"]), outputs)
+    settings = Settings.from_mapping(command["settings"])
+    job = AssessmentJob(*scans, transform, settings, outputs, segmentation_file(command))
     worker_log.write(f"Assessing {command['moving']['name']} on {command['fixed']['name']}")
     report = run_assessment(job, progress_reporter(say, command["job"])).report
     worker_log.write(f"{report['verdict']}, estimated error {worker_log.millimetres(report['error_mm'])}")

@@ -113,10 +113,11 @@ def _place(point: list[float]) -> str:
 def _structures(structures: list[Mapping[str, Any]]) -> str:
     rows = []
     for one in structures:
-        errors = [mm(one[key]) if one[key] is not None else "unknown" for key in ("mean_mm", "largest_mm")]
+        errors = [mm(one[key]) if one[key] is not None else "unknown" for key in ("mean_mm", "bound_mm", "largest_mm")]
         known = f"{100 * one['known']:.0f} %"
         rows.append([one["name"], str(one["voxels"]), f"{one['volume_ml']:.1f} ml", *errors, known])
-    return table(["Structure", "Voxels", "Volume", "Mean error", "Largest error", "Assessed"], rows)
+    names = ["Structure", "Voxels", "Volume", "Mean error", "In 95 % of cases at most", "Largest error", "Assessed"]
+    return table(names, rows)
 
 
 def _record(report: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str]]:

@@ -104,7 +104,8 @@ def run_assessment(job: AssessmentJob, progress: Callable[[Progress], None] | No
     errors = error_map_of(job, volume, found.quality)
     settings = {name: getattr(job.settings, name) for name in ("device", "seed", "weights")}
     given = None if job.transform is None else str(job.inputs().get("transform", "in memory"))
-    report = report_of(job, read, {**found.report(), "settings": settings, "transform": given}, errors)
+    details = {**found.report(), "settings": settings, "transform": given}
+    report = report_of(job, read, details, errors, found.quality)
     title = f"{short_name(read.moving.name)} on {short_name(read.fixed.name)}"
     shown = found.moving.to("cpu")
     findings = Findings(volume, shown, None, found.linear.matrix, title, None, found.error_mm, errors, report)

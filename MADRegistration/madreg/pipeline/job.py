@@ -84,7 +84,7 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     steps.start_writing(result)
     errors = error_map_of(job, volumes[0], result.quality)
     resampling = {} if job.outputs.resampled is None else {"resampling": asdict(job.resampling)}
-    report = report_of(job, read, {**result.report(), **resampling}, errors)
+    report = report_of(job, read, {**result.report(), **resampling}, errors, result.quality)
     findings = Findings(
         *volumes,
         result.start.matrix,

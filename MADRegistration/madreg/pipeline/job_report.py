@@ -51,11 +51,14 @@ def error_map_of(job: AnyJob, fixed: Volume, quality: Quality | None) -> ErrorMa
     return error_map(fixed, quality)
 
 
-def report_of(job: AnyJob, read: Inputs, found: dict[str, Any], errors: ErrorMap | None) -> dict[str, Any]:
+def report_of(
+    job: AnyJob, read: Inputs, found: dict[str, Any], errors: ErrorMap | None, quality: Quality | None
+) -> dict[str, Any]:
     """A job and its result as plain types.
 
     Args:
         found: the report of the registration or the assessment.
+        quality: of the alignment; None without overlap.
     """
     report = {
         "fixed": describe(read.fixed),
@@ -70,7 +73,7 @@ def report_of(job: AnyJob, read: Inputs, found: dict[str, Any], errors: ErrorMap
         from .structures import structure_errors
 
         trusted = None if found["verdict"] == "failed" else errors  # blocks that agree nowhere may show small errors
-        structures = structure_errors(read.segmentation, Grid.of_image(read.fixed.image), trusted)
+        structures = structure_errors(read.segmentation, Grid.of_image(read.fixed.image), trusted, quality)
         report["structures"] = [one.report() for one in structures]
     if {"report", "page"} & set(job.outputs.named()):
         report |= provenance(job.inputs())

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..image.geometry import Grid, apply
-from ..image.sampling import sample_array
 from ..io.segmentation import Segmentation
+from ..quality.bound import bound_of_region
 from ..quality.error_map import ErrorMap
+from ..quality.quality import Quality
 
 AT_ONCE = 1 << 20  # voxels, for the memory they take
 
@@ -26,6 +26,7 @@ class StructureError:
         volume_ml: which these fill.
         known: share of them at which an error can be estimated.
         mean_mm, largest_mm: of the estimated local error there; None where it is known nowhere.
+        bound_mm: in 95 % of cases the true error, averaged over the structure, is at most this; None where unknown.
     """
 
     label: int
@@ -34,6 +35,7 @@ class StructureError:
     volume_ml: float
     known: float
     mean_mm: float | None
+    bound_mm: float | None
     largest_mm: float | None
 
     def report(self) -> dict[str, Any]:
@@ -41,12 +43,15 @@ class StructureError:
         return asdict(self)
 
 
-def structure_errors(segmentation: Segmentation, grid: Grid, errors: ErrorMap | None) -> list[StructureError]:
-    """The estimated error of each structure, in the order of their labels.
+def structure_errors(
+    segmentation: Segmentation, grid: Grid, errors: ErrorMap | None, quality: Quality | None
+) -> list[StructureError]:
+    """The estimated error of each structure and its bound, in the order of their labels.
 
     Args:
         grid: of the segmentation.
         errors: over the fixed image; None if nothing is known anywhere, as of a failed registration.
+        quality: of the alignment, for the bound; None without overlap.
     """
     flat = segmentation.labels.ravel()
     order = np.argsort(flat, kind="stable")
@@ -58,19 +63,22 @@ def structure_errors(segmentation: Segmentation, grid: Grid, errors: ErrorMap | 
         values = np.zeros(0) if errors is None else _errors_at(order[start:end], grid, errors)
         count = int(end - start)
         mean, largest = (float(values.mean()), float(values.max())) if len(values) else (None, None)
-        found.append(StructureError(label, name, count, count * voxel_ml, len(values) / count, mean, largest))
+        bound = None if mean is None or quality is None else _bound(mean, quality)
+        found.append(StructureError(label, name, count, count * voxel_ml, len(values) / count, mean, bound, largest))
     return found
+
+
+def _bound(mean_mm: float, quality: Quality) -> float | None:
+    """Of the true error averaged over a structure, mm, from the estimated one; None where the alignment has none."""
+    if quality.bound_mm is None or quality.deformation_mm is None:
+        return None
+    return quality.unit_mm * bound_of_region(mean_mm / quality.unit_mm, quality.deformation_mm / quality.unit_mm)
 
 
 def _errors_at(voxels: np.ndarray, grid: Grid, errors: ErrorMap) -> np.ndarray:
     """Errors in mm at flat indices of voxels, of those at which they are known."""
-    values = torch.as_tensor(errors.values, dtype=torch.float32)
-    both = torch.stack([values, (values > 0).float()])
-    inverse = torch.as_tensor(errors.grid.inverse, dtype=torch.float32)
     found = []
     for start in range(0, len(voxels), AT_ONCE):
         index = np.stack(np.unravel_index(voxels[start : start + AT_ONCE], grid.shape), -1)[:, ::-1]
-        points = torch.as_tensor(apply(grid.matrix, index), dtype=torch.float32)
-        amount, known = sample_array(both, inverse, points, "zeros").numpy()
-        found.append(amount[known > 0.5] / known[known > 0.5])
+        found.append(errors.at(apply(grid.matrix, index)))
     return np.concatenate(found)

@@ -7,11 +7,13 @@ no network, does not depend on contrast, and covers every error within the reach
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ..image.geometry import mean_displacement
 from ..image.pair import Pair
+from ..system.parallel import parallel_map
 from .block_matching import BlockMatching
 from .blocks import SPACING, Blocks
 from .motion import Motion, common_motion
@@ -73,8 +75,9 @@ def fit_blocks(
         blocks = matching.about(preferred)
         if len(blocks.centers) < FEWEST_BLOCKS:
             break
-        plain, here = common_motion(blocks), preferred
-        stretched = common_motion(blocks, "affine") if may_stretch else plain
+        kinds = ["rigid", "affine"] if may_stretch else ["rigid"]
+        motions = parallel_map(partial(common_motion, blocks), kinds, blocks.weight.device)
+        plain, stretched, here = motions[0], motions[-1], preferred
         rigid = rigid or plain
         gains = stretched.consensus > plain.consensus + GAIN
         motion = stretched if gains else plain

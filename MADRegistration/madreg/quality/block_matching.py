@@ -18,6 +18,7 @@ from ..image.sampling import sample_array
 from ..image.smoothing import smooth
 from ..image.tensors import trace_free_tensors
 from ..image.volume import Volume
+from ..system.parallel import parallel_map
 from .blocks import SPACING, Blocks, every_third
 
 REACH_MM = 16.0  # of the displacements, to either side along each axis
@@ -206,10 +207,11 @@ def _agreement(
     moving = F.pad(second, [half] * 6)
     for axis in (1, 2, 3):
         moving = moving.unfold(axis, size, stride)
-    found = []
-    for some in chosen.split(AT_ONCE):
+
+    def products(some: torch.Tensor) -> torch.Tensor:
         k, j, i = fixed.place(some)
         of_moving = torch.fft.rfftn(moving[:, k, j, i], dim=(2, 3, 4))
         product = (fixed.of(some, keep) * of_moving.transpose(0, 1)).sum(1)
-        found.append(torch.fft.irfftn(product, s=(size,) * 3, dim=(1, 2, 3))[:, :count, :count, :count])
-    return torch.cat(found)
+        return torch.fft.irfftn(product, s=(size,) * 3, dim=(1, 2, 3))[:, :count, :count, :count]
+
+    return torch.cat(parallel_map(products, chosen.split(AT_ONCE), chosen.device))

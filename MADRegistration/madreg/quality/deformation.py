@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..system.parallel import parallel_map
 from .blocks import Blocks
 from .motion import Motion, neighbourhood, preferred_about
 
@@ -19,12 +20,11 @@ def deformation_mm(blocks: Blocks, motion: Motion) -> float:
     place = blocks.chosen
     odd = (place // (nj * ni) + place // ni % nj + place % ni) % 2 == 1
     share = neighbourhood(blocks)
-    halves = []
-    for some in (odd, ~odd):
-        part = share * some
-        total = part.sum(1, keepdim=True)
-        if not bool((total > 0).all()):
-            return 0.0
-        halves.append(preferred_about(blocks, motion, part / total))
-    common = (halves[0] * halves[1]).sum(1)
+    parts = [share * some for some in (odd, ~odd)]
+    if not all(bool((part.sum(1) > 0).all()) for part in parts):
+        return 0.0
+    first, second = parallel_map(
+        lambda part: preferred_about(blocks, motion, part / part.sum(1, keepdim=True)), parts, share.device
+    )
+    common = (first * second).sum(1)
     return float(np.sqrt(max(float(blocks.weight @ common), 0.0)))

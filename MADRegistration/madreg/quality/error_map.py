@@ -36,6 +36,14 @@ class ErrorMap:
     worst_mm: float
     worst_point: np.ndarray
 
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """Errors in mm at points (n, 3), LPS mm, of those at which they are known."""
+        values = torch.as_tensor(self.values, dtype=torch.float32)
+        both = torch.stack([values, (values > 0).float()])
+        inverse = torch.as_tensor(self.grid.inverse, dtype=torch.float32)
+        amount, known = sample_array(both, inverse, torch.as_tensor(points, dtype=torch.float32), "zeros").numpy()
+        return amount[known > 0.5] / known[known > 0.5]
+
     def image(self) -> sitk.Image:
         """The values as an image."""
         return self.grid.as_image(self.values)

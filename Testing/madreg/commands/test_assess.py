@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from madreg import resources
 from madreg.commands import main as cli
+from madreg.image.geometry import Grid, about, apply, rotation
 from madreg.image.transform import Transform
 from madreg.io.writing import write_transform
 from madreg.network import weights
@@ -135,3 +137,52 @@ def test_a_real_one(tmp_path, head_images, capsys):
     assert structure["mean_mm"] == pytest.approx(6, abs=2) and structure["largest_mm"] >= structure["mean_mm"]
     assert report["worst_mm"] >= structure["largest_mm"] - 1e-3 and structure["known"] > 0.5
     assert "mm on average" in capsys.readouterr().out and "Structure 1" in (tmp_path / "p.html").read_text()
+
+
+@pytest.mark.slow
+def test_structures_have_the_bounds_of_their_own_errors(tmp_path, capsys):
+    """A scan and its negative, rotated by 6 degrees about the first of two structures, which is where it should be."""
+    scan = sitk.ReadImage(str(resources.path("Demo", "T1w.nii.gz")), sitk.sitkFloat32)
+    values = sitk.GetArrayFromImage(scan)
+    top = np.percentile(values, 99.5)
+    negative = sitk.GetImageFromArray(np.where(values > 0.1 * top, top - 0.8 * values.clip(0, top), values))
+    middle = np.array(scan.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in scan.GetSize()]))
+    grid = Grid.of_image(scan)
+    centers = [middle + [0, 40, 0], middle - [0, 40, 0]]
+    apart = [np.linalg.norm(grid.points().double().numpy() - center, axis=-1) for center in centers]
+    labels = np.select([one <= 12 for one in apart], [1, 2]).astype(np.uint8)
+    for name, image in (("scan", scan), ("negative", negative), ("labels", sitk.GetImageFromArray(labels))):
+        image.CopyInformation(scan)
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
+    off = about(centers[0], rotation(np.array([1.0, 0, 0]), 6.0))
+    write_transform(Transform(off), tmp_path / "off.tfm")
+    words = ["assess", "scan.nii.gz", "negative.nii.gz", "--transform", "off.tfm", "--segmentation", "labels.nii.gz"]
+    words += ["--report", "r.json", "--page", "p.html"]
+    words = [str(tmp_path / word) if "." in word else word for word in words]
+    assert cli.main([*words, "--device", "cpu"]) == 0
+    report, out = json.loads((tmp_path / "r.json").read_text()), capsys.readouterr().out
+    assert report["verdict"] == "check" and report["bound_mm"] is not None
+    for structure, distance in zip(report["structures"], apart, strict=True):
+        points = grid.points().double().numpy()[distance <= 12]
+        true = np.linalg.norm(apply(off, points) - points, axis=1).mean()
+        assert structure["mean_mm"] == pytest.approx(true, abs=1.5)
+        assert true <= structure["bound_mm"] <= 1.6 * true + 4
+        bound = f"{structure['bound_mm']:.1f} mm"
+        assert f"at most {bound} in 95 % of cases" in out and bound in (tmp_path / "p.html").read_text()
+    assert report["structures"][1]["bound_mm"] > report["structures"][0]["bound_mm"] + 4
+
+
+@pytest.mark.slow
+def test_no_structure_of_a_failed_alignment_has_an_error(tmp_path):
+    scan = str(resources.path("Demo", "T1w.nii.gz"))
+    labels = sitk.Cast(sitk.ReadImage(scan) > 300, sitk.sitkUInt8)
+    sitk.WriteImage(labels, str(tmp_path / "labels.nii.gz"))
+    flip = np.diag([-1.0, -1.0, 1.0, 1.0])
+    write_transform(Transform(flip), tmp_path / "flip.tfm")
+    words = ["--transform", tmp_path / "flip.tfm", "--segmentation", tmp_path / "labels.nii.gz"]
+    words += ["--report", tmp_path / "r.json", "--device", "cpu"]
+    assert cli.main(["assess", scan, scan, *map(str, words)]) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    (structure,) = report["structures"]
+    assert report["verdict"] == "failed"
+    assert structure["mean_mm"] is None and structure["bound_mm"] is None and structure["voxels"] > 0

@@ -126,16 +126,19 @@ def test_a_failed_alignment_has_no_local_errors(report):
 def test_structures(report):
     structure = {"label": 1, "name": "Left <eye>", "voxels": 1234, "volume_ml": 9.87, "known": 0.5}
     report["structures"] = [
-        {**structure, "mean_mm": 1.1, "largest_mm": 2.2},
-        {**structure, "mean_mm": None, "largest_mm": None},
+        {**structure, "mean_mm": 1.1, "bound_mm": 3.3, "largest_mm": 2.2},
+        {**structure, "mean_mm": 1.4, "bound_mm": None, "largest_mm": 2.4},
+        {**structure, "mean_mm": None, "bound_mm": None, "largest_mm": None},
     ]
     text = shown(report)[1].text
-    assert "Left <eye> 1234 9.9 ml 1.1 mm 2.2 mm 50 %" in text and "unknown unknown" in text
+    assert "Left <eye> 1234 9.9 ml 1.1 mm 3.3 mm 2.2 mm 50 %" in text and "In 95 % of cases at most" in text
+    assert "1.4 mm unknown 2.4 mm" in text and "unknown unknown unknown" in text
 
 
 @pytest.mark.parametrize("number", [0, MOST_STRUCTURES, MOST_STRUCTURES + 1])
 def test_two_sides_and_between_them_a_long_list_of_structures(report, number):
-    one = {"label": 1, "name": "Eye", "voxels": 1, "volume_ml": 1.0, "known": 1.0, "mean_mm": 1.0, "largest_mm": 2.0}
+    one = {"label": 1, "name": "Eye", "voxels": 1, "volume_ml": 1.0, "known": 1.0}
+    one |= {"mean_mm": 1.0, "bound_mm": 2.0, "largest_mm": 2.0}
     report["structures"] = [one] * number
     source, _ = shown(report)
     sides = re.findall(r'<section class="side">(.*?)</section>', source, flags=re.DOTALL)

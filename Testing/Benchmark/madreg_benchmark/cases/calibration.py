@@ -6,6 +6,7 @@ None of them is a validation case, and nothing that is reported elsewhere was me
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ BODIES, SLABS = 12, 10
 SLAB_MM, SLICE_MM, TILT = 60.0, 3.3, 6.0  # degrees
 SEED = 18
 STRUCTURES = "structures.json"
+FIXED, LABEL_MAP = "_fixed.nii.gz", "_structures.nii.gz"
 FEWEST_VOXELS = 50  # of a structure
 
 
@@ -45,6 +47,12 @@ def assemble_calibration(data: Path, out: Path) -> list[Case]:
     cases = [*_heads(listed), *_simulated(data, out), *_slabs(data, out), *_bodies(out)]
     save_cases(out, cases)
     return cases
+
+
+def label_map_of(case: Case) -> Path | None:
+    """The structures of the fixed scan, on its grid; None if the case was not simulated from a label map."""
+    path = case.fixed.with_name(case.fixed.name.replace(FIXED, LABEL_MAP))
+    return path if path != case.fixed and path.is_file() else None
 
 
 def _heads(listed: Path) -> list[Case]:
@@ -73,7 +81,7 @@ def _simulated(data: Path, out: Path) -> list[Case]:
         else:
             rng = np.random.default_rng([SEED, number])
             images, contrast = (simulate(labels, T1, rng), simulate(labels, T2, rng)), "simulated T1-T2"
-        cases.append(_written(out, f"simulated_{number:02d}", images, np.eye(4), contrast))
+        cases.append(_written(out, f"simulated_{number:02d}", images, np.eye(4), contrast, labels))
         structures[cases[-1].name] = _middles(labels)
     (out / STRUCTURES).write_text(json.dumps(structures), encoding="utf-8")
     return cases
@@ -101,7 +109,7 @@ def _slabs(data: Path, out: Path) -> list[Case]:
             _slab(simulate(labels, contrast, rng), middle + rng.uniform(-12, 12, 3), int(plane), rng)
             for contrast, plane in zip((T2, T1), planes, strict=True)
         ]
-        cases.append(_written(out, f"slab_{number:02d}", images, np.eye(4), "slab T1-T2"))
+        cases.append(_written(out, f"slab_{number:02d}", images, np.eye(4), "slab T1-T2", labels))
     return cases
 
 
@@ -142,8 +150,18 @@ def _image(volume: Volume) -> sitk.Image:
     return volume.grid.as_image((1000 * volume.data.numpy()).astype(np.float32))
 
 
-def _written(out: Path, name: str, images, truth: np.ndarray, contrast: str) -> Case:
-    files = [out / f"{name}_{role}.nii.gz" for role in ("fixed", "moving")]
+def _written(
+    out: Path,
+    name: str,
+    images: Sequence[sitk.Image],
+    truth: np.ndarray,
+    contrast: str,
+    labels: sitk.Image | None = None,
+) -> Case:
+    files = [out / f"{name}{end}" for end in (FIXED, "_moving.nii.gz")]
     for image, file in zip(images, files, strict=True):
         sitk.WriteImage(image, str(file))
+    if labels is not None:
+        here = sitk.Resample(labels, images[0], sitk.Transform(), sitk.sitkNearestNeighbor)
+        sitk.WriteImage(sitk.Cast(here, sitk.sitkUInt16), str(out / f"{name}{LABEL_MAP}"))
     return Case(name, files[0], files[1], truth, contrast)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from madreg.commissioning.smooth_displacement import SmoothDisplacement
-from madreg.image.geometry import about, apply, mean_displacement
+from madreg.image.geometry import about, apply
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
 from madreg.image.volume import Volume
@@ -27,10 +27,10 @@ STRETCH = 0.03, 0.15  # along one axis
 AMPLITUDE_MM = 1.5, 9.0  # root mean square of a smooth deformation
 KINDS = {
     "right": (1, 1),
-    "rigid": (2, 1),
-    "stretched": (1, 1),
-    "deformed": (1, 1),
-    "registered": (1, 3),
+    "rigid": (4, 1),
+    "stretched": (3, 1),
+    "deformed": (4, 1),
+    "registered": (1, 1),
     "mirrored": (1, 3),
     "other person": (2, 3),
     "far": (1, 3),
@@ -48,12 +48,25 @@ class Misaligned:
 
     Attributes:
         pose: (4, 4) fixed LPS to moving LPS.
-        true_mm: mean error over the fixed foreground; NaN where the scans have nothing in common.
+        right: where fixed points (n, 3), LPS mm, lie in the moving scan; None for scans of two bodies.
+        apart_mm: of scans of two bodies, the mean distance of their structures; NaN where these are unknown.
     """
 
     pair: Pair
     pose: np.ndarray
-    true_mm: float
+    right: Callable[[np.ndarray], np.ndarray] | None
+    apart_mm: float = np.nan
+
+    def errors_at(self, points: np.ndarray) -> np.ndarray:
+        """True errors (n,) in mm at fixed points (n, 3), LPS mm, of a pair of one body."""
+        if self.right is None:
+            raise ValueError("Scans of two bodies have no right pose.")
+        return np.linalg.norm(apply(self.pose, points) - self.right(points), axis=1)
+
+    @property
+    def true_mm(self) -> float:
+        """Mean error over the fixed foreground; NaN where the scans have nothing in common."""
+        return self.apart_mm if self.right is None else float(self.errors_at(self.pair.points).mean())
 
 
 class Misaligning:
@@ -98,7 +111,7 @@ class Misaligning:
         return self._pair[1]
 
     def _right(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
-        return Misaligned(pair, case.truth, 0.0)
+        return _against(pair, case.truth, case.truth)
 
     def _rigid(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
         """Distances are spread evenly on a logarithmic scale."""
@@ -124,8 +137,7 @@ class Misaligning:
         warp = SmoothDisplacement(rng, rng.uniform(*AMPLITUDE_MM))
         bent = Pair(pair.fixed, _bent(pair.moving, warp), self.seed)
         pose = case.truth if number % 2 == 0 else _refined(bent, case.truth, "rigid")
-        true = warp.inverse(apply(case.truth, pair.points))
-        return Misaligned(bent, pose, float(np.linalg.norm(apply(pose, pair.points) - true, axis=1).mean()))
+        return Misaligned(bent, pose, lambda points: warp.inverse(apply(case.truth, points)))
 
     def _flipped(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
         poses = flipped_poses(case.truth, pair.points.mean(0), pair.fixed.grid.axes)
@@ -154,14 +166,16 @@ class Misaligning:
         other = others[rng.integers(len(others))]
         wrong = Pair(pair.fixed, read_volume(other.moving)[0], self.seed)
         pose = _refined(wrong, _laid_together(wrong, case, other), "rigid")
-        return Misaligned(wrong, pose, _apart(*(self.structures.get(one.name, {}) for one in (case, other)), pose))
+        return Misaligned(
+            wrong, pose, None, _apart(*(self.structures.get(one.name, {}) for one in (case, other)), pose)
+        )
 
     def _other_part(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
         """The moving scan of a case of other anatomy, brought together as well as possible."""
         others = self._others(case, "other part")
         other = others[rng.integers(len(others))]
         wrong = Pair(pair.fixed, read_volume(other.moving)[0], self.seed)
-        return Misaligned(wrong, _refined(wrong, _laid_together(wrong, case, other), "rigid"), np.nan)
+        return Misaligned(wrong, _refined(wrong, _laid_together(wrong, case, other), "rigid"), None)
 
     def _others(self, case: Case, kind: str) -> list[Case]:
         """Cases of other persons, or of other body parts."""
@@ -180,7 +194,7 @@ def _apart(here: dict[str, list[float]], there: dict[str, list[float]], pose: np
 
 
 def _against(pair: Pair, pose: np.ndarray, truth: np.ndarray) -> Misaligned:
-    return Misaligned(pair, pose, mean_displacement(pose, truth, pair.points))
+    return Misaligned(pair, pose, lambda points: apply(truth, points))
 
 
 def _refined(pair: Pair, start: np.ndarray, kind: str) -> np.ndarray:

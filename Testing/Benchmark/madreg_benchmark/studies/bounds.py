@@ -1,39 +1,50 @@
-"""Does the bound of the error hold in 95 % of cases, and how much above the error is it?
+"""Does the bound of the error hold in 95 % of cases, of whole scans and of regions, and how much above the error is it?
 
-Pairs are misaligned on purpose in many ways (:mod:`madreg_benchmark.cases.misaligned`) and assessed.  Two thirds of the
-pairs of every contrast are used to fit what the bound is a multiple of, and for the multiple, each pair with a fit to
-others (cross-conformal prediction); the last third is used to check both.  Fit and multiple are those of
-:mod:`madreg.quality.bound`.
+Pairs are misaligned on purpose in many ways (:mod:`madreg_benchmark.cases.misaligned`) and assessed.  The bounds of
+:mod:`madreg.quality.bound` are those of :mod:`madreg_benchmark.studies.bound_calibration`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import linprog
 
 from madreg.image.transform import Transform
 from madreg.quality.alternatives import Comparison, compare, evidence
 from madreg.quality.assessment import assess
-from madreg.quality.bound import LEVEL
-from madreg_benchmark.cases.misaligned import WRONG_PAIRS, Misaligned, Misaligning
+from madreg.quality.error_map import ErrorMap, error_map
+from madreg.quality.quality import Quality
+from madreg.quality.shape import Stretch
+from madreg_benchmark.cases.case import Case
+from madreg_benchmark.cases.misaligned import KINDS, Misaligned, Misaligning
+from madreg_benchmark.cases.regions import Regions
 from madreg_benchmark.report.page import write_illustrated, write_page
 from madreg_benchmark.report.plots import new_figure
 from madreg_benchmark.report.tables import markdown, write_csv
+from madreg_benchmark.studies.bound_calibration import (
+    FOLDS,
+    PARTS,
+    REGION,
+    WHOLE,
+    Calibration,
+    Model,
+    bounded,
+    calibrate,
+    quotients,
+    regions_of,
+)
 from madreg_benchmark.studies.study import Setting, Study, collect
 
-PARTS = 3
-FOLDS = 5  # of the pairs that are used to calibrate
 NEAR = ("right", "rigid", "stretched", "deformed", "registered")
 """Kinds of which the other poses to compare with are those of the right pose: nine tenths of the time of each."""
 LEAST_MM = 1.0  # true error from which the bound is compared with it
 LEVELS = np.arange(0.5, 0.96, 0.05)
 FIELDS = (
-    "case", "contrast", "kind", "number", "true_mm", "estimate_mm", "deformation_mm", "consensus", "margin", "overlap",
-    "verdict", "is_mirrored", "may_be_other_body",
+    "case", "contrast", "kind", "number", "true_mm", "estimate_mm", "deformation_mm", "local_mm", "consensus", "margin",
+    "joint_margin", "mirror_margin", "overlap", "stretch", "blocks", "verdict", "is_mirrored", "may_be_other_body",
 )  # fmt: skip
 
 
@@ -44,6 +55,7 @@ class _Assessing:
         self.cases = {case.name: case for case in setting.cases}
         self.misaligning = Misaligning(setting.cases, setting.seed)
         self._right: dict[str, tuple[Comparison, float]] = {}
+        self._regions: tuple[str, Regions] | None = None
 
     def row(self, key: dict) -> dict:
         """All that is kept of one misalignment."""
@@ -51,20 +63,47 @@ class _Assessing:
         made = self.misaligning.make(case, key["kind"], key["number"])
         comparison = self._comparison(case.name, made) if key["kind"] in NEAR else None
         quality = assess(made.pair, Transform(made.pose), comparison=comparison)
-        row = {"contrast": case.contrast, "true_mm": made.true_mm if np.isfinite(made.true_mm) else None}
+        row = {"contrast": case.contrast, "true_mm": _finite(made.true_mm)}
         if quality is None:
-            return {**row, **dict.fromkeys(FIELDS[5:10]), **dict.fromkeys(FIELDS[-2:], False), "verdict": "failed"}
+            return {**row, **dict.fromkeys(FIELDS[5:15]), **dict.fromkeys(FIELDS[-2:], False), "verdict": "failed"}
+        errors = error_map(made.pair.fixed, quality)
         return {
             **row,
             "estimate_mm": quality.error_mm,
             "deformation_mm": quality.deformation_mm,
+            "local_mm": _finite(errors.values[errors.values > 0].mean()) if errors.values.any() else None,
             "consensus": quality.consensus,
-            "margin": quality.margin if np.isfinite(quality.margin) else None,
+            "margin": _finite(quality.margin),
+            "joint_margin": quality.joint_margin,
+            "mirror_margin": None if comparison is None else _finite(comparison.mirror_margin),
             "overlap": quality.overlap,
+            "stretch": _stretch(made.pose, quality),
+            "blocks": 0 if quality.blocks is None else len(quality.blocks.chosen),
             "verdict": quality.verdict,
             "is_mirrored": quality.is_mirrored,
             "may_be_other_body": quality.may_be_other_body,
+            "regions": self._regions_of(case, made, errors, key) if key["kind"] in NEAR else [],
         }
+
+    def _regions_of(self, case: Case, made: Misaligned, errors: ErrorMap, key: dict) -> list[dict]:
+        """True and estimated errors of regions."""
+        if self._regions is None or self._regions[0] != case.name:
+            self._regions = case.name, Regions(case, made.pair)
+        kind, number = NEAR.index(key["kind"]), key["number"]
+        found = []
+        for region in self._regions[1].draw(np.random.default_rng([self.misaligning.seed, kind, number])):
+            values = errors.at(region.points)
+            found.append(
+                {
+                    "name": region.name,
+                    "volume_ml": round(region.volume_ml, 3),
+                    "known": round(len(values) / len(region.points), 3),
+                    "true_mm": round(float(made.errors_at(region.points).mean()), 4),
+                    "mean_mm": round(float(values.mean()), 4) if len(values) else None,
+                    "largest_mm": round(float(values.max()), 4) if len(values) else None,
+                }
+            )
+        return found
 
     def _comparison(self, name: str, made: Misaligned) -> Comparison | None:
         if name not in self._right:
@@ -85,96 +124,26 @@ def measure_bounds(setting: Setting) -> list[dict]:
 
 
 def _keys(setting: Setting) -> list[dict]:
+    """Of all misalignments: first those that decide on the bounds, one of each kind of every case after another."""
     keys = Misaligning(setting.cases, setting.seed).keys()
-    return [key for key in keys if key["kind"] in ("right", "rigid")] if setting.quick else keys
+    if setting.quick:
+        return [key for key in keys if key["kind"] in ("right", "rigid")]
+    return sorted(keys, key=lambda key: (key["kind"] not in NEAR, key["number"] % KINDS[key["kind"]][0]))
 
 
-def parts_of(rows: Sequence[dict]) -> dict[str, int]:
-    """Which of :data:`PARTS` a case belongs to: of each contrast a third, in the order of the names."""
-    found = {}
-    for contrast in {row["contrast"] for row in rows}:
-        names = sorted({row["case"] for row in rows if row["contrast"] == contrast})
-        found |= {name: number % PARTS for number, name in enumerate(names)}
-    return found
+def _stretch(pose: np.ndarray, quality: Quality) -> float:
+    """The logarithm of the largest stretch along an axis between a pose (4, 4) and the motion of its blocks."""
+    if quality.motion is None or quality.blocks_at is None:
+        return 0.0
+    linear = np.linalg.inv(pose) @ quality.blocks_at.matrix @ quality.motion.matrix
+    return float(np.log(Stretch.of(linear[:3, :3]).factors[0]))
 
 
-def bounded(row: dict) -> bool:
-    """Whether there is a bound, and a true error that it is one of."""
-    known = None not in (row["true_mm"], row["estimate_mm"], row["deformation_mm"])
-    unbounded = row["verdict"] == "failed" or row["is_mirrored"] or row["may_be_other_body"]
-    return known and not unbounded and row["kind"] not in WRONG_PAIRS
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
-def terms(row: dict) -> list[float]:
-    """What a bound is made of: 1, the estimated error and the deformation."""
-    return [1.0, row["estimate_mm"], row["deformation_mm"]]
-
-
-def fit_quantile(rows: Sequence[dict], level: float = LEVEL) -> np.ndarray:
-    """Coefficients (3,), none negative, of :func:`terms` for a quantile of the true error (quantile regression)."""
-    known = np.array([terms(row) for row in rows])
-    true = np.array([row["true_mm"] for row in rows])
-    count, width = known.shape
-    cost = np.concatenate([np.zeros(width), np.full(count, level), np.full(count, 1 - level)])
-    equal = np.concatenate([known, np.eye(count), -np.eye(count)], 1)
-    return linprog(cost, A_eq=equal, b_eq=true).x[:width]
-
-
-def quotients(rows: Sequence[dict], coefficients: np.ndarray) -> np.ndarray:
-    """(n,) true error as a multiple of the fit."""
-    return np.array([row["true_mm"] / (coefficients @ terms(row)) for row in rows])
-
-
-def conformal_factor(values: np.ndarray, level: float = LEVEL) -> float:
-    """The multiple that another case's is at most with probability ``level``; infinite of too few cases."""
-    rank = int(np.ceil((len(values) + 1) * level))
-    return float(np.sort(values)[rank - 1]) if rank <= len(values) else np.inf
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How bounds are made.
-
-    Attributes:
-        coefficients: (3,) of :func:`terms`.
-        quotients: sorted, of the pairs it was made with, each with coefficients that were fitted to others.
-    """
-
-    coefficients: np.ndarray
-    quotients: np.ndarray
-
-    @classmethod
-    def of(cls, rows: Sequence[dict]) -> Calibration:
-        """Of the rows that have a bound."""
-        names = sorted({row["case"] for row in rows})
-        fold = {name: number % FOLDS for number, name in enumerate(names)}
-        found: list[float] = []
-        for number in range(FOLDS):
-            out = [row for row in rows if fold[row["case"]] == number]
-            found += quotients(out, fit_quantile([row for row in rows if fold[row["case"]] != number])).tolist()
-        return cls(fit_quantile(rows), np.sort(found))
-
-    @property
-    def factor(self) -> float:
-        """For :data:`~madreg.quality.bound.LEVEL`."""
-        return conformal_factor(self.quotients)
-
-    def bound(self, row: dict) -> float:
-        """The bound of an assessment, mm."""
-        return self.factor * float(self.coefficients @ terms(row))
-
-
-def calibrate(rows: Sequence[dict], checked: int = 0) -> tuple[Calibration, list[dict]]:
-    """The calibration with all but one of the parts, and the rows of that one, to check it."""
-    part = parts_of(rows)
-    known = [row for row in rows if bounded(row)]
-    return (
-        Calibration.of([row for row in known if part[row["case"]] != checked]),
-        [row for row in known if part[row["case"]] == checked],
-    )
-
-
-HEADER = ["", "poses", "within the bound", "bound, median mm", f"bound / error (from {LEAST_MM:.0f} mm), median"]
+HEADER = ["within the bound", "bound, median mm", f"bound / error (from {LEAST_MM:.0f} mm), median"]
 
 
 def _line(name: str, rows: Sequence[dict]) -> list[str]:
@@ -186,20 +155,27 @@ def _line(name: str, rows: Sequence[dict]) -> list[str]:
     return [name, str(len(rows)), f"{100 * (true <= bounds).mean():.1f} %", f"{np.median(bounds):.1f}", ratio]
 
 
-def coverage_table(rows: Sequence[dict]) -> str:
-    """Coverage in the pairs that were left for it, and of the same procedure with the roles of the thirds changed."""
-    lines = []
-    found: list[dict] = []
+def checked_thirds(rows: Sequence[dict], model: Model) -> list[list[dict]]:
+    """The assessments, or regions, of each third, with the bound that the other two thirds give."""
+    thirds = []
     for checked in range(PARTS):
-        calibration, check = calibrate(rows, checked)
-        found += [{**row, "bound_mm": calibration.bound(row)} for row in check]
-        if checked == 0:
-            lines.append(_line("first third, with the constants in use", found))
-    lines.append(_line("each third with the others' constants", found))
-    for field in ("contrast", "kind", "verdict"):
+        calibration, check = calibrate(rows, model, checked)
+        thirds.append([{**row, "bound_mm": calibration.bound(row)} for row in check])
+    return thirds
+
+
+def coverage_table(rows: Sequence[dict], model: Model = WHOLE) -> str:
+    """Coverage in the pairs that were left for it, and of the same procedure with the roles of the thirds changed."""
+    thirds = checked_thirds(rows, model)
+    found = [row for third in thirds for row in third]
+    lines = [
+        _line("first third, with the constants in use", thirds[0]),
+        _line("each third with the others' constants", found),
+    ]
+    for field in (*model.groups, "verdict", *(["form"] if model is REGION else [])):
         for value in sorted({row[field] for row in found}):
             lines.append(_line(value, [row for row in found if row[field] == value]))
-    return markdown(HEADER, lines)
+    return markdown(["", "regions" if model is REGION else "poses", *HEADER], lines)
 
 
 def wrong_table(rows: Sequence[dict]) -> str:
@@ -222,13 +198,13 @@ def draw(rows: Sequence[dict]):
     contrasts = sorted({row["contrast"] for row in rows})
     inside = {contrast: np.zeros((len(LEVELS), 2)) for contrast in contrasts}
     for checked in range(PARTS):
-        calibration, check = calibrate(rows, checked)
-        factors = [conformal_factor(calibration.quotients, level) for level in LEVELS]
+        calibration, check = calibrate(rows, WHOLE, checked)
+        factors = [calibration.factor(level) for level in LEVELS]
         for contrast in contrasts:
             some = [row for row in check if row["contrast"] == contrast]
             if not some:
                 continue
-            values = quotients(some, calibration.coefficients)
+            values = quotients(some, WHOLE, calibration.coefficients)
             inside[contrast] += [[(values <= one).sum(), len(values)] for one in factors]
             bounds = [calibration.bound(row) for row in some]
             color = f"C{contrasts.index(contrast)}"
@@ -255,15 +231,22 @@ def write_bounds(rows: Sequence[dict], made_from: str, out: Path) -> str:
         text = wrong_table(rows)
         write_page(out / "bounds.md", f"# Bound of the error\n\n{text}\n{made_from}\n")
         return text
-    calibration, _ = calibrate(rows)
-    coefficients = calibration.coefficients
-    formula = (
-        f"Bound in mm: {calibration.factor:.3f} x ({coefficients[0]:.3f} + {coefficients[1]:.3f} x estimated error + "
-        f"{coefficients[2]:.3f} x deformation)."
-    )
-    text = f"{coverage_table(rows)}\n{formula}\n\n{wrong_table(rows)}"
+    text = f"{coverage_table(rows)}\n{_formula(calibrate(rows)[0])}\n"
+    if regions_of(rows):
+        text += f"\n## Regions\n\n{coverage_table(rows, REGION)}\n{_formula(calibrate(rows, REGION)[0])}\n"
+    text += f"\n## Verdicts\n\n{wrong_table(rows)}"
     write_illustrated(out / "bounds", "Bound of the error", text, draw(rows), made_from)
     return text
+
+
+NAMES = {"estimate_mm": "estimated error", "mean_mm": "estimated error there", "deformation_mm": "deformation"}
+
+
+def _formula(calibration: Calibration) -> str:
+    """In words."""
+    constant, *others = calibration.coefficients
+    terms = [f"{one:.4f} x {NAMES[name]}" for one, name in zip(others, calibration.model.terms, strict=True)]
+    return f"Bound in mm: {calibration.factor():.4f} x ({' + '.join([f'{constant:.4f}', *terms])})."
 
 
 STUDY = Study("pose", lambda s: len(_keys(s)), measure_bounds, write_bounds)

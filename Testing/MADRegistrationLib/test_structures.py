@@ -1,0 +1,116 @@
+"""The structures of the fixed volume: what the worker gets of them, and their errors as a table."""
+
+import numpy as np
+import pytest
+import slicer
+from doubles import makeParameters, run
+from vtk.util.numpy_support import vtk_to_numpy
+
+from madreg.image.geometry import about
+from MADRegistrationLib import structures
+from MADRegistrationLib.volumes import toMatrix
+
+TURN = about(np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]), np.array([5.0, 40, -9]))
+EYE, LENS, BRAIN = (slice(0, 3), slice(0, 3), slice(0, 4)), (slice(1, 2),) * 3, (slice(5, 9), slice(4, 10), slice(2, 8))
+
+
+def columns(table):
+    """The columns of a table node by their names."""
+    found = {}
+    for number in range(table.GetNumberOfColumns()):
+        column = table.GetTable().GetColumn(number)
+        found[column.GetName()] = [column.GetValue(row) for row in range(column.GetNumberOfTuples())]
+    return found
+
+
+@pytest.fixture
+def addSegmentation(scene):
+    """Function that adds a segmentation of the voxels of a volume: slices of voxels (k, j, i) by their names."""
+
+    def add(volume, segments):
+        node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Organs")
+        for name, where in segments.items():
+            image = slicer.vtkOrientedImageData()
+            image.SetDimensions(volume.GetImageData().GetDimensions())
+            image.AllocateScalars(3, 1)  # unsigned char
+            matrix = toMatrix(np.eye(4))
+            volume.GetIJKToRASMatrix(matrix)
+            image.SetImageToWorldMatrix(matrix)
+            array = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+            array[:] = 0
+            array[where] = 1
+            segment = slicer.vtkSegment()
+            segment.SetName(name)
+            segment.AddRepresentation("Binary labelmap", image)
+            node.GetSegmentation().AddSegment(segment)
+        return node
+
+    return add
+
+
+@pytest.fixture
+def chosen(panel, volumes, addSegmentation, addTransform):
+    """MR under a transform that rotates, with a segmentation under the same one, and CT."""
+    turn = addTransform(TURN)
+    organs = addSegmentation(volumes[0], {"Eye": EYE, "Lens": LENS, "Brain": BRAIN})
+    for node in (volumes[0], organs):
+        node.SetAndObserveTransformNodeID(turn.GetID())
+    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], structures=organs)
+    panel.setParameters(parameters)
+    return parameters
+
+
+def test_a_table_lists_error_and_bound_of_each_structure(panel, volumes, chosen):
+    panel.assessing.onButton()
+    run(panel)
+    table = structures.find(*volumes[:2])
+    found = columns(table)
+    assert table.GetName() == "CT to MR structures (MAD)"
+    assert found["Structure"] == ["Eye", "Lens", "Brain"]
+    assert found["Volume (ml)"] == ["35.0", "1.0", "144.0"]  # each voxel counts where it lies: the lens is in the eye
+    assert found["Mean error (mm)"] == 3 * ["1.2"]
+    assert found["Mean error at most, in 95 % of cases (mm)"] == 3 * ["3.0"]
+    assert found["Largest local error (mm)"] == 3 * ["unknown"]
+    count = slicer.mrmlScene.GetNumberOfNodes()
+    panel.assessing.onButton()
+    run(panel)
+    assert slicer.mrmlScene.GetNumberOfNodes() == count and structures.find(*volumes[:2]) is table
+
+
+def test_without_structures_there_is_no_table(panel, volumes, chosen):
+    panel.assessing.onButton()
+    run(panel)
+    chosen.structures = None
+    panel.assessing.onButton()
+    run(panel)
+    assert structures.find(*volumes[:2]) is None
+
+
+def test_a_label_map_has_numbers(panel, volumes, addVolume, chosen):
+    labels = np.zeros((9, 10, 11), np.int16)
+    labels[EYE] = 7
+    chosen.structures = addVolume(labels, name="Labels", nodeClass="vtkMRMLLabelMapVolumeNode")
+    chosen.structures.SetAndObserveTransformNodeID(volumes[0].GetTransformNodeID())
+    panel.assessing.onButton()
+    run(panel)
+    assert columns(structures.find(*volumes[:2]))["Structure"] == ["Structure 7"]
+
+
+@pytest.mark.parametrize("change", ["empty", "elsewhere"])
+def test_what_has_no_structures_in_the_fixed_volume_is_refused(panel, view, volumes, addVolume, chosen, change):
+    labels = np.full((9, 10, 11), change == "elsewhere", np.int16)
+    far = np.eye(4) + 500 * np.eye(4, k=3)
+    chosen.structures = addVolume(labels, far, "Labels", "vtkMRMLLabelMapVolumeNode")
+    panel.assessing.onButton()
+    run(panel)
+    message, isError = view.shown["Message"]
+    wanted = "has no structures" if change == "empty" else "No structure of Labels lies in MR"
+    assert wanted in message and isError and structures.find(*volumes[:2]) is None
+
+
+def test_the_table_of_a_registration_goes_with_revert(panel, volumes, chosen):
+    panel.registering.onButton()
+    run(panel)
+    assert columns(structures.find(*volumes[:2]))["Structure"] == ["Eye", "Lens", "Brain"]
+    panel.onRevert()
+    assert structures.find(*volumes[:2]) is None
