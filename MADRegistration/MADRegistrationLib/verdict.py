@@ -15,6 +15,9 @@ REASONS = {
     "failed": "The volumes do not seem to fit: try another initialization, or masks around the common anatomy.",
 }
 
+STRUCTURES = 5
+"""How many structures are named in the details."""
+
 FAILED_ASSESSMENT = "The volumes do not seem to fit where they lie: register them."
 
 
@@ -52,8 +55,20 @@ def rowsOf(report: dict[str, Any]) -> list[tuple[str, str]]:
         *((name, millimetres(report.get(key))) for name, key in errors),
         (_("Largest local error"), millimetres(report.get("worst_mm"))),
         (_("Overlap of the fields of view"), f"{100 * report['overlap']:.0f} %"),
+        *_structuresOf(report),
         *([] if isAssessment else _motionOf(report)),
         (_("Time"), f"{report['seconds']:.1f} s on {report['device']}"),
+    ]
+
+
+def _structuresOf(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of the :data:`STRUCTURES` that are farthest off; the table of the pair has all."""
+    known = [one for one in report.get("structures", []) if one["mean_mm"] is not None]
+    farthest = sorted(known, key=lambda one: -one["mean_mm"])[:STRUCTURES]
+    text = _("{error}, at most {bound}")
+    return [
+        (one["name"], text.format(error=millimetres(one["mean_mm"]), bound=millimetres(one["bound_mm"])))
+        for one in farthest
     ]
 
 
@@ -83,6 +98,7 @@ def headline(report: dict[str, Any]) -> str:
 def details(report: dict[str, Any]) -> str:
     """All numbers, as rich text."""
     rows = "".join(
-        f"<tr><td>{name}:&nbsp;&nbsp;</td><td>{escape(value, quote=False)}</td></tr>" for name, value in rowsOf(report)
+        f"<tr><td>{escape(name, quote=False)}:&nbsp;&nbsp;</td><td>{escape(value, quote=False)}</td></tr>"
+        for name, value in rowsOf(report)
     )
     return f"<table>{rows}</table>"

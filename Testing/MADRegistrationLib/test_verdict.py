@@ -89,3 +89,11 @@ def test_the_details_in_words():
     for name, value in expected.items():
         assert name in text and value in text
     assert millimetres(None) == "unknown"
+
+
+def test_the_details_name_the_structures_that_are_farthest_off():
+    known = [{"name": f"No. {n} & more", "mean_mm": float(n), "bound_mm": 2.0 * n} for n in (1, 6, 2, 5, 3, 4)]
+    text = details({**REPORT, "structures": [*known, {"name": "Outside", "mean_mm": None, "bound_mm": None}]})
+    places = [text.index(f"No. {n} &amp; more:") for n in (6, 5, 4, 3, 2)]
+    assert places == sorted(places) and "6.0 mm, at most 12.0 mm" in text
+    assert "No. 1" not in text and "Outside" not in text
