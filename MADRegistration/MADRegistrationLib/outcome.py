@@ -30,6 +30,7 @@ KEPT = (
     "error_after_mm",
     "bound_mm",
     "worst_mm",
+    "structures",
     "overlap",
     "little_overlap",
     "moved_mm",

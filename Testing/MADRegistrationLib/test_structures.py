@@ -60,9 +60,11 @@ def chosen(panel, volumes, addSegmentation, addTransform):
     return parameters
 
 
-def test_a_table_lists_error_and_bound_of_each_structure(panel, volumes, chosen):
+def test_a_table_lists_error_and_bound_of_each_structure(panel, view, volumes, chosen):
     panel.assessing.onButton()
     run(panel)
+    _, details = view.shown["Result"]
+    assert "Lens" in details and "1.2 mm, at most 3.0 mm" in details
     table = structures.find(*volumes[:2])
     found = columns(table)
     assert table.GetName() == "CT to MR structures (MAD)"
