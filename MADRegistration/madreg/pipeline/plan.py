@@ -122,24 +122,31 @@ def _best(pair: Pair, candidates: list[Transform], begin: Search | Start, kind: 
     return with_supported_shape(pair, transform, kind, monitor.part(0.67, 1.0))
 
 
-def refine(pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor) -> Transform:
-    """The best of some transforms, brought to fine resolution."""
+def refine(
+    pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor, points_of_both: bool = True
+) -> Transform:
+    """The best of some transforms, brought to fine resolution.
+
+    Args:
+        points_of_both: whether the last stage of a rigid transform may use points of both volumes.
+    """
     refined = COARSE.of_type(kind).run(pair, transforms, monitor.part(0.0, 0.3))
     best = most_plausible_first(pair, refined)[:1]
     if monitor.is_watched:  # nothing depends on it
         monitor.estimated(estimated_error(pair, best[0]))
     best = MEDIUM.of_type(kind).run(pair, best, monitor.part(0.3, 0.6))
-    return _fine(pair, best[0], kind).run(pair, best, monitor.part(0.6, 1.0))[0]
+    return _fine(pair, best[0], kind, points_of_both).run(pair, best, monitor.part(0.6, 1.0))[0]
 
 
-def _fine(pair: Pair, transform: Transform, kind: str) -> Refinement:
+def _fine(pair: Pair, transform: Transform, kind: str, points_of_both: bool = True) -> Refinement:
     """The fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read.
 
     It is decided at the medium resolution, so that the fine one is made once.  Where one volume shows a part of the
     other, all points lie in the part: few of others would lie in both.
     """
     is_part = pair.moving_is_part or pair.swapped.moving_is_part
-    fine, least = (FINE_RIGID, SHADED) if kind == "rigid" and not is_part else (FINE.of_type(kind), 0.0)
+    of_both = points_of_both and kind == "rigid" and not is_part
+    fine, least = (FINE_RIGID, SHADED) if of_both else (FINE.of_type(kind), 0.0)
     as_read, flat = (
         float(stage.objective(pair).values(transform.matrix[None])[0]) for stage in (MEDIUM.as_read(), MEDIUM)
     )
@@ -150,13 +157,13 @@ def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: M
     """The transform, or a rigid one where its stretch is neither supported by blocks nor worth it.
 
     A histogram gains from any stretch that makes two outlines coincide, such as those of a brain and of its skull.
-    What the blocks do not support is refined rigidly, and then again from there; the better of both stretched poses is
-    kept where it is worth it.
+    What the blocks do not support is refined rigidly, with points of one volume as the stretched pose with which it is
+    compared, and then again from there; the better of both stretched poses is kept where it is worth it.
     """
     if kind == "rigid" or is_supported(pair, transform.matrix):
         return transform
     rigid = Transform(restricted(transform.matrix, pair.points, "rigid"))
-    rigid = refine(pair, [rigid], "rigid", monitor.part(0.0, 0.6))
+    rigid = refine(pair, [rigid], "rigid", monitor.part(0.0, 0.6), points_of_both=False)
     fine = _fine(pair, rigid, kind)
     free = fine.run(pair, [rigid], monitor.part(0.6, 1.0))[0]
     stretched = best_first(pair, [transform, free], fine)
