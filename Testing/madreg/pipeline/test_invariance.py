@@ -147,6 +147,7 @@ def test_moving_both_together(case, rng):
     check("both moved", moved, moved.change_mm(images, motion @ case.found @ np.linalg.inv(motion)))
 
 
+@pytest.mark.parametrize("case", short_by("0.50 mm: see docs/robustness.md"), indirect=True)
 @FEW
 @given(SEEDS)
 def test_permuting_and_flipping_axes(case, rng):
@@ -161,6 +162,7 @@ def test_permuting_and_flipping_axes(case, rng):
     check("axes", case, case.change_mm(case.with_one(role, image_of(array, matrix))))
 
 
+@pytest.mark.parametrize("case", short_by("0.52 mm: see docs/robustness.md"), indirect=True)
 @FEW
 @given(SEEDS)
 def test_padding_with_the_background(case, rng):
@@ -177,6 +179,7 @@ def changed(case: Case, role: int, change) -> tuple[sitk.Image, sitk.Image]:
     return case.with_one(role, image_of(change((array - array.min()) / np.ptp(array)), matrix))
 
 
+@pytest.mark.parametrize("case", short_by("0.54 mm: see docs/robustness.md"), indirect=True)
 @FEW
 @given(SEEDS)
 def test_scale_and_offset_of_intensities(case, rng):
