@@ -74,14 +74,11 @@ class ScanArray:
 
     def load(self) -> Loaded:
         """The image, and its mask on its grid; a mask on any other grid is resampled, nearest neighbor."""
-        import SimpleITK as sitk
-
         from madreg.io.reading import scan_from_image
 
         image, mask = image_of(self.description), self.description.get("mask")
         if mask is not None:
-            identity = sitk.Transform(3, sitk.sitkIdentity)
-            mask = sitk.Resample(image_of(mask) != 0, image, identity, sitk.sitkNearestNeighbor, 0.0)
+            mask = on_grid_of(image, image_of(mask) != 0)
         return scan_from_image(image, self.description["name"], mask)
 
 
@@ -107,6 +104,13 @@ def image_of(description: dict[str, Any]) -> sitk.Image:
         raise InputError(f"{name} was not passed on completely: check the free space on the disk.") from error
 
 
+def on_grid_of(image: sitk.Image, labels: sitk.Image) -> sitk.Image:
+    """A mask or labels on the grid of an image, nearest neighbor; 0 beyond their own."""
+    import SimpleITK as sitk
+
+    return sitk.Resample(labels, image, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkNearestNeighbor, 0.0)
+
+
 def segmentation_file(command: dict[str, Any]) -> Path | None:
     """The structures that a command gives, if any, in a file beside their voxels: on the grid of the fixed image.
 
@@ -120,8 +124,7 @@ def segmentation_file(command: dict[str, Any]) -> Path | None:
         return None
     _need(command, segmentation=dict)
     _need(given, name=str, voxels=str, matrix=list, names=dict)
-    fixed, identity = image_of(command["fixed"]), sitk.Transform(3, sitk.sitkIdentity)
-    here = sitk.Resample(image_of(given), fixed, identity, sitk.sitkNearestNeighbor, 0.0)
+    here = on_grid_of(image_of(command["fixed"]), image_of(given))
     if not sitk.GetArrayViewFromImage(here).any():
         name = command["fixed"].get("name", "the fixed image")
         raise InputError(f"No structure of {given['name']} lies in {name}: choose a segmentation of that image.")
