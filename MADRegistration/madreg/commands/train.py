@@ -78,7 +78,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=int, metavar="N", help="steps of the optimizer (20000); features: batches to sum up (300)"
     )
-    parser.add_argument("--minutes", type=float, default=0.0, metavar="MIN", help="end the training after this time")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=0.0,
+        metavar="MIN",
+        help="end the training after this time; features: train a network that looks farther around for so long (0)",
+    )
     parser.add_argument("--batch", type=int, metavar="N", help="pairs a step (4; features: 2)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw pairs (1)")
     add_options(parser, "seed", "device")

@@ -1,4 +1,4 @@
-"""``madreg train --encoder features``: the features that the measure ``mad`` compares, in closed form."""
+"""``madreg train --encoder features``: the features that the measure ``mad`` compares."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ SYNTHETIC_SHAPE = (96, 96, 96)
 
 def run(args: argparse.Namespace) -> int:
     """Train, validate, write weights with their model card."""
+    from ..learn.context_training import ContextSettings, train_context
     from ..learn.discriminant import discrimination, train_features
     from ..learn.views import ViewSampler, ViewSettings
     from ..network import weights
@@ -39,6 +40,9 @@ def run(args: argparse.Namespace) -> int:
     settings, views = FeatureSettings(), ViewSettings()
     sampler = ViewSampler(bodies, views, args.seed, device)
     network = train_features(sampler, args.out, settings, args.steps or BATCHES, args.batch or BODIES, say)
+    context = ContextSettings(args.minutes, seed=args.seed) if args.minutes else None
+    if context:
+        network = train_context(network, sampler, args.out, context, say)
     validation = discrimination(network, ViewSampler(held_out, views, args.seed + 1, device), VALIDATION_BATCHES)
     card = {
         "name": "mad-features",
@@ -49,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         "views": asdict(views),
         "batches": args.steps or BATCHES,
         "bodies_a_batch": args.batch or BODIES,
+        "context": asdict(context) if context else None,
         "commit": checkout_commit(),
         "command": shlex.join(["madreg", *sys.argv[1:]]),
         "validation": {

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import copy
 import io
+import math
 import time
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
+from torch import nn
 
-from ..network.models import build, placed
-from ..network.settings import DistanceSettings, plain
 from ..system.files import bytes_content, write_file
 
+Model = TypeVar("Model", bound=nn.Module)
 
-class TrainingState:
+
+def rate_at(progress: float, largest: float) -> float:
+    """Learning rate at a share of the run: a rise over 3 % of it, then half a cosine to a hundredth."""
+    if progress < 0.03:
+        return largest * max(progress / 0.03, 0.02)
+    return largest * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - 0.03) / 0.97))))
+
+
+class TrainingState(Generic[Model]):
     """A network in training.
 
     Args:
         path: the checkpoint; if it exists, its state is taken over.
-        network: shape of the network.
+        model: the network before its first step, on the device of the training.
         rate: learning rate of the optimizer.
-        device: torch device.
 
     Attributes:
         model: the network that is trained.
@@ -29,14 +38,14 @@ class TrainingState:
         step: optimizer steps done.
     """
 
-    def __init__(self, path: Path, network: DistanceSettings, rate: float, device: str) -> None:
+    def __init__(self, path: Path, model: Model, rate: float) -> None:
         self.path = path
-        self.model = placed(build(network), device)
+        self.model = model
         self.averaged = copy.deepcopy(self.model)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=1e-2, betas=(0.9, 0.98))
         self.step, spent = 0, 0.0
         if path.exists():
-            state = torch.load(path, map_location=device, weights_only=True)
+            state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
             self.model.load_state_dict(state["model"])
             self.averaged.load_state_dict(state["averaged"])
             self.optimizer.load_state_dict(state["optimiser"])
@@ -81,7 +90,6 @@ class TrainingState:
             "optimiser": self.optimizer.state_dict(),
             "step": self.step,
             "spent": self.seconds,
-            "network": plain(self.model.settings),
         }
         torch.save(state, stream)
         write_file(self.path, bytes_content(stream.getvalue()))

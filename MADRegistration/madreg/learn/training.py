@@ -14,12 +14,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..network.models import DistanceNetwork
+from ..network.models import DistanceNetwork, build, placed
 from ..network.settings import STRIDE, UNIT_MM, DistanceSettings, SiameseSettings, plain
 from ..network.siamese import SiameseNetwork
 from .log import TrainingLog
 from .pairs import PairSampler, PairSettings, Scan, crop_points, displacements
-from .state import TrainingState
+from .state import TrainingState, rate_at
 
 FARTHEST = 80.0  # mm; a label beyond this is as far as a crop of this size shows
 LOGGED = 25  # steps from one row of the log to the next
@@ -212,13 +212,6 @@ def validate(
     return np.concatenate(truths), np.concatenate(predictions), np.concatenate(which)
 
 
-def _rate(progress: float, settings: TrainingSettings) -> float:
-    """Warm-up over 3 % of the run, then a cosine to a hundredth."""
-    if progress < 0.03:
-        return settings.rate * max(progress / 0.03, 0.02)
-    return float(settings.rate * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * min(1.0, (progress - 0.03) / 0.97)))))
-
-
 def plot(out: Path, validation: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None) -> None:
     """Draw ``loss.png`` from ``log.csv`` and, given validation results, ``predicted.png``."""
     from matplotlib.figure import Figure
@@ -276,7 +269,7 @@ def train(
     settings, validation = settings or TrainingSettings(), validation or {}
     torch.manual_seed(settings.seed)
     out.mkdir(parents=True, exist_ok=True)
-    state = TrainingState(out / "checkpoint.pt", network, settings.rate, device)
+    state = TrainingState(out / "checkpoint.pt", placed(build(network), device), settings.rate)
     points = crop_points(pairs.size, pairs.spacing).to(device)
     log = TrainingLog(out / "log.csv", list(validation), state.step)
     (out / "settings.json").write_text(
@@ -290,14 +283,14 @@ def train(
         # on crops whose coarsest level is smaller than a kernel, oneDNN's bfloat16 gradients hold uninitialised memory
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=pairs.size >= 24):
             loss, error, matching = losses(state.model, batch, points, settings)
-        state.update(loss, _rate(progress, settings), settings.average)
+        state.update(loss, rate_at(progress, settings.rate), settings.average)
         log.add(float(error), float(matching), float(batch["seconds"]), time.perf_counter() - started)
         if state.step % LOGGED == 0 or state.step == settings.steps:
             row: dict[str, Any] = {
                 "step": state.step,
                 "pairs": state.step * settings.batch,
                 "seconds": round(state.seconds, 1),
-                "rate": f"{_rate(progress, settings):.2e}",
+                "rate": f"{rate_at(progress, settings.rate):.2e}",
                 **log.means(settings.batch),
             }
             if state.step % settings.validate_every == 0 or state.step == settings.steps:
@@ -324,13 +317,13 @@ def _batches(sampler: PairSampler, settings: TrainingSettings, start: int) -> It
     )
 
 
-def _is_over(state: TrainingState, settings: TrainingSettings, until: int | None) -> bool:
+def _is_over(state: TrainingState[DistanceNetwork], settings: TrainingSettings, until: int | None) -> bool:
     """Whether all steps are done, up to ``until``, or the time is over."""
     last = settings.steps if until is None else min(until, settings.steps)
     return state.step >= last or bool(settings.minutes and state.seconds > 60 * settings.minutes)
 
 
-def _progress(state: TrainingState, settings: TrainingSettings) -> float:
+def _progress(state: TrainingState[DistanceNetwork], settings: TrainingSettings) -> float:
     """Share of the training that is done, of its steps or, if more, of its time."""
     share = state.step / settings.steps
     return max(share, state.seconds / (60 * settings.minutes)) if settings.minutes else share

@@ -1,6 +1,7 @@
 """The feature network: one scan alone to unit feature vectors, at several resolutions.
 
-Features are linear in the edges around (:mod:`madreg.network.edges`) at three scales each.  Nothing in the network
+Features are linear in the edges around (:mod:`madreg.network.edges`) at three scales each, and may be corrected by what
+lies farther around (:mod:`madreg.network.context`).  Nothing in the network
 knows where the lattice ends: there are no zeros around it, and what is normalized is the vector at each voxel, never
 the volume.
 """
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .context import Context
 from .edges import CHANNELS, edge_pyramid, padded
 from .settings import FeatureSettings
 
@@ -19,7 +21,7 @@ SCALES = 3
 
 
 class Level(nn.Module):
-    """Unit features of one resolution.
+    """Linear features of one resolution.
 
     Args:
         length: of a feature.
@@ -29,7 +31,7 @@ class Level(nn.Module):
         super().__init__()
         self.kernels = nn.ModuleList(nn.Conv3d(CHANNELS, length, 3, bias=n == 0) for n in range(SCALES))
 
-    def linear(self, edges: list[torch.Tensor]) -> torch.Tensor:
+    def forward(self, edges: list[torch.Tensor]) -> torch.Tensor:
         """Features (B, length, k, j, i) from the edges at the level's own scale and the next two, not normalized."""
         found = [kernel(padded(channels)) for kernel, channels in zip(self.kernels, edges, strict=True)]
         total = found[-1]
@@ -43,9 +45,6 @@ class Level(nn.Module):
         state = {f"kernels.{n}.weight": weight for n, weight in enumerate(weights)}
         self.load_state_dict({**state, "kernels.0.bias": offsets})
 
-    def forward(self, edges: list[torch.Tensor]) -> torch.Tensor:
-        return F.normalize(self.linear(edges), dim=1)
-
 
 class FeatureNetwork(nn.Module):
     """See the module.  Voxel ``n`` of level ``l`` lies at input position ``2^l n + (2^l - 1) / 2``."""
@@ -54,6 +53,10 @@ class FeatureNetwork(nn.Module):
         super().__init__()
         self.settings = settings or FeatureSettings()
         self.levels = nn.ModuleList(Level(length) for length in self.settings.levels)
+        widths = self.settings.context
+        if widths and len(widths) != self.scales - 1:
+            raise ValueError(f"context of {len(widths)} resolutions, not {self.scales - 1}")
+        self.context = Context(self.settings.levels, widths) if widths else None
 
     def each_level(self) -> list[Level]:
         """The levels, the finest first."""
@@ -72,7 +75,10 @@ class FeatureNetwork(nn.Module):
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Unit features of images (B, 1, k, j, i), level ``l`` of shape (B, length, k/2^l, j/2^l, i/2^l)."""
         edges = edge_pyramid(image, self.scales)
-        return [level(edges[n : n + SCALES]) for n, level in enumerate(self.levels)]
+        found = [level(edges[n : n + SCALES]) for n, level in enumerate(self.levels)]
+        if self.context is not None:
+            found = [linear + more for linear, more in zip(found, self.context(edges), strict=True)]
+        return [F.normalize(features, dim=1) for features in found]
 
 
 def level_position(index: torch.Tensor, level: int) -> torch.Tensor:

@@ -52,10 +52,13 @@ class FeatureSettings:
     Attributes:
         levels: lengths of a feature at full, half, quarter ... resolution.
         spacing: mm between input voxels.
+        context: channels at half, quarter, eighth ... resolution of the network that corrects linear features, so many
+            as the levels and one more; none: features are linear.
     """
 
     levels: tuple[int, ...] = (16, 32, 32)
     spacing: float = 2.0
+    context: tuple[int, ...] = ()
 
 
 HEADS = ("distance", "uncertainty")

@@ -81,7 +81,7 @@ class SingleMeasure:
         schedules = COARSE if coarse else FINE
         for number, schedule in enumerate(schedules):
             part = monitor.part(number / len(schedules), (number + 1) / len(schedules))
-            objective = measure.coarse() if coarse else measure
+            objective = measure.coarse() if coarse else measure.within(transforms[0].matrix)
             transforms = self._descend(pair, objective, schedule, transforms, part)
             is_last = not coarse and number == len(schedules) - 1
             if is_last or not measure.is_rotated(transforms[0].matrix):

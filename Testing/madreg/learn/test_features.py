@@ -137,7 +137,7 @@ def test_descriptors_are_what_the_kernels_multiply(bodies):
     points = torch.tensor([[[8.5, 12.5, 20.5], [16.5, 14.5, 18.5]]])  # centers of voxels of the second level
     weights, offsets = scatter.projection(1, 6)
     expected = descriptors(edges, points)[..., 27 * 8 :] @ weights.T + offsets
-    found = values_at(network.each_level()[1].linear(edges[1:]), (points - 0.5) / 2)
+    found = values_at(network.each_level()[1](edges[1:]), (points - 0.5) / 2)
     # coarse edges are interpolated before the convolution here and after it there
     assert float((found - expected).norm() / expected.norm()) < 0.15
 
@@ -166,10 +166,10 @@ def test_features_come_from_the_command(tmp_path, head_images, capsys):
     for number, image in enumerate(head_images):
         sitk.WriteImage(image, str(tmp_path / "scans" / f"{number}.nii.gz"))
     words = ["train", "--encoder", "features", "--images", str(tmp_path / "scans"), "--out", str(tmp_path / "out")]
-    words += ["--held-out", "1", "--synthetic", "1", "--steps", "3", "--batch", "1"]
+    words += ["--held-out", "1", "--synthetic", "1", "--steps", "3", "--batch", "1", "--minutes", "0.02"]
     assert main(words) == 0
     network, card = weights.load_features(tmp_path / "out" / "mad-features.pt")
-    assert network.settings == FeatureSettings() and len(card["validation"]["by_level"]) == 3
+    assert network.settings == FeatureSettings(context=(24, 32, 48, 48)) and len(card["validation"]["by_level"]) == 3
     assert card["held_out"] == [str(tmp_path / "scans" / "1.nii.gz")]
     assert "right place more alike" in capsys.readouterr().out
     read = (tmp_path / "out" / "bodies.npz").stat().st_mtime_ns

@@ -12,13 +12,18 @@ from madreg.network.features import FeatureNetwork, level_position
 from madreg.network.models import build
 from madreg.network.settings import FeatureSettings, SiameseSettings, plain, settings_of
 
-SMALL = FeatureSettings((6, 8))
+SMALL = FeatureSettings((6, 8), context=(4, 6, 8))
 
 
 @pytest.fixture
 def network() -> FeatureNetwork:
+    """A small network with random weights, those of its corrections among them."""
     torch.manual_seed(0)
-    return FeatureNetwork(SMALL).eval().requires_grad_(False)
+    network = FeatureNetwork(SMALL)
+    assert network.context is not None
+    for values in network.context.corrections.parameters():
+        torch.nn.init.normal_(values)
+    return network.eval().requires_grad_(False)
 
 
 def test_features_are_unit_vectors_at_every_level(network):
@@ -33,7 +38,8 @@ def test_features_do_not_depend_on_where_the_lattice_ends(network):
     whole, part = network(image), network(image[:, :, 16:144])
     for level, (all_of_it, cropped) in enumerate(zip(whole, part, strict=True)):
         first, last, start = (n >> level for n in (48, 80, 16))
-        torch.testing.assert_close(cropped[:, :, first:last], all_of_it[:, :, first + start : last + start])
+        there = all_of_it[:, :, first + start : last + start]
+        torch.testing.assert_close(cropped[:, :, first:last], there, atol=1e-4, rtol=0)
 
 
 def test_inverted_contrast_leaves_the_products_of_edges_as_they_are():
@@ -57,6 +63,11 @@ def test_settings_and_weights_are_restored(network, tmp_path):
     image = torch.rand(1, 1, 16, 16, 16)
     for one, other in zip(network(image), restored(image), strict=True):
         assert float((one - other).abs().max()) < 0.02
+
+
+def test_a_context_of_too_few_resolutions_is_refused():
+    with pytest.raises(ValueError, match="context of 2 resolutions, not 3"):
+        FeatureNetwork(FeatureSettings((6, 8), context=(4, 6)))
 
 
 def test_a_network_of_another_kind_is_refused(network, tmp_path):
