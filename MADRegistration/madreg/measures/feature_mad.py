@@ -16,10 +16,6 @@ from ..network.features import FeatureNetwork
 from .scan_features import ROTATED_DEGREES, encode, lattice_axes
 
 SAMPLES = 6000
-WELL_INSIDE_MM = 8.0
-"""A point counts as well inside a scan if everything within this distance along the axes lies in it."""
-LEAST_INSIDE = 0.1
-"""If fewer of the points are well inside, all count."""
 
 
 class FeatureMAD:
@@ -58,7 +54,6 @@ class FeatureMAD:
         self.network = network
         fixed, moving = (volume.resampled(network.settings.spacing) for volume in (fixed, moving))
         self.moving, self.points = moving, sample_points(fixed, samples, seed)
-        self.counts = torch.ones(len(self.points), device=fixed.device)
         self.level_weights = {number: 1.0 for number in range(len(network.levels))}
         self.fixed_axes = lattice_axes(fixed, np.eye(3))
         self.fixed_features = [level.at(self.points) for level in encode(fixed, network, self.fixed_axes)]
@@ -75,12 +70,12 @@ class FeatureMAD:
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         where = map_points(matrices, self.points)
-        inside = self.moving.sample(where)[1] * self.counts
+        inside = self.moving.sample(where)[1]
         alike = torch.zeros_like(inside)
         for number, weight in self.level_weights.items():
             cosine = torch.einsum("cn,cbn->bn", self.fixed_features[number], self.levels[number].at(where))
             alike = alike + weight * (cosine - self.chance[number])
-        return 1 - (alike * inside).mean(-1) / self.counts.mean() / sum(self.level_weights.values())
+        return 1 - (alike * inside).mean(-1) / sum(self.level_weights.values())
 
     def coarse(self) -> FeatureMAD:
         """The measure of all levels but the finest, to be used far from the true pose.
@@ -91,22 +86,6 @@ class FeatureMAD:
         other = copy.copy(self)
         other.level_weights = {number: float(number) for number in self.level_weights if number > 0}
         return other if other.level_weights else self
-
-    def within(self, pose: np.ndarray) -> FeatureMAD:
-        """The same measure, to be used near a 4x4 pose, of the points well inside the moving scan there alone.
-
-        Points that leave the moving scan add nothing, so that lost overlap costs.  Near the true pose this draws the
-        ends of both fields of view together; points that stay inside do not.
-        """
-        offsets = WELL_INSIDE_MM * torch.cat([torch.eye(3), -torch.eye(3)]).to(self.points)
-        matrix = torch.as_tensor(pose, dtype=torch.float32)[None]
-        around = map_points(matrix, self.points)[0] + offsets[:, None]
-        counts = (self.moving.sample(around)[1] > 0.5).all(0).float()
-        if counts.sum() < LEAST_INSIDE * len(counts):
-            return self
-        other = copy.copy(self)
-        other.counts = counts
-        return other
 
     def seen_from(self, pose: np.ndarray) -> FeatureMAD:
         """The same measure, to be used near a 4x4 pose: see the argument ``pose``."""

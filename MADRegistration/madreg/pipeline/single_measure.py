@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from ..progress import Monitor
 
 SCHEDULE = Schedule(adam, 80, 4.0, 0.05)
 COARSE = (SCHEDULE, *[Schedule(adam, 30, 2.0, 0.3)] * 3)
+STRETCHED = (Schedule(adam, 50, 2.0, 0.2), *[Schedule(adam, 30, 1.0, 0.2)] * 2)
 FINE = (Schedule(adam, 40, 2.0, 0.05), *[Schedule(adam, 25, 0.7, 0.05)] * 3)
 
 
@@ -70,20 +71,27 @@ class SingleMeasure:
                 best = value, transform, measure
         assert best is not None, "there is a start"
         _, start, measure = best
-        measure, found = self._rounds(pair, measure, True, [start], monitor.part(0.0, 0.6))
-        return self._rounds(pair, measure, False, found, monitor.part(0.6, 1.0))[1]
+        # far from the true pose an affine transform stretches what it should move
+        measure, found = replace(self, kind="rigid")._rounds(pair, measure, COARSE, [start], monitor.part(0.0, 0.5))
+        if self.kind != "rigid":
+            measure, found = self._rounds(pair, measure, STRETCHED, found, monitor.part(0.5, 0.6))
+        return self._rounds(pair, measure, FINE, found, monitor.part(0.6, 1.0))[1]
 
     def _rounds(
-        self, pair: Pair, measure: FeatureMAD, coarse: bool, transforms: list[Transform], monitor: Monitor
+        self,
+        pair: Pair,
+        measure: FeatureMAD,
+        schedules: tuple[Schedule, ...],
+        transforms: list[Transform],
+        monitor: Monitor,
     ) -> tuple[FeatureMAD, list[Transform]]:
         """Descend, and again while the moving scan is rotated against its encoding; the last encoding and what is
         found."""
-        schedules = COARSE if coarse else FINE
         for number, schedule in enumerate(schedules):
             part = monitor.part(number / len(schedules), (number + 1) / len(schedules))
-            objective = measure.coarse() if coarse else measure.within(transforms[0].matrix)
+            objective = measure if schedules is FINE else measure.coarse()
             transforms = self._descend(pair, objective, schedule, transforms, part)
-            is_last = not coarse and number == len(schedules) - 1
+            is_last = schedules is FINE and number == len(schedules) - 1
             if is_last or not measure.is_rotated(transforms[0].matrix):
                 break
             measure = measure.seen_from(transforms[0].matrix)
