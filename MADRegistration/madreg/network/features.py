@@ -80,6 +80,13 @@ class FeatureNetwork(nn.Module):
             found = [linear + more for linear, more in zip(found, self.context(edges), strict=True)]
         return [F.normalize(features, dim=1) for features in found]
 
+    def level(self, image: torch.Tensor, number: int) -> torch.Tensor:
+        """Unit features (B, length, k/2^l, j/2^l, i/2^l) of one level alone, which takes less time."""
+        if self.context is not None:
+            return self(image)[number]
+        edges = edge_pyramid(F.avg_pool3d(image, 2**number) if number else image, SCALES)
+        return F.normalize(self.levels[number](edges), dim=1)
+
 
 def level_position(index: torch.Tensor, level: int) -> torch.Tensor:
     """Positions in voxels of a level of positions in input voxels."""
