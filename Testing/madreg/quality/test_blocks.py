@@ -138,8 +138,9 @@ def test_spectra_of_fixed_blocks_are_computed_once(scans, monkeypatch):
     """Poses compared one after the other share nearly all of them, and get the same scores as from anew."""
     fixed, moving, truth, center = scans
     matching, computed = BlockMatching(fixed, moving), []
-    compute = matching.spectra._computed
-    monkeypatch.setattr(matching.spectra, "_computed", lambda chosen: computed.append(len(chosen)) or compute(chosen))
+    spectra = matching.blocks.spectra
+    compute = spectra._computed
+    monkeypatch.setattr(spectra, "_computed", lambda chosen: computed.append(len(chosen)) or compute(chosen))
     poses = [truth @ about(center, np.eye(3), np.array([shift, 0.0, 0.0])) for shift in (0.0, 2.0, 4.0)]
     scores = [matching.about(pose, few=True).scores for pose in poses]
     asked = sum(len(one) for one in scores)

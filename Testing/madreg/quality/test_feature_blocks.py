@@ -1,0 +1,56 @@
+"""Blocks compared by features: they find known motions through unlike contrasts, and little where nothing moved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from madreg.image.geometry import about, mean_displacement
+from madreg.image.pair import Pair
+from madreg.quality.block_fit import block_matching_of
+from madreg.quality.deformation import deformation_mm
+from madreg.quality.feature_blocks import FeatureBlocks, feature_blocks
+from madreg.quality.motion import common_motion
+
+
+@pytest.fixture(scope="module")
+def scans(ct_and_mr):
+    """A pair of CT and MR on oblique and left-handed lattices, and the true pose."""
+    fixed, moving, truth = ct_and_mr("oblique", "left-handed", (1, -2, 0.5), 50)
+    return Pair(fixed, moving), truth
+
+
+@pytest.mark.parametrize("shift", [(0, 0, 0), (2, -1.5, 1), (3, 0, -5)])
+def test_they_agree_on_the_motion_that_is_missing(scans, spots, shift):
+    pair, truth = scans
+    center = pair.fixed.grid.center
+    pose = truth @ about(center, np.eye(3), np.array(shift, float))
+    matching = block_matching_of(pair)
+    like = matching.about(pose)
+    blocks = feature_blocks(pair, pose, like, matching)
+    assert (blocks.chosen == like.chosen).all() and blocks.reach == 3
+    found = common_motion(blocks)
+    points = spots + center
+    before = mean_displacement(pose, truth, points)
+    assert mean_displacement(pose @ found.matrix, truth, points) < max(0.8, 0.25 * before)
+
+
+def test_at_the_right_pose_they_show_less_deformation_than_edges(scans):
+    pair, truth = scans
+    matching = block_matching_of(pair)
+    like = matching.about(truth)
+    blocks = feature_blocks(pair, truth, like, matching)
+    by_features, by_edges = (deformation_mm(one, common_motion(one)) for one in (blocks, like))
+    assert by_features < by_edges
+
+
+def test_they_are_encoded_once(scans, monkeypatch):
+    """The fixed scan is; the moving one at every pose."""
+    pair, truth = scans
+    matching, encoded = block_matching_of(pair), []
+    encode = FeatureBlocks._encoded
+    monkeypatch.setattr(FeatureBlocks, "_encoded", lambda self, *given: encoded.append(1) or encode(self, *given))
+    fresh = Pair(pair.fixed, pair.moving)
+    for _ in range(2):
+        feature_blocks(fresh, truth, matching.about(truth), matching)
+    assert len(encoded) == 3
