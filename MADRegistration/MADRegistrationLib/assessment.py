@@ -18,6 +18,7 @@ from .errormap import ErrorMap
 from .frame import Frame
 from .inputs import Inputs
 from .job import Progress, SceneJob
+from .structuretable import StructureTable
 from .volumes import parentToWorld
 
 
@@ -48,6 +49,7 @@ class SceneAssessment(SceneJob):
         self._inputs, self._settings = inputs, settings
         self.report: dict[str, Any] = {}
         self._errorMap: ErrorMap | None = None
+        self._table: StructureTable | None = None
 
     def _prepare(self) -> None:
         self._inputs.checkVolumes()
@@ -77,8 +79,11 @@ class SceneAssessment(SceneJob):
         yield
         self._errorMap = errorMap
         errorMap.put(self.fixed, self.moving)
-        structures.show(self.fixed, self.moving, self.report)
+        self._table = StructureTable(self.report)
+        self._table.put(self.fixed, self.moving)
 
     def _undo(self) -> None:
         if self._errorMap is not None:
             self._errorMap.remove()
+        if self._table is not None:
+            self._table.remove()

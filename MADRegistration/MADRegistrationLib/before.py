@@ -35,9 +35,10 @@ FORMER_MOVING = "MADRegistrationFormerMoving"
 
 ERROR_MAP = "MADRegistrationErrorMap"
 FORMER_ERROR_MAP = "MADRegistrationFormerErrorMap"
+STRUCTURES = "MADRegistrationStructures"
 RESAMPLED = "MADRegistrationResampled"
-"""Node references: what else the registration has made, see :mod:`errormap` and :mod:`saved`, and the map of an earlier
-result where this one has none."""
+"""Node references: what else the registration has made, see :mod:`errormap`, :mod:`structuretable` and :mod:`saved`,
+and the map of an earlier result where this one has none."""
 
 ALONG = "MADRegistrationAlong"
 AGREED = "MADRegistrationAgreed"
@@ -52,6 +53,7 @@ _ROLES = (
     FORMER_MOVING,
     ERROR_MAP,
     FORMER_ERROR_MAP,
+    STRUCTURES,
     RESAMPLED,
     ALONG,
     AGREED,

@@ -1,4 +1,4 @@
-"""Volumes that this module has made and that have become meaningless: they leave the scene with what they showed."""
+"""Nodes that this module has made and that have become meaningless: they leave the scene with what they showed."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ import slicer
 
 from madreg.errors import InputError
 
-from . import comparison, edges, errormap, made, outcome
-from .before import ERROR_MAP, FIXED, FORMER_ERROR_MAP, MOVING, references
+from . import comparison, edges, errormap, made, outcome, structuretable
+from .before import ERROR_MAP, FIXED, FORMER_ERROR_MAP, MOVING, STRUCTURES, references
 
 
-def find() -> list[slicer.vtkMRMLScalarVolumeNode]:
-    """The edges and checkerboards of volumes that are gone, and the error maps
+def find() -> list[slicer.vtkMRMLNode]:
+    """The edges and checkerboards of volumes that are gone, and the error maps and tables of structures
 
     - of which a volume is gone;
     - of registrations whose transform is gone, unless both volumes still lie where it has put them.
     """
     kept = _ofTransforms()
-    maps = [node for node in errormap.maps() if node.GetID() not in kept and not _holds(node)]
-    return _pictures() + maps
+    found = [*errormap.maps(), *structuretable.tables()]
+    return _pictures() + [node for node in found if node.GetID() not in kept and not _holds(node)]
 
 
 def remove() -> None:
     """Remove what :func:`find` finds.  Not to be called while a node is being removed: Slicer would crash."""
     for node in find():
-        (made if node.GetAttribute(made.KIND) in _SUBJECTS else errormap).remove(node)
+        if node.IsA("vtkMRMLTableNode"):
+            node.GetScene().RemoveNode(node)
+        else:
+            (made if node.GetAttribute(made.KIND) in _SUBJECTS else errormap).remove(node)
 
+
+_ASSESSED = errormap.ASSESSED, structuretable.ASSESSED
 
 _SUBJECTS = {edges.KIND: edges.OF, comparison.KIND: comparison.OF}
 """Kinds of pictures, with the node reference to what they show."""
@@ -38,19 +43,19 @@ def _pictures() -> list[slicer.vtkMRMLScalarVolumeNode]:
 
 
 def _ofTransforms() -> set[str]:
-    """IDs of the maps to which a transform refers, so that they can come back."""
+    """IDs of the maps and tables to which a transform refers, so that they can come back."""
     return {
         one.GetID()
         for transform in slicer.util.getNodesByClass("vtkMRMLLinearTransformNode")
-        for role in (ERROR_MAP, FORMER_ERROR_MAP)
+        for role in (ERROR_MAP, FORMER_ERROR_MAP, STRUCTURES)
         for one in references(transform, role)
     }
 
 
-def _holds(node: slicer.vtkMRMLScalarVolumeNode) -> bool:
-    """Whether a map without a transform still says something of two volumes."""
+def _holds(node: slicer.vtkMRMLNode) -> bool:
+    """Whether a map or a table without a transform still says something of two volumes."""
     fixed, moving = node.GetNodeReference(FIXED), node.GetNodeReference(MOVING)
-    if fixed is None or moving is None or node.GetAttribute(made.KIND) == errormap.ASSESSED:
+    if fixed is None or moving is None or node.GetAttribute(made.KIND) in _ASSESSED:
         return fixed is not None and moving is not None
     try:
         found = outcome.read(node, fixed, moving)

@@ -12,7 +12,7 @@ import slicer
 
 from madreg.image.geometry import apply
 
-from . import report, structures, volumes
+from . import report, volumes
 from .client import WorkerClient
 from .command import registerCommand
 from .errormap import ErrorMap
@@ -85,7 +85,6 @@ class SceneRegistration(SceneJob):
             self._result.keepAttempt(matrix, self.report)
             return
         self._result.apply(matrix, self.report, self._errorMap)
-        structures.show(self.fixed, self.moving, self.report)
         yield
         if self.inputs.resampled is not None:
             yield from self._result.resample(np.load(self._files.output, allow_pickle=False), self.report)
@@ -137,7 +136,6 @@ class SceneRegistration(SceneJob):
         """Put the scene back to what it was before this registration, the resampled volume included."""
         if self.canRevert:
             self._result.undo()
-            structures.remove(self.fixed, self.moving)
             self.state = "reverted"
 
 

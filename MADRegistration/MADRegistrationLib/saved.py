@@ -5,7 +5,7 @@ from __future__ import annotations
 import slicer
 
 from . import errormap
-from .before import ATTRIBUTE_PREFIX, ERROR_MAP, RESAMPLED, Before
+from .before import ATTRIBUTE_PREFIX, ERROR_MAP, RESAMPLED, STRUCTURES, Before
 from .voxels import VoxelsBefore
 
 RUN = "Run"
@@ -49,12 +49,16 @@ class SavedRegistration:
 
     def revert(self) -> None:
         """Put the scene back to what it was before, except for :attr:`overwritten`."""
-        errorMap, resampled = (self.transform.GetNodeReference(role) for role in (ERROR_MAP, RESAMPLED))
+        errorMap, table, resampled = (
+            self.transform.GetNodeReference(role) for role in (ERROR_MAP, STRUCTURES, RESAMPLED)
+        )
         if resampled is not None and self.overwritten is None:
             resampled.SetAndObserveImageData(None)
             resampled.SetAndObserveTransformNodeID(None)
         if errorMap is not None:
             errormap.remove(errorMap)
+        if table is not None:
+            table.GetScene().RemoveNode(table)
         self._before.restore(self.transform)
 
 

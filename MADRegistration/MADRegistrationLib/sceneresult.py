@@ -13,11 +13,13 @@ from .errormap import ErrorMap
 from .inputs import Inputs
 from .placement import Placement, ownTransform
 from .report import attributesOf
+from .structuretable import StructureTable
 from .voxels import VoxelsBefore, setDisplay, setVoxels
 
 
 class SceneResult:
-    """The moving volume in its place, the signed transform, the error map and the resampled volume.
+    """The moving volume in its place, the signed transform, the error map, the table of structures and the resampled
+    volume.
 
     Args:
         run: what the registrations that belong together have in common, see :func:`registration.newRun`.
@@ -35,6 +37,7 @@ class SceneResult:
         self.placement = self._place()
         self.isApplied = False
         self._errorMap: ErrorMap | None = None
+        self._table: StructureTable | None = None
         self._former = None if inputs.resampled is None else VoxelsBefore(inputs.resampled)
         self._drawn = [node for node in (*inputs.drawn, inputs.movingMask) if node is not None]
 
@@ -64,6 +67,8 @@ class SceneResult:
             refer(transform, ERROR_MAP, [])
         else:
             errorMap.put(self._inputs.fixed, self._inputs.moving, transform)
+        self._table = StructureTable(report)
+        self._table.put(self._inputs.fixed, self._inputs.moving, transform)
         self.isApplied = True
 
     def _keep(self, report: dict[str, Any]) -> None:
@@ -100,6 +105,8 @@ class SceneResult:
         """Put the scene back to what it was before, the resampled volume included."""
         if self._errorMap is not None:
             self._errorMap.remove()
+        if self._table is not None:
+            self._table.remove()
         self.placement.restore()
         if self._former is not None:
             self._former.restore()

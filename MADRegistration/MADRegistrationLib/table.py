@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import slicer
-import vtk
 
 from . import verdict
+from .columns import addColumn
 from .registration import SceneRegistration
 
 NUMBERS = {
@@ -38,12 +38,3 @@ def verdictOf(registration: SceneRegistration) -> str:
     if registration.report:
         return verdict.verdictOf(registration.report)[0]
     return "not started" if registration.state == "new" else registration.state
-
-
-def addColumn(table: slicer.vtkMRMLTableNode, name: str, values: list[str]) -> None:
-    """A column of text at the end of a table."""
-    column = vtk.vtkStringArray()
-    column.SetName(name)
-    for value in values:
-        column.InsertNextValue(value)
-    table.AddColumn(column)

@@ -21,7 +21,6 @@ from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
 from madreg.image.transform import Transform
 from madreg.io.resampling import resample
-from madreg.io.segmentation import read_segmentation
 
 QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAILED, WAITING = range(11)
 
@@ -123,10 +122,11 @@ def write_error_map(command):
 
 def structures_of(command):
     """Every structure that came, with its number of voxels on the fixed image as volume and a bound of 3 mm."""
-    path = worker.segmentation_file(command)
-    if path is None:
+    given = worker.structures_of(command)
+    if given is None:
         return {}
-    found = read_segmentation(path, worker.image_of(command["fixed"]), "MR")
+    given.check()
+    found = given.load(worker.ScanArray(command["fixed"]).load())
     return {
         "structures": [
             {

@@ -7,7 +7,8 @@ from doubles import makeParameters, run
 from vtk.util.numpy_support import vtk_to_numpy
 
 from madreg.image.geometry import about
-from MADRegistrationLib import structures
+from MADRegistrationLib import saved, structuretable
+from MADRegistrationLib.before import STRUCTURES
 from MADRegistrationLib.volumes import toMatrix
 
 TURN = about(np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]), np.array([5.0, 40, -9]))
@@ -65,7 +66,7 @@ def test_a_table_lists_error_and_bound_of_each_structure(panel, view, volumes, c
     run(panel)
     _, details = view.shown["Result"]
     assert "Lens" in details and "1.2 mm, at most 3.0 mm" in details
-    table = structures.find(*volumes[:2])
+    table = structuretable.find(*volumes[:2])
     found = columns(table)
     assert table.GetName() == "CT to MR structures (MAD)"
     assert found["Structure"] == ["Eye", "Lens", "Brain"]
@@ -76,7 +77,7 @@ def test_a_table_lists_error_and_bound_of_each_structure(panel, view, volumes, c
     count = slicer.mrmlScene.GetNumberOfNodes()
     panel.assessing.onButton()
     run(panel)
-    assert slicer.mrmlScene.GetNumberOfNodes() == count and structures.find(*volumes[:2]) is table
+    assert slicer.mrmlScene.GetNumberOfNodes() == count and structuretable.find(*volumes[:2]) is table
 
 
 def test_without_structures_there_is_no_table(panel, volumes, chosen):
@@ -85,7 +86,7 @@ def test_without_structures_there_is_no_table(panel, volumes, chosen):
     chosen.structures = None
     panel.assessing.onButton()
     run(panel)
-    assert structures.find(*volumes[:2]) is None
+    assert structuretable.find(*volumes[:2]) is None
 
 
 def test_a_label_map_has_numbers(panel, volumes, addVolume, chosen):
@@ -95,7 +96,7 @@ def test_a_label_map_has_numbers(panel, volumes, addVolume, chosen):
     chosen.structures.SetAndObserveTransformNodeID(volumes[0].GetTransformNodeID())
     panel.assessing.onButton()
     run(panel)
-    assert columns(structures.find(*volumes[:2]))["Structure"] == ["Structure 7"]
+    assert columns(structuretable.find(*volumes[:2]))["Structure"] == ["Structure 7"]
 
 
 @pytest.mark.parametrize("change", ["empty", "elsewhere"])
@@ -107,12 +108,75 @@ def test_what_has_no_structures_in_the_fixed_volume_is_refused(panel, view, volu
     run(panel)
     message, isError = view.shown["Message"]
     wanted = "has no structures" if change == "empty" else "No structure of Labels lies in MR"
-    assert wanted in message and isError and structures.find(*volumes[:2]) is None
+    assert wanted in message and isError and structuretable.find(*volumes[:2]) is None
 
 
 def test_the_table_of_a_registration_goes_with_revert(panel, volumes, chosen):
     panel.registering.onButton()
     run(panel)
-    assert columns(structures.find(*volumes[:2]))["Structure"] == ["Eye", "Lens", "Brain"]
+    assert columns(structuretable.find(*volumes[:2]))["Structure"] == ["Eye", "Lens", "Brain"]
     panel.onRevert()
-    assert structures.find(*volumes[:2]) is None
+    assert structuretable.find(*volumes[:2]) is None
+
+
+def test_a_registration_leaves_the_table_of_an_assessment(panel, volumes, chosen):
+    panel.assessing.onButton()
+    run(panel)
+    table = structuretable.find(*volumes[:2])
+    panel.registering.onButton()
+    run(panel)
+    assert structuretable.find(*volumes[:2]) is not table and len(structuretable.tables()) == 2
+    panel.onRevert()
+    assert structuretable.tables() == [table] and columns(table)["Structure"] == ["Eye", "Lens", "Brain"]
+
+
+@pytest.mark.parametrize("next_one", ["fewer", "none"])
+def test_revert_gives_back_the_table_of_an_earlier_result(panel, volumes, chosen, addSegmentation, next_one):
+    """Also where the next result had no structures, so that the table left the scene."""
+    panel.registering.onButton()
+    run(panel)
+    table, transform = structuretable.find(*volumes[:2]), volumes[1].GetParentTransformNode()
+    before, place = columns(table), table.GetID()
+    chosen.structures = addSegmentation(volumes[0], {"Eye": EYE}) if next_one == "fewer" else None
+    if chosen.structures is not None:
+        chosen.structures.SetAndObserveTransformNodeID(volumes[0].GetTransformNodeID())
+    panel.registering.onButton()
+    run(panel)
+    assert volumes[1].GetParentTransformNode() is transform
+    found = structuretable.find(*volumes[:2])
+    assert found is None if next_one == "none" else columns(found)["Structure"] == ["Eye"]
+    panel.onRevert()
+    panel.update()
+    while panel.needsPolling:  # what is left over is removed
+        panel.poll()
+    assert structuretable.tables() == [table] and table.GetID() == place
+    assert columns(table) == before and table.GetName() == "CT to MR structures (MAD)"
+    assert transform.GetNodeReference(STRUCTURES) is table
+
+
+def test_a_table_that_the_user_has_removed_stays_away(panel, volumes, chosen, scene):
+    panel.registering.onButton()
+    run(panel)
+    scene.RemoveNode(structuretable.find(*volumes[:2]))
+    panel.onRevert()
+    assert structuretable.tables() == []
+
+
+def test_the_table_of_a_saved_scene_goes_with_revert(panel, volumes, chosen, saveAndLoad):
+    panel.registering.onButton()
+    run(panel)
+    loaded = saveAndLoad()
+    name = "CT to MR structures (MAD)"
+    assert loaded.GetFirstNodeByName(name) is not None
+    (registration,) = saved.newest()
+    registration.revert()
+    assert loaded.GetFirstNodeByName(name) is None
+
+
+def test_the_table_goes_with_the_output_transform(panel, volumes, chosen, scene):
+    panel.registering.onButton()
+    run(panel)
+    scene.RemoveNode(volumes[1].GetParentTransformNode())
+    while panel.needsPolling:
+        panel.poll()
+    assert structuretable.tables() == []

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 def job_of(args: argparse.Namespace) -> AssessmentJob:
     """The job that the command line asks for."""
     from ..pipeline.assessment_job import AssessmentJob
-    from ..pipeline.job_inputs import ScanFile
+    from ..pipeline.job_inputs import ScanFile, StructuresFile
     from ..pipeline.outputs import Outputs
 
     return AssessmentJob(
@@ -62,7 +62,7 @@ def job_of(args: argparse.Namespace) -> AssessmentJob:
         args.transform,
         Settings(device=args.device, seed=args.seed, weights=args.weights),
         Outputs(**outcome.output_paths(args, "error_map", "report", "overlay", "page")),
-        args.segmentation,
+        None if args.segmentation is None else StructuresFile(args.segmentation),
     )
 
 

@@ -79,7 +79,7 @@ def job_of(args: argparse.Namespace) -> Job:
         InputError: if an option or an output cannot be used, before anything is read but the initial transform.
     """
     from ..pipeline.job import Job
-    from ..pipeline.job_inputs import ScanFile
+    from ..pipeline.job_inputs import ScanFile, StructuresFile
     from ..pipeline.outputs import Outputs
 
     outputs = Outputs(**outcome.output_paths(args, "transform", "resampled", "error_map", "report", "overlay", "page"))
@@ -93,7 +93,8 @@ def job_of(args: argparse.Namespace) -> Job:
     )
     fixed, moving = ScanFile(args.fixed, args.fixed_mask), ScanFile(args.moving, args.moving_mask)
     resampling = Resampling(args.interpolation, args.fill, args.voxel_type)
-    given = args.segmentation, resampling, args.initial_transform
+    structures = None if args.segmentation is None else StructuresFile(args.segmentation)
+    given = structures, resampling, args.initial_transform
     return Job(fixed, moving, settings, outputs, args.keep_failed, *given)
 
 

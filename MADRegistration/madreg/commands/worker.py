@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
     from madreg.io.reading import Loaded
+    from madreg.io.segmentation import Segmentation
 
 HEARTBEAT_SECONDS = 1.0
 PROGRESS_SECONDS = 0.1
@@ -111,29 +112,36 @@ def on_grid_of(image: sitk.Image, labels: sitk.Image) -> sitk.Image:
     return sitk.Resample(labels, image, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkNearestNeighbor, 0.0)
 
 
-def segmentation_file(command: dict[str, Any]) -> Path | None:
-    """The structures that a command gives, if any, in a file beside their voxels: on the grid of the fixed image.
+@dataclass(frozen=True)
+class StructuresArray:
+    """Structures that came as an array on any grid: the segmentation of the module's documentation."""
 
-    Raises:
-        InputError: if they cannot be read, or none of them lies in the fixed image.
-    """
-    import SimpleITK as sitk
+    description: dict[str, Any]
 
+    def check(self) -> None:
+        _need(self.description, name=str, voxels=str, matrix=list, names=dict)
+
+    def load(self, fixed: Loaded) -> Segmentation:
+        """Resampled onto the grid of the fixed image, nearest neighbor.
+
+        Raises:
+            InputError: if they cannot be read, or none of them lies in the fixed image.
+        """
+        import SimpleITK as sitk
+
+        from madreg.io.segmentation import segmentation_of
+
+        here, name = on_grid_of(fixed.image, image_of(self.description)), self.description["name"]
+        if not sitk.GetArrayViewFromImage(here).any():
+            raise InputError(f"No structure of {name} lies in {fixed.name}: choose a segmentation of that image.")
+        names = {int(label): text for label, text in self.description["names"].items() if label.isdecimal()}
+        return segmentation_of(here, names, name)
+
+
+def structures_of(command: dict[str, Any]) -> StructuresArray | None:
+    """The structures that a command gives, if any."""
     given = command.get("segmentation")
-    if given is None:
-        return None
-    _need(command, segmentation=dict)
-    _need(given, name=str, voxels=str, matrix=list, names=dict)
-    here = on_grid_of(image_of(command["fixed"]), image_of(given))
-    if not sitk.GetArrayViewFromImage(here).any():
-        name = command["fixed"].get("name", "the fixed image")
-        raise InputError(f"No structure of {given['name']} lies in {name}: choose a segmentation of that image.")
-    for number, (label, name) in enumerate(given["names"].items()):
-        here.SetMetaData(f"Segment{number}_LabelValue", str(label))
-        here.SetMetaData(f"Segment{number}_Name", str(name))
-    path = Path(given["voxels"]).with_suffix(".seg.nrrd")
-    sitk.WriteImage(here, str(path))
-    return path
+    return None if given is None else StructuresArray(given)
 
 
 def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
@@ -156,7 +164,7 @@ def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
     resampling = Resampling.from_mapping(command.get("resampling", {}))
     # what becomes of a failed registration is for the user of the panel to say
     scans = ScanArray(command["fixed"]), ScanArray(command["moving"])
-    structures = segmentation_file(command)
+    structures = structures_of(command)
     job = Job(*scans, settings, outputs, segmentation=structures, keep_failed=True, resampling=resampling)
     worker_log.write(worker_log.beginning(command))
     report = run_job(job, progress_reporter(say, command["job"])).report
@@ -185,7 +193,7 @@ def assess(command: dict[str, Any], say: Say) -> dict[str, Any]:
     scans = ScanArray(command["fixed"]), ScanArray(command["moving"])
     outputs = Outputs(error_map=_path(command.get("error_map")), durable=False)
     settings = Settings.from_mapping(command["settings"])
-    job = AssessmentJob(*scans, transform, settings, outputs, segmentation_file(command))
+    job = AssessmentJob(*scans, transform, settings, outputs, structures_of(command))
     worker_log.write(f"Assessing {command['moving']['name']} on {command['fixed']['name']}")
     report = run_assessment(job, progress_reporter(say, command["job"])).report
     worker_log.write(f"{report['verdict']}, estimated error {worker_log.millimetres(report['error_mm'])}")

@@ -52,7 +52,22 @@ def read_segmentation(path: str | Path, image: sitk.Image, name: str) -> Segment
     values = sitk.GetArrayFromImage(found)
     if not np.isfinite(values).all() or (values != np.rint(values)).any() or np.abs(values).max() > 2**31:
         raise InputError(f"The segmentation {shown} holds numbers with decimals: give a label map of whole numbers.")
-    labels = values.astype(np.int64)
+    return _structures(values.astype(np.int64), _names(Path(path)), shown)
+
+
+def segmentation_of(image: sitk.Image, names: dict[int, str], name: str) -> Segmentation:
+    """The structures of a label map of whole numbers; those without a name are called by their number.
+
+    Args:
+        name: of the segmentation, for messages.
+
+    Raises:
+        InputError: if there is none, or far too many.
+    """
+    return _structures(sitk.GetArrayFromImage(image).astype(np.int64), names, name)
+
+
+def _structures(labels: np.ndarray, names: dict[int, str], shown: str) -> Segmentation:
     present = [int(label) for label in np.unique(labels) if label != 0]
     if not present:
         raise InputError(f"The segmentation {shown} is empty: give one with at least one structure.")
@@ -60,7 +75,6 @@ def read_segmentation(path: str | Path, image: sitk.Image, name: str) -> Segment
         raise InputError(
             f"The segmentation {shown} has {len(present)} different numbers: give a label map, not a scan."
         )
-    names = _names(Path(path))
     return Segmentation(labels, {label: names.get(label, f"Structure {label}") for label in present})
 
 

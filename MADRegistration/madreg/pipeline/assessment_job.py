@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..settings import Settings
-from .job_inputs import Scan, check_input, check_job, files_of, read_inputs
+from .job_inputs import Scan, Structures, check_input, check_job, files_of, read_inputs
 from .job_report import JobOutcome, error_map_of, report_of
 from .outputs import Findings, Outputs, content, short_name, write_outputs
 
@@ -33,7 +33,7 @@ class AssessmentJob:
             in memory; None if the images are aligned where they lie.
         settings: of which only the device, the random seed and the weights are used.
         outputs: all but the transform and the resampled image.
-        segmentation: label map on the grid of the fixed image, for whose structures the error is estimated.
+        segmentation: structures of the fixed image, of each of which the error is estimated.
     """
 
     fixed: Scan
@@ -41,7 +41,7 @@ class AssessmentJob:
     transform: str | Path | Transform | DisplacementField | None = None
     settings: Settings = field(default_factory=Settings)
     outputs: Outputs = field(default_factory=Outputs)
-    segmentation: str | Path | None = None
+    segmentation: Structures | None = None
 
     def check(self) -> None:
         """Raise InputError for what can be refused before anything is read."""
@@ -53,9 +53,8 @@ class AssessmentJob:
 
     def inputs(self) -> dict[str, str | Path]:
         """The files that are read, by what they are."""
-        given = {**files_of(self.fixed, "fixed"), **files_of(self.moving, "moving")}
-        more = {"transform": self._transform_file, "segmentation": self.segmentation}
-        return {**given, **{name: path for name, path in more.items() if path is not None}}
+        given = files_of(self.fixed, self.moving, self.segmentation)
+        return given | ({} if self._transform_file is None else {"transform": self._transform_file})
 
     @property
     def _transform_file(self) -> str | Path | None:

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import Resampling, Settings
-from .job_inputs import Inputs, Scan, check_initial_transform, check_job, files_of, read_initial_transform, read_inputs
+from .job_inputs import (
+    Inputs,
+    Scan,
+    Structures,
+    check_initial_transform,
+    check_job,
+    files_of,
+    read_initial_transform,
+    read_inputs,
+)
 from .job_progress import JobProgress
 from .job_report import JobOutcome, error_map_of, report_of
 from .outputs import Findings, Outputs, content, short_name, write_outputs
@@ -29,7 +38,7 @@ class Job:
 
     Attributes:
         keep_failed: whether to write the transform and the resampled image also if the verdict is ``failed``.
-        segmentation: label map on the grid of the fixed image, for whose structures the error is estimated.
+        segmentation: structures of the fixed image, of each of which the error is estimated.
         resampling: how the resampled image is made.
         initial_transform: file of ITK, FSL or FreeSurfer whose transform is the start, in place of the settings'.
     """
@@ -39,7 +48,7 @@ class Job:
     settings: Settings = field(default_factory=Settings)
     outputs: Outputs = field(default_factory=Outputs)
     keep_failed: bool = False
-    segmentation: str | Path | None = None
+    segmentation: Structures | None = None
     resampling: Resampling = field(default_factory=Resampling)
     initial_transform: str | Path | None = None
 
@@ -52,9 +61,8 @@ class Job:
 
     def inputs(self) -> dict[str, str | Path]:
         """The files that are read, by what they are."""
-        given = {**files_of(self.fixed, "fixed"), **files_of(self.moving, "moving")}
-        more = {"segmentation": self.segmentation, "initial_transform": self.initial_transform}
-        return {**given, **{name: path for name, path in more.items() if path is not None}}
+        given = files_of(self.fixed, self.moving, self.segmentation)
+        return given | ({} if self.initial_transform is None else {"initial_transform": self.initial_transform})
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,31 @@ class ScanFile:
         return read_scan(self.path, self.mask)
 
 
+class Structures(Protocol):
+    """Where the structures of the fixed image come from."""
+
+    def check(self) -> None:
+        """Raise InputError for what can be refused before anything is read."""
+
+    def load(self, fixed: Loaded) -> Segmentation:
+        """Those on the grid of the fixed image.  InputError if they cannot be used."""
+
+
+@dataclass(frozen=True)
+class StructuresFile:
+    """A file with a label map on the grid of the fixed image."""
+
+    path: str | Path
+
+    def check(self) -> None:
+        check_input(self.path)
+
+    def load(self, fixed: Loaded) -> Segmentation:
+        from ..io.segmentation import read_segmentation
+
+        return read_segmentation(self.path, fixed.image, fixed.name)
+
+
 class AnyJob(Protocol):
     """A registration or an assessment to be done."""
 
@@ -68,7 +93,7 @@ class AnyJob(Protocol):
     def outputs(self) -> Outputs: ...
 
     @property
-    def segmentation(self) -> str | Path | None: ...
+    def segmentation(self) -> Structures | None: ...
 
     def check(self) -> None: ...
 
@@ -108,15 +133,7 @@ def read_inputs(job: AnyJob) -> Inputs:
     bundled = weights.FEATURES if job.settings.measure == "mad" else weights.DISTANCES
     card = weights.checked_card(job.settings.weights, device.choose(job.settings.device), bundled)
     fixed, moving = (read.result() for read in reads)
-    return Inputs(fixed, moving, _segmentation(job, fixed), card)
-
-
-def _segmentation(job: AnyJob, fixed: Loaded) -> Segmentation | None:
-    if job.segmentation is None:
-        return None
-    from ..io.segmentation import read_segmentation
-
-    return read_segmentation(job.segmentation, fixed.image, fixed.name)
+    return Inputs(fixed, moving, None if job.segmentation is None else job.segmentation.load(fixed), card)
 
 
 def check_job(job: AnyJob) -> None:
@@ -125,7 +142,7 @@ def check_job(job: AnyJob) -> None:
     job.fixed.check()
     job.moving.check()
     if job.segmentation is not None:
-        check_input(job.segmentation)
+        job.segmentation.check()
     job.outputs.check([*_weights_files(job.settings), *job.inputs().values()])
 
 
@@ -167,11 +184,13 @@ def _check_start(transform: Transform, path: str | Path) -> None:
         )
 
 
-def files_of(scan: Scan, role: str) -> dict[str, str | Path]:
-    """The files of a scan, by what they are; none of one that is in memory."""
-    if not isinstance(scan, ScanFile):
-        return {}
-    return {role: scan.path} if scan.mask is None else {role: scan.path, f"{role}_mask": scan.mask}
+def files_of(fixed: Scan, moving: Scan, segmentation: Structures | None) -> dict[str, str | Path]:
+    """The files of what is read, by what they are; none of what is in memory."""
+    found: dict[str, str | Path] = {}
+    for role, scan in (("fixed", fixed), ("moving", moving)):
+        if isinstance(scan, ScanFile):
+            found |= {role: scan.path} if scan.mask is None else {role: scan.path, f"{role}_mask": scan.mask}
+    return found | ({"segmentation": segmentation.path} if isinstance(segmentation, StructuresFile) else {})
 
 
 def _weights_files(settings: Settings) -> list[str | Path]:

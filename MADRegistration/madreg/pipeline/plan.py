@@ -76,7 +76,7 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     transform = _best(near, candidates, begin, settings.type, monitor.part(0.65, 0.8))
     monitor.report("estimate", 0.8, transform)
     quality = assess(near, transform, settings.type, others)
-    if quality is not None and quality.error_mm is not None and quality.error_mm > ALIGNED_MM:
+    if quality is not None and quality.motion_mm is not None and quality.motion_mm > ALIGNED_MM:
         transform, quality = _re_refined(near, quality, settings.type, others, monitor.part(0.8, 0.83))
     retries: list[Callable[[], tuple[Pair, Transform | None]]] = [
         lambda: _from_what_is_shown(pair, start, settings, monitor.part(0.86, 0.89))

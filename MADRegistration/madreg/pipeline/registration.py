@@ -131,12 +131,14 @@ def _errors(
 ) -> tuple[float | None, float | None, str]:
     """The estimated errors in mm at the start and at the end, and what they come from: ``blocks`` or ``mad``.
 
-    Both are distances to the pose that the blocks prefer.  Where that is not to be relied on, MAD predicts them.
+    Both are distances to the pose that the blocks prefer, with the deformation that they show.  Where that is not to be
+    relied on, MAD predicts them.
     """
     pair = pair.near([start.matrix, transform.matrix])
     after, source = estimated_error(pair, transform, quality, settings)
     if source == "blocks" and quality is not None:
-        return mean_displacement(start.matrix, quality.preferred.matrix, pair.points), after, source
+        motion_mm = mean_displacement(start.matrix, quality.preferred.matrix, pair.points)
+        return quality.with_deformation(motion_mm), after, source
     return _predicted(pair, start, settings), after, source
 
 

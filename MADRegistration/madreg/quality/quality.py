@@ -10,6 +10,7 @@ import numpy as np
 from ..image.transform import Transform
 from .blocks import Blocks
 from .bound import bound_of
+from .deformation import error_by_deformation
 from .motion import Motion
 from .remarks import remarks_on
 from .shape import Stretch
@@ -35,8 +36,8 @@ class Quality:
 
     Attributes:
         transform: the pose that was assessed, fixed LPS to moving LPS.
-        error_mm: the estimated mean error over the fixed foreground, with the stretch that the type of transform does
-            not allow; None where the blocks show nothing.
+        motion_mm: mean displacement of the fixed foreground by the motion on which the blocks agree, with the stretch
+            that the type of transform does not allow; None where the blocks show nothing.
         consensus: of the blocks, at the pose that they prefer: 1 is full, 0 is chance.
         margin: by how much the evidence for the pose exceeds that for the best of its 180-degree flips and of the
             other poses that were found (:mod:`madreg.quality.alternatives`); negative where that one is better, and
@@ -60,7 +61,7 @@ class Quality:
     """
 
     transform: Transform
-    error_mm: float | None
+    motion_mm: float | None
     consensus: float
     margin: float
     preferred: Transform
@@ -84,12 +85,31 @@ class Quality:
         return replace(
             self,
             transform=self.transform.resized(factor),
-            error_mm=None if self.error_mm is None else factor * self.error_mm,
+            motion_mm=None if self.motion_mm is None else factor * self.motion_mm,
             preferred=self.preferred.resized(factor),
             deformation_mm=None if self.deformation_mm is None else factor * self.deformation_mm,
             other=None if self.other is None else self.other.resized(factor),
             unit_mm=factor * self.unit_mm,
         )
+
+    @property
+    def error_mm(self) -> float | None:
+        """The estimated mean error over the fixed foreground, with the deformation; None where it is unknown."""
+        return None if self.motion_mm is None else self.with_deformation(self.motion_mm)
+
+    def with_deformation(self, motion_mm: float) -> float:
+        """The estimated error in mm of a pose that the motion on which the blocks agree displaces by so many mm."""
+        return float(np.hypot(motion_mm, self.error_by_deformation_mm))
+
+    @property
+    def error_by_deformation_mm(self) -> float:
+        """The part of the estimated error that no affine motion can correct."""
+        return self.unit_mm * error_by_deformation((self.deformation_mm or 0.0) / self.unit_mm)
+
+    @property
+    def is_deformed(self) -> bool:
+        """Whether the deformation alone keeps the pose from being aligned."""
+        return self.motion_mm is not None and self.motion_mm <= ALIGNED_MM < self.with_deformation(self.motion_mm)
 
     @property
     def little_overlap(self) -> bool:
@@ -124,25 +144,32 @@ class Quality:
     @property
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""
-        is_small = self.error_mm is not None and self.error_mm <= ALIGNED_MM
-        # NMI and NGF may outvote the blocks as to which pose is better, not as to how far off this one is.
-        is_clear = is_small and (self.joint_margin or 0.0) >= LEAST_JOINT_MARGIN
-        if (self.margin_is_small and not is_clear) or (self.error_mm is not None and self.error_mm > FAILED_MM):
-            return "failed"
-        in_doubt = self.little_overlap or self.has_doubtful_shape or self.is_mirrored
-        sure = self.margin >= CLEAR_MARGIN and not in_doubt
-        return "aligned" if sure and is_small else "check"
+        return _verdict_of(self)
 
     @property
     def bound_mm(self) -> float | None:
-        """The true mean error is at most this in 95 % of cases (:mod:`madreg.quality.bound`); None where unknown.
+        """The true mean error of scans of the same body is at most this in 95 % of cases; None where unknown."""
+        return _bound_of(self)
 
-        It holds for scans of the same body.
-        """
-        other = self.is_mirrored or self.may_be_other_body
-        if self.verdict == "failed" or other or self.error_mm is None or self.deformation_mm is None:
-            return None
-        return self.unit_mm * bound_of(self.error_mm / self.unit_mm, self.deformation_mm / self.unit_mm)
+
+def _verdict_of(quality: Quality) -> str:
+    is_near = quality.motion_mm is not None and quality.motion_mm <= ALIGNED_MM
+    # NMI and NGF may outvote the blocks as to which pose is better, not as to how far off this one is.
+    is_clear = is_near and (quality.joint_margin or 0.0) >= LEAST_JOINT_MARGIN
+    # another registration corrects no deformation, however large it is
+    is_far = quality.motion_mm is not None and quality.motion_mm > FAILED_MM
+    if (quality.margin_is_small and not is_clear) or is_far:
+        return "failed"
+    in_doubt = quality.little_overlap or quality.has_doubtful_shape or quality.is_mirrored
+    sure = quality.margin >= CLEAR_MARGIN and not in_doubt
+    return "aligned" if sure and quality.error_mm is not None and quality.error_mm <= ALIGNED_MM else "check"
+
+
+def _bound_of(quality: Quality) -> float | None:
+    may_be_other = quality.is_mirrored or quality.may_be_other_body
+    if quality.verdict == "failed" or may_be_other or quality.error_mm is None:
+        return None
+    return quality.unit_mm * bound_of(quality.error_mm / quality.unit_mm)
 
 
 def least_margin(overlap: float) -> float:
@@ -157,6 +184,7 @@ def basis_of_verdict(quality: Quality | None) -> dict[str, Any]:
     """
     return {
         "bound_mm": quality and quality.bound_mm,
+        "motion_mm": quality and quality.motion_mm,
         "deformation_mm": quality and quality.deformation_mm,
         "consensus": quality and quality.consensus,
         "margin": quality.margin if quality and np.isfinite(quality.margin) else None,

@@ -21,6 +21,11 @@ def remarks_on(quality: Quality) -> list[str]:
         said.append(
             "A mirror image fits as well: these may be scans of two patients, or the anatomy is nearly symmetric."
         )
+    if quality.is_deformed:
+        said.append(
+            f"The scans differ by a deformation of about {quality.error_by_deformation_mm:.0f} mm, which no rigid or "
+            "affine transform corrects."
+        )
     return said
 
 

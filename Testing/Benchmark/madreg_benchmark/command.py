@@ -113,7 +113,7 @@ def _study_arguments(command: argparse.ArgumentParser) -> None:
         "name",
         choices=STUDIES,
         metavar="NAME",
-        help="; ".join(f"{name}: {question}" for name, question in STUDIES.items()),
+        help="; ".join(f"{name}: {question}" for name, question in STUDIES.items()).replace("%", "%%"),
     )
     _shared_arguments(command)
     command.add_argument("--data", type=Path, metavar="DIR", help="training data, for a study that trains")

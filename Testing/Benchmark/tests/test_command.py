@@ -27,6 +27,13 @@ def quick(tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.parametrize("name", ["methods", "study", "assemble", "results"])
+def test_every_command_has_help(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main([name, "--help"])
+    assert ended.value.code == 0 and "CASES" in capsys.readouterr().out.upper()
+
+
 def rows_of(out: Path, method: str) -> list[dict]:
     rows = [json.loads(line) for line in (out / "results.jsonl").read_text(encoding="utf-8").splitlines()]
     return [row for row in rows if row["method"] == method]

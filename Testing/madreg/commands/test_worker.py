@@ -191,6 +191,33 @@ def test_the_worker_assesses_what_it_is_given(description, tmp_path, monkeypatch
     assert lines[0].endswith("Assessing CT on CT") and lines[1].endswith("check, estimated error 3.0 mm")
 
 
+def test_structures_come_onto_the_grid_of_the_fixed_image_without_a_file(description, tmp_path):
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[:2], labels[2] = 1, 2
+    np.save(tmp_path / "s.npy", labels)
+    matrix = np.diag([6.0, 6.0, 6.0, 1.0])
+    matrix[:3, 3] = 1.5
+    given = {"name": "Organs", "voxels": str(tmp_path / "s.npy"), "matrix": matrix.tolist(), "names": {"1": "Eye"}}
+    before, fixed = sorted(tmp_path.iterdir()), worker.ScanArray(description).load()
+    structures = worker.structures_of({"segmentation": given})
+    structures.check()
+    found = structures.load(fixed)
+    assert found.names == {1: "Eye", 2: "Structure 2"} and found.labels.shape == (10, 11, 12)
+    assert (found.labels[:4, :8, :8] == 1).all() and (found.labels[4:6, :8, :8] == 2).all()
+    assert not found.labels[6:].any() and not found.labels[:, 8:].any()
+    assert sorted(tmp_path.iterdir()) == before
+    assert worker.structures_of({}) is None
+    far = np.eye(4) + 500 * np.eye(4, k=3)
+    with pytest.raises(InputError, match="No structure of Organs lies in CT"):
+        worker.structures_of({"segmentation": {**given, "matrix": far.tolist()}}).load(fixed)
+
+
+@pytest.mark.parametrize("wrong", [3, {}, {"name": "Organs", "voxels": "s.npy", "matrix": [], "names": []}])
+def test_structures_that_are_incomplete_are_refused(wrong):
+    with pytest.raises(InputError, match="update MADRegistration"):
+        worker.structures_of({"segmentation": wrong}).check()
+
+
 def test_the_worker_goes_on_after_a_command_with_wrong_settings(description):
     events = []
     command = {"command": "register", "job": 8, "fixed": description, "moving": description, "settings": {"seed": -1}}

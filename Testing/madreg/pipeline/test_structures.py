@@ -15,7 +15,7 @@ from madreg.quality.error_map import ErrorMap
 from madreg.quality.quality import Quality
 
 CERTAIN = Quality(
-    Transform.identity(), error_mm=1.0, consensus=0.7, margin=0.5, preferred=Transform.identity(), deformation_mm=0.5
+    Transform.identity(), motion_mm=1.0, consensus=0.7, margin=0.5, preferred=Transform.identity(), deformation_mm=0.5
 )
 
 

@@ -157,6 +157,7 @@ def test_a_report_has_no_infinity():
     known = Quality(IDENTITY, 1.0, 0.6, 0.2, IDENTITY, joint_margin=0.03, deformation_mm=0.4)
     assert basis_of_verdict(known) == {
         "bound_mm": known.bound_mm,
+        "motion_mm": 1.0,
         "deformation_mm": 0.4,
         "consensus": 0.6,
         "margin": 0.2,

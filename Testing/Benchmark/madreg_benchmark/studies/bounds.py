@@ -1,4 +1,5 @@
-"""Does the bound of the error hold in 95 % of cases, of whole scans and of regions, and how much above the error is it?
+"""How far is the estimated error from the true one?  Does its bound hold in 95 % of cases, of scans and of regions,
+and how much above the error is it?
 
 Pairs are misaligned on purpose in many ways (:mod:`madreg_benchmark.cases.misaligned`) and assessed.  The bounds of
 :mod:`madreg.quality.bound` are those of :mod:`madreg_benchmark.studies.bound_calibration`.
@@ -41,10 +42,12 @@ from madreg_benchmark.studies.study import Setting, Study, collect
 NEAR = ("right", "rigid", "stretched", "deformed", "registered")
 """Kinds of which the other poses to compare with are those of the right pose: nine tenths of the time of each."""
 LEAST_MM = 1.0  # true error from which the bound is compared with it
+FAR_MM = 5.0  # true error from which no pose should be called aligned
 LEVELS = np.arange(0.5, 0.96, 0.05)
 FIELDS = (
-    "case", "contrast", "kind", "number", "true_mm", "estimate_mm", "deformation_mm", "local_mm", "consensus", "margin",
-    "joint_margin", "mirror_margin", "overlap", "stretch", "blocks", "verdict", "is_mirrored", "may_be_other_body",
+    "case", "contrast", "kind", "number", "true_mm", "estimate_mm", "motion_mm", "deformation_mm", "local_mm",
+    "consensus", "margin", "joint_margin", "mirror_margin", "overlap", "stretch", "blocks", "verdict", "is_mirrored",
+    "may_be_other_body",
 )  # fmt: skip
 
 
@@ -65,11 +68,12 @@ class _Assessing:
         quality = assess(made.pair, Transform(made.pose), comparison=comparison)
         row = {"contrast": case.contrast, "true_mm": _finite(made.true_mm)}
         if quality is None:
-            return {**row, **dict.fromkeys(FIELDS[5:15]), **dict.fromkeys(FIELDS[-2:], False), "verdict": "failed"}
+            return {**row, **dict.fromkeys(FIELDS[5:16]), **dict.fromkeys(FIELDS[-2:], False), "verdict": "failed"}
         errors = error_map(made.pair.fixed, quality)
         return {
             **row,
             "estimate_mm": quality.error_mm,
+            "motion_mm": quality.motion_mm,
             "deformation_mm": quality.deformation_mm,
             "local_mm": _finite(errors.values[errors.values > 0].mean()) if errors.values.any() else None,
             "consensus": quality.consensus,
@@ -178,6 +182,28 @@ def coverage_table(rows: Sequence[dict], model: Model = WHOLE) -> str:
     return markdown(["", "regions" if model is REGION else "poses", *HEADER], lines)
 
 
+def estimate_table(rows: Sequence[dict]) -> str:
+    """How far estimates are from the true error, with and without the deformation, and what is called aligned."""
+    found = [row for row in rows if bounded(row)]
+    lines = [_estimate_line("all", found)]
+    for field in ("contrast", "kind"):
+        for value in sorted({row[field] for row in found}):
+            lines.append(_estimate_line(value, [row for row in found if row[field] == value]))
+    return markdown(
+        ["", "poses", "estimate off by, mean mm", "too large by, mean mm", "off by without the deformation, mean mm",
+         f"beyond {FAR_MM:.0f} mm", "of these aligned"],
+        lines,
+    )  # fmt: skip
+
+
+def _estimate_line(name: str, rows: Sequence[dict]) -> list[str]:
+    estimate, motion, true = (np.array([row[one] for row in rows]) for one in ("estimate_mm", "motion_mm", "true_mm"))
+    far = [row for row in rows if row["true_mm"] > FAR_MM]
+    means = np.abs(estimate - true).mean(), (estimate - true).mean(), np.abs(motion - true).mean()
+    aligned = sum(row["verdict"] == "aligned" for row in far)
+    return [name, str(len(rows)), *(f"{mean:.2f}" for mean in means), str(len(far)), str(aligned)]
+
+
 def wrong_table(rows: Sequence[dict]) -> str:
     """What is said of pairs that are no pairs, and of poses that are far off."""
     lines = []
@@ -231,7 +257,8 @@ def write_bounds(rows: Sequence[dict], made_from: str, out: Path) -> str:
         text = wrong_table(rows)
         write_page(out / "bounds.md", f"# Bound of the error\n\n{text}\n{made_from}\n")
         return text
-    text = f"{coverage_table(rows)}\n{_formula(calibrate(rows)[0])}\n"
+    text = f"## Estimate\n\n{estimate_table(rows)}\n## Bound\n\n"
+    text += f"{coverage_table(rows)}\n{_formula(calibrate(rows)[0])}\n"
     if regions_of(rows):
         text += f"\n## Regions\n\n{coverage_table(rows, REGION)}\n{_formula(calibrate(rows, REGION)[0])}\n"
     text += f"\n## Verdicts\n\n{wrong_table(rows)}"

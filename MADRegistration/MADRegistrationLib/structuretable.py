@@ -1,0 +1,125 @@
+"""The errors of the structures of the fixed volume, as a table node.
+
+It is kept as an error map is (:mod:`errormap`): it refers to both volumes, and the transform of a registration refers
+to its table, so that it goes with Revert also after the scene was saved and loaded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+import vtk
+
+from . import made, outcome
+from .before import FIXED, MOVING, STRUCTURES, VERSION
+from .columns import addColumn
+from .parameters import _
+from .placement import isOf
+
+KIND, ASSESSED = "structures", "assessed structures"
+"""What the tables of registrations and those of assessments are marked as; see :mod:`made`."""
+
+
+class StructureTable:
+    """The table of a registration or an assessment, made by :meth:`put` and taken away by :meth:`remove`.
+
+    Args:
+        report: as of :mod:`report`; without structures there is no table, and a former one leaves the scene.
+    """
+
+    def __init__(self, report: dict[str, Any]) -> None:
+        self._report = report
+        self._node: slicer.vtkMRMLTableNode | None = None
+        self._former: _Former | None = None
+
+    def put(
+        self,
+        fixed: slicer.vtkMRMLScalarVolumeNode,
+        moving: slicer.vtkMRMLScalarVolumeNode,
+        transform: slicer.vtkMRMLLinearTransformNode | None = None,
+    ) -> None:
+        """Write it into the scene; a former table is overwritten and renamed.
+
+        Args:
+            transform: of the registration, which refers to the table; None for an assessment.
+        """
+        former = _ofAssessment(fixed, moving) if transform is None else transform.GetNodeReference(STRUCTURES)
+        self._former = None if former is None else _Former(former)
+        if not self._report.get("structures"):
+            if former is not None:
+                former.GetScene().RemoveNode(former)
+            return
+        node = self._node = former or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
+        node.SetName(f"{moving.GetName()} to {fixed.GetName()} structures (MAD)")
+        fill(node, self._report["structures"])
+        node.SetNodeReferenceID(FIXED, fixed.GetID())
+        node.SetNodeReferenceID(MOVING, moving.GetID())
+        node.SetAttribute(VERSION, str(self._report.get("madreg")))
+        outcome.keep(node, fixed, moving, self._report)
+        if transform is not None:
+            transform.SetNodeReferenceID(STRUCTURES, node.GetID())
+        made.mark(node, ASSESSED if transform is None else KIND)  # in the end, as of an error map
+
+    def remove(self) -> None:
+        """Take it out of the scene, or give the scene back the table that was there before."""
+        if self._node is not None and self._node.GetScene() is None:  # the user has removed it
+            return
+        if self._former is not None:
+            self._former.restore()
+        elif self._node is not None:
+            self._node.GetScene().RemoveNode(self._node)
+
+
+class _Former:
+    """What a table was before another one was written to it, or before it left the scene."""
+
+    def __init__(self, node: slicer.vtkMRMLTableNode) -> None:
+        self._node, self._name, self._scene = node, node.GetName(), node.GetScene()
+        self._contents = vtk.vtkTable()
+        self._contents.DeepCopy(node.GetTable())
+        self._attributes = {name: node.GetAttribute(name) for name in node.GetAttributeNames()}
+        self._volumes = {role: node.GetNodeReferenceID(role) for role in (FIXED, MOVING)}
+
+    def restore(self) -> None:
+        if self._node.GetScene() is None:
+            self._scene.AddNode(self._node)
+        self._node.SetAndObserveTable(self._contents)
+        self._node.SetName(self._name)
+        for role, volume in self._volumes.items():
+            self._node.SetNodeReferenceID(role, volume)
+        for name, value in self._attributes.items():
+            self._node.SetAttribute(name, value)
+
+
+def fill(node: slicer.vtkMRMLTableNode, structures: list[dict[str, Any]]) -> None:
+    """Replace the contents of a table by one row for each structure."""
+    node.RemoveAllColumns()
+    addColumn(node, _("Structure"), [one["name"] for one in structures])
+    for name, key, factor in (
+        (_("Volume (ml)"), "volume_ml", 1),
+        (_("Mean error (mm)"), "mean_mm", 1),
+        (_("Mean error at most, in 95 % of cases (mm)"), "bound_mm", 1),
+        (_("Largest local error (mm)"), "largest_mm", 1),
+        (_("Assessed (%)"), "known", 100),
+    ):
+        values = [one.get(key) for one in structures]
+        addColumn(node, name, [_("unknown") if value is None else f"{factor * value:.1f}" for value in values])
+
+
+def tables() -> list[slicer.vtkMRMLTableNode]:
+    """All tables of structures in the scene."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLTableNode")
+    return [node for node in nodes if node.GetAttribute(made.KIND) in (KIND, ASSESSED)]
+
+
+def find(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> slicer.vtkMRMLTableNode | None:
+    """The newest table of two volumes, if there is one."""
+    found = [node for node in tables() if isOf(node, fixed, moving)]
+    return max(found, key=lambda node: node.GetAttribute(outcome.TIME), default=None)
+
+
+def _ofAssessment(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> slicer.vtkMRMLTableNode | None:
+    """The table of the last assessment of two volumes."""
+    found = [node for node in tables() if node.GetAttribute(made.KIND) == ASSESSED and isOf(node, fixed, moving)]
+    return found[0] if found else None
