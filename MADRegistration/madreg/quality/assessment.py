@@ -13,7 +13,8 @@ from .alternatives import Comparison, compare, joint_margin
 from .block_fit import block_matching_of, fit_blocks
 from .cut_out import cut_out_of_other, without_outline
 from .deformation import deformation_mm
-from .quality import Quality, least_margin
+from .feature_blocks import settled_by_features
+from .quality import LEAST_JOINT_MARGIN, Quality, least_margin
 from .shape import CLEAR, Stretch, is_supported, is_worth_it, nearest_rigid
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
@@ -54,10 +55,13 @@ def assess(
     if found is None:
         return Quality(transform, None, 0.0, min(comparison.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
+    consensus = found.motion.consensus
+    if comparison.margin >= least_margin(overlap) or (second_opinion or 0.0) >= LEAST_JOINT_MARGIN:
+        found = settled_by_features(pair, found, may_stretch=cut_out is None)
     return Quality(
         transform,
         found.error_mm,
-        found.motion.consensus,
+        consensus,
         comparison.margin,
         Transform(pose @ restricted(np.linalg.inv(pose) @ found.preferred, pair.points, kind)),
         overlap,

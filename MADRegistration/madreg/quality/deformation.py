@@ -17,7 +17,7 @@ from .motion import Motion, neighbourhood, preferred_about
 # similar contrasts, and 1.1 to 1.8 mm of real T1-T2 pairs and of simulated CT and T1.  Of 564 poses of the study
 # "bounds" both numbers are about those at which the estimated error is nearest to the true one; they are rounded so
 # that no right pose comes near the limit of "aligned".
-SEEN_ANYWAY_MM, FACTOR = 1.0, 3.0
+SEEN_ANYWAY_MM, FACTOR = 0.6, 3.0
 
 
 def error_by_deformation(deformation_mm: float) -> float:

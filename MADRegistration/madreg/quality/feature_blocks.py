@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ..image.geometry import Grid
+from ..image.geometry import Grid, mean_displacement
 from ..image.gradients import gradient_mask
 from ..image.pair import Pair
 from ..image.points import map_points
@@ -22,15 +22,20 @@ from ..image.smoothing import smooth
 from ..image.volume import Volume
 from ..network import weights
 from ..network.features import FeatureNetwork
+from .block_fit import BlockFit, block_matching_of
 from .block_matching import BlockMatching
 from .blocks import SPACING, Blocks
 from .correlation import FixedBlocks
+from .motion import common_motion
 
 REACH_MM = 12.0  # of the displacements, to either side along each axis
 LEVEL = 1  # of the features: one voxel in SPACING mm
 CHANNELS = 12
 """Of the features, so many principal components are compared: local displacements of right and of deformed pairs are
 the same to 0.2 mm with all 32."""
+
+MOST_VOXELS = 3_000_000
+"""Of the lattice of the blocks; a head has 0.2 million."""
 
 
 class FeatureBlocks:
@@ -98,11 +103,11 @@ def _centered(channels: torch.Tensor, where: torch.Tensor, shown: torch.Tensor |
     return (channels - mean[:, None, None, None]) * (where if shown is None else shown)
 
 
-def feature_blocks(pair: Pair, pose: np.ndarray, like: Blocks, matching: BlockMatching) -> Blocks:
+def feature_blocks(pair: Pair, pose: np.ndarray, like: Blocks) -> Blocks:
     """Blocks about a pose (4, 4), compared by features.
 
     Args:
-        like: the blocks of ``matching`` to compare.
+        like: blocks of edges of the pair, which are to be compared.
 
     Raises:
         InputError: if the bundled weights are damaged.
@@ -110,6 +115,25 @@ def feature_blocks(pair: Pair, pose: np.ndarray, like: Blocks, matching: BlockMa
 
     def make() -> FeatureBlocks:
         network = weights.load_features(device=pair.fixed.device)[0]
-        return FeatureBlocks(pair.fixed, pair.moving, matching, network)
+        return FeatureBlocks(pair.fixed, pair.moving, block_matching_of(pair), network)
 
     return pair.once("feature blocks", make).about(pose, like)
+
+
+def settled_by_features(pair: Pair, found: BlockFit, may_stretch: bool = True) -> BlockFit:
+    """Where blocks of edges lead, and on from there where those of features lead.
+
+    Of two whole bodies, features of all voxels would take several GB: it is left where it is.
+
+    Args:
+        may_stretch: whether an affine motion counts.
+    """
+    if np.prod(block_matching_of(pair).lattice.size) > MOST_VOXELS:
+        return found
+    blocks = feature_blocks(pair, found.preferred, found.blocks)
+    motion = common_motion(blocks, "affine" if may_stretch else "rigid")
+    preferred = found.preferred @ motion.matrix
+    error_mm = mean_displacement(found.pose, preferred, pair.points)
+    return replace(
+        found, preferred=preferred, error_mm=error_mm, blocks=blocks, motion=motion, blocks_at=found.preferred
+    )

@@ -27,7 +27,7 @@ def test_they_agree_on_the_motion_that_is_missing(scans, spots, shift):
     pose = truth @ about(center, np.eye(3), np.array(shift, float))
     matching = block_matching_of(pair)
     like = matching.about(pose)
-    blocks = feature_blocks(pair, pose, like, matching)
+    blocks = feature_blocks(pair, pose, like)
     assert (blocks.chosen == like.chosen).all() and blocks.reach == 3
     found = common_motion(blocks)
     points = spots + center
@@ -39,7 +39,7 @@ def test_at_the_right_pose_they_show_less_deformation_than_edges(scans):
     pair, truth = scans
     matching = block_matching_of(pair)
     like = matching.about(truth)
-    blocks = feature_blocks(pair, truth, like, matching)
+    blocks = feature_blocks(pair, truth, like)
     by_features, by_edges = (deformation_mm(one, common_motion(one)) for one in (blocks, like))
     assert by_features < by_edges
 
@@ -52,5 +52,5 @@ def test_they_are_encoded_once(scans, monkeypatch):
     monkeypatch.setattr(FeatureBlocks, "_encoded", lambda self, *given: encoded.append(1) or encode(self, *given))
     fresh = Pair(pair.fixed, pair.moving)
     for _ in range(2):
-        feature_blocks(fresh, truth, matching.about(truth), matching)
+        feature_blocks(fresh, truth, matching.about(truth))
     assert len(encoded) == 3
