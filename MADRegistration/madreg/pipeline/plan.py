@@ -26,9 +26,11 @@ from ..descent.refinement import (
 )
 from ..errors import InputError
 from ..image.fitting import restricted
+from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
+from ..quality.alternatives import ANOTHER_MM
 from ..quality.assessment import assess, estimated_error
 from ..quality.cut_out import leaves_empty, without_outline
 from ..quality.quality import ALIGNED_MM, Quality
@@ -204,6 +206,8 @@ def _from_what_is_shown(
     except InputError:  # what is left has nothing in common at the start
         return failed
     other = _best(near, candidates, begin, settings.type, monitor.part(0.7, 1.0))
+    if mean_displacement(other.matrix, failed[0].matrix, pair.points) <= ANOTHER_MM:  # the same pose, refined twice
+        other = best_first(near, [failed[0], other], _fine(near, other, settings.type))[0]
     rest = [failed[0], *candidates, *others] if isinstance(begin, Search) else [failed[0]]
     quality = assess(pair.near([other.matrix]), other, settings.type, rest, has_outline=False)
     return (other, quality) if quality and (quality.verdict != "failed" or quality.margin > 0) else failed
@@ -221,6 +225,8 @@ def _from_wider_search(
     found = search.wider(others[0], monitor.part(0.0, 0.35))
     pair = pair.near([transform.matrix for transform in [*others, *found]])
     found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
+    if most_plausible_first(pair, [failed[0], *found[:BEST]])[0] is failed[0]:  # what is refined gains little
+        return failed
     other = _best(pair, found, search, kind, monitor.part(0.55, 1.0))
     return _better(failed, (other, assess(pair, other, kind, others)))
 
