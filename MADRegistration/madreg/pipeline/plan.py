@@ -78,9 +78,9 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     transform = _best(near, candidates, begin, settings.type, monitor.part(0.65, 0.8))
     monitor.report("estimate", 0.8, transform)
     quality = assess(near, transform, settings.type, others)
-    if quality is not None and quality.error_mm is not None and quality.error_mm > ALIGNED_MM:
-        if not (isinstance(begin, Search) and _is_elsewhere(quality)):
-            transform, quality = _re_refined(near, quality, settings.type, others, monitor.part(0.8, 0.83))
+    is_off = quality is not None and quality.error_mm is not None and quality.error_mm > ALIGNED_MM
+    if quality and is_off and not (isinstance(begin, Search) and _is_elsewhere(quality)):
+        transform, quality = _re_refined(near, quality, settings.type, others, monitor.part(0.8, 0.83))
     found: Found = (transform, quality)
     retries: list[Callable[[Found], Found]] = [
         lambda failed: _from_what_is_shown(pair, start, failed, others, settings, monitor.part(0.86, 0.89))
