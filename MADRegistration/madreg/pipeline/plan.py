@@ -26,12 +26,14 @@ from ..descent.refinement import (
 )
 from ..errors import InputError
 from ..image.fitting import restricted
+from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
+from ..quality.alternatives import ANOTHER_MM
 from ..quality.assessment import assess, estimated_error
 from ..quality.cut_out import leaves_empty, without_outline
-from ..quality.quality import ALIGNED_MM, Quality
+from ..quality.quality import ALIGNED_MM, FAILED_MM, Quality
 from ..quality.shape import is_supported, is_worth_it
 from ..settings import Settings
 from .block_alignment import BEST, BlockAlignment
@@ -76,25 +78,24 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     transform = _best(near, candidates, begin, settings.type, monitor.part(0.65, 0.8))
     monitor.report("estimate", 0.8, transform)
     quality = assess(near, transform, settings.type, others)
-    if quality is not None and quality.motion_mm is not None and quality.motion_mm > ALIGNED_MM:
+    is_off = quality is not None and quality.motion_mm is not None and quality.motion_mm > ALIGNED_MM
+    if quality and is_off and not (isinstance(begin, Search) and _is_elsewhere(quality)):
         transform, quality = _re_refined(near, quality, settings.type, others, monitor.part(0.8, 0.83))
-    retries: list[Callable[[], tuple[Pair, Transform | None]]] = [
-        lambda: _from_what_is_shown(pair, start, settings, monitor.part(0.86, 0.89))
+    found: Found = (transform, quality)
+    retries: list[Callable[[Found], Found]] = [
+        lambda failed: _from_what_is_shown(pair, start, failed, others, settings, monitor.part(0.86, 0.89))
     ]
     if isinstance(begin, Search):
         retries = [
-            lambda: (near, _from_other(near, quality, settings.type, monitor.part(0.83, 0.86))),
+            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.83, 0.86)),
             *retries,
-            lambda: _from_wider_search(pair, begin, candidates, settings.type, monitor.part(0.89, 0.95)),
+            lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.89, 0.95)),
         ]
     for retry in retries:
-        if quality is not None and quality.verdict != "failed":
+        if _verdict(found) != "failed":
             break
-        around, other = retry()
-        other_quality = other and assess(around, other, settings.type, others)
-        if other and other_quality and _is_better(other_quality, quality):
-            transform, quality = other, other_quality
-    return transform, quality
+        found = retry(found)
+    return found
 
 
 def _candidates(
@@ -170,6 +171,14 @@ def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: M
     return next((one for one in stretched if is_worth_it(pair, one.matrix, rigid.matrix)), rigid)
 
 
+def _is_elsewhere(quality: Quality) -> bool:
+    """Whether blocks lead far from a pose than which others are as good.
+
+    Of 13 such poses of tuning pairs none came closer where it was refined from there.
+    """
+    return quality.margin_is_small and quality.motion_mm is not None and quality.motion_mm > FAILED_MM
+
+
 def _re_refined(pair: Pair, quality: Quality, kind: str, others: list[Transform], monitor: Monitor) -> Found:
     """A pose whose blocks prefer another, refined from there; the old one if that is better.
 
@@ -181,46 +190,80 @@ def _re_refined(pair: Pair, quality: Quality, kind: str, others: list[Transform]
     return (best, quality) if best is quality.transform else (best, assess(pair, best, kind, others))
 
 
-def _from_other(pair: Pair, quality: Quality | None, kind: str, monitor: Monitor) -> Transform | None:
+def _from_other(pair: Pair, failed: Found, kind: str, others: list[Transform], monitor: Monitor) -> Found:
     """The best other pose, refined, where it agrees better."""
+    quality = failed[1]
     if quality is None or quality.other is None or not quality.other_is_better:
-        return None
-    return with_supported_shape(pair, refine(pair, [quality.other], kind, monitor), kind, monitor)
+        return failed
+    other = with_supported_shape(pair, refine(pair, [quality.other], kind, monitor), kind, monitor)
+    return _better(failed, (other, assess(pair, other, kind, others)))
 
 
 def _from_what_is_shown(
-    pair: Pair, start: Transform, settings: Settings, monitor: Monitor
-) -> tuple[Pair, Transform | None]:
-    """The best pose without the outline of what a scan shows, and the pair near it; None where both show all.
+    pair: Pair, start: Transform, failed: Found, others: list[Transform], settings: Settings, monitor: Monitor
+) -> Found:
+    """The best pose without the outline of what a scan shows, where it agrees better without that outline.
 
-    That of the sector of an ultrasound scan, or of a brain without its skull, is no anatomy, and the strongest edge.
+    The outline of the sector of an ultrasound scan, of a brain without its skull, or of what was resampled, is no
+    anatomy, and the strongest edge: poses at which two outlines coincide may agree best until both are left out.
     """
     if not leaves_empty(pair):
-        return pair, None
+        return failed
     begin = initialization(settings.init)
     try:
         near, candidates = _candidates(without_outline(pair), start, begin, settings, monitor.part(0.0, 0.7))
     except InputError:  # what is left has nothing in common at the start
-        return pair, None
-    transform = _best(near, candidates, begin, settings.type, monitor.part(0.7, 1.0))
-    return pair.near([transform.matrix]), transform
+        return failed
+    if not _is_best(near, failed[0], candidates):
+        other = _best(near, candidates, begin, settings.type, monitor.part(0.7, 1.0))
+        if _is_same(pair, failed[0], other):
+            other = best_first(near, [failed[0], other], _fine(near, other, settings.type))[0]
+    elif any(_is_same(pair, failed[0], one) for one in candidates):
+        other = failed[0]  # found twice
+    else:
+        return failed
+    rest = [failed[0], *candidates, *others] if isinstance(begin, Search) else [failed[0]]
+    quality = assess(pair.near([other.matrix]), other, settings.type, rest, has_outline=False)
+    return (other, quality) if quality and (quality.verdict != "failed" or quality.margin > 0) else failed
 
 
 def _from_wider_search(
-    pair: Pair, search: Search, candidates: list[Transform], kind: str, monitor: Monitor
-) -> tuple[Pair, Transform]:
-    """The best pose of a wider search, and the pair near its poses.
+    pair: Pair, search: Search, failed: Found, others: list[Transform], kind: str, monitor: Monitor
+) -> Found:
+    """The best pose of a wider search.
 
     Args:
-        search: that found the candidates.
-        candidates: with which the result is compared.
+        search: that found the other poses.
+        others: with which the result is compared.
     """
-    found = search.wider(candidates[0], monitor.part(0.0, 0.35))
-    pair = pair.near([transform.matrix for transform in [*candidates, *found]])
+    found = search.wider(others[0], monitor.part(0.0, 0.35))
+    pair = pair.near([transform.matrix for transform in [*others, *found]])
     found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
-    return pair, _best(pair, found, search, kind, monitor.part(0.55, 1.0))
+    if _is_best(pair, failed[0], found):
+        return failed
+    other = _best(pair, found, search, kind, monitor.part(0.55, 1.0))
+    return _better(failed, (other, assess(pair, other, kind, others)))
 
 
-def _is_better(other: Quality, quality: Quality | None) -> bool:
-    """Whether the result of a retry is better than the one that failed."""
-    return quality is None or other.verdict != "failed" or other.margin > quality.margin
+def _is_best(pair: Pair, transform: Transform, others: list[Transform]) -> bool:
+    """Whether there is more evidence for a refined transform than for others, the likeliest first, that are not.
+
+    Of seven tuning pairs whose best other pose had less evidence, none gained by refining it.
+    """
+    return most_plausible_first(pair, [transform, *others[:BEST]])[0] is transform
+
+
+def _is_same(pair: Pair, first: Transform, second: Transform) -> bool:
+    """Whether two transforms are so near each other that their refinements may end at one pose."""
+    return mean_displacement(first.matrix, second.matrix, pair.points) <= ANOTHER_MM
+
+
+def _better(failed: Found, other: Found) -> Found:
+    """The other pose if it does not fail, or by a smaller margin; else the one that failed."""
+    if failed[1] is None or other[1] is None:
+        return failed if other[1] is None else other
+    return other if _verdict(other) != "failed" or other[1].margin > failed[1].margin else failed
+
+
+def _verdict(found: Found) -> str:
+    return "failed" if found[1] is None else found[1].verdict

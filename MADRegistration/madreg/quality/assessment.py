@@ -30,6 +30,7 @@ def assess(
     kind: str = "rigid",
     others: Sequence[Transform] = (),
     comparison: Comparison | None = None,
+    has_outline: bool = True,
 ) -> Quality | None:
     """How good a pose is; None where the volumes do not overlap.
 
@@ -37,10 +38,11 @@ def assess(
         kind: of the transform that was looked for: ``rigid``, ``similarity`` or ``affine``.
         others: that were found as well, the likeliest first; those far from the pose are compared with it.
         comparison: of the pose with other poses, if it is known.
+        has_outline: whether the outline of what a volume shows counts (:mod:`madreg.quality.cut_out`).
     """
     pose = transform.matrix
     cut_out = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
-    if cut_out == "moving":
+    if cut_out == "moving" or not has_outline:
         pair = without_outline(pair)
     overlap = pair.overlap(pose)
     if overlap < LEAST_OVERLAP:

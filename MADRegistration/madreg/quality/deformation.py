@@ -13,10 +13,9 @@ from ..system.parallel import parallel_map
 from .blocks import Blocks
 from .motion import Motion, neighbourhood, preferred_about
 
-# Blocks show a third to a half of a deformation.  At right poses of pairs of known alignment they show 0.4 to 0.8 mm of
-# similar contrasts, and 1.1 to 1.8 mm of real T1-T2 pairs and of simulated CT and T1.  Of 564 poses of the study
-# "bounds" both numbers are about those at which the estimated error is nearest to the true one; they are rounded so
-# that no right pose comes near the limit of "aligned".
+# Blocks compared by features show about a third of a deformation, and 0.2 to 1 mm at right poses of pairs of known
+# alignment.  Of 38 poses of the study "bounds" both numbers are about those at which the estimated error is nearest to
+# the true one, rounded; the other poses of the study check them.
 SEEN_ANYWAY_MM, FACTOR = 0.6, 3.0
 
 

@@ -24,7 +24,7 @@ def remarks_on(quality: Quality) -> list[str]:
     if quality.is_deformed:
         said.append(
             f"The scans differ by a deformation of about {quality.error_by_deformation_mm:.0f} mm, which no rigid or "
-            "affine transform corrects."
+            "affine transform corrects: the anatomy has changed, or these are scans of two patients."
         )
     return said
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 
 from madreg.image import pair as pair_module
 from madreg.image.geometry import Grid
@@ -11,6 +14,7 @@ from madreg.image.transform import Transform
 from madreg.pipeline import plan
 from madreg.pipeline.initialization import Search
 from madreg.progress import Monitor
+from madreg.quality.quality import Quality
 from madreg.settings import Settings
 
 
@@ -37,3 +41,78 @@ def test_after_the_search_a_long_volume_is_cropped(monkeypatch, grid_of, make_vo
     searched, aligned = seen
     assert searched is pair and aligned is near and len(candidates) == 1
     assert near.fixed.data.numel() < 0.4 * long.data.numel() and near.moving is pair.moving
+
+
+def shifted(mm: float) -> Transform:
+    matrix = np.eye(4)
+    matrix[0, 3] = mm
+    return Transform(matrix)
+
+
+@pytest.fixture
+def retries(monkeypatch):
+    """A pair that leaves a part empty, in which the evidence for a pose is given: what is assessed and refined."""
+    done = SimpleNamespace(evidence={}, refined=[], assessed=[], pair=SimpleNamespace(points=np.zeros((1, 3))))
+    done.pair.near = lambda poses: done.pair
+
+    def most_plausible_first(pair, transforms):
+        return sorted(transforms, key=lambda one: -done.evidence[one.matrix[0, 3]])
+
+    def best(pair, candidates, *_):
+        done.refined.append(candidates)
+        return most_plausible_first(pair, candidates)[0]
+
+    def assess(pair, transform, kind, others, **how):
+        done.assessed.append((transform, others, how))
+        return Quality(transform, 1.0, 0.7, 0.3, transform)
+
+    class Blocks:
+        def run(self, pair, found, monitor):
+            return found
+
+    monkeypatch.setattr(plan, "leaves_empty", lambda pair: True)
+    monkeypatch.setattr(plan, "without_outline", lambda pair: pair)
+    monkeypatch.setattr(plan, "most_plausible_first", most_plausible_first)
+    monkeypatch.setattr(plan, "_best", best)
+    monkeypatch.setattr(plan, "assess", assess)
+    monkeypatch.setattr(plan, "BlockAlignment", lambda kind: Blocks())
+    return done
+
+
+def failed_at(transform: Transform) -> plan.Found:
+    return transform, Quality(transform, 30.0, 0.3, 0.02, transform)
+
+
+def without_outline(retries, failed: plan.Found, candidates: list[Transform], monkeypatch) -> plan.Found:
+    """What a retry without outlines ends at that finds some candidates."""
+    monkeypatch.setattr(plan, "_candidates", lambda pair, *_: (pair, candidates))
+    return plan._from_what_is_shown(retries.pair, shifted(0), failed, [shifted(90)], Settings(), Monitor())
+
+
+def test_what_is_found_without_outlines_is_compared_without_them(retries, monkeypatch):
+    """With what failed too, which may agree better with its outline."""
+    retries.evidence = {100.0: 1.0, 0.0: 1.1, 50.0: 0.9}
+    failed, candidates = failed_at(shifted(100)), [shifted(50), shifted(0)]
+    found = without_outline(retries, failed, candidates, monkeypatch)
+    assert found[0] is candidates[1] and found[1].verdict == "aligned"
+    _, others, how = retries.assessed[0]
+    assert how == {"has_outline": False} and others[0] is failed[0] and others[1] is candidates[0]
+
+
+def test_a_pose_that_failed_and_is_found_again_without_outlines_is_assessed_without_them(retries, monkeypatch):
+    retries.evidence = {10.0: 1.1, 0.0: 1.0, 50.0: 0.9}
+    failed = failed_at(shifted(10))
+    found = without_outline(retries, failed, [shifted(50), shifted(0)], monkeypatch)
+    assert found[0] is failed[0] and found[1].verdict == "aligned" and not retries.refined
+
+
+def test_candidates_with_less_evidence_than_what_failed_are_not_refined(retries, monkeypatch):
+    retries.evidence = {100.0: 1.1, 0.0: 1.0, 50.0: 0.9}
+    failed, candidates = failed_at(shifted(100)), [shifted(50), shifted(0)]
+    assert without_outline(retries, failed, candidates, monkeypatch) is failed
+    search = SimpleNamespace(wider=lambda *_: candidates)
+    assert plan._from_wider_search(retries.pair, search, failed, [shifted(90)], "rigid", Monitor()) is failed
+    assert not retries.refined and not retries.assessed
+    retries.evidence[0.0] = 1.2
+    found = plan._from_wider_search(retries.pair, search, failed, [shifted(90)], "rigid", Monitor())
+    assert found[0] is candidates[1] and len(retries.refined) == 1

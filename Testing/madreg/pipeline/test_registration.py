@@ -169,8 +169,8 @@ def searches(pair, monkeypatch, turn):
 def test_a_failure_is_tried_again_with_a_wider_search(pair, searches, monkeypatch):
     """No other retry is made, which may converge too."""
     monkeypatch.setattr(plan, "_re_refined", lambda pair, quality, *_: (quality.transform, quality))
-    monkeypatch.setattr(plan, "_from_other", lambda *_: None)
-    monkeypatch.setattr(plan, "_from_what_is_shown", lambda pair, *_: (pair, None))
+    monkeypatch.setattr(plan, "_from_other", lambda pair, failed, *_: failed)
+    monkeypatch.setattr(plan, "_from_what_is_shown", lambda pair, start, failed, *_: failed)
     heard = []
     result = register(pair.fixed, pair.moving, progress=heard.append)
     assert pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
