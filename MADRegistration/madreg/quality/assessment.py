@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..image.fitting import restricted
+from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
 from .alternatives import Comparison, compare, joint_margin
@@ -60,16 +61,18 @@ def assess(
     consensus = found.motion.consensus
     if comparison.margin >= least_margin(overlap) or (second_opinion or 0.0) >= LEAST_JOINT_MARGIN:
         found = settled_by_features(pair, found, may_stretch=cut_out is None)
+    preferred = np.linalg.inv(pose) @ found.preferred
     return Quality(
         transform,
         found.error_mm,
         consensus,
         comparison.margin,
-        Transform(pose @ restricted(np.linalg.inv(pose) @ found.preferred, pair.points, kind)),
+        Transform(pose @ restricted(preferred, pair.points, kind)),
         overlap,
         other,
         joint_margin=second_opinion,
         deformation_mm=deformation_mm(found.blocks, found.motion),
+        shape_mm=mean_displacement(pose @ restricted(preferred, pair.points, "rigid"), found.preferred, pair.points),
         blocks=found.blocks,
         motion=found.motion,
         blocks_at=Transform(found.blocks_at),

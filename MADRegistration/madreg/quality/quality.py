@@ -42,14 +42,13 @@ class Quality:
         margin: by how much the evidence for the pose exceeds that for the best of its 180-degree flips and of the
             other poses that were found (:mod:`madreg.quality.alternatives`); negative where that one is better, and
             infinite where there is nothing to compare.
-        preferred: the pose on which the blocks agree best, as near to it as the type of the transform allows: a rigid
-            pose stays rigid, a similarity keeps one scale.
+        preferred: the pose on which the blocks agree best, as near to it as the type of the transform allows.
         overlap: share of the fixed foreground that lies where the moving scan has data.
-        other: that best other pose, where its blocks prefer it; None if there is none.
+        other: that best other pose, where its blocks prefer it.
         joint_margin: by how much NMI and NGF together are better at the pose than at ``other``, refined; None where the
             margin leaves no doubt.
-        deformation_mm: root mean square of what no affine motion explains (:mod:`madreg.quality.deformation`); None
-            where the blocks show nothing.
+        deformation_mm: root mean square of what no affine motion explains; None where the blocks show nothing.
+        shape_mm: mean displacement of the fixed foreground by what is not rigid in the motion of the blocks.
         stretch: between the scans, where it is clear, beyond that of the transform; else None.
         has_doubtful_shape: whether the transform stretches by more than is likely, and that is not worth it
             (:mod:`madreg.quality.shape`).
@@ -69,6 +68,7 @@ class Quality:
     other: Transform | None = None
     joint_margin: float | None = None
     deformation_mm: float | None = None
+    shape_mm: float = 0.0
     stretch: Stretch | None = None
     has_doubtful_shape: bool = False
     is_mirrored: bool = False
@@ -88,6 +88,7 @@ class Quality:
             motion_mm=None if self.motion_mm is None else factor * self.motion_mm,
             preferred=self.preferred.resized(factor),
             deformation_mm=None if self.deformation_mm is None else factor * self.deformation_mm,
+            shape_mm=factor * self.shape_mm,
             other=None if self.other is None else self.other.resized(factor),
             unit_mm=factor * self.unit_mm,
         )
@@ -107,9 +108,9 @@ class Quality:
         return self.unit_mm * error_by_deformation((self.deformation_mm or 0.0) / self.unit_mm)
 
     @property
-    def is_deformed(self) -> bool:
-        """Whether the deformation alone keeps the pose from being aligned."""
-        return self.motion_mm is not None and self.motion_mm <= ALIGNED_MM < self.with_deformation(self.motion_mm)
+    def shape_error_mm(self) -> float:
+        """The part of the estimated error that no rigid motion can correct, but for a stretch that is reported."""
+        return float(np.hypot(0.0 if self.stretch else self.shape_mm, self.error_by_deformation_mm))
 
     @property
     def little_overlap(self) -> bool:
@@ -139,7 +140,7 @@ class Quality:
     @property
     def remarks(self) -> list[str]:
         """What should be known besides the verdict, a sentence each."""
-        return remarks_on(self)
+        return remarks_on(self, ALIGNED_MM)
 
     @property
     def verdict(self) -> str:

@@ -8,8 +8,12 @@ if TYPE_CHECKING:
     from .quality import Quality
 
 
-def remarks_on(quality: Quality) -> list[str]:
-    """A sentence each."""
+def remarks_on(quality: Quality, aligned_mm: float) -> list[str]:
+    """A sentence each.
+
+    Args:
+        aligned_mm: error up to which a pose may be aligned.
+    """
     if quality.is_ambiguous:
         return ["Several poses fit equally well, as the object is nearly symmetric: check its orientation."]
     if quality.verdict == "failed":
@@ -21,10 +25,10 @@ def remarks_on(quality: Quality) -> list[str]:
         said.append(
             "A mirror image fits as well: these may be scans of two patients, or the anatomy is nearly symmetric."
         )
-    if quality.is_deformed:
+    if quality.shape_error_mm > aligned_mm:
         said.append(
-            f"The scans differ by a deformation of about {quality.error_by_deformation_mm:.0f} mm, which no rigid or "
-            "affine transform corrects: the anatomy has changed, or these are scans of two patients."
+            f"The shapes of both scans differ by about {quality.shape_error_mm:.0f} mm, which no rigid transform "
+            "corrects: the anatomy has changed, a scan is distorted, or these are scans of two patients."
         )
     return said
 

@@ -14,6 +14,7 @@ from madreg.quality.blocks import Blocks
 from madreg.quality.deformation import SEEN_ANYWAY_MM, deformation_mm
 from madreg.quality.motion import Motion
 from madreg.quality.quality import ALIGNED_MM, Quality
+from madreg.quality.shape import Stretch
 
 IDENTITY = Transform.identity()
 STILL = Motion(np.eye(4), 1.0)
@@ -64,13 +65,15 @@ def test_beyond_that_a_deformation_counts_as_an_error_at_right_angles_to_the_mot
     assert two.with_deformation(2.0) == pytest.approx(2.5)
 
 
-def test_a_deformed_pair_is_not_aligned_and_that_is_said():
-    deformed = replace(NEAR, deformation_mm=2.2)
-    assert NEAR.verdict == "aligned" and not NEAR.is_deformed and NEAR.remarks == []
-    assert deformed.error_mm > ALIGNED_MM and deformed.verdict == "check" and deformed.is_deformed
-    assert "a deformation of about 4 mm" in deformed.remarks[0]
-    off = replace(deformed, motion_mm=5.0)
-    assert off.verdict == "check" and not off.is_deformed  # the motion says enough
+def test_another_shape_is_not_aligned_and_that_is_said():
+    deformed = replace(NEAR, deformation_mm=SEEN_ANYWAY_MM + 1.3)
+    assert NEAR.verdict == "aligned" and NEAR.remarks == []
+    assert deformed.error_mm > ALIGNED_MM and deformed.verdict == "check"
+    assert "differ by about 4 mm" in deformed.remarks[0] and "two patients" in deformed.remarks[0]
+    stretched = replace(NEAR, motion_mm=5.0, shape_mm=4.0)
+    assert "differ by about 4 mm" in stretched.remarks[0]
+    reported = replace(stretched, stretch=Stretch.of(np.diag([1.1, 1.0, 1.0])))
+    assert not any("shapes" in remark for remark in reported.remarks)
 
 
 def test_a_deformation_is_no_failure():
@@ -80,6 +83,7 @@ def test_a_deformation_is_no_failure():
 
 
 def test_the_error_is_in_the_unit_of_the_images():
-    deformed = replace(NEAR, deformation_mm=2.0)
+    deformed = replace(NEAR, deformation_mm=SEEN_ANYWAY_MM + 1.0, shape_mm=2.0)
     assert deformed.resized(10).error_mm == pytest.approx(10 * deformed.error_mm)
     assert deformed.resized(10).error_by_deformation_mm == pytest.approx(30.0)
+    assert deformed.resized(10).shape_error_mm == pytest.approx(10 * np.hypot(2, 3))
