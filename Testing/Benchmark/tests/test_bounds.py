@@ -52,6 +52,7 @@ def rows(pairs: int, poses: int, seed: int = 0) -> list[dict]:
                     "verdict": "check",
                     "is_mirrored": False,
                     "may_be_other_body": False,
+                    "has_other_shape": False,
                     "regions": regions(np.random.default_rng([seed, pair, number]), deformation),
                 }
             )

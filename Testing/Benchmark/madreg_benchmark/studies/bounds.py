@@ -17,7 +17,7 @@ from madreg.image.transform import Transform
 from madreg.quality.alternatives import Comparison, compare, evidence
 from madreg.quality.assessment import assess
 from madreg.quality.error_map import ErrorMap, error_map
-from madreg.quality.quality import Quality
+from madreg.quality.quality import ALIGNED_MM, Quality
 from madreg.quality.shape import Stretch
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.misaligned import KINDS, Misaligned, Misaligning
@@ -45,9 +45,9 @@ LEAST_MM = 1.0  # true error from which the bound is compared with it
 FAR_MM = 5.0  # true error from which no pose should be called aligned
 LEVELS = np.arange(0.5, 0.96, 0.05)
 FIELDS = (
-    "case", "contrast", "kind", "number", "true_mm", "estimate_mm", "motion_mm", "deformation_mm", "local_mm",
-    "consensus", "margin", "joint_margin", "mirror_margin", "overlap", "stretch", "blocks", "verdict", "is_mirrored",
-    "may_be_other_body",
+    "case", "contrast", "kind", "number", "true_mm", "estimate_mm", "motion_mm", "deformation_mm", "shape_mm",
+    "local_mm", "consensus", "margin", "joint_margin", "mirror_margin", "overlap", "stretch", "blocks", "verdict",
+    "is_mirrored", "may_be_other_body", "has_other_shape",
 )  # fmt: skip
 
 
@@ -68,13 +68,14 @@ class _Assessing:
         quality = assess(made.pair, Transform(made.pose), comparison=comparison)
         row = {"contrast": case.contrast, "true_mm": _finite(made.true_mm)}
         if quality is None:
-            return {**row, **dict.fromkeys(FIELDS[5:16]), **dict.fromkeys(FIELDS[-2:], False), "verdict": "failed"}
+            return {**row, **dict.fromkeys(FIELDS[5:17]), **dict.fromkeys(FIELDS[-3:], False), "verdict": "failed"}
         errors = error_map(made.pair.fixed, quality)
         return {
             **row,
             "estimate_mm": quality.error_mm,
             "motion_mm": quality.motion_mm,
             "deformation_mm": quality.deformation_mm,
+            "shape_mm": quality.shape_mm,
             "local_mm": _finite(errors.values[errors.values > 0].mean()) if errors.values.any() else None,
             "consensus": quality.consensus,
             "margin": _finite(quality.margin),
@@ -86,6 +87,7 @@ class _Assessing:
             "verdict": quality.verdict,
             "is_mirrored": quality.is_mirrored,
             "may_be_other_body": quality.may_be_other_body,
+            "has_other_shape": quality.verdict != "failed" and quality.shape_error_mm > ALIGNED_MM,
             "regions": self._regions_of(case, made, errors, key) if key["kind"] in NEAR else [],
         }
 
@@ -210,10 +212,22 @@ def wrong_table(rows: Sequence[dict]) -> str:
     for kind in dict.fromkeys(row["kind"] for row in rows):
         some = [row for row in rows if row["kind"] == kind]
         counts = [str(sum(row["verdict"] == verdict for row in some)) for verdict in ("aligned", "check", "failed")]
-        said = [str(sum(bool(row[name]) for row in some)) for name in ("is_mirrored", "may_be_other_body")]
+        said = [
+            str(sum(bool(row[name]) for row in some))
+            for name in ("is_mirrored", "may_be_other_body", "has_other_shape")
+        ]
         lines.append([kind, str(len(some)), *counts, *said])
     return markdown(
-        ["misalignment", "poses", "aligned", "check", "failed", "mirrored, it says", "maybe another body, it says"],
+        [
+            "misalignment",
+            "poses",
+            "aligned",
+            "check",
+            "failed",
+            "mirrored, it says",
+            "maybe another body, it says",
+            "another shape, it says",
+        ],
         lines,
     )
 
