@@ -7,6 +7,8 @@ import pytest
 
 from madreg.image.geometry import about, mean_displacement
 from madreg.image.pair import Pair
+from madreg.image.transform import Transform
+from madreg.quality.assessment import assess
 from madreg.quality.block_fit import block_matching_of
 from madreg.quality.deformation import deformation_mm
 from madreg.quality.feature_blocks import FeatureBlocks, feature_blocks
@@ -42,6 +44,27 @@ def test_at_the_right_pose_they_show_less_deformation_than_edges(scans):
     blocks = feature_blocks(pair, truth, like)
     by_features, by_edges = (deformation_mm(one, common_motion(one)) for one in (blocks, like))
     assert by_features < by_edges
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("amplitude", [0.0, 4.0, 7.0])
+def test_a_deformation_counts_in_the_estimated_error(grid_of, make_volume, head, amplitude):
+    """Waves of 90 mm, which no rigid or affine motion follows; a head of a few smooth shapes shows half of them."""
+    grid = grid_of("straight")
+
+    def displacement(points: np.ndarray) -> np.ndarray:
+        phase = 2 * np.pi * points[..., [1, 2, 0]] / 90
+        return amplitude * np.sin(phase) / np.sqrt(1.5)
+
+    pair = Pair(
+        make_volume(head.ct, grid), make_volume(lambda points: head.mr(points - displacement(points)), grid, name="MR")
+    )
+    quality = assess(pair, Transform.identity())
+    true = float(np.linalg.norm(displacement(pair.points), axis=1).mean())
+    assert 0.5 * true < quality.error_mm < true + 1.5
+    assert abs(quality.error_mm - true) <= abs(quality.motion_mm - true) + 0.2
+    assert (quality.verdict == "aligned") == (amplitude < 5)
+    assert any("shapes" in remark for remark in quality.remarks) == (amplitude > 5)
 
 
 def test_they_are_encoded_once(scans, monkeypatch):
