@@ -11,15 +11,20 @@ The numbers are those of ``docs/results/bounds/bounds.md``, which the benchmark'
 from __future__ import annotations
 
 LEVEL = 0.95
-CONSTANT_MM, ERROR = 2.6976, 0.8051
-FACTOR = 1.2374
+CONSTANT_MM, MOTION, DEFORMATION = 0.1810, 0.8549, 2.1831
+FACTOR = 1.2011
 REGION_CONSTANT_MM, LOCAL, REGION_DEFORMATION = 0.0, 0.9356, 2.0087
 REGION_FACTOR = 1.1641
 
 
-def bound_of(error_mm: float) -> float:
-    """The bound in mm of an alignment that has not failed, from the estimated mean error over the fixed foreground."""
-    return FACTOR * (CONSTANT_MM + ERROR * error_mm)
+def bound_of(motion_mm: float, deformation_mm: float) -> float:
+    """The bound in mm of an alignment that has not failed.
+
+    Args:
+        motion_mm: mean displacement of the fixed foreground by the motion on which the blocks agree.
+        deformation_mm: what no affine motion explains (:mod:`madreg.quality.deformation`).
+    """
+    return FACTOR * (CONSTANT_MM + MOTION * motion_mm + DEFORMATION * deformation_mm)
 
 
 def bound_of_region(local_mm: float, deformation_mm: float) -> float:
@@ -27,6 +32,6 @@ def bound_of_region(local_mm: float, deformation_mm: float) -> float:
 
     Args:
         local_mm: mean of the estimated local error over the region.
-        deformation_mm: what no affine motion explains (:mod:`madreg.quality.deformation`).
+        deformation_mm: as for :func:`bound_of`.
     """
     return REGION_FACTOR * (REGION_CONSTANT_MM + LOCAL * local_mm + REGION_DEFORMATION * deformation_mm)

@@ -168,9 +168,10 @@ def _verdict_of(quality: Quality) -> str:
 
 def _bound_of(quality: Quality) -> float | None:
     may_be_other = quality.is_mirrored or quality.may_be_other_body
-    if quality.verdict == "failed" or may_be_other or quality.error_mm is None:
+    motion_mm, deformation_mm = quality.motion_mm, quality.deformation_mm
+    if quality.verdict == "failed" or may_be_other or motion_mm is None or deformation_mm is None:
         return None
-    return quality.unit_mm * bound_of(quality.error_mm / quality.unit_mm)
+    return quality.unit_mm * bound_of(motion_mm / quality.unit_mm, deformation_mm / quality.unit_mm)
 
 
 def least_margin(overlap: float) -> float:

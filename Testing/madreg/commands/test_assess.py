@@ -55,7 +55,7 @@ def test_nothing_but_a_summary(scans, poses, capsys):
     assert cli.main(arguments(scans, "--device", "cpu")) == 0
     out, err = capsys.readouterr()
     assert err == "" and "aligned: confirm it" in out and "nothing" in out
-    assert f"2.3 mm; at most {bound_of(2.34):.1f} mm in 95 % of cases" in out
+    assert f"2.3 mm; at most {bound_of(2.34, 0.5):.1f} mm in 95 % of cases" in out
     assert sorted(scans.iterdir()) == before and (poses[0].matrix == np.eye(4)).all()
     assert cli.main(arguments(scans, "--quiet")) == 0
     assert capsys.readouterr() == ("", "")
@@ -69,7 +69,7 @@ def test_all_outputs(scans, poses, capsys):
     assert poses[0].matrix[0, 3] == 4
     report = json.loads((scans / "r.json").read_text())
     assert report["transform"].endswith("shift.tfm") and report["error_mm"] == 2.34
-    assert report["bound_mm"] == pytest.approx(bound_of(2.34))
+    assert report["bound_mm"] == pytest.approx(bound_of(2.34, 0.5))
     assert [one["name"] for one in report["structures"]] == ["Structure 1", "Structure 2"]
     assert [one["voxels"] for one in report["structures"]] == [800, 400]
     assert set(report["inputs_sha256"]) == {"fixed", "moving", "transform", "segmentation"}

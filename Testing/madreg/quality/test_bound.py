@@ -15,7 +15,7 @@ CERTAIN = Quality(IDENTITY, 1.0, 0.7, 0.5, IDENTITY, deformation_mm=0.5)
 
 
 def test_a_bound_is_above_the_estimate_and_grows_with_what_it_is_made_of():
-    assert CERTAIN.bound_mm == bound_of(1.0) > 1.0
+    assert CERTAIN.bound_mm == bound_of(1.0, 0.5) > 1.0
     assert replace(CERTAIN, motion_mm=2.0).bound_mm > CERTAIN.bound_mm
     assert replace(CERTAIN, deformation_mm=2.0).bound_mm > CERTAIN.bound_mm
 

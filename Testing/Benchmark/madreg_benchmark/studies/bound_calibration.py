@@ -40,7 +40,7 @@ class Model:
         return [1.0, *(row[name] for name in self.terms)]
 
 
-WHOLE = Model(("estimate_mm",), ("contrast", "kind"))
+WHOLE = Model(("motion_mm", "deformation_mm"), ("contrast", "kind"))
 """The bound of the mean error over the fixed foreground: :func:`madreg.quality.bound.bound_of`."""
 REGION = Model(("mean_mm", "deformation_mm"), ("contrast", "kind", "size"))
 """The bound of the mean error over a region: :func:`madreg.quality.bound.bound_of_region`."""

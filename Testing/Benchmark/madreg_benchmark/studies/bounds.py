@@ -280,7 +280,7 @@ def write_bounds(rows: Sequence[dict], made_from: str, out: Path) -> str:
     return text
 
 
-NAMES = {"estimate_mm": "estimated error", "mean_mm": "estimated error there", "deformation_mm": "deformation"}
+NAMES = {"motion_mm": "motion", "mean_mm": "estimated error there", "deformation_mm": "deformation"}
 
 
 def _formula(calibration: Calibration) -> str:
