@@ -34,7 +34,7 @@ CHANNELS = 12
 """Of the features, so many principal components are compared: local displacements of right and of deformed pairs are
 the same to 0.2 mm with all 32."""
 
-MOST_VOXELS = 3_000_000
+MOST_VOXELS = 2_000_000
 """Of the lattice of the blocks; a head has 0.2 million."""
 
 
