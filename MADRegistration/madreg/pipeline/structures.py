@@ -11,7 +11,7 @@ from ..image.geometry import Grid, apply
 from ..io.segmentation import Segmentation
 from ..quality.bound import bound_of_region
 from ..quality.error_map import ErrorMap
-from ..quality.quality import Quality
+from ..quality.quality import Quality, by_features
 
 AT_ONCE = 1 << 20  # voxels, for the memory they take
 
@@ -72,7 +72,9 @@ def _bound(mean_mm: float, quality: Quality) -> float | None:
     """Of the true error averaged over a structure, mm, from the estimated one; None where the alignment has none."""
     if quality.bound_mm is None or quality.deformation_mm is None:
         return None
-    return quality.unit_mm * bound_of_region(mean_mm / quality.unit_mm, quality.deformation_mm / quality.unit_mm)
+    return quality.unit_mm * bound_of_region(
+        mean_mm / quality.unit_mm, quality.deformation_mm / quality.unit_mm, by_features(quality)
+    )
 
 
 def _errors_at(voxels: np.ndarray, grid: Grid, errors: ErrorMap) -> np.ndarray:

@@ -59,8 +59,9 @@ def assess(
         return Quality(transform, None, 0.0, min(comparison.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
     consensus = found.motion.consensus
-    if comparison.margin >= least_margin(overlap) or (second_opinion or 0.0) >= LEAST_JOINT_MARGIN:
-        found = settled_by_features(pair, found, may_stretch=cut_out is None)
+    may_succeed = comparison.margin >= least_margin(overlap) or (second_opinion or 0.0) >= LEAST_JOINT_MARGIN
+    if may_succeed and cut_out is None and has_outline:  # features see outlines that edges leave out
+        found = settled_by_features(pair, found)
     preferred = np.linalg.inv(pose) @ found.preferred
     return Quality(
         transform,

@@ -28,6 +28,7 @@ class Blocks:
         centers: (B, 3) LPS mm, their middles.
         weight: (B,) edge strength of each; sums to 1.
         scores: (B, n, n, n) at displacements of ``-reach`` to ``reach`` times 4 mm along k, j, i of the lattice.
+        by_features: whether these compare features, and not edges.
     """
 
     reach: int
@@ -36,6 +37,7 @@ class Blocks:
     centers: torch.Tensor
     weight: torch.Tensor
     scores: torch.Tensor
+    by_features: bool = False
 
     def at(self, displacements: torch.Tensor) -> torch.Tensor:
         """Scores (S, B) at displacements (S, B, 3), mm along the lattice's axes; beyond reach, as at its end.

@@ -10,28 +10,46 @@ The numbers are those of ``docs/results/bounds/bounds.md``, which the benchmark'
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 LEVEL = 0.95
-CONSTANT_MM, MOTION, DEFORMATION = 0.0, 0.9604, 1.9301
-FACTOR = 1.0918
-REGION_CONSTANT_MM, LOCAL, REGION_DEFORMATION = 0.0, 1.0060, 2.0444
-REGION_FACTOR = 1.1223
 
 
-def bound_of(motion_mm: float, deformation_mm: float) -> float:
+class Constants(NamedTuple):
+    """A bound is ``factor`` times the sum of ``constant_mm``, and of the error and the deformation times a number."""
+
+    factor: float
+    constant_mm: float
+    error: float
+    deformation: float
+
+
+# Of blocks compared by edges and by features.
+WHOLE = {False: Constants(1.2011, 0.1810, 0.8549, 2.1831), True: Constants(1.0918, 0.0, 0.9604, 1.9301)}
+REGION = {False: Constants(1.1641, 0.0, 0.9356, 2.0087), True: Constants(1.1223, 0.0, 1.0060, 2.0444)}
+
+
+def bound_of(motion_mm: float, deformation_mm: float, by_features: bool = True) -> float:
     """The bound in mm of an alignment that has not failed.
 
     Args:
         motion_mm: mean displacement of the fixed foreground by the motion on which the blocks agree.
         deformation_mm: what no affine motion explains (:mod:`madreg.quality.deformation`).
+        by_features: whether the blocks were compared by features in the end.
     """
-    return FACTOR * (CONSTANT_MM + MOTION * motion_mm + DEFORMATION * deformation_mm)
+    return _bound(WHOLE[by_features], motion_mm, deformation_mm)
 
 
-def bound_of_region(local_mm: float, deformation_mm: float) -> float:
+def bound_of_region(local_mm: float, deformation_mm: float, by_features: bool = True) -> float:
     """The bound in mm of the error averaged over a region of the fixed scan.
 
     Args:
         local_mm: mean of the estimated local error over the region.
-        deformation_mm: as for :func:`bound_of`.
+        deformation_mm, by_features: as for :func:`bound_of`.
     """
-    return REGION_FACTOR * (REGION_CONSTANT_MM + LOCAL * local_mm + REGION_DEFORMATION * deformation_mm)
+    return _bound(REGION[by_features], local_mm, deformation_mm)
+
+
+def _bound(constants: Constants, error_mm: float, deformation_mm: float) -> float:
+    sum_mm = constants.constant_mm + constants.error * error_mm + constants.deformation * deformation_mm
+    return constants.factor * sum_mm

@@ -13,15 +13,21 @@ from ..system.parallel import parallel_map
 from .blocks import Blocks
 from .motion import Motion, neighbourhood, preferred_about
 
-# Blocks compared by features show about a third of a deformation, and 0.2 to 1 mm at right poses of pairs of known
-# alignment.  Of 38 poses of the study "bounds" both numbers are about those at which the estimated error is nearest to
-# the true one, rounded; the other poses of the study check them.
-SEEN_ANYWAY_MM, FACTOR = 0.6, 3.0
+# What blocks show at right poses as well, mm, and by what the rest is multiplied, of blocks compared by edges and by
+# features.  By edges they show about half of a deformation, and 0.4 to 1.8 mm at right poses of pairs of known
+# alignment; by features about a third, and 0.2 to 1 mm.  Of features both numbers are about those at which the estimated error of
+# 38 poses of the study "bounds" is nearest to the true one, rounded; the other poses of the study check them.
+SEEN_ANYWAY_MM = {False: 1.0, True: 0.6}
+FACTOR = {False: 2.0, True: 3.0}
 
 
-def error_by_deformation(deformation_mm: float) -> float:
-    """The mean error in mm that no affine motion can correct, from what blocks show of it (:func:`deformation_mm`)."""
-    return FACTOR * max(deformation_mm - SEEN_ANYWAY_MM, 0.0)
+def error_by_deformation(deformation_mm: float, by_features: bool = True) -> float:
+    """The mean error in mm that no affine motion can correct, from what blocks show of it (:func:`deformation_mm`).
+
+    Args:
+        by_features: whether the blocks were compared by features.
+    """
+    return FACTOR[by_features] * max(deformation_mm - SEEN_ANYWAY_MM[by_features], 0.0)
 
 
 def deformation_mm(blocks: Blocks, motion: Motion) -> float:

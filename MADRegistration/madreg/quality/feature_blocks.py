@@ -72,7 +72,7 @@ class FeatureBlocks:
         channels = self._projected(_centered(self._encoded(self.moving, pose, self.wide), common, there.float()))
         seen = smooth(gradient_mask(there), [0.7] * 3)
         scores = self.blocks.scores(channels, seen, like.chosen, keep=False)
-        return replace(like, reach=self.reach, scores=scores)
+        return replace(like, reach=self.reach, scores=scores, by_features=True)
 
     @torch.no_grad()
     def _encoded(self, volume: Volume, pose: np.ndarray, lattice: Grid) -> torch.Tensor:
@@ -120,18 +120,15 @@ def feature_blocks(pair: Pair, pose: np.ndarray, like: Blocks) -> Blocks:
     return pair.once("feature blocks", make).about(pose, like)
 
 
-def settled_by_features(pair: Pair, found: BlockFit, may_stretch: bool = True) -> BlockFit:
+def settled_by_features(pair: Pair, found: BlockFit) -> BlockFit:
     """Where blocks of edges lead, and on from there where those of features lead.
 
     Of two whole bodies, features of all voxels would take several GB: it is left where it is.
-
-    Args:
-        may_stretch: whether an affine motion counts.
     """
     if np.prod(block_matching_of(pair).lattice.size) > MOST_VOXELS:
         return found
     blocks = feature_blocks(pair, found.preferred, found.blocks)
-    motion = common_motion(blocks, "affine" if may_stretch else "rigid")
+    motion = common_motion(blocks, "affine")
     preferred = found.preferred @ motion.matrix
     error_mm = mean_displacement(found.pose, preferred, pair.points)
     return replace(

@@ -105,7 +105,7 @@ class Quality:
     @property
     def error_by_deformation_mm(self) -> float:
         """The part of the estimated error that no affine motion can correct."""
-        return self.unit_mm * error_by_deformation((self.deformation_mm or 0.0) / self.unit_mm)
+        return self.unit_mm * error_by_deformation((self.deformation_mm or 0.0) / self.unit_mm, by_features(self))
 
     @property
     def shape_error_mm(self) -> float:
@@ -153,6 +153,11 @@ class Quality:
         return _bound_of(self)
 
 
+def by_features(quality: Quality) -> bool:
+    """Whether the blocks were compared by features in the end."""
+    return quality.blocks is None or quality.blocks.by_features
+
+
 def _verdict_of(quality: Quality) -> str:
     is_near = quality.motion_mm is not None and quality.motion_mm <= ALIGNED_MM
     # NMI and NGF may outvote the blocks as to which pose is better, not as to how far off this one is.
@@ -171,7 +176,9 @@ def _bound_of(quality: Quality) -> float | None:
     motion_mm, deformation_mm = quality.motion_mm, quality.deformation_mm
     if quality.verdict == "failed" or may_be_other or motion_mm is None or deformation_mm is None:
         return None
-    return quality.unit_mm * bound_of(motion_mm / quality.unit_mm, deformation_mm / quality.unit_mm)
+    return quality.unit_mm * bound_of(
+        motion_mm / quality.unit_mm, deformation_mm / quality.unit_mm, by_features(quality)
+    )
 
 
 def least_margin(overlap: float) -> float:

@@ -153,12 +153,10 @@ def test_regions_have_a_bound_of_their_own():
 
 def test_the_constants_are_those_of_the_results():
     found = [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
-    whole, region = (calibrate(found, model)[0] for model in (WHOLE, REGION))
-    assert whole.coefficients == pytest.approx([bound.CONSTANT_MM, bound.MOTION, bound.DEFORMATION], abs=0.001)
-    assert whole.factor() == pytest.approx(bound.FACTOR, abs=0.001)
-    wanted = [bound.REGION_CONSTANT_MM, bound.LOCAL, bound.REGION_DEFORMATION]
-    assert region.coefficients == pytest.approx(wanted, abs=0.001)
-    assert region.factor() == pytest.approx(bound.REGION_FACTOR, abs=0.001)
+    for model, constants in ((WHOLE, bound.WHOLE[True]), (REGION, bound.REGION[True])):
+        calibration = calibrate(found, model)[0]
+        assert calibration.coefficients == pytest.approx(constants[1:], abs=0.001)
+        assert calibration.factor() == pytest.approx(constants.factor, abs=0.001)
 
 
 @pytest.fixture(scope="module")
