@@ -15,8 +15,8 @@ from .motion import Motion, neighbourhood, preferred_about
 
 # What blocks show at right poses as well, mm, and by what the rest is multiplied, of blocks compared by edges and by
 # features.  By edges they show about half of a deformation, and 0.4 to 1.8 mm at right poses of pairs of known
-# alignment; by features about a third, and 0.2 to 1 mm.  Of features both numbers are about those at which the estimated error of
-# 38 poses of the study "bounds" is nearest to the true one, rounded; the other poses of the study check them.
+# alignment; by features about a third, and 0.2 to 1 mm.  Of features both numbers are about those at which the
+# estimated error of 38 poses of the study "bounds" is nearest to the true one, rounded; its other poses check them.
 SEEN_ANYWAY_MM = {False: 1.0, True: 0.6}
 FACTOR = {False: 2.0, True: 3.0}
 
