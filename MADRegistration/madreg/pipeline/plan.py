@@ -248,7 +248,7 @@ def _from_wider_search(
 def _is_best(pair: Pair, transform: Transform, others: list[Transform]) -> bool:
     """Whether there is more evidence for a refined transform than for others, the likeliest first, that are not.
 
-    Of seven tuning pairs whose best other pose had less evidence, none gained by refining it.
+    Of six tuning trials in which the best of them had less evidence, none gained by refining it.
     """
     return most_plausible_first(pair, [transform, *others[:BEST]])[0] is transform
 
