@@ -33,7 +33,7 @@ from ..progress import Monitor
 from ..quality.alternatives import ANOTHER_MM
 from ..quality.assessment import assess, estimated_error
 from ..quality.cut_out import leaves_empty, without_outline
-from ..quality.quality import ALIGNED_MM, FAILED_MM, Quality
+from ..quality.quality import ALIGNED_MM, Quality
 from ..quality.shape import is_supported, is_worth_it
 from ..settings import Settings
 from .block_alignment import BEST, BlockAlignment
@@ -78,8 +78,7 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     transform = _best(near, candidates, begin, settings.type, monitor.part(0.65, 0.8))
     monitor.report("estimate", 0.8, transform)
     quality = assess(near, transform, settings.type, others)
-    is_off = quality is not None and quality.motion_mm is not None and quality.motion_mm > ALIGNED_MM
-    if quality and is_off and not (isinstance(begin, Search) and _is_elsewhere(quality)):
+    if quality is not None and quality.motion_mm is not None and quality.motion_mm > ALIGNED_MM:
         transform, quality = _re_refined(near, quality, settings.type, others, monitor.part(0.8, 0.83))
     found: Found = (transform, quality)
     retries: list[Callable[[Found], Found]] = [
@@ -169,14 +168,6 @@ def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: M
     free = fine.run(pair, [rigid], monitor.part(0.6, 1.0))[0]
     stretched = best_first(pair, [transform, free], fine)
     return next((one for one in stretched if is_worth_it(pair, one.matrix, rigid.matrix)), rigid)
-
-
-def _is_elsewhere(quality: Quality) -> bool:
-    """Whether blocks lead far from a pose than which others are as good.
-
-    Of 13 such poses of tuning pairs none came closer where it was refined from there.
-    """
-    return quality.margin_is_small and quality.motion_mm is not None and quality.motion_mm > FAILED_MM
 
 
 def _re_refined(pair: Pair, quality: Quality, kind: str, others: list[Transform], monitor: Monitor) -> Found:
