@@ -14,7 +14,7 @@ from ..measures.mad import mad_of, mean_prediction
 from ..network import weights
 from ..progress import Monitor, Progress
 from ..quality.assessment import LEAST_OVERLAP, assess
-from ..quality.quality import Quality
+from ..quality.quality import Quality, agreed_pose
 from ..settings import Settings
 from ..system import device
 from .on_device import on_device
@@ -137,7 +137,7 @@ def _errors(
     pair = pair.near([start.matrix, transform.matrix])
     after, source = estimated_error(pair, transform, quality, settings)
     if source == "blocks" and quality is not None:
-        motion_mm = mean_displacement(start.matrix, quality.preferred.matrix, pair.points)
+        motion_mm = mean_displacement(start.matrix, agreed_pose(quality), pair.points)
         return quality.with_deformation(motion_mm), after, source
     return _predicted(pair, start, settings), after, source
 

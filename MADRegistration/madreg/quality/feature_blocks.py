@@ -69,7 +69,10 @@ class FeatureBlocks:
         core = slice(self.reach, -self.reach)
         common = torch.zeros_like(moved[..., 0])
         common[core, core, core] = self.matching.inside[0] * there[core, core, core]
-        channels = self._projected(_centered(self._encoded(self.moving, pose, self.wide), common, there.float()))
+        # the features of air are unit vectors too: those of a couch would prefer some place in the body
+        inverse = torch.as_tensor(self.moving.grid.inverse, dtype=torch.float32, device=moved.device)
+        tissue = sample_array(self.moving.foreground.float()[None], inverse, moved, "zeros")[0]
+        channels = self._projected(_centered(self._encoded(self.moving, pose, self.wide), common, there * tissue))
         seen = smooth(gradient_mask(there), [0.7] * 3)
         scores = self.blocks.scores(channels, seen, like.chosen, keep=False)
         return replace(like, reach=self.reach, scores=scores, by_features=True)

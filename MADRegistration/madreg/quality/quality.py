@@ -153,6 +153,13 @@ class Quality:
         return _bound_of(self)
 
 
+def agreed_pose(quality: Quality) -> np.ndarray:
+    """The pose (4, 4) on which the blocks agree, of any shape; ``preferred`` is as near to it as the type allows."""
+    if quality.blocks_at is None or quality.motion is None:
+        return quality.preferred.matrix
+    return quality.blocks_at.matrix @ quality.motion.matrix
+
+
 def by_features(quality: Quality) -> bool:
     """Whether the blocks were compared by features in the end."""
     return quality.blocks is None or quality.blocks.by_features
