@@ -15,6 +15,7 @@ import torch
 
 from ..image.geometry import Grid, mean_displacement
 from ..image.gradients import gradient_mask
+from ..image.morphology import dilate
 from ..image.pair import Pair
 from ..image.points import map_points
 from ..image.sampling import sample_array
@@ -34,6 +35,8 @@ CHANNELS = 12
 """Of the features, so many principal components are compared: local displacements of right and of deformed pairs are
 the same to 0.2 mm with all 32."""
 
+MOST_CUT = 0.2
+"""Of the face of a cube as large as the foreground, so much may be cut off by a mask; a mask within the body has 5."""
 MOST_VOXELS = 2_000_000
 """Of the lattice of the blocks; a head has 0.2 million."""
 
@@ -123,12 +126,19 @@ def feature_blocks(pair: Pair, pose: np.ndarray, like: Blocks) -> Blocks:
     return pair.once("feature blocks", make).about(pose, like)
 
 
+def _is_cut(volume: Volume) -> bool:
+    """Whether what has no data ends in the foreground, and not in the air around it."""
+    end = volume.mask & dilate(~volume.mask, [1, 1, 1])
+    return float((end & volume.foreground).sum()) > MOST_CUT * float(volume.foreground.sum()) ** (2 / 3)
+
+
 def settled_by_features(pair: Pair, found: BlockFit) -> BlockFit:
     """Where blocks of edges lead, and on from there where those of features lead.
 
-    Of two whole bodies, features of all voxels would take several GB: it is left where it is.
+    It is left where it is where a mask, or voxels without data, cut through the body: features see an edge there, which
+    those of edges leave out.  So it is of two whole bodies: features of all voxels would take several GB.
     """
-    if np.prod(block_matching_of(pair).lattice.size) > MOST_VOXELS:
+    if np.prod(block_matching_of(pair).lattice.size) > MOST_VOXELS or any(map(_is_cut, pair.level(SPACING))):
         return found
     blocks = feature_blocks(pair, found.preferred, found.blocks)
     motion = common_motion(blocks, "affine")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from madreg.image.geometry import about, mean_displacement
 from madreg.image.pair import Pair
@@ -65,6 +68,20 @@ def test_a_deformation_counts_in_the_estimated_error(grid_of, make_volume, head,
     assert abs(quality.error_mm - true) <= abs(quality.motion_mm - true) + 0.2
     assert (quality.verdict == "aligned") == (amplitude < 5)
     assert any("shapes" in remark for remark in quality.remarks) == (amplitude > 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["fixed", "moving"])
+def test_a_mask_within_the_body_leaves_it_to_edges(scans, role):
+    """Features would see the end of the mask as an edge, and want it where the other scan has one."""
+    pair, truth = scans
+    whole = getattr(pair, role)
+    apart = (whole.grid.points() - torch.as_tensor(whole.grid.center, dtype=torch.float32)).norm(dim=-1)
+    mask = whole.mask & (apart < 55)
+    volumes = {"fixed": pair.fixed, "moving": pair.moving, role: replace(whole, data=whole.data * mask, mask=mask)}
+    masked, right = assess(Pair(**volumes), Transform(truth)), assess(pair, Transform(truth))
+    assert right.blocks.by_features and not masked.blocks.by_features
+    assert masked.error_mm < 3.0
 
 
 def test_they_are_encoded_once(scans, monkeypatch):
