@@ -19,8 +19,8 @@ from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
 
 from . import made, outcome, overlay, views, volumes
-from .before import ATTRIBUTE_PREFIX, ERROR_MAP, FIXED, MOVING, VERSION
-from .placement import isOf
+from .before import ATTRIBUTE_PREFIX, ERROR_MAP
+from .resultnode import Signature, marked, ofPair, sign
 from .voxels import VoxelsBefore, setVoxels
 
 WORST_MM, WORST_POINT = ATTRIBUTE_PREFIX + "WorstMm", ATTRIBUTE_PREFIX + "WorstPoint"
@@ -92,10 +92,7 @@ class ErrorMap:
         point = apply(fromWorld, self.worstPoint)
         self._node.SetAttribute(WORST_MM, f"{self.worstMm:.6f}")
         self._node.SetAttribute(WORST_POINT, " ".join(f"{value:.6f}" for value in point))
-        self._node.SetNodeReferenceID(FIXED, fixed.GetID())
-        self._node.SetNodeReferenceID(MOVING, moving.GetID())
-        self._node.SetAttribute(VERSION, str(self._report.get("madreg")))
-        outcome.keep(self._node, fixed, moving, self._report)
+        sign(self._node, fixed, moving, self._report)
 
     def remove(self) -> None:
         """Take it out of the scene, or give the node back what it showed before."""
@@ -111,17 +108,11 @@ class _Former:
     """What the node of a map was before another one was written to it."""
 
     def __init__(self, node: slicer.vtkMRMLScalarVolumeNode) -> None:
-        self._node, self._voxels, self._name = node, VoxelsBefore(node), node.GetName()
-        self._attributes = {name: node.GetAttribute(name) for name in node.GetAttributeNames()}
-        self._volumes = {role: node.GetNodeReferenceID(role) for role in (FIXED, MOVING)}
+        self._voxels, self._signature = VoxelsBefore(node), Signature(node)
 
     def restore(self) -> None:
         self._voxels.restore()
-        self._node.SetName(self._name)
-        for role, volume in self._volumes.items():
-            self._node.SetNodeReferenceID(role, volume)
-        for name, value in self._attributes.items():
-            self._node.SetAttribute(name, value)
+        self._signature.restore()
 
 
 def _make(name: str, transform: slicer.vtkMRMLLinearTransformNode | None) -> slicer.vtkMRMLScalarVolumeNode:
@@ -138,14 +129,12 @@ def _make(name: str, transform: slicer.vtkMRMLLinearTransformNode | None) -> sli
 
 def maps() -> list[slicer.vtkMRMLScalarVolumeNode]:
     """All maps in the scene."""
-    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return [node for node in nodes if node.GetAttribute(made.KIND) in (KIND, ASSESSED)]
+    return marked("vtkMRMLScalarVolumeNode", KIND, ASSESSED)
 
 
 def _ofAssessment(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> slicer.vtkMRMLScalarVolumeNode | None:
     """The map of the last assessment of two volumes."""
-    found = [node for node in maps() if node.GetAttribute(made.KIND) == ASSESSED and isOf(node, fixed, moving)]
-    return found[0] if found else None
+    return ofPair(marked("vtkMRMLScalarVolumeNode", ASSESSED), fixed, moving)
 
 
 def _display(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeDisplayNode:

@@ -12,10 +12,10 @@ import slicer
 import vtk
 
 from . import made, outcome
-from .before import FIXED, MOVING, STRUCTURES, VERSION
+from .before import STRUCTURES
 from .columns import addColumn
 from .parameters import _
-from .placement import isOf
+from .resultnode import Signature, marked, ofPair, sign
 
 KIND, ASSESSED = "structures", "assessed structures"
 """What the tables of registrations and those of assessments are marked as; see :mod:`made`."""
@@ -53,10 +53,7 @@ class StructureTable:
         node = self._node = former or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
         node.SetName(f"{moving.GetName()} to {fixed.GetName()} structures (MAD)")
         fill(node, self._report["structures"])
-        node.SetNodeReferenceID(FIXED, fixed.GetID())
-        node.SetNodeReferenceID(MOVING, moving.GetID())
-        node.SetAttribute(VERSION, str(self._report.get("madreg")))
-        outcome.keep(node, fixed, moving, self._report)
+        sign(node, fixed, moving, self._report)
         if transform is not None:
             transform.SetNodeReferenceID(STRUCTURES, node.GetID())
         made.mark(node, ASSESSED if transform is None else KIND)  # in the end, as of an error map
@@ -75,21 +72,15 @@ class _Former:
     """What a table was before another one was written to it, or before it left the scene."""
 
     def __init__(self, node: slicer.vtkMRMLTableNode) -> None:
-        self._node, self._name, self._scene = node, node.GetName(), node.GetScene()
+        self._node, self._scene, self._signature = node, node.GetScene(), Signature(node)
         self._contents = vtk.vtkTable()
         self._contents.DeepCopy(node.GetTable())
-        self._attributes = {name: node.GetAttribute(name) for name in node.GetAttributeNames()}
-        self._volumes = {role: node.GetNodeReferenceID(role) for role in (FIXED, MOVING)}
 
     def restore(self) -> None:
         if self._node.GetScene() is None:
             self._scene.AddNode(self._node)
         self._node.SetAndObserveTable(self._contents)
-        self._node.SetName(self._name)
-        for role, volume in self._volumes.items():
-            self._node.SetNodeReferenceID(role, volume)
-        for name, value in self._attributes.items():
-            self._node.SetAttribute(name, value)
+        self._signature.restore()
 
 
 def fill(node: slicer.vtkMRMLTableNode, structures: list[dict[str, Any]]) -> None:
@@ -109,17 +100,9 @@ def fill(node: slicer.vtkMRMLTableNode, structures: list[dict[str, Any]]) -> Non
 
 def tables() -> list[slicer.vtkMRMLTableNode]:
     """All tables of structures in the scene."""
-    nodes = slicer.util.getNodesByClass("vtkMRMLTableNode")
-    return [node for node in nodes if node.GetAttribute(made.KIND) in (KIND, ASSESSED)]
-
-
-def find(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> slicer.vtkMRMLTableNode | None:
-    """The newest table of two volumes, if there is one."""
-    found = [node for node in tables() if isOf(node, fixed, moving)]
-    return max(found, key=lambda node: node.GetAttribute(outcome.TIME), default=None)
+    return marked("vtkMRMLTableNode", KIND, ASSESSED)
 
 
 def _ofAssessment(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> slicer.vtkMRMLTableNode | None:
     """The table of the last assessment of two volumes."""
-    found = [node for node in tables() if node.GetAttribute(made.KIND) == ASSESSED and isOf(node, fixed, moving)]
-    return found[0] if found else None
+    return ofPair(marked("vtkMRMLTableNode", ASSESSED), fixed, moving)

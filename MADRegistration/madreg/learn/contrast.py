@@ -9,11 +9,10 @@ voxels at the others.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ..network.features import FeatureNetwork, level_position
-from .discriminant import values_at
+from .discriminant import unit_at
 from .views import Views
 
 REACH = 3
@@ -42,7 +41,7 @@ def contrast(network: FeatureNetwork, sharpness: Sharpness, views: Views, is_hal
     weight = views.valid.float()
     losses = []
     for level, scale in enumerate(sharpness()):
-        queries = F.normalize(values_at(fixed[level], level_position(views.points, level)), dim=-1)
+        queries = unit_at(fixed[level], views.points, level)
         entropy = _near if level == 0 else _anywhere
         found = entropy(queries, moving[level], level_position(views.targets, level), scale)
         losses.append((found * weight).sum() / weight.sum().clamp(min=1))

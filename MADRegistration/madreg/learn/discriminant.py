@@ -174,14 +174,15 @@ def discrimination(network: FeatureNetwork, sampler: ViewSampler, batches: int, 
         apart = F.normalize(draw.normal(views.targets.shape[1], 3), dim=-1) * draw.uniform(*NEAR, 1, 1)
         elsewhere = views.targets[:, draw.order(views.targets.shape[1]).to(sampler.device)]
         for level, (fixed, moving) in enumerate(zip(first, second, strict=True)):
-            here = _unit_at(fixed, views.points, level)
-            there = (here * _unit_at(moving, views.targets, level)).sum(-1)
+            here = unit_at(fixed, views.points, level)
+            there = (here * unit_at(moving, views.targets, level)).sum(-1)
             other = views.targets + apart if level == 0 else elsewhere
-            wrong = (here * _unit_at(moving, other, level)).sum(-1)
+            wrong = (here * unit_at(moving, other, level)).sum(-1)
             right[level] += float(((there > wrong) & views.valid).sum())
         total += int(views.valid.sum())
     return [round(one / max(total, 1), 4) for one in right]
 
 
-def _unit_at(features: torch.Tensor, points: torch.Tensor, level: int) -> torch.Tensor:
+def unit_at(features: torch.Tensor, points: torch.Tensor, level: int) -> torch.Tensor:
+    """Unit features (B, P, C) of a level (B, C, k, j, i) at points (B, P, 3), x y z order in voxels of the input."""
     return F.normalize(values_at(features, level_position(points, level)), dim=-1)

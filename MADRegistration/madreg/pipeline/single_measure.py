@@ -72,15 +72,18 @@ class SingleMeasure:
         assert best is not None, "there is a start"
         _, start, measure = best
         # far from the true pose an affine transform stretches what it should move
-        measure, found = replace(self, kind="rigid")._rounds(pair, measure, COARSE, [start], monitor.part(0.0, 0.5))
+        measure, found = replace(self, kind="rigid")._rounds(
+            pair, measure, True, COARSE, [start], monitor.part(0.0, 0.5)
+        )
         if self.kind != "rigid":
-            measure, found = self._rounds(pair, measure, STRETCHED, found, monitor.part(0.5, 0.6))
-        return self._rounds(pair, measure, FINE, found, monitor.part(0.6, 1.0))[1]
+            measure, found = self._rounds(pair, measure, True, STRETCHED, found, monitor.part(0.5, 0.6))
+        return self._rounds(pair, measure, False, FINE, found, monitor.part(0.6, 1.0))[1]
 
     def _rounds(
         self,
         pair: Pair,
         measure: FeatureMAD,
+        coarse: bool,
         schedules: tuple[Schedule, ...],
         transforms: list[Transform],
         monitor: Monitor,
@@ -89,9 +92,9 @@ class SingleMeasure:
         found."""
         for number, schedule in enumerate(schedules):
             part = monitor.part(number / len(schedules), (number + 1) / len(schedules))
-            objective = measure if schedules is FINE else measure.coarse()
+            objective = measure.coarse() if coarse else measure
             transforms = self._descend(pair, objective, schedule, transforms, part)
-            is_last = schedules is FINE and number == len(schedules) - 1
+            is_last = not coarse and number == len(schedules) - 1
             if is_last or not measure.is_rotated(transforms[0].matrix):
                 break
             measure = measure.seen_from(transforms[0].matrix)
