@@ -11,7 +11,7 @@ from typing import Any
 import slicer
 import vtk
 
-from . import made, outcome
+from . import made
 from .before import STRUCTURES
 from .columns import addColumn
 from .parameters import _

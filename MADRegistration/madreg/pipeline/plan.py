@@ -42,10 +42,6 @@ from .match_following import MatchFollowing
 from .ordering import most_plausible_first
 from .single_measure import SingleMeasure
 
-SHADED = 0.005
-"""By how much flattened volumes agree better at least, where points of both are used.  On tuning pairs shaded scans
-gain 0.007 to 0.05 and others at most 0.004, and what is flattened needlessly ends up to 0.17 mm farther off."""
-
 Found = tuple[Transform, Quality | None]
 
 
@@ -123,34 +119,39 @@ def _best(pair: Pair, candidates: list[Transform], begin: Search | Start, kind: 
 
 
 def refine(
-    pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor, points_of_both: bool = True
+    pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor, last: Refinement | None = None
 ) -> Transform:
     """The best of some transforms, brought to fine resolution.
 
     Args:
-        points_of_both: whether the last stage of a rigid transform may use points of both volumes.
+        last: the fine stage, unless it is that of the type of transform.
     """
     refined = COARSE.of_type(kind).run(pair, transforms, monitor.part(0.0, 0.3))
     best = most_plausible_first(pair, refined)[:1]
     if monitor.is_watched:  # nothing depends on it
         monitor.estimated(estimated_error(pair, best[0]))
     best = MEDIUM.of_type(kind).run(pair, best, monitor.part(0.3, 0.6))
-    return _fine(pair, best[0], kind, points_of_both).run(pair, best, monitor.part(0.6, 1.0))[0]
+    return _fine(pair, best[0], last or _last(pair, kind)).run(pair, best, monitor.part(0.6, 1.0))[0]
 
 
-def _fine(pair: Pair, transform: Transform, kind: str, points_of_both: bool = True) -> Refinement:
-    """The fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read.
+def _last(pair: Pair, kind: str) -> Refinement:
+    """The fine stage for a type of transform.
 
-    It is decided at the medium resolution, so that the fine one is made once.  Where one volume shows a part of the
-    other, all points lie in the part: few of others would lie in both.
+    Where one volume shows a part of the other, all points lie in the part: few of others would lie in both.
     """
     is_part = pair.moving_is_part or pair.swapped.moving_is_part
-    of_both = points_of_both and kind == "rigid" and not is_part
-    fine, least = (FINE_RIGID, SHADED) if of_both else (FINE.of_type(kind), 0.0)
+    return FINE_RIGID if kind == "rigid" and not is_part else FINE.of_type(kind)
+
+
+def _fine(pair: Pair, transform: Transform, last: Refinement) -> Refinement:
+    """A fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read.
+
+    It is decided at the medium resolution, so that the fine one is made once.
+    """
     as_read, flat = (
         float(stage.objective(pair).values(transform.matrix[None])[0]) for stage in (MEDIUM.as_read(), MEDIUM)
     )
-    return fine.as_read() if as_read <= flat + least else fine
+    return last.as_read() if as_read <= flat + last.shaded else last
 
 
 def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: Monitor) -> Transform:
@@ -163,8 +164,8 @@ def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: M
     if kind == "rigid" or is_supported(pair, transform.matrix):
         return transform
     rigid = Transform(restricted(transform.matrix, pair.points, "rigid"))
-    rigid = refine(pair, [rigid], "rigid", monitor.part(0.0, 0.6), points_of_both=False)
-    fine = _fine(pair, rigid, kind)
+    rigid = refine(pair, [rigid], "rigid", monitor.part(0.0, 0.6), last=FINE)
+    fine = _fine(pair, rigid, _last(pair, kind))
     free = fine.run(pair, [rigid], monitor.part(0.6, 1.0))[0]
     stretched = best_first(pair, [transform, free], fine)
     return next((one for one in stretched if is_worth_it(pair, one.matrix, rigid.matrix)), rigid)
@@ -177,7 +178,7 @@ def _re_refined(pair: Pair, quality: Quality, kind: str, others: list[Transform]
     """
     other = refine(pair, [quality.preferred], kind, monitor)
     other = with_supported_shape(pair, other, kind, monitor)
-    best = best_first(pair, [quality.transform, other], _fine(pair, other, kind))[0]
+    best = best_first(pair, [quality.transform, other], _fine(pair, other, _last(pair, kind)))[0]
     return (best, quality) if best is quality.transform else (best, assess(pair, best, kind, others))
 
 
@@ -208,7 +209,7 @@ def _from_what_is_shown(
     if not _is_best(near, failed[0], candidates):
         other = _best(near, candidates, begin, settings.type, monitor.part(0.7, 1.0))
         if _is_same(pair, failed[0], other):
-            other = best_first(near, [failed[0], other], _fine(near, other, settings.type))[0]
+            other = best_first(near, [failed[0], other], _fine(near, other, _last(near, settings.type)))[0]
     elif any(_is_same(pair, failed[0], one) for one in candidates):
         other = failed[0]  # found twice
     else:
