@@ -7,7 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from .geometry import Grid, apply
-from .smoothing import COARSENING, along_axes, interpolation_matrix, smoothing_matrix
+from .smoothing import COARSENING, along_axes, cubic_matrix, interpolation_matrix, smoothing_matrix
+
+COARSE = 1.01
+"""Times the new spacing: above it an axis is coarser."""
 
 Arrays = tuple[torch.Tensor, torch.Tensor, Grid]
 
@@ -15,7 +18,8 @@ Arrays = tuple[torch.Tensor, torch.Tensor, Grid]
 def resample(data: torch.Tensor, mask: torch.Tensor, grid: Grid, spacing: float) -> Arrays:
     """Values, mask and lattice of ``spacing`` mm along the same axes, smoothed first so that nothing aliases.
 
-    Axes that are already coarser than ``spacing`` are interpolated, not sharpened.
+    Axes that are already coarser than ``spacing`` are interpolated, not sharpened: by cubic convolution, as a linear one
+    blurs between voxels and not at them, which moves the minimum of a measure by up to 0.5 mm.
 
     Args:
         data: (k, j, i) values.
@@ -29,18 +33,22 @@ def resample(data: torch.Tensor, mask: torch.Tensor, grid: Grid, spacing: float)
     target = grid.isotropic(spacing)
     sigma_mm = COARSENING * np.sqrt(np.maximum(spacing**2 - source.spacing**2, 0))
     index = apply(source.inverse @ target.matrix, np.arange(max(target.size))[:, None].repeat(3, 1))
+    along = [(old, index[:new, axis]) for axis, (old, new) in enumerate(zip(source.size, target.size, strict=True))]
+    coarse = source.spacing > COARSE * spacing
     between = [
-        interpolation_matrix(old, index[:new, axis])
-        for axis, (old, new) in enumerate(zip(source.size, target.size, strict=True))
+        (cubic_matrix if wide else interpolation_matrix)(old, places)
+        for (old, places), wide in zip(along, coarse, strict=True)
     ]
     smoothed = [
         matrix @ smoothing_matrix(n, sigma)
         for matrix, n, sigma in zip(between, source.size, sigma_mm / source.spacing, strict=True)
     ]
     values = along_axes(data, smoothed)
+    if coarse.any():
+        values = values.clamp(data.min(), data.max())  # it overshoots at edges
     if mask.all():
         return values, torch.ones_like(values) > 0.5, target
-    return values, along_axes(mask.to(values.dtype), between) > 0.5, target
+    return values, along_axes(mask.to(values.dtype), [interpolation_matrix(*one) for one in along]) > 0.5, target
 
 
 def interpolated(values: torch.Tensor, grid: Grid, target: Grid) -> torch.Tensor:

@@ -34,6 +34,21 @@ def interpolation_matrix(count: int, index: np.ndarray) -> np.ndarray:
     return np.clip(1 - np.abs(index[:, None] - np.arange(count)), 0, None)
 
 
+def cubic_matrix(count: int, index: np.ndarray) -> np.ndarray:
+    """(n, count) float64: cubic convolution of ``count`` samples at ``index`` (n,); the ends are repeated.
+
+    Source: Keys 1981, "Cubic convolution interpolation for digital image processing", with a = -1/2.
+    """
+    index = np.clip(index, 0, count - 1)
+    first = np.floor(index).astype(int)
+    t = index - first
+    weights = [-(t**3) + 2 * t**2 - t, 3 * t**3 - 5 * t**2 + 2, -3 * t**3 + 4 * t**2 + t, t**3 - t**2]
+    matrix = np.zeros((len(index), count))
+    for offset, weight in enumerate(weights, -1):
+        np.add.at(matrix, (np.arange(len(index)), np.clip(first + offset, 0, count - 1)), weight / 2)
+    return matrix
+
+
 def along_axes(array: torch.Tensor, matrices: Sequence[np.ndarray]) -> torch.Tensor:
     """Voxels (..., k, j, i) multiplied by a matrix (new, old) along each of i, j, k.
 

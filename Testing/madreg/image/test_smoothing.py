@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 
 from madreg.image.gradients import world_gradient
-from madreg.image.smoothing import _bands, along_axes, interpolation_matrix, smooth, smoothing_matrix
+from madreg.image.smoothing import _bands, along_axes, cubic_matrix, interpolation_matrix, smooth, smoothing_matrix
 
 
 def test_smoothing_is_a_gaussian_along_each_axis():
@@ -36,6 +36,12 @@ def test_interpolation_meets_the_samples_and_repeats_the_ends():
     samples = np.array([1.0, 4.0, -2.0, 3.0])
     found = interpolation_matrix(4, np.array([-3.0, 0.0, 0.25, 2.0, 2.5, 9.0])) @ samples
     assert found == pytest.approx([1.0, 1.0, 1.75, -2.0, 0.5, 3.0])
+
+
+def test_cubic_convolution_meets_the_samples_repeats_the_ends_and_knows_parabolas():
+    parabola = np.arange(9.0) ** 2
+    found = cubic_matrix(9, np.array([-3.0, 0.0, 1.25, 3.5, 6.0, 8.0, 20.0])) @ parabola
+    assert found == pytest.approx([0.0, 0.0, 1.25**2, 3.5**2, 36.0, 64.0, 64.0])
 
 
 def test_matrices_act_along_i_j_and_k():

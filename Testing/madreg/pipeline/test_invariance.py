@@ -111,11 +111,6 @@ def bundled_head() -> Case:
 AT_LENGTH = pytest.mark.skipif("MADREG_EXAMPLES" not in os.environ, reason="20 s each: set MADREG_EXAMPLES to 3, say")
 
 
-def short_by(mm: str) -> list:
-    """Both pairs; the bundled one misses what is allowed."""
-    return ["synthetic", pytest.param("bundled", marks=[AT_LENGTH, pytest.mark.xfail(reason=mm)])]
-
-
 @pytest.fixture(scope="module", params=["synthetic", pytest.param("bundled", marks=AT_LENGTH)])
 def case(request, grid_of, head) -> Case:
     return synthetic_head(grid_of, head) if request.param == "synthetic" else bundled_head()
@@ -147,7 +142,6 @@ def test_moving_both_together(case, rng):
     check("both moved", moved, moved.change_mm(images, motion @ case.found @ np.linalg.inv(motion)))
 
 
-@pytest.mark.parametrize("case", short_by("0.50 mm: see docs/robustness.md"), indirect=True)
 @FEW
 @given(SEEDS)
 def test_permuting_and_flipping_axes(case, rng):
@@ -162,7 +156,6 @@ def test_permuting_and_flipping_axes(case, rng):
     check("axes", case, case.change_mm(case.with_one(role, image_of(array, matrix))))
 
 
-@pytest.mark.parametrize("case", short_by("0.52 mm: see docs/robustness.md"), indirect=True)
 @FEW
 @given(SEEDS)
 def test_padding_with_the_background(case, rng):
@@ -179,7 +172,6 @@ def changed(case: Case, role: int, change) -> tuple[sitk.Image, sitk.Image]:
     return case.with_one(role, image_of(change((array - array.min()) / np.ptp(array)), matrix))
 
 
-@pytest.mark.parametrize("case", short_by("0.54 mm: see docs/robustness.md"), indirect=True)
 @FEW
 @given(SEEDS)
 def test_scale_and_offset_of_intensities(case, rng):
@@ -192,7 +184,7 @@ def test_scale_and_offset_of_intensities(case, rng):
     [
         ("synthetic", 0),
         ("synthetic", 1),
-        pytest.param("bundled", 0, marks=[AT_LENGTH, pytest.mark.xfail(reason="0.59 mm: see docs/robustness.md")]),
+        pytest.param("bundled", 0, marks=AT_LENGTH),
         pytest.param("bundled", 1, marks=AT_LENGTH),
     ],
     indirect=["case"],
@@ -201,7 +193,11 @@ def test_inverting_intensities(case, role):
     check("inverted", case, case.change_mm(changed(case, role, lambda values: 1 - values)))
 
 
-@pytest.mark.parametrize("case", short_by("0.62 mm: see docs/robustness.md"), indirect=True)
+@pytest.mark.parametrize(
+    "case",
+    ["synthetic", pytest.param("bundled", marks=[AT_LENGTH, pytest.mark.xfail(reason="see docs/robustness.md")])],
+    indirect=True,
+)
 @FEW
 @given(SEEDS)
 def test_gamma(case, rng):
