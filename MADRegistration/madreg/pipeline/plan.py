@@ -73,18 +73,18 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     others = candidates if isinstance(begin, Search) else []
     transform = _best(near, candidates, begin, settings.type, monitor.part(0.65, 0.8))
     monitor.report("estimate", 0.8, transform)
-    quality = assess(near, transform, settings.type, others)
-    if quality is not None and quality.motion_mm is not None and quality.motion_mm > ALIGNED_MM:
-        transform, quality = _re_refined(near, quality, settings.type, others, monitor.part(0.8, 0.83))
-    found: Found = (transform, quality)
+    found: Found = (transform, assess(near, transform, settings.type, others))
+    if _is_best_of_others(found):
+        found = _re_refined(near, found, settings.type, others, monitor.part(0.8, 0.83))
     retries: list[Callable[[Found], Found]] = [
-        lambda failed: _from_what_is_shown(pair, start, failed, others, settings, monitor.part(0.86, 0.89))
+        lambda failed: _from_what_is_shown(pair, start, failed, others, settings, monitor.part(0.83, 0.87)),
+        lambda failed: _re_refined(near, failed, settings.type, others, monitor.part(0.87, 0.89)),
     ]
     if isinstance(begin, Search):
         retries = [
-            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.83, 0.86)),
             *retries,
-            lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.89, 0.95)),
+            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.89, 0.91)),
+            lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.91, 0.95)),
         ]
     for retry in retries:
         if _verdict(found) != "failed":
@@ -171,15 +171,18 @@ def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: M
     return next((one for one in stretched if is_worth_it(pair, one.matrix, rigid.matrix)), rigid)
 
 
-def _re_refined(pair: Pair, quality: Quality, kind: str, others: list[Transform], monitor: Monitor) -> Found:
-    """A pose whose blocks prefer another, refined from there; the old one if that is better.
+def _re_refined(pair: Pair, found: Found, kind: str, others: list[Transform], monitor: Monitor) -> Found:
+    """A pose whose blocks prefer another, refined from there; the old one if that is better, or if they do not.
 
     The histogram of a distorted slab has many local minima, in which descents end 10 to 20 mm off.
     """
+    quality = found[1]
+    if quality is None or quality.motion_mm is None or quality.motion_mm <= ALIGNED_MM:
+        return found
     other = refine(pair, [quality.preferred], kind, monitor)
     other = with_supported_shape(pair, other, kind, monitor)
     best = best_first(pair, [quality.transform, other], _fine(pair, other, _last(pair, kind)))[0]
-    return (best, quality) if best is quality.transform else (best, assess(pair, best, kind, others))
+    return found if best is quality.transform else (best, assess(pair, best, kind, others))
 
 
 def _from_other(pair: Pair, failed: Found, kind: str, others: list[Transform], monitor: Monitor) -> Found:
@@ -255,6 +258,11 @@ def _better(failed: Found, other: Found) -> Found:
     if failed[1] is None or other[1] is None:
         return failed if other[1] is None else other
     return other if _verdict(other) != "failed" or other[1].margin > failed[1].margin else failed
+
+
+def _is_best_of_others(found: Found) -> bool:
+    """Whether there is clearly more evidence for a pose than for any other: it is near the right one if not there."""
+    return found[1] is not None and not found[1].margin_is_small
 
 
 def _verdict(found: Found) -> str:
