@@ -26,9 +26,9 @@ def map_points(matrices: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
 
 
 def sample_points(fixed: Volume, count: int, seed: int = 0, where: torch.Tensor | None = None) -> torch.Tensor:
-    """World points (N, 3) float32 spread over the data of the fixed volume, off the lattice.
+    """World points (N, 3) float32, evenly drawn from the data of the fixed volume, off the lattice.
 
-    At most ``count`` of them.  Where there are no more voxels than that, every voxel has one, at random within it, since
+    At most ``count`` of them.  Where there are no more voxels than that, every voxel has one, at random within it:
     samples that coincide with lattice points make a measure jump whenever the two lattices line up (Pluim et al. 2000,
     "Interpolation artefacts in mutual information-based image registration").
 
@@ -38,7 +38,7 @@ def sample_points(fixed: Volume, count: int, seed: int = 0, where: torch.Tensor 
     there = (fixed.foreground if where is None else where).cpu()
     rng = np.random.default_rng(seed)
     if int(there.sum()) > count:
-        index = _evenly_spread(there, count, rng)
+        index = _evenly_drawn(there, count, rng)
     else:
         index = torch.nonzero(there).flip(1).numpy()
         index = index + rng.uniform(-0.5, 0.5, index.shape)
@@ -47,7 +47,7 @@ def sample_points(fixed: Volume, count: int, seed: int = 0, where: torch.Tensor 
     return torch.as_tensor(points, dtype=torch.float32, device=fixed.device)
 
 
-def _evenly_spread(there: torch.Tensor, count: int, rng: np.random.Generator) -> np.ndarray:
+def _evenly_drawn(there: torch.Tensor, count: int, rng: np.random.Generator) -> np.ndarray:
     """Indices (count, 3), i j k order, between the voxels (k, j, i) that are True.
 
     An additive recurrence, which fills a box more evenly than chance does: another draw of as many points moves the

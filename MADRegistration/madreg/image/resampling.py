@@ -18,8 +18,8 @@ Arrays = tuple[torch.Tensor, torch.Tensor, Grid]
 def resample(data: torch.Tensor, mask: torch.Tensor, grid: Grid, spacing: float) -> Arrays:
     """Values, mask and lattice of ``spacing`` mm along the same axes, smoothed first so that nothing aliases.
 
-    Axes that are already coarser than ``spacing`` are interpolated, not sharpened: by cubic convolution, as a linear one
-    blurs between voxels and not at them, which moves the minimum of a measure by up to 0.5 mm.
+    Axes that are already coarser than ``spacing`` are interpolated, not sharpened: by cubic convolution, as linear
+    interpolation blurs between voxels and not at them, which moves the minimum of a measure by up to 0.5 mm.
 
     Args:
         data: (k, j, i) values.

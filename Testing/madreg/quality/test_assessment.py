@@ -344,8 +344,8 @@ def test_a_scan_that_is_not_mirrored_is_not_said_to_be(right):
 def test_a_body_that_fits_its_mirror_image_may_be_another_one(straight):
     """As it is said of two persons, and of what is symmetric."""
     fixed, moving, _center = straight
-    both = replace(moving, data=(moving.data + moving.data.flip(2)) / 2)
-    found = assess(Pair(fixed, both), Transform.identity())
+    symmetric = [replace(volume, data=(volume.data + volume.data.flip(2)) / 2) for volume in (fixed, moving)]
+    found = assess(Pair(*symmetric), Transform.identity())
     assert found.may_be_other_body or found.is_mirrored
     assert found.bound_mm is None
     doubtful = Quality(IDENTITY, 1.0, 0.7, 0.5, IDENTITY, may_be_other_body=True, deformation_mm=0.5)
