@@ -4,7 +4,7 @@ By default: search every pose (:mod:`madreg.pose.search`), bring the candidates 
 (:mod:`madreg.pipeline.block_alignment`), refine the best with NMI, keep the most plausible
 (:mod:`madreg.pipeline.ordering`), refine it with NMI and NGF together, and assess it
 (:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks prefer it; what fails is
-tried again, from another pose that agrees better, without the outline of what a scan shows, and with a wider search.
+tried again, without the outline of what a scan shows, from another pose that agrees better, and with a wider search.
 
 With another measure than the default, that measure alone is minimized at one resolution from the chosen start.
 """
@@ -74,17 +74,16 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     transform = _best(near, candidates, begin, settings.type, monitor.part(0.65, 0.8))
     monitor.report("estimate", 0.8, transform)
     found: Found = (transform, assess(near, transform, settings.type, others))
-    if _is_best_of_others(found):
+    if not others or _is_best_of_others(found):
         found = _re_refined(near, found, settings.type, others, monitor.part(0.8, 0.83))
     retries: list[Callable[[Found], Found]] = [
-        lambda failed: _from_what_is_shown(pair, start, failed, others, settings, monitor.part(0.83, 0.87)),
-        lambda failed: _re_refined(near, failed, settings.type, others, monitor.part(0.87, 0.89)),
+        lambda failed: _from_what_is_shown(pair, start, failed, others, settings, monitor.part(0.83, 0.87))
     ]
     if isinstance(begin, Search):
         retries = [
             *retries,
-            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.89, 0.91)),
-            lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.91, 0.95)),
+            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.87, 0.89)),
+            lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.89, 0.95)),
         ]
     for retry in retries:
         if _verdict(found) != "failed":
@@ -261,7 +260,7 @@ def _better(failed: Found, other: Found) -> Found:
 
 
 def _is_best_of_others(found: Found) -> bool:
-    """Whether there is clearly more evidence for a pose than for any other: it is near the right one if not there."""
+    """Whether there is clearly more evidence for a pose than for any other, so that it is the right one or near it."""
     return found[1] is not None and not found[1].margin_is_small
 
 

@@ -116,3 +116,32 @@ def test_candidates_with_less_evidence_than_what_failed_are_not_refined(retries,
     retries.evidence[0.0] = 1.2
     found = plan._from_wider_search(retries.pair, search, failed, [shifted(90)], "rigid", Monitor())
     assert found[0] is candidates[1] and len(retries.refined) == 1
+
+
+@pytest.mark.parametrize(
+    ("margin", "init", "expected"),
+    [
+        (0.02, "search", ["_from_what_is_shown", "_from_other", "_from_wider_search"]),
+        (0.3, "search", ["_re_refined", "_from_what_is_shown", "_from_other", "_from_wider_search"]),
+        (0.02, "none", ["_re_refined", "_from_what_is_shown"]),
+    ],
+)
+def test_what_fails_is_first_looked_for_without_outlines(monkeypatch, margin, init, expected):
+    """Of 25 tuning trials that failed by their margin none was mended by refining it again, and 20 without outlines."""
+    called = []
+
+    def noted(name):
+        def retry(*given):
+            called.append(name)
+            return next(one for one in given if isinstance(one, tuple))
+
+        return retry
+
+    for name in ("_re_refined", "_from_what_is_shown", "_from_other", "_from_wider_search"):
+        monkeypatch.setattr(plan, name, noted(name))
+    pair = SimpleNamespace()
+    monkeypatch.setattr(plan, "_candidates", lambda *_: (pair, [shifted(0)]))
+    monkeypatch.setattr(plan, "_best", lambda pair, candidates, *_: candidates[0])
+    monkeypatch.setattr(plan, "assess", lambda pair, one, *_: Quality(one, 30.0, 0.3, margin, one))
+    found = plan._default(pair, shifted(0), Settings(init=init), Monitor())
+    assert called == expected and found[1].verdict == "failed"
