@@ -74,7 +74,7 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     transform = _best(near, candidates, begin, settings.type, monitor.part(0.65, 0.8))
     monitor.report("estimate", 0.8, transform)
     found: Found = (transform, assess(near, transform, settings.type, others))
-    if not others or _is_best_of_others(found):
+    if not others or _is_clearly_best(found):
         found = _re_refined(near, found, settings.type, others, monitor.part(0.8, 0.83))
     retries: list[Callable[[Found], Found]] = [
         lambda failed: _from_what_is_shown(pair, start, failed, others, settings, monitor.part(0.83, 0.87))
@@ -259,7 +259,7 @@ def _better(failed: Found, other: Found) -> Found:
     return other if _verdict(other) != "failed" or other[1].margin > failed[1].margin else failed
 
 
-def _is_best_of_others(found: Found) -> bool:
+def _is_clearly_best(found: Found) -> bool:
     """Whether there is clearly more evidence for a pose than for any other, so that it is the right one or near it."""
     return found[1] is not None and not found[1].margin_is_small
 

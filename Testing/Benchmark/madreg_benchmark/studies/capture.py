@@ -36,7 +36,7 @@ DIRECTIONS = (
     ("rotation", "-x"),
     ("translation", "-y"),
 )
-LADDERS = {"translation": (20, 40, 60, 80, 100, 120), "rotation": (20, 40, 60, 80, 100, 120)}
+LADDERS = {"translation": (20, 40, 60, 80, 100, 120, 140, 160), "rotation": (20, 40, 60, 80, 100, 120, 140, 160, 180)}
 FIRST_RUNG = 2
 
 
