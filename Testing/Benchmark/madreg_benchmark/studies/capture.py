@@ -127,6 +127,7 @@ def draw(rows: Sequence[dict]):
     figure, panels = new_figure(8.0, 4.0, 2, sharey=False)
     measures = list(dict.fromkeys(row["measure"] for row in rows))
     cases = list(dict.fromkeys(row["case"] for row in rows))
+    width = 0.85 / len(measures)
     for axes, (kind, unit) in zip(panels, KINDS.items(), strict=True):
         for number, measure in enumerate(measures):
             for place, case in enumerate(cases):
@@ -139,16 +140,16 @@ def draw(rows: Sequence[dict]):
                 )
                 if not len(reach):
                     continue
-                x = place + (number - (len(measures) - 1) / 2) * 0.27
+                x = place + (number - (len(measures) - 1) / 2) * width
                 axes.bar(
                     x,
                     reach.mean(),
-                    0.25,
+                    0.93 * width,
                     color=style(measure)["color"],
                     alpha=0.6,
                     label=measure if place == 0 else None,
                 )
-                axes.plot(x + np.linspace(-0.08, 0.08, len(reach)), reach, "o", color="black", markersize=2.5)
+                axes.plot(x + width * np.linspace(-0.3, 0.3, len(reach)), reach, "o", color="black", markersize=2.5)
         axes.set_xticks(range(len(cases)), cases, fontsize=8)
         axes.set(title=kind, ylabel=f"reach, {unit}", ylim=(0, max(LADDERS[kind]) + 5))
         axes.spines[["top", "right"]].set_visible(False)
