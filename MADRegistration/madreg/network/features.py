@@ -34,9 +34,10 @@ class Level(nn.Module):
     def forward(self, edges: list[torch.Tensor]) -> torch.Tensor:
         """Features (B, length, k, j, i) from the edges at the level's own scale and the next two, not normalized."""
         found = [kernel(padded(channels)) for kernel, channels in zip(self.kernels, edges, strict=True)]
-        total = found[-1]
+        # in one order of memory: small convolutions return another one, in which torch upsamples ten times slower
+        total = _ordered_like(found[0], found[-1])
         for finer in reversed(found[:-1]):
-            total = finer + F.interpolate(total, scale_factor=2, mode="trilinear")
+            total = _ordered_like(found[0], finer) + F.interpolate(total, scale_factor=2, mode="trilinear")
         return total
 
     @torch.no_grad()
@@ -86,6 +87,12 @@ class FeatureNetwork(nn.Module):
             return self(image)[number]
         edges = edge_pyramid(F.avg_pool3d(image, 2**number) if number else image, SCALES)
         return F.normalize(self.levels[number](edges), dim=1)
+
+
+def _ordered_like(other: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """(B, C, k, j, i) with the channels of each voxel side by side in memory where those of the other one are."""
+    by_voxel = torch.channels_last_3d
+    return x.contiguous(memory_format=by_voxel) if other.is_contiguous(memory_format=by_voxel) else x
 
 
 def level_position(index: torch.Tensor, level: int) -> torch.Tensor:
