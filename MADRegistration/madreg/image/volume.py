@@ -11,7 +11,7 @@ import torch
 from .foreground import threshold
 from .geometry import Grid, apply
 from .resampling import resample
-from .sampling import interleaved, sample_array, sample_lattice, sample_moved
+from .sampling import interleaved, sample_array, sample_moved
 
 FINEST = 2.0  # mm; nothing is computed at a finer resolution
 
@@ -92,17 +92,12 @@ class Volume:
             1 (all eight neighbours).
         """
         inverse = torch.as_tensor(self.grid.inverse, dtype=points.dtype, device=points.device)
-        both = sample_array(self._data_and_mask, inverse, points, "zeros")
+        both = sample_array(self.data_and_mask, inverse, points, "zeros")
         return both[0], both[1]
 
     def sample_moved(self, matrices: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """:meth:`sample` at points (N, 3), fixed LPS mm, under matrices (B, 4, 4): both (B, N)."""
-        both = sample_moved(self._data_and_mask, self.grid, matrices, points)
-        return both[0], both[1]
-
-    def sample_lattice(self, pose: np.ndarray, lattice: Grid) -> tuple[torch.Tensor, torch.Tensor]:
-        """:meth:`sample` on a lattice under a pose (4, 4), lattice LPS to the volume's LPS: both (k, j, i)."""
-        both = sample_lattice(self._data_and_mask, self.grid, pose, lattice, "zeros")
+        both = sample_moved(self.data_and_mask, self.grid, matrices, points)
         return both[0], both[1]
 
     def overlap_fraction(self, points: np.ndarray) -> float:
@@ -110,7 +105,8 @@ class Volume:
         return float(self.sample(torch.as_tensor(points, dtype=torch.float32, device=self.device))[1].mean())
 
     @cached_property
-    def _data_and_mask(self) -> torch.Tensor:
+    def data_and_mask(self) -> torch.Tensor:
+        """(2, k, j, i): intensities, and 1 where there is data."""
         return interleaved([self.data, self.mask.to(self.data.dtype)])
 
     @property

@@ -33,11 +33,10 @@ class Level(nn.Module):
 
     def forward(self, edges: list[torch.Tensor]) -> torch.Tensor:
         """Features (B, length, k, j, i) from the edges at the level's own scale and the next two, not normalized."""
-        found = [kernel(padded(channels)) for kernel, channels in zip(self.kernels, edges, strict=True)]
-        # in one order of memory: small convolutions return another one, in which torch upsamples ten times slower
-        total = _ordered_like(found[0], found[-1])
+        found = [_convolved(kernel, channels) for kernel, channels in zip(self.kernels, edges, strict=True)]
+        total = found[-1]
         for finer in reversed(found[:-1]):
-            total = _ordered_like(found[0], finer) + F.interpolate(total, scale_factor=2, mode="trilinear")
+            total = finer + F.interpolate(total, scale_factor=2, mode="trilinear")
         return total
 
     @torch.no_grad()
@@ -89,10 +88,16 @@ class FeatureNetwork(nn.Module):
         return F.normalize(self.levels[number](edges), dim=1)
 
 
-def _ordered_like(other: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """(B, C, k, j, i) with the channels of each voxel side by side in memory where those of the other one are."""
-    by_voxel = torch.channels_last_3d
-    return x.contiguous(memory_format=by_voxel) if other.is_contiguous(memory_format=by_voxel) else x
+def _convolved(kernel: nn.Module, channels: torch.Tensor) -> torch.Tensor:
+    """Channels (B, C, k, j, i) convolved with repeated ends, in the order of memory of the kernel.
+
+    Small convolutions return another one, in which torch upsamples ten times slower.
+    """
+    found, by_voxel = kernel(padded(channels)), torch.channels_last_3d
+    is_by_voxel = all(
+        weight.is_contiguous(memory_format=by_voxel) for weight in kernel.parameters() if weight.dim() == 5
+    )
+    return found.contiguous(memory_format=by_voxel) if is_by_voxel else found
 
 
 def level_position(index: torch.Tensor, level: int) -> torch.Tensor:

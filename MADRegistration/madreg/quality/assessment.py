@@ -10,8 +10,9 @@ from ..image.fitting import restricted
 from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
+from ..system.parallel import with_ahead
 from .alternatives import Comparison, compare, joint_margin
-from .block_fit import block_matching_of, fit_blocks
+from .block_fit import BlockFit, block_matching_of, fit_blocks
 from .cut_out import cut_out_of_other, without_outline
 from .deformation import deformation_mm
 from .feature_blocks import settled_by_features
@@ -49,25 +50,33 @@ def assess(
     if overlap < LEAST_OVERLAP:
         return None
     found = fit_blocks(block_matching_of(pair), pose, pair.points, may_stretch=cut_out is None)
-    comparison = comparison or compare(pair, pose, [one.matrix for one in others])  # uses the blocks about the pose
+    by_features = cut_out is None and has_outline  # features see outlines that edges leave out
+
+    def settled() -> BlockFit | None:
+        return settled_by_features(pair, found) if found is not None and by_features else found
+
+    def compared() -> Comparison:  # uses the blocks about the pose
+        return comparison or compare(pair, pose, [one.matrix for one in others])
+
+    with_others, settled = with_ahead(compared, settled, pair.fixed.device)
     other, second_opinion = None, None
-    if comparison.other is not None:
-        other = Transform(comparison.other)
-        if comparison.margin < least_margin(overlap):
-            second_opinion = joint_margin(pair, pose, comparison.other, kind)
+    if with_others.other is not None:
+        other = Transform(with_others.other)
+        if with_others.margin < least_margin(overlap):
+            second_opinion = joint_margin(pair, pose, with_others.other, kind)
     if found is None:
-        return Quality(transform, None, 0.0, min(comparison.margin, 0.0), transform, overlap, other)
+        return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
     consensus = found.motion.consensus
-    may_succeed = comparison.margin >= least_margin(overlap) or (second_opinion or 0.0) >= LEAST_JOINT_MARGIN
-    if may_succeed and cut_out is None and has_outline:  # features see outlines that edges leave out
-        found = settled_by_features(pair, found)
+    may_succeed = with_others.margin >= least_margin(overlap) or (second_opinion or 0.0) >= LEAST_JOINT_MARGIN
+    if may_succeed:
+        found = settled() or found
     preferred = np.linalg.inv(pose) @ found.preferred
     return Quality(
         transform,
         found.error_mm,
         consensus,
-        comparison.margin,
+        with_others.margin,
         Transform(pose @ restricted(preferred, pair.points, kind)),
         overlap,
         other,
@@ -79,9 +88,9 @@ def assess(
         blocks_at=Transform(found.blocks_at),
         stretch=stretch if found.is_stretched and stretch.is_clear else None,
         has_doubtful_shape=_has_doubtful_shape(pair, pose, PLAUSIBLE if cut_out is None else CLEAR),
-        is_mirrored=comparison.mirror_margin > MIRRORED,
+        is_mirrored=with_others.mirror_margin > MIRRORED,
         # No body is quite symmetric, and each in its own way: a scan of another one fits a mirror image as well.
-        may_be_other_body=abs(comparison.mirror_margin) <= MIRRORED,
+        may_be_other_body=abs(with_others.mirror_margin) <= MIRRORED,
     )
 
 

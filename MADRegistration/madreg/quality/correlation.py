@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from ..system.parallel import parallel_map
 
-AT_ONCE = 64  # blocks, for the memory they take
+AT_ONCE = 16  # blocks: what they take stays in the cache of a processor
 MOST_KEPT = 3000  # blocks whose spectra are kept, 70 kB each
 
 

@@ -9,6 +9,7 @@ import torch
 
 from ..image.geometry import Grid
 from ..image.gradients import gradient_mask
+from ..image.sampling import sample_lattice
 from ..image.smoothing import smooth
 from ..image.volume import Volume
 
@@ -29,7 +30,7 @@ class Seen:
     @classmethod
     def at(cls, pose: np.ndarray, moving: Volume, lattice: Grid, reach: int) -> Seen:
         """At a pose (4, 4), lattice LPS to moving LPS, on the wider lattice."""
-        values, mask = moving.sample_lattice(pose, lattice)
+        values, mask = sample_lattice(moving.data_and_mask, moving.grid, pose, lattice, "zeros")
         return cls(values, mask > 0.5, reach)
 
     @property
