@@ -88,8 +88,7 @@ class Volume:
         """Trilinear samples at world points (..., 3), LPS mm, differentiable in the points.
 
         Returns:
-            Intensities (...), 0 (background) outside the lattice; and how much data is there, from 0 (none) to
-            1 (all eight neighbours).
+            Intensities (...), 0 (background) outside the lattice; and from 0 to 1 how many of 8 neighbours have data.
         """
         inverse = torch.as_tensor(self.grid.inverse, dtype=points.dtype, device=points.device)
         both = sample_array(self.data_and_mask, inverse, points, "zeros")
