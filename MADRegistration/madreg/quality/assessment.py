@@ -16,8 +16,9 @@ from .block_fit import BlockFit, block_matching_of, fit_blocks
 from .cut_out import cut_out_of_other, without_outline
 from .deformation import deformation_mm
 from .feature_blocks import settled_by_features
-from .quality import LEAST_JOINT_MARGIN, Quality, least_margin
+from .quality import Quality
 from .shape import CLEAR, Stretch, is_supported, is_worth_it, nearest_rigid
+from .verdict import LEAST_JOINT_MARGIN, least_margin
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
 # Right poses of 33 tuning pairs are better than their mirror images by 0.04 and more, but for two boxes of 42 by 76 mm
