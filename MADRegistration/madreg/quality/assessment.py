@@ -41,30 +41,31 @@ def assess(
         kind: of the transform that was looked for: ``rigid``, ``similarity`` or ``affine``.
         others: that were found as well, the likeliest first; those far from the pose are compared with it.
         comparison: of the pose with other poses, if it is known.
-        has_outline: whether the outline of what a volume shows counts (:mod:`madreg.quality.cut_out`).
+        has_outline: whether the outline of what a volume shows counts in the comparison with other poses
+            (:mod:`madreg.quality.cut_out`); the error is that of the whole volumes, however the pose was found.
     """
     pose = transform.matrix
     cut_out = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
-    if cut_out == "moving" or not has_outline:
+    if cut_out == "moving":
         pair = without_outline(pair)
+    compared = pair if has_outline else without_outline(pair)
     overlap = pair.overlap(pose)
     if overlap < LEAST_OVERLAP:
         return None
     found = fit_blocks(block_matching_of(pair), pose, pair.points, may_stretch=cut_out is None)
-    by_features = cut_out is None and has_outline  # features see outlines that edges leave out
 
     def settled() -> BlockFit | None:
-        return settled_by_features(pair, found) if found is not None and by_features else found
+        return settled_by_features(pair, found) if found is not None and cut_out is None else found
 
-    def compared() -> Comparison:  # uses the blocks about the pose
-        return comparison or compare(pair, pose, [one.matrix for one in others])
+    def with_other_poses() -> Comparison:  # uses the blocks about the pose
+        return comparison or compare(compared, pose, [one.matrix for one in others])
 
-    with_others, settled = with_ahead(compared, settled, pair.fixed.device)
+    with_others, settled = with_ahead(with_other_poses, settled, pair.fixed.device)
     other, second_opinion = None, None
     if with_others.other is not None:
         other = Transform(with_others.other)
         if with_others.margin < least_margin(overlap):
-            second_opinion = joint_margin(pair, pose, with_others.other, kind)
+            second_opinion = joint_margin(compared, pose, with_others.other, kind)
     if found is None:
         return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
