@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from madreg.pose import search
-from madreg.quality import quality
+from madreg.quality import verdict
 from madreg.settings import OPTIONS, Settings
 from madreg_benchmark.command import parser as benchmark_parser
 from madreg_benchmark.results import RESULTS
@@ -182,11 +182,11 @@ def test_messages_that_are_explained_are_in_the_code() -> None:
 
 def test_thresholds_of_the_verdict_are_those_of_the_code() -> None:
     rows = {line.split("|")[1].strip(): line for line in text_of("how-it-works.md").splitlines() if "|" in line[1:]}
-    assert f"at most {quality.ALIGNED_MM:g} mm" in rows["aligned"]
-    assert f"margin at least {quality.CLEAR_MARGIN:g}" in rows["aligned"]
-    assert f"at least {100 * quality.LEAST_OVERLAP:g} %" in rows["aligned"]
-    assert f"above {quality.FAILED_MM:g} mm" in rows["failed"]
-    assert f"margin below {quality.LEAST_MARGIN:g}" in rows["failed"]
+    assert f"at most {verdict.ALIGNED_MM:g} mm" in rows["aligned"]
+    assert f"margin at least {verdict.CLEAR_MARGIN:g}" in rows["aligned"]
+    assert f"at least {100 * verdict.LEAST_OVERLAP:g} %" in rows["aligned"]
+    assert f"above {verdict.FAILED_MM:g} mm" in rows["failed"]
+    assert f"margin below {verdict.LEAST_MARGIN:g}" in rows["failed"]
 
 
 def test_numbers_of_the_search_are_those_of_the_code() -> None:

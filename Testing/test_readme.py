@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from madreg.quality import quality
+from madreg.quality import verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -63,5 +63,5 @@ def test_figures_are_those_of_the_results(name: str) -> None:
 
 
 def test_the_verdict_is_that_of_the_code() -> None:
-    assert f"up to {quality.ALIGNED_MM:g} mm" in row(README, "ALIGNED")[0]
-    assert f"above {quality.FAILED_MM:g} mm" in row(README, "FAILED")[0]
+    assert f"up to {verdict.ALIGNED_MM:g} mm" in row(README, "ALIGNED")[0]
+    assert f"above {verdict.FAILED_MM:g} mm" in row(README, "FAILED")[0]

@@ -55,15 +55,42 @@ def sample_moved(array: torch.Tensor, grid: Grid, matrices: torch.Tensor, points
     Returns:
         (C, B, N) samples.
     """
-    # from -1 to 1 along each axis, as torch counts; composed in double precision, on the CPU as MPS has none
-    scale = 2.0 / np.maximum(np.array(grid.size) - 1.0, 1.0)
-    normalising = torch.from_numpy(np.diag([*scale, 1.0]) @ grid.inverse)
-    normalising[:3, 3] -= 1.0
+    # composed in double precision, on the CPU as MPS has none
+    normalising = torch.from_numpy(_normalising(grid))
     normalising = normalising.to(matrices.device, torch.promote_types(matrices.dtype, torch.float32))
     composed = (normalising @ matrices).to(points.dtype).to(points.device)
     linear, offset = composed[:, :3, :3].transpose(1, 2), composed[:, None, :3, 3]
     normalised = torch.baddbmm(offset, points.expand(len(linear), -1, -1), linear)
     return _samples(array, normalised.reshape(-1, 3), "zeros").unflatten(1, normalised.shape[:2])
+
+
+def sample_lattice(
+    array: torch.Tensor, grid: Grid, pose: np.ndarray, lattice: Grid, fill: str = "border"
+) -> torch.Tensor:
+    """Trilinear samples of a voxel array on a lattice under a linear transform.
+
+    Args:
+        array: (C, k, j, i) on ``grid``.
+        pose: 4x4, LPS mm of the lattice to LPS mm of ``grid``.
+        fill: see :func:`sample_array`.
+
+    Returns:
+        (C, k', j', i') samples.
+    """
+    composed = torch.from_numpy(_normalising(grid) @ pose @ lattice.matrix).float().to(array.device)
+    along_i, along_j, along_k, origin = composed[:3].T
+    i, j, k = (torch.arange(n, dtype=torch.float32, device=array.device)[:, None] for n in lattice.size)
+    # a sum of multiples along each axis takes a fifth of the time of a product of every point with the matrix
+    normalised = (k * along_k + origin)[:, None, None] + ((j * along_j)[:, None] + i * along_i)
+    return _samples(array, normalised.reshape(-1, 3).to(array.dtype), fill).reshape(len(array), *lattice.shape)
+
+
+def _normalising(grid: Grid) -> np.ndarray:
+    """4x4, LPS mm to positions from -1 to 1 along each axis of a lattice, as torch counts."""
+    scale = 2.0 / np.maximum(np.array(grid.size) - 1.0, 1.0)
+    normalising = np.diag([*scale, 1.0]) @ grid.inverse
+    normalising[:3, 3] -= 1.0
+    return normalising
 
 
 def _samples(array: torch.Tensor, normalised: torch.Tensor, fill: str) -> torch.Tensor:

@@ -88,16 +88,15 @@ class Volume:
         """Trilinear samples at world points (..., 3), LPS mm, differentiable in the points.
 
         Returns:
-            Intensities (...), 0 (background) outside the lattice; and how much data is there, from 0 (none) to
-            1 (all eight neighbours).
+            Intensities (...), 0 (background) outside the lattice; and from 0 to 1 how many of 8 neighbours have data.
         """
         inverse = torch.as_tensor(self.grid.inverse, dtype=points.dtype, device=points.device)
-        both = sample_array(self._data_and_mask, inverse, points, "zeros")
+        both = sample_array(self.data_and_mask, inverse, points, "zeros")
         return both[0], both[1]
 
     def sample_moved(self, matrices: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """:meth:`sample` at points (N, 3), fixed LPS mm, under matrices (B, 4, 4): both (B, N)."""
-        both = sample_moved(self._data_and_mask, self.grid, matrices, points)
+        both = sample_moved(self.data_and_mask, self.grid, matrices, points)
         return both[0], both[1]
 
     def overlap_fraction(self, points: np.ndarray) -> float:
@@ -105,7 +104,8 @@ class Volume:
         return float(self.sample(torch.as_tensor(points, dtype=torch.float32, device=self.device))[1].mean())
 
     @cached_property
-    def _data_and_mask(self) -> torch.Tensor:
+    def data_and_mask(self) -> torch.Tensor:
+        """(2, k, j, i): intensities, and 1 where there is data."""
         return interleaved([self.data, self.mask.to(self.data.dtype)])
 
     @property

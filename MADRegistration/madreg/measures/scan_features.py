@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from ..image.geometry import Grid, apply, rotation_angle
-from ..image.sampling import sample_array
+from ..image.sampling import sample_array, sample_lattice
 from ..image.volume import Volume
-from ..network.features import FeatureNetwork, level_position
+from ..network.features import FeatureNetwork
+from .network_input import level_inverse, network_input
 
 MARGIN_MM = 15.0
 """Of what lies around the foreground, so much is encoded."""
@@ -49,15 +50,13 @@ def encode(volume: Volume, network: FeatureNetwork, axes: np.ndarray) -> list[Le
     spacing = network.settings.spacing
     volume = volume.resampled(spacing)
     grid = _covering(volume, axes, spacing, network.multiple)
-    inverse = torch.as_tensor(volume.grid.inverse, dtype=torch.float32, device=volume.device)
-    points = grid.points(volume.device)
-    image = sample_array(volume.data[None], inverse, points)[None]  # beyond the field of view its end is repeated
-    foreground = sample_array(volume.foreground.float()[None], inverse, points, "zeros")[None]
+    foreground = sample_lattice(volume.foreground.float()[None], volume.grid, np.eye(4), grid, "zeros")[None]
     levels = []
-    for level, features in enumerate(network(image)):
+    for level, features in enumerate(network(network_input(volume, grid))):
         weight = F.avg_pool3d(foreground, 2**level)[0, 0]
         mean = torch.einsum("ckji,kji->c", features[0], weight) / weight.sum().clamp(min=1e-3)
-        levels.append(LevelFeatures(features[0], _level_inverse(grid, level, volume.device), mean))
+        inverse = torch.as_tensor(level_inverse(grid, level), dtype=torch.float32, device=volume.device)
+        levels.append(LevelFeatures(features[0], inverse, mean))
     return levels
 
 
@@ -72,13 +71,6 @@ def lattice_axes(volume: Volume, wanted: np.ndarray, turn: bool = False) -> np.n
     own = own[:, list(order)]
     own = own * np.where((own * wanted).sum(0) < 0, -1.0, 1.0)
     return wanted if turn and rotation_angle(own.T @ wanted) > ROTATED_DEGREES else own
-
-
-def _level_inverse(grid: Grid, level: int, device: torch.device) -> torch.Tensor:
-    to_level = np.eye(4)
-    to_level[:3, :3] /= 2**level
-    to_level[:3, 3] = float(level_position(torch.zeros(1), level))
-    return torch.as_tensor(to_level @ grid.inverse, dtype=torch.float32, device=device)
 
 
 def _covering(volume: Volume, axes: np.ndarray, spacing: float, multiple: int) -> Grid:

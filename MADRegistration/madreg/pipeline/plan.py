@@ -33,8 +33,9 @@ from ..progress import Monitor
 from ..quality.alternatives import ANOTHER_MM
 from ..quality.assessment import assess, estimated_error
 from ..quality.cut_out import leaves_empty, without_outline
-from ..quality.quality import ALIGNED_MM, Quality
+from ..quality.quality import Quality
 from ..quality.shape import is_supported, is_worth_it
+from ..quality.verdict import ALIGNED_MM
 from ..settings import Settings
 from .block_alignment import BEST, BlockAlignment
 from .initialization import Search, Start, initialization

@@ -10,13 +10,15 @@ from ..image.fitting import restricted
 from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
+from ..system.parallel import with_ahead
 from .alternatives import Comparison, compare, joint_margin
-from .block_fit import block_matching_of, fit_blocks
+from .block_fit import BlockFit, block_matching_of, fit_blocks
 from .cut_out import cut_out_of_other, without_outline
 from .deformation import deformation_mm
 from .feature_blocks import settled_by_features
-from .quality import LEAST_JOINT_MARGIN, Quality, least_margin
+from .quality import Quality
 from .shape import CLEAR, Stretch, is_supported, is_worth_it, nearest_rigid
+from .verdict import LEAST_JOINT_MARGIN, least_margin
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
 # Right poses of 33 tuning pairs are better than their mirror images by 0.04 and more, but for two boxes of 42 by 76 mm
@@ -39,35 +41,44 @@ def assess(
         kind: of the transform that was looked for: ``rigid``, ``similarity`` or ``affine``.
         others: that were found as well, the likeliest first; those far from the pose are compared with it.
         comparison: of the pose with other poses, if it is known.
-        has_outline: whether the outline of what a volume shows counts (:mod:`madreg.quality.cut_out`).
+        has_outline: whether the outline of what a volume shows counts in the comparison with other poses
+            (:mod:`madreg.quality.cut_out`); the error is that of the whole volumes, however the pose was found.
     """
     pose = transform.matrix
     cut_out = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
-    if cut_out == "moving" or not has_outline:
+    if cut_out == "moving":
         pair = without_outline(pair)
+    compared = pair if has_outline else without_outline(pair)
     overlap = pair.overlap(pose)
     if overlap < LEAST_OVERLAP:
         return None
     found = fit_blocks(block_matching_of(pair), pose, pair.points, may_stretch=cut_out is None)
-    comparison = comparison or compare(pair, pose, [one.matrix for one in others])  # uses the blocks about the pose
+
+    def settled() -> BlockFit | None:
+        return settled_by_features(pair, found) if found is not None and cut_out is None else found
+
+    def with_other_poses() -> Comparison:  # uses the blocks about the pose
+        return comparison or compare(compared, pose, [one.matrix for one in others])
+
+    with_others, settled = with_ahead(with_other_poses, settled, pair.fixed.device)
     other, second_opinion = None, None
-    if comparison.other is not None:
-        other = Transform(comparison.other)
-        if comparison.margin < least_margin(overlap):
-            second_opinion = joint_margin(pair, pose, comparison.other, kind)
+    if with_others.other is not None:
+        other = Transform(with_others.other)
+        if with_others.margin < least_margin(overlap):
+            second_opinion = joint_margin(compared, pose, with_others.other, kind)
     if found is None:
-        return Quality(transform, None, 0.0, min(comparison.margin, 0.0), transform, overlap, other)
+        return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
     consensus = found.motion.consensus
-    may_succeed = comparison.margin >= least_margin(overlap) or (second_opinion or 0.0) >= LEAST_JOINT_MARGIN
-    if may_succeed and cut_out is None and has_outline:  # features see outlines that edges leave out
-        found = settled_by_features(pair, found)
+    may_succeed = with_others.margin >= least_margin(overlap) or (second_opinion or 0.0) >= LEAST_JOINT_MARGIN
+    if may_succeed:
+        found = settled() or found
     preferred = np.linalg.inv(pose) @ found.preferred
     return Quality(
         transform,
         found.error_mm,
         consensus,
-        comparison.margin,
+        with_others.margin,
         Transform(pose @ restricted(preferred, pair.points, kind)),
         overlap,
         other,
@@ -79,9 +90,9 @@ def assess(
         blocks_at=Transform(found.blocks_at),
         stretch=stretch if found.is_stretched and stretch.is_clear else None,
         has_doubtful_shape=_has_doubtful_shape(pair, pose, PLAUSIBLE if cut_out is None else CLEAR),
-        is_mirrored=comparison.mirror_margin > MIRRORED,
+        is_mirrored=with_others.mirror_margin > MIRRORED,
         # No body is quite symmetric, and each in its own way: a scan of another one fits a mirror image as well.
-        may_be_other_body=abs(comparison.mirror_margin) <= MIRRORED,
+        may_be_other_body=abs(with_others.mirror_margin) <= MIRRORED,
     )
 
 

@@ -12,13 +12,13 @@ import torch
 
 from ..image.geometry import Grid, apply
 from ..image.gradients import edge_parameter, gradient_mask, world_gradient
-from ..image.points import map_points
 from ..image.sampling import sample_array
 from ..image.smoothing import smooth
 from ..image.tensors import trace_free_tensors
 from ..image.volume import Volume
 from .blocks import SPACING, Blocks, every_third
 from .correlation import FixedBlocks, block_means
+from .seen import Seen
 
 REACH_MM = 16.0  # of the displacements, to either side along each axis
 HALF_MM = 12.0  # from the middle of a block to its end
@@ -49,7 +49,6 @@ class BlockMatching:
         self.blocks = FixedBlocks(self.tensors, self.half, self.reach, self.stride)
         # a wider lattice, so that what lies just outside can be moved in
         self.wide = self.lattice.widened(self.reach)
-        self.wide_points = self.wide.points(fixed.device)
         self._latest: tuple[bytes, Blocks] | None = None  # all blocks about a pose, and the pose
 
     def about(self, pose: np.ndarray, few: bool = False) -> Blocks:
@@ -64,18 +63,14 @@ class BlockMatching:
         if few and self._latest is not None and self._latest[0] == key:
             blocks = self._latest[1]
             return blocks.thinned() if len(blocks.chosen) > MANY else blocks
-        moved = map_points(torch.tensor(pose)[None], self.wide_points.reshape(-1, 3))[0]
-        values, mask = self.moving.sample(moved.reshape(self.wide_points.shape))
-        there = mask > 0.5
-        core = slice(self.reach, -self.reach)
-        common = self.inside * there[core, core, core]
+        seen = Seen.at(pose, self.moving, self.wide, self.reach)
+        common = self.inside * seen.there_at_blocks
         shown = self.blocks.energy.sqrt() * block_means(common, self.half, self.stride)[0]
         speaks = shown > 0.1 * shown.max()
         chosen = torch.nonzero(speaks.flatten())[:, 0]
         if few and len(chosen) > MANY:
             chosen = chosen[every_third(chosen, shown.shape)]
-        seen = smooth(gradient_mask(there), [0.7] * 3)
-        scores = self.blocks.scores(_tensors(values, there, self.wide), seen, chosen, few)
+        scores = self.blocks.scores(_tensors(seen.values, seen.there, self.wide), seen.weight, chosen, few)
         scaled = self.lattice.matrix @ np.diag([self.stride, self.stride, self.stride, 1.0])
         nk, nj, ni = shown.shape
         grid = Grid((ni, nj, nk), scaled)

@@ -12,15 +12,14 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from ..image.geometry import Grid, mean_displacement
-from ..image.gradients import gradient_mask
 from ..image.morphology import dilate
 from ..image.pair import Pair
-from ..image.points import map_points
-from ..image.sampling import sample_array
-from ..image.smoothing import smooth
+from ..image.sampling import sample_lattice
 from ..image.volume import Volume
+from ..measures.network_input import input_lattice, network_input
 from ..network import weights
 from ..network.features import FeatureNetwork
 from .block_fit import BlockFit, block_matching_of
@@ -28,6 +27,7 @@ from .block_matching import BlockMatching
 from .blocks import SPACING, Blocks
 from .correlation import FixedBlocks
 from .motion import common_motion
+from .seen import Seen
 
 REACH_MM = 12.0  # of the displacements, to either side along each axis
 LEVEL = 1  # of the features: one voxel in SPACING mm
@@ -54,10 +54,11 @@ class FeatureBlocks:
         self.network, self.matching, self.reach = network, matching, round(REACH_MM / SPACING)
         fixed, self.moving = (volume.resampled(network.settings.spacing) for volume in (fixed, moving))
         self.wide = matching.lattice.widened(self.reach)
-        channels = _centered(self._encoded(fixed, np.eye(4), matching.lattice), matching.inside[0])
-        scatter = channels.flatten(1) @ channels.flatten(1).T
-        self.projection = torch.linalg.eigh(scatter.cpu())[1][:, -CHANNELS:].T.to(channels.device)
-        self.blocks = FixedBlocks(self._projected(channels), matching.half, self.reach, matching.stride)
+        rows, inside = self._encoded(fixed, np.eye(4), matching.lattice), matching.inside[0].flatten()
+        rows = (rows - _mean(rows, inside)) * inside[:, None]
+        self.projection = torch.linalg.eigh((rows.T @ rows).cpu())[1][:, -CHANNELS:].to(rows.device)
+        channels = _channels(rows @ self.projection, matching.lattice)
+        self.blocks = FixedBlocks(channels, matching.half, self.reach, matching.stride)
 
     def about(self, pose: np.ndarray, like: Blocks) -> Blocks:
         """Some blocks about a pose.
@@ -66,47 +67,33 @@ class FeatureBlocks:
             pose: 4x4, fixed LPS to moving LPS.
             like: blocks of edges: which to compare, and how much each counts.
         """
-        where = self.wide.points(self.moving.device)
-        moved = map_points(torch.tensor(pose)[None], where.reshape(-1, 3))[0].reshape(where.shape)
-        there = self.moving.sample(moved)[1] > 0.5
-        core = slice(self.reach, -self.reach)
-        common = torch.zeros_like(moved[..., 0])
-        common[core, core, core] = self.matching.inside[0] * there[core, core, core]
+        seen = Seen.at(pose, self.moving, self.wide, self.reach)
+        common = F.pad(self.matching.inside[0] * seen.there_at_blocks, [self.reach] * 6)
         # the features of air are unit vectors too: those of a couch would prefer some place in the body
-        inverse = torch.as_tensor(self.moving.grid.inverse, dtype=torch.float32, device=moved.device)
-        tissue = sample_array(self.moving.foreground.float()[None], inverse, moved, "zeros")[0]
-        channels = self._projected(_centered(self._encoded(self.moving, pose, self.wide), common, there * tissue))
-        seen = smooth(gradient_mask(there), [0.7] * 3)
-        scores = self.blocks.scores(channels, seen, like.chosen, keep=False)
+        foreground = self.moving.foreground.float()[None]
+        tissue = sample_lattice(foreground, self.moving.grid, pose, self.wide, "zeros")[0]
+        rows = self._encoded(self.moving, pose, self.wide)
+        rows = rows @ self.projection - _mean(rows, common.flatten()) @ self.projection
+        channels = _channels(rows, self.wide) * (seen.there * tissue)
+        scores = self.blocks.scores(channels, seen.weight, like.chosen, keep=False)
         return replace(like, reach=self.reach, scores=scores, by_features=True)
 
     @torch.no_grad()
     def _encoded(self, volume: Volume, pose: np.ndarray, lattice: Grid) -> torch.Tensor:
-        """Features (C, k, j, i) of a volume as it is seen from a pose, on a lattice of :data:`SPACING` mm."""
-        multiple, half = self.network.multiple, 2**LEVEL
-        size = [-(-half * count // multiple) * multiple for count in lattice.size]
-        matrix = lattice.matrix.copy()
-        matrix[:3, :3] /= half
-        # voxel n of the level lies between the input voxels that make it
-        matrix[:3, 3] -= matrix[:3, :3] @ np.full(3, (half - 1) / 2)
-        points = Grid((size[0], size[1], size[2]), matrix).points(volume.device)
-        moved = map_points(torch.tensor(pose)[None], points.reshape(-1, 3))[0].reshape(points.shape)
-        inverse = torch.as_tensor(volume.grid.inverse, dtype=torch.float32, device=volume.device)
-        image = sample_array(volume.data[None], inverse, moved)[None]  # beyond the field of view its end is repeated
+        """Features (N, C) of a volume as it is seen from a pose, at the N points of a lattice of :data:`SPACING` mm."""
+        image = network_input(volume, input_lattice(lattice, LEVEL, self.network.multiple), pose)
         k, j, i = lattice.shape
-        return self.network.level(image, LEVEL)[0, :, :k, :j, :i]
-
-    def _projected(self, channels: torch.Tensor) -> torch.Tensor:
-        return torch.einsum("dc,ckji->dkji", self.projection, channels)
+        return self.network.level(image, LEVEL)[0, :, :k, :j, :i].permute(1, 2, 3, 0).flatten(0, 2)
 
 
-def _centered(channels: torch.Tensor, where: torch.Tensor, shown: torch.Tensor | None = None) -> torch.Tensor:
-    """Channels (C, k, j, i) less their mean over ``where`` (k, j, i), and 0 beyond ``shown``.
+def _mean(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Weighted mean (C,) of features (N, C).  Without it, those of any two places are as often unlike as alike."""
+    return weight @ rows / weight.sum().clamp(min=1e-3)
 
-    Without their mean, the features of any two places are as often unlike as alike.
-    """
-    mean = (channels * where).sum((1, 2, 3)) / where.sum().clamp(min=1e-3)
-    return (channels - mean[:, None, None, None]) * (where if shown is None else shown)
+
+def _channels(rows: torch.Tensor, lattice: Grid) -> torch.Tensor:
+    """Channels (C, k, j, i) of features (N, C) at the points of a lattice."""
+    return rows.T.contiguous().unflatten(1, lattice.shape)
 
 
 def feature_blocks(pair: Pair, pose: np.ndarray, like: Blocks) -> Blocks:

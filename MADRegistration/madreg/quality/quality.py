@@ -14,20 +14,7 @@ from .deformation import error_by_deformation
 from .motion import Motion
 from .remarks import remarks_on
 from .shape import Stretch
-
-# 33 tuning pairs (T1-T2 of heads, simulated CT-T1, synthetic bodies, slabs and boxes out of heads, shaded and noisy;
-# rigid, affine, both fields of view cut): right poses have margins of 0.106 and more, but for a box of 42 by 76 mm
-# (-0.03); 94 wrong ones, refined, 0.017 at most where the candidates of the search are compared too.  Compared with
-# flips about the axes of the lattice alone, one of an oblique head reached 0.10: hence the principal axes.
-# With little overlap wrong poses reach more: of simulated sectors of ultrasound scans and cylinders of cone-beam CTs,
-# 14 right ones have 0.12 and more, and 6 wrong ones up to 0.10.
-CLEAR_MARGIN, LEAST_MARGIN = 0.1, 0.05
-# Tuning pairs in doubt (slabs of 20 and 30 mm; CT on a synthetic couch): right poses have 0.05 or more, wrong ones
-# 0.02 at most; poses that slid by 11 mm had 0.045.
-LEAST_JOINT_MARGIN = 0.045
-ALIGNED_MM, FAILED_MM = 3.0, 10.0
-GOOD_CONSENSUS = 0.55  # wrong poses of tuning pairs reach 0.53, right ones of simulated pairs 0.65 and more
-LEAST_OVERLAP = 0.2  # slabs of 20 mm have less: of those of tuning pairs one was 15 mm off, and nothing showed it
+from .verdict import LEAST_OVERLAP, verdict_of
 
 
 @dataclass(frozen=True)
@@ -118,21 +105,6 @@ class Quality:
         return self.overlap < LEAST_OVERLAP
 
     @property
-    def margin_is_small(self) -> bool:
-        """Whether the pose is hardly better than others: the less the scans have in common, the more so by chance."""
-        return self.margin < least_margin(self.overlap)
-
-    @property
-    def is_clearly_worse(self) -> bool:
-        """Whether another pose is the better one by a clear margin."""
-        return self.margin <= -CLEAR_MARGIN
-
-    @property
-    def is_ambiguous(self) -> bool:
-        """Whether the scans agree well at several poses, as those of a nearly symmetric object do."""
-        return self.consensus >= GOOD_CONSENSUS and self.margin < LEAST_MARGIN
-
-    @property
     def other_is_better(self) -> bool:
         """Whether another pose is the better one."""
         return self.other is not None and self.margin < 0
@@ -140,12 +112,12 @@ class Quality:
     @property
     def remarks(self) -> list[str]:
         """What should be known besides the verdict, a sentence each."""
-        return remarks_on(self, ALIGNED_MM)
+        return remarks_on(self)
 
     @property
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""
-        return _verdict_of(self)
+        return verdict_of(self)
 
     @property
     def bound_mm(self) -> float | None:
@@ -165,19 +137,6 @@ def by_features(quality: Quality) -> bool:
     return quality.blocks is None or quality.blocks.by_features
 
 
-def _verdict_of(quality: Quality) -> str:
-    is_near = quality.motion_mm is not None and quality.motion_mm <= ALIGNED_MM
-    # NMI and NGF may outvote the blocks as to which pose is better, not as to how far off this one is.
-    is_clear = is_near and (quality.joint_margin or 0.0) >= LEAST_JOINT_MARGIN
-    # another registration corrects no deformation, however large it is
-    is_far = quality.motion_mm is not None and quality.motion_mm > FAILED_MM
-    if (quality.margin_is_small and not is_clear) or is_far:
-        return "failed"
-    in_doubt = quality.little_overlap or quality.has_doubtful_shape or quality.is_mirrored
-    sure = quality.margin >= CLEAR_MARGIN and not in_doubt
-    return "aligned" if sure and quality.error_mm is not None and quality.error_mm <= ALIGNED_MM else "check"
-
-
 def _bound_of(quality: Quality) -> float | None:
     may_be_other = quality.is_mirrored or quality.may_be_other_body
     motion_mm, deformation_mm = quality.motion_mm, quality.deformation_mm
@@ -186,11 +145,6 @@ def _bound_of(quality: Quality) -> float | None:
     return quality.unit_mm * bound_of(
         motion_mm / quality.unit_mm, deformation_mm / quality.unit_mm, by_features(quality)
     )
-
-
-def least_margin(overlap: float) -> float:
-    """Below which a pose is hardly better than others, at an overlap of the fixed foreground."""
-    return CLEAR_MARGIN if overlap < LEAST_OVERLAP else LEAST_MARGIN
 
 
 def basis_of_verdict(quality: Quality | None) -> dict[str, Any]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .verdict import ALIGNED_MM, is_ambiguous, is_clearly_worse, margin_is_small
+
 if TYPE_CHECKING:
     from .quality import Quality
 
 
-def remarks_on(quality: Quality, aligned_mm: float) -> list[str]:
-    """A sentence each.
-
-    Args:
-        aligned_mm: error up to which a pose may be aligned.
-    """
-    if quality.is_ambiguous:
+def remarks_on(quality: Quality) -> list[str]:
+    """A sentence each."""
+    if is_ambiguous(quality):
         return ["Several poses fit equally well, as the object is nearly symmetric: check its orientation."]
     if quality.verdict == "failed":
         return _reasons_of_failure(quality)
@@ -25,7 +23,7 @@ def remarks_on(quality: Quality, aligned_mm: float) -> list[str]:
         said.append(
             "A mirror image fits as well: these may be scans of two patients, or the anatomy is nearly symmetric."
         )
-    if quality.shape_error_mm > aligned_mm:
+    if quality.shape_error_mm > ALIGNED_MM:
         said.append(
             f"The shapes of both scans differ by about {quality.shape_error_mm:.0f} mm, which no rigid transform "
             "corrects: the anatomy has changed, a scan is distorted, or these are scans of two patients."
@@ -34,9 +32,9 @@ def remarks_on(quality: Quality, aligned_mm: float) -> list[str]:
 
 
 def _reasons_of_failure(quality: Quality) -> list[str]:
-    if quality.is_clearly_worse:
+    if is_clearly_worse(quality):
         return ["Another pose fits clearly better: register the scans again."]
-    if quality.margin_is_small:
+    if margin_is_small(quality):
         return [
             "The scans have too little in common: no pose is clearly better than others. They may not show the "
             "same part of the same body."

@@ -12,6 +12,7 @@ import torch
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+Other = TypeVar("Other")
 
 _lock = threading.Lock()
 _blocks = 0  # that want one torch thread, in all threads
@@ -42,6 +43,21 @@ def parallel_map(
             return _collected(pool.map(work, items), len(items), report_progress)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def with_ahead(
+    work: Callable[[], Made], ahead: Callable[[], Other], device: torch.device
+) -> tuple[Made, Callable[[], Other]]:
+    """What ``work`` returns, and a function that returns what ``ahead`` does, for what may be wanted after it.
+
+    On a processor on which torch has several threads both are done at once, each by one thread; elsewhere ``ahead`` is
+    done if it is asked for.
+    """
+    if device.type != "cpu" or torch.get_num_threads() == 1:
+        return work(), ahead
+    with _one_torch_thread(), ThreadPoolExecutor(1) as pool:
+        future = pool.submit(ahead)
+        return work(), future.result
 
 
 @contextmanager

@@ -3,8 +3,8 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from madreg.image.geometry import Grid
-from madreg.image.sampling import FEW, sample_array
+from madreg.image.geometry import Grid, about, rotation
+from madreg.image.sampling import FEW, sample_array, sample_lattice
 from madreg.image.volume import Volume
 from madreg.io.reading import volume_from_image
 
@@ -46,6 +46,18 @@ def test_samples_do_not_depend_on_how_they_are_divided(threads):
     assert samples.shape == (2, FEW + 1) and torch.equal(samples, one_by_one)
     gradients = [torch.autograd.grad(some.sum(), points)[0] for some in (samples, one_by_one)]
     assert torch.allclose(*gradients, atol=1e-5) and gradients[0].abs().max() > 0.1
+
+
+@pytest.mark.parametrize("fill", ["border", "zeros"])
+def test_samples_on_a_lattice_are_those_at_its_points(odd_grids, fill):
+    grid, lattice = list(odd_grids.values())[1:3]
+    array = torch.rand(2, *grid.shape, generator=torch.Generator().manual_seed(0))
+    pose = about(grid.center, rotation(np.array([1, 2, -1]), 20) @ np.diag([1.1, 0.9, 1.0]), np.array([4.0, -3.0, 7.0]))
+    points = lattice.points().double() @ torch.tensor(pose[:3, :3]).T + torch.tensor(pose[:3, 3])
+    wanted = sample_array(array.double(), torch.tensor(grid.inverse), points, fill)
+    found = sample_lattice(array, grid, pose, lattice, fill)
+    assert found.dtype == torch.float32 and found.shape == (2, *lattice.shape)
+    assert (found - wanted).abs().max() < 1e-4
 
 
 def test_samples_are_differentiable_in_the_points(grid, blob_volume):

@@ -27,7 +27,8 @@ from madreg.pose.correlation import Candidate
 from madreg.pose.search import PoseSearch
 from madreg.progress import Cancelled, Progress
 from madreg.quality.flips import flipped_poses
-from madreg.quality.quality import CLEAR_MARGIN, Quality
+from madreg.quality.quality import Quality
+from madreg.quality.verdict import CLEAR_MARGIN
 from madreg.settings import Settings
 from madreg.system import device
 

@@ -16,8 +16,9 @@ from madreg.quality.block_fit import fit_blocks
 from madreg.quality.block_matching import BlockMatching
 from madreg.quality.error_map import error_map
 from madreg.quality.flips import flipped_poses
-from madreg.quality.quality import CLEAR_MARGIN, LEAST_MARGIN, Quality, basis_of_verdict
+from madreg.quality.quality import Quality, basis_of_verdict
 from madreg.quality.shape import is_supported, is_worth_it
+from madreg.quality.verdict import CLEAR_MARGIN, LEAST_MARGIN, is_ambiguous
 
 
 def slow(*values):
@@ -146,7 +147,7 @@ def test_a_failure_is_explained_by_what_is_not_clear():
     assert "Another pose fits clearly better" in Quality(IDENTITY, 1.0, 0.5, -0.1, IDENTITY).remarks[0]
     assert Quality(IDENTITY, 15.0, 0.5, 0.3, IDENTITY).remarks == []
     symmetric = Quality(IDENTITY, 1.0, 0.9, 0.02, IDENTITY)
-    assert symmetric.is_ambiguous and "Several poses" in symmetric.remarks[0]
+    assert is_ambiguous(symmetric) and "Several poses" in symmetric.remarks[0]
     mirrored = Quality(IDENTITY, 1.0, 0.9, 0.3, IDENTITY, is_mirrored=True)
     assert mirrored.verdict == "check" and "mirror" in mirrored.remarks[0]
 
@@ -379,7 +380,7 @@ def rods(grid_of, make_volume):
 def test_poses_of_a_symmetric_object_that_fit_equally_well_are_named(rods, flip):
     pose = np.eye(4) if flip is None else flipped_poses(np.eye(4), rods.points.mean(0))[flip]
     found = assess(rods, Transform(pose))
-    assert found.is_ambiguous and found.verdict != "aligned" and "Several poses" in found.remarks[0]
+    assert is_ambiguous(found) and found.verdict != "aligned" and "Several poses" in found.remarks[0]
 
 
 def moved_together(volume: Volume, motion: np.ndarray) -> Volume:

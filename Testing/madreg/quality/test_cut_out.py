@@ -102,3 +102,15 @@ def test_a_brain_that_lies_right_has_a_clear_margin(heads):
     right = assess(pair, Transform.identity())
     assert right.verdict == "aligned" and right.margin > 0.3
     assert right.overlap == pytest.approx(without_outline(pair).overlap(np.eye(4)))
+
+
+def test_the_error_does_not_depend_on_whether_outlines_are_compared(heads):
+    """A pose that a registration found without outlines is as far off as one that was found with them."""
+    _ct, mr, _brain, center = heads
+    pair = Pair(mr, replace(mr, data=mr.data * (mr.data > 0.05)))
+    assert leaves_empty(pair) and cut_out_of_other(pair, np.eye(4)) is None
+    pose = Transform(about(center, np.eye(3), np.array([1.0, -1.0, 0.5])))
+    shown, inside = assess(pair, pose), assess(pair, pose, has_outline=False)
+    assert inside.margin != shown.margin
+    for name in ("error_mm", "bound_mm", "deformation_mm", "consensus", "overlap", "verdict"):
+        assert getattr(inside, name) == getattr(shown, name)

@@ -13,8 +13,9 @@ from madreg.image.transform import Transform
 from madreg.quality.blocks import Blocks
 from madreg.quality.deformation import SEEN_ANYWAY_MM, deformation_mm
 from madreg.quality.motion import Motion
-from madreg.quality.quality import ALIGNED_MM, Quality
+from madreg.quality.quality import Quality
 from madreg.quality.shape import Stretch
+from madreg.quality.verdict import ALIGNED_MM
 
 IDENTITY = Transform.identity()
 STILL = Motion(np.eye(4), 1.0)

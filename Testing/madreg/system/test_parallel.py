@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from madreg.system.parallel import parallel_map
+from madreg.system.parallel import parallel_map, with_ahead
 
 CPU = torch.device("cpu")
 
@@ -61,3 +61,33 @@ def test_a_failure_stops_the_rest(threads, fails):
         parallel_map(work, range(1000), CPU, report_progress)
     assert len(done) < 1000
     assert torch.get_num_threads() == threads
+
+
+def test_what_may_be_wanted_is_done_beside_the_work_where_threads_are_free(threads):
+    met, asked = threading.Barrier(2, timeout=20), []
+
+    def ahead() -> str:
+        asked.append(torch.get_num_threads())
+        if threads > 1:
+            met.wait()  # passes only if the work is being done at the same time
+        return "ahead"
+
+    def work() -> str:
+        if threads > 1:
+            met.wait()
+        return "work"
+
+    made, found = with_ahead(work, ahead, CPU)
+    assert made == "work" and asked == ([] if threads == 1 else [1])
+    assert found() == "ahead" and len(asked) == 1
+    assert torch.get_num_threads() == threads
+
+
+def test_what_fails_ahead_fails_where_it_is_asked_for(threads):
+    def ahead() -> None:
+        raise KeyError("no")
+
+    made, found = with_ahead(lambda: 3, ahead, CPU)
+    assert made == 3 and torch.get_num_threads() == threads
+    with pytest.raises(KeyError):
+        found()

@@ -17,8 +17,9 @@ from madreg.image.transform import Transform
 from madreg.quality.alternatives import Comparison, compare, evidence
 from madreg.quality.assessment import assess
 from madreg.quality.error_map import ErrorMap, error_map
-from madreg.quality.quality import ALIGNED_MM, Quality
+from madreg.quality.quality import Quality
 from madreg.quality.shape import Stretch
+from madreg.quality.verdict import ALIGNED_MM
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.misaligned import KINDS, Misaligned, Misaligning
 from madreg_benchmark.cases.regions import Regions

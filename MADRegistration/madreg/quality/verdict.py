@@ -1,0 +1,56 @@
+"""The verdict on a pose, from what is known of how good it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .quality import Quality
+
+# 33 tuning pairs (T1-T2 of heads, simulated CT-T1, synthetic bodies, slabs and boxes out of heads, shaded and noisy;
+# rigid, affine, both fields of view cut): right poses have margins of 0.106 and more, but for a box of 42 by 76 mm
+# (-0.03); 94 wrong ones, refined, 0.017 at most where the candidates of the search are compared too.  Compared with
+# flips about the axes of the lattice alone, one of an oblique head reached 0.10: hence the principal axes.
+# With little overlap wrong poses reach more: of simulated sectors of ultrasound scans and cylinders of cone-beam CTs,
+# 14 right ones have 0.12 and more, and 6 wrong ones up to 0.10.
+CLEAR_MARGIN, LEAST_MARGIN = 0.1, 0.05
+# Tuning pairs in doubt (slabs of 20 and 30 mm; CT on a synthetic couch): right poses have 0.05 or more, wrong ones
+# 0.02 at most; poses that slid by 11 mm had 0.045.
+LEAST_JOINT_MARGIN = 0.045
+ALIGNED_MM, FAILED_MM = 3.0, 10.0
+GOOD_CONSENSUS = 0.55  # wrong poses of tuning pairs reach 0.53, right ones of simulated pairs 0.65 and more
+LEAST_OVERLAP = 0.2  # slabs of 20 mm have less: of those of tuning pairs one was 15 mm off, and nothing showed it
+
+
+def verdict_of(quality: Quality) -> str:
+    """``aligned``, ``check`` or ``failed``."""
+    is_near = quality.motion_mm is not None and quality.motion_mm <= ALIGNED_MM
+    # NMI and NGF may outvote the blocks as to which pose is better, not as to how far off this one is.
+    is_clear = is_near and (quality.joint_margin or 0.0) >= LEAST_JOINT_MARGIN
+    # another registration corrects no deformation, however large it is
+    is_far = quality.motion_mm is not None and quality.motion_mm > FAILED_MM
+    if (margin_is_small(quality) and not is_clear) or is_far:
+        return "failed"
+    in_doubt = quality.little_overlap or quality.has_doubtful_shape or quality.is_mirrored
+    sure = quality.margin >= CLEAR_MARGIN and not in_doubt
+    return "aligned" if sure and quality.error_mm is not None and quality.error_mm <= ALIGNED_MM else "check"
+
+
+def least_margin(overlap: float) -> float:
+    """Below which a pose is hardly better than others, at an overlap of the fixed foreground."""
+    return CLEAR_MARGIN if overlap < LEAST_OVERLAP else LEAST_MARGIN
+
+
+def margin_is_small(quality: Quality) -> bool:
+    """Whether the pose is hardly better than others: the less the scans have in common, the more so by chance."""
+    return quality.margin < least_margin(quality.overlap)
+
+
+def is_clearly_worse(quality: Quality) -> bool:
+    """Whether another pose is the better one by a clear margin."""
+    return quality.margin <= -CLEAR_MARGIN
+
+
+def is_ambiguous(quality: Quality) -> bool:
+    """Whether the scans agree well at several poses, as those of a nearly symmetric object do."""
+    return quality.consensus >= GOOD_CONSENSUS and quality.margin < LEAST_MARGIN
