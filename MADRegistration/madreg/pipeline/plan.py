@@ -35,7 +35,7 @@ from ..quality.assessment import assess, estimated_error
 from ..quality.cut_out import leaves_empty, without_outline
 from ..quality.quality import Quality
 from ..quality.shape import is_supported, is_worth_it
-from ..quality.verdict import ALIGNED_MM
+from ..quality.verdict import ALIGNED_MM, margin_is_small
 from ..settings import Settings
 from .block_alignment import BEST, BlockAlignment
 from .initialization import Search, Start, initialization
@@ -262,7 +262,7 @@ def _better(failed: Found, other: Found) -> Found:
 
 def _is_clearly_best(found: Found) -> bool:
     """Whether there is clearly more evidence for a pose than for any other, so that it is the right one or near it."""
-    return found[1] is not None and not found[1].margin_is_small
+    return found[1] is not None and not margin_is_small(found[1])
 
 
 def _verdict(found: Found) -> str:

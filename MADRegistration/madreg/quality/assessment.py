@@ -60,7 +60,7 @@ def assess(
     def with_other_poses() -> Comparison:  # uses the blocks about the pose
         return comparison or compare(compared, pose, [one.matrix for one in others])
 
-    with_others, settled = with_ahead(with_other_poses, settled, pair.fixed.device)
+    with_others, by_features = with_ahead(with_other_poses, settled, pair.fixed.device)
     other, second_opinion = None, None
     if with_others.other is not None:
         other = Transform(with_others.other)
@@ -72,7 +72,7 @@ def assess(
     consensus = found.motion.consensus
     may_succeed = with_others.margin >= least_margin(overlap) or (second_opinion or 0.0) >= LEAST_JOINT_MARGIN
     if may_succeed:
-        found = settled() or found
+        found = by_features() or found
     preferred = np.linalg.inv(pose) @ found.preferred
     return Quality(
         transform,
