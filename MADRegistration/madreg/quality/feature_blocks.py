@@ -4,6 +4,7 @@ The scores of :mod:`madreg.quality.block_matching` compare edges, whatever they 
 (:mod:`madreg.network.features`) are alike at the same anatomy and unlike elsewhere, so that a block prefers its place
 more clearly: of right poses the blocks show a third to a half of the local displacements that blocks of edges show.
 The moving scan is encoded as it is seen from the pose, on the fixed lattice, so features are compared on one lattice.
+Where a scan has no data it is taken to go on as it ends: features would see an edge there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..image.extension import extended
 from ..image.geometry import Grid, mean_displacement
 from ..image.morphology import dilate
 from ..image.pair import Pair
@@ -35,8 +37,9 @@ CHANNELS = 12
 """Of the features, so many principal components are compared: local displacements of right and of deformed pairs are
 the same to 0.2 mm with all 32."""
 
-MOST_CUT = 0.2
-"""Of the face of a cube as large as the foreground, so much may be cut off by a mask; a mask within the body has 5."""
+MOST_CUT = 4.0
+"""Faces of a cube as large as the foreground that may be cut off: the ends of a warped slab come to 3, a mask within
+the body to 5 or 6."""
 MOST_VOXELS = 2_000_000
 """Of the lattice of the blocks; a head has 0.2 million."""
 
@@ -53,8 +56,9 @@ class FeatureBlocks:
     def __init__(self, fixed: Volume, moving: Volume, matching: BlockMatching, network: FeatureNetwork) -> None:
         self.network, self.matching, self.reach = network, matching, round(REACH_MM / SPACING)
         fixed, self.moving = (volume.resampled(network.settings.spacing) for volume in (fixed, moving))
+        self.extended = extended(self.moving)
         self.wide = matching.lattice.widened(self.reach)
-        rows, inside = self._encoded(fixed, np.eye(4), matching.lattice), matching.inside[0].flatten()
+        rows, inside = self._encoded(extended(fixed), np.eye(4), matching.lattice), matching.inside[0].flatten()
         rows = (rows - _mean(rows, inside)) * inside[:, None]
         self.projection = torch.linalg.eigh((rows.T @ rows).cpu())[1][:, -CHANNELS:].to(rows.device)
         channels = _channels(rows @ self.projection, matching.lattice)
@@ -72,7 +76,7 @@ class FeatureBlocks:
         # the features of air are unit vectors too: those of a couch would prefer some place in the body
         foreground = self.moving.foreground.float()[None]
         tissue = sample_lattice(foreground, self.moving.grid, pose, self.wide, "zeros")[0]
-        rows = self._encoded(self.moving, pose, self.wide)
+        rows = self._encoded(self.extended, pose, self.wide)
         rows = rows @ self.projection - _mean(rows, common.flatten()) @ self.projection
         channels = _channels(rows, self.wide) * (seen.there * tissue)
         scores = self.blocks.scores(channels, seen.weight, like.chosen, keep=False)
@@ -113,8 +117,8 @@ def feature_blocks(pair: Pair, pose: np.ndarray, like: Blocks) -> Blocks:
     return pair.once("feature blocks", make).about(pose, like)
 
 
-def _is_cut(volume: Volume) -> bool:
-    """Whether what has no data ends in the foreground, and not in the air around it."""
+def _is_cut_out(volume: Volume) -> bool:
+    """Whether what has no data lies within the foreground on most sides."""
     end = volume.mask & dilate(~volume.mask, [1, 1, 1])
     return float((end & volume.foreground).sum()) > MOST_CUT * float(volume.foreground.sum()) ** (2 / 3)
 
@@ -122,10 +126,10 @@ def _is_cut(volume: Volume) -> bool:
 def settled_by_features(pair: Pair, found: BlockFit) -> BlockFit:
     """Where blocks of edges lead, and on from there where those of features lead.
 
-    It is left where it is where a mask, or voxels without data, cut through the body: features see an edge there, which
-    those of edges leave out.  So it is of two whole bodies: features of all voxels would take several GB.
+    They stay where they are where a mask lies within the body, as features hardly agree on the place of a part without
+    its surroundings; and of two whole bodies, of which features would take several GB.
     """
-    if np.prod(block_matching_of(pair).lattice.size) > MOST_VOXELS or any(map(_is_cut, pair.level(SPACING))):
+    if np.prod(block_matching_of(pair).lattice.size) > MOST_VOXELS or any(map(_is_cut_out, pair.level(SPACING))):
         return found
     blocks = feature_blocks(pair, found.preferred, found.blocks)
     motion = common_motion(blocks, "affine")

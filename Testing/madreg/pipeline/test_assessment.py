@@ -38,8 +38,7 @@ def test_a_field_and_a_matrix_of_one_pose_are_as_far_off(heads, shift):
     linear = assess_alignment(fixed, moving, Transform(pose), CPU)
     warped = assess_alignment(fixed, moving, field_of(pose, fixed.grid), CPU)
     assert linear.error_mm == pytest.approx(shift, abs=1.5) and warped.error_mm == pytest.approx(shift, abs=1.5)
-    # the warped scan has no data beyond its end, which cuts the neck: it is assessed by edges alone
-    assert warped.verdict == linear.verdict and abs(warped.error_mm - linear.error_mm) < 1.0
+    assert warped.verdict == linear.verdict and abs(warped.error_mm - linear.error_mm) < 0.7
     assert (linear.type, warped.type) == ("rigid", FIELD)
     assert (warped.linear.matrix == np.eye(4)).all() and warped.notices == []
 
