@@ -25,8 +25,8 @@ class Constants(NamedTuple):
 
 
 # Of blocks compared by edges and by features.
-WHOLE = {False: Constants(1.2011, 0.1810, 0.8549, 2.1831), True: Constants(1.0918, 0.0, 0.9604, 1.9301)}
-REGION = {False: Constants(1.1641, 0.0, 0.9356, 2.0087), True: Constants(1.1223, 0.0, 1.0060, 2.0444)}
+WHOLE = {False: Constants(1.2011, 0.1810, 0.8549, 2.1831), True: Constants(1.1143, 0.0, 0.9516, 1.9402)}
+REGION = {False: Constants(1.1641, 0.0, 0.9356, 2.0087), True: Constants(1.0932, 0.0, 0.9882, 2.1166)}
 
 
 def bound_of(motion_mm: float, deformation_mm: float, by_features: bool = True) -> float:
