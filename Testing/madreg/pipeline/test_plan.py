@@ -127,7 +127,7 @@ def test_candidates_with_less_evidence_than_what_failed_are_not_refined(retries,
     ],
 )
 def test_what_fails_is_first_looked_for_without_outlines(monkeypatch, margin, init, expected):
-    """Of 28 tuning trials that failed by their margin 21 were mended without outlines, and none by refining them again."""
+    """Of 28 tuning trials that failed by their margin 21 are mended without outlines, none by refining them again."""
     called = []
 
     def noted(name):
