@@ -16,8 +16,10 @@ def extended(volume: Volume) -> Volume:
     So it has no edge at the end of its data, as it has none at the end of its lattice, where the last voxels are
     repeated.  The last voxels with data are replaced too: what is beyond was smoothed into them.  The mask stays.
     """
+    if bool(volume.mask.all()):
+        return volume
     data, known = volume.data, erode(volume.mask, [1, 1, 1])
-    if bool(volume.mask.all()) or not bool(known.any()):
+    if not bool(known.any()):
         return volume
     for axis in (2, 1, 0):  # i, j, k; each fills the lines on which there is data by then
         data, known = _filled(data, known, axis)

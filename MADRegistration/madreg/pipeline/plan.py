@@ -81,8 +81,7 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
         lambda failed: _from_what_is_shown(pair, start, failed, others, settings, monitor.part(0.83, 0.87))
     ]
     if isinstance(begin, Search):
-        retries = [
-            *retries,
+        retries += [
             lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.87, 0.89)),
             lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.89, 0.95)),
         ]
