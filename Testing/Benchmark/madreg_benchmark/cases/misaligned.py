@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,10 +76,11 @@ class Misaligning:
         cases: all of them, from which other persons are taken: a case of the same contrast is another person, and
             synthetic bodies and all others are other body parts.  Beside the scans of some lie the middles of their
             structures.
+        kinds: how many of each kind a case gets, and every how manieth case gets them.
     """
 
-    def __init__(self, cases: Sequence[Case], seed: int) -> None:
-        self.cases, self.seed = cases, seed
+    def __init__(self, cases: Sequence[Case], seed: int, kinds: Mapping[str, tuple[int, int]] = KINDS) -> None:
+        self.cases, self.seed, self.kinds = cases, seed, kinds
         self.structures: dict[str, dict[str, list[float]]] = {}
         for path in {case.moving.parent / STRUCTURES for case in cases}:
             if path.is_file():
@@ -91,7 +92,7 @@ class Misaligning:
         return [
             {"case": case.name, "kind": kind, "number": index * count + number}
             for index, case in enumerate(self.cases)
-            for kind, (count, every) in KINDS.items()
+            for kind, (count, every) in self.kinds.items()
             if index % every == 0 and (kind not in OTHERS or self._others(case, kind))
             for number in range(count)
         ]
@@ -115,7 +116,7 @@ class Misaligning:
 
     def _rigid(self, case: Case, pair: Pair, rng: np.random.Generator, number: int) -> Misaligned:
         """Distances are spread evenly on a logarithmic scale."""
-        count = KINDS["rigid"][0]
+        count = self.kinds["rigid"][0]
         share = (number % count + rng.random()) / count
         pose = case.truth @ misalignment(NEAR_MM * (MIDDLE_MM / NEAR_MM) ** share, pair.points, rng)
         return _against(pair, pose, case.truth)

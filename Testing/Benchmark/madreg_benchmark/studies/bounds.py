@@ -8,13 +8,11 @@ Pairs are misaligned on purpose in many ways (:mod:`madreg_benchmark.cases.misal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from madreg.image.transform import Transform
-from madreg.quality.alternatives import Comparison, compare, evidence
 from madreg.quality.assessment import assess
 from madreg.quality.error_map import ErrorMap, error_map
 from madreg.quality.quality import Quality
@@ -38,10 +36,11 @@ from madreg_benchmark.studies.bound_calibration import (
     quotients,
     regions_of,
 )
+from madreg_benchmark.studies.other_poses import OtherPoses
 from madreg_benchmark.studies.study import Setting, Study, collect
 
 NEAR = ("right", "rigid", "stretched", "deformed", "registered")
-"""Kinds of which the other poses to compare with are those of the right pose: nine tenths of the time of each."""
+"""Kinds that are near enough to the right pose for :class:`OtherPoses`."""
 LEAST_MM = 1.0  # true error from which the bound is compared with it
 FAR_MM = 5.0  # true error from which no pose should be called aligned
 LEVELS = np.arange(0.5, 0.96, 0.05)
@@ -53,19 +52,19 @@ FIELDS = (
 
 
 class _Assessing:
-    """Misaligns and assesses; what the poses of a case are compared with is found once."""
+    """Misaligns and assesses."""
 
     def __init__(self, setting: Setting) -> None:
         self.cases = {case.name: case for case in setting.cases}
         self.misaligning = Misaligning(setting.cases, setting.seed)
-        self._right: dict[str, tuple[Comparison, float]] = {}
+        self.others = OtherPoses(self.misaligning)
         self._regions: tuple[str, Regions] | None = None
 
     def row(self, key: dict) -> dict:
         """All that is kept of one misalignment."""
         case = self.cases[key["case"]]
         made = self.misaligning.make(case, key["kind"], key["number"])
-        comparison = self._comparison(case.name, made) if key["kind"] in NEAR else None
+        comparison = self.others.of(case, made) if key["kind"] in NEAR else None
         quality = assess(made.pair, Transform(made.pose), comparison=comparison)
         row = {"contrast": case.contrast, "true_mm": _finite(made.true_mm)}
         if quality is None:
@@ -111,17 +110,6 @@ class _Assessing:
                 }
             )
         return found
-
-    def _comparison(self, name: str, made: Misaligned) -> Comparison | None:
-        if name not in self._right:
-            right = self.misaligning.make(self.cases[name], "right", 0)
-            found = evidence(right.pair, right.pose)
-            if found is None:
-                return None
-            self._right[name] = compare(right.pair, right.pose), found.value
-        comparison, value = self._right[name]
-        here = evidence(made.pair, made.pose)
-        return None if here is None else replace(comparison, margin=comparison.margin + here.value - value)
 
 
 def measure_bounds(setting: Setting) -> list[dict]:
