@@ -4,7 +4,8 @@ By default: search every pose (:mod:`madreg.pose.search`), bring the candidates 
 (:mod:`madreg.pipeline.block_alignment`), refine the best with NMI, keep the most plausible
 (:mod:`madreg.pipeline.ordering`), refine it with NMI and NGF together, and assess it
 (:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks prefer it; what fails is
-tried again, without the outline of what a scan shows, from another pose that agrees better, and with a wider search.
+tried again, without the outline of what a scan shows, and from other poses: the one that agrees better and those of a
+wider search.
 
 With another measure than the default, that measure alone is minimized at one resolution from the chosen start.
 """
@@ -75,16 +76,15 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     transform = _best(near, candidates, begin, settings.type, monitor.part(0.65, 0.8))
     monitor.report("estimate", 0.8, transform)
     found: Found = (transform, assess(near, transform, settings.type, others))
-    if not others or _is_clearly_best(found):
+    if not others or _has_clear_margin(found):
         found = _re_refined(near, found, settings.type, others, monitor.part(0.8, 0.83))
     retries: list[Callable[[Found], Found]] = [
         lambda failed: _from_what_is_shown(pair, start, failed, others, settings, monitor.part(0.83, 0.87))
     ]
     if isinstance(begin, Search):
-        retries += [
-            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.87, 0.89)),
-            lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.89, 0.95)),
-        ]
+        retries.append(
+            lambda failed: _from_other_poses(pair, begin, failed, others, settings.type, monitor.part(0.87, 0.95))
+        )
     for retry in retries:
         if _verdict(found) != "failed":
             break
@@ -184,15 +184,6 @@ def _re_refined(pair: Pair, found: Found, kind: str, others: list[Transform], mo
     return found if best is quality.transform else (best, assess(pair, best, kind, others))
 
 
-def _from_other(pair: Pair, failed: Found, kind: str, others: list[Transform], monitor: Monitor) -> Found:
-    """The best other pose, refined, where it agrees better."""
-    quality = failed[1]
-    if quality is None or quality.other is None or not quality.other_is_better:
-        return failed
-    other = with_supported_shape(pair, refine(pair, [quality.other], kind, monitor), kind, monitor)
-    return _better(failed, (other, assess(pair, other, kind, others)))
-
-
 def _from_what_is_shown(
     pair: Pair, start: Transform, failed: Found, others: list[Transform], settings: Settings, monitor: Monitor
 ) -> Found:
@@ -208,7 +199,7 @@ def _from_what_is_shown(
         near, candidates = _candidates(without_outline(pair), start, begin, settings, monitor.part(0.0, 0.7))
     except InputError:  # what is left has nothing in common at the start
         return failed
-    if not _is_best(near, failed[0], candidates):
+    if not _has_most_evidence(near, failed[0], candidates):
         other = _best(near, candidates, begin, settings.type, monitor.part(0.7, 1.0))
         if _is_same(pair, failed[0], other):
             other = best_first(near, [failed[0], other], _fine(near, other, _last(near, settings.type)))[0]
@@ -221,25 +212,28 @@ def _from_what_is_shown(
     return (other, quality) if quality and (quality.verdict != "failed" or quality.margin > 0) else failed
 
 
-def _from_wider_search(
+def _from_other_poses(
     pair: Pair, search: Search, failed: Found, others: list[Transform], kind: str, monitor: Monitor
 ) -> Found:
-    """The best pose of a wider search.
+    """The best of the pose that agrees better, if there is one, and of those of a wider search.
 
     Args:
         search: that found the other poses.
         others: with which the result is compared.
     """
+    quality = failed[1]
+    better = [quality.other] if quality is not None and quality.other is not None and quality.other_is_better else []
     found = search.wider(others[0], monitor.part(0.0, 0.35))
-    pair = pair.near([transform.matrix for transform in [*others, *found]])
-    found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
-    if _is_best(pair, failed[0], found):
+    pair = pair.near([transform.matrix for transform in [*others, *better, *found]])
+    moved = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55)) if found else []
+    found = [*better, *moved]
+    if _has_most_evidence(pair, failed[0], found):
         return failed
     other = _best(pair, found, search, kind, monitor.part(0.55, 1.0))
     return _better(failed, (other, assess(pair, other, kind, others)))
 
 
-def _is_best(pair: Pair, transform: Transform, others: list[Transform]) -> bool:
+def _has_most_evidence(pair: Pair, transform: Transform, others: list[Transform]) -> bool:
     """Whether there is more evidence for a refined transform than for others, the likeliest first, that are not.
 
     Of six tuning trials in which the best of them had less evidence, none gained by refining it.
@@ -259,7 +253,7 @@ def _better(failed: Found, other: Found) -> Found:
     return other if _verdict(other) != "failed" or other[1].margin > failed[1].margin else failed
 
 
-def _is_clearly_best(found: Found) -> bool:
+def _has_clear_margin(found: Found) -> bool:
     """Whether there is clearly more evidence for a pose than for any other, so that it is the right one or near it."""
     return found[1] is not None and not margin_is_small(found[1])
 
