@@ -57,6 +57,8 @@ RESULTS = {
     "verdicts": Result("study verdicts --seed 1", "calibration"),
     "verdicts_heads": Result("study verdicts --seed 1"),
     "verdicts_pelvis": Result("study verdicts --seed 1", "pelvis"),
+    "other_tools": Result("study other_tools"),
+    "other_tools_pelvis": Result("study other_tools", "pelvis"),
     "edges": Result("study edges"),
     "costs": Result("study costs"),
     "sizes": Result("study sizes --only sim_CT_T1_15"),

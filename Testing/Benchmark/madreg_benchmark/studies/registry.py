@@ -27,6 +27,7 @@ STUDIES = {
     "designs": "how often designs of the pose search find the right pose, and in which order its candidates stand best",
     "bounds": "whether the bound of the error holds in 95 % of cases, on pairs that are misaligned in many ways",
     "verdicts": "how often a pose that is far off is called aligned, 40 poses of each case",
+    "other_tools": "what is said of the transforms that other tools find",
     "capture": "from how far gradient descent on each measure alone converges, in mm and degrees",
 }
 
