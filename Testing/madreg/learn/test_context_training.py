@@ -53,16 +53,20 @@ def test_the_right_place_costs_less_than_another(linear, sampler):
     assert bool((right < wrong).all())
 
 
-def test_training_improves_and_goes_on_where_it_stopped(linear, sampler, tmp_path):
+def test_training_goes_on_where_it_stopped(linear, sampler, tmp_path):
+    for until in (2, 4):
+        train_context(linear, sampler, tmp_path, SETTINGS, until=until)
+        assert torch.load(tmp_path / "context.pt", weights_only=True)["step"] == until
+
+
+@pytest.mark.slow
+def test_training_in_parts_improves(linear, sampler, tmp_path):
     with torch.no_grad():
         batches = [sampler.batch(n, 1) for n in range(100, 106)]
         sharpness = Sharpness(2)
         before = sum(contrast(linear, sharpness, views).sum() for views in batches)
-    (tmp_path / "parts").mkdir()
-    train_context(linear, sampler, tmp_path / "parts", SETTINGS, until=25)
-    resumed = train_context(linear, sampler, tmp_path / "parts", SETTINGS, until=50)
+    train_context(linear, sampler, tmp_path, SETTINGS, until=25)
+    resumed = train_context(linear, sampler, tmp_path, SETTINGS, until=50)
     with torch.no_grad():
         after = sum(contrast(resumed, sharpness, views).sum() for views in batches)
     assert float(after) < 0.98 * float(before)
-    stored = torch.load(tmp_path / "parts" / "context.pt", weights_only=True)
-    assert stored["step"] == 50
