@@ -46,6 +46,7 @@ SEEDS = 120  # poses from which the descent starts
 AT_ONCE = 25  # descents, for the memory they take and to divide them among processors
 COUNT = 12  # candidates
 PLAUSIBLE = 0.8  # of the best score, that a candidate has at least
+SAME = 5.0, 5.0  # degrees, mm: within both, a candidate was found before
 CORRELATED = 0.7  # of the time of a search
 LARGER = 1.2  # times the radius of gyration of the other: such a volume is not the one that is rotated
 
@@ -137,7 +138,7 @@ class PoseSearch:
             center = self.fixed.grid.center
         raised = [Candidate(pose, float(score)) for pose, score in zip(poses, scores, strict=True)]
         apart = distinct(raised, center)
-        new = [one for one in apart if all(_differ(one.matrix, known.matrix, center) for known in self.found)]
+        new = [one for one in apart if all(_differ(one.matrix, known.matrix, center, *SAME) for known in self.found)]
         new = [one for one in new[:count] if one.score >= PLAUSIBLE * apart[0].score]
         self.found += new
         return new
