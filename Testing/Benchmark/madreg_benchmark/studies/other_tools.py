@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from madreg.image.geometry import mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
@@ -19,7 +21,7 @@ from madreg_benchmark.methods.method import Options
 from madreg_benchmark.methods.registry import find_methods
 from madreg_benchmark.report.page import write_page
 from madreg_benchmark.report.tables import write_csv
-from madreg_benchmark.running.trial import without_stdout
+from madreg_benchmark.running.trial import run_trial
 from madreg_benchmark.studies.study import Setting, Study, collect
 from madreg_benchmark.studies.verdicts import group_table, range_table, said
 
@@ -41,12 +43,12 @@ def measure_other_tools(setting: Setting) -> list[dict]:
         case, (method,) = cases[key["case"]], find_methods([key["tool"]])[0]
         with tempfile.TemporaryDirectory() as folder:
             trial = make_trial(case, LEVEL, 0, Path(folder))
-            with without_stdout():
-                found = method.run(trial.fixed, trial.moving, False, Options(setting.seed, setting.device)).matrix
+            made = run_trial(method, trial, False, Options(setting.seed, setting.device), fresh_process=True)
             pair = Pair(read_volume(trial.fixed)[0], read_volume(trial.moving)[0], setting.seed)
+        found = np.array(made.get("matrix", np.eye(4)))  # the pose that was given where a tool ends with a message
         true_mm = mean_displacement(found, trial.truth, pair.points)
         quality = assess(pair.near([found]), Transform(found))
-        return {"contrast": case.contrast, "true_mm": round(true_mm, 4), **said(quality)}
+        return {"contrast": case.contrast, "true_mm": round(true_mm, 4), "note": made["note"], **said(quality)}
 
     return collect(setting, "other_tools", _keys(setting), row)
 
