@@ -1,12 +1,17 @@
-"""The verdict on objects of any size."""
+"""The verdict: of objects of any size, and of one pose however it was found."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from madreg.image.geometry import about
+from madreg.image.pair import Pair
 from madreg.image.transform import Transform
+from madreg.quality.alternatives import Comparison
+from madreg.quality.assessment import assess
 from madreg.quality.quality import Quality
 
 IDENTITY = Transform.identity()
@@ -25,3 +30,15 @@ def test_what_is_said_of_a_small_object_is_what_is_said_of_a_large_one():
     assert "differ by about 7 mm" in deformed.remarks[0]
     assert "differ by about 0.07 mm" in deformed.resized(0.01).remarks[0]
     assert CERTAIN.resized(32.0).remarks == CERTAIN.remarks == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stretch", [1.0, 1.05])
+def test_the_verdict_depends_on_the_pose_and_not_on_the_type_that_was_looked_for(straight, stretch):
+    """A registration says of a pose what an assessment, which knows no type, says of it."""
+    pair = Pair(*straight[:2])
+    pose = about(np.zeros(3), np.diag([stretch, 1.0, 1.0]))
+    doubt = Comparison(0.0, about(np.zeros(3), np.diag([-1.0, -1.0, 1.0])), -np.inf)
+    found = [assess(pair, Transform(pose), kind, comparison=doubt) for kind in ("rigid", "affine")]
+    assert found[0].joint_margin == pytest.approx(found[1].joint_margin, abs=1e-6)
+    assert found[0].verdict == found[1].verdict
