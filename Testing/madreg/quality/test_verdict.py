@@ -35,7 +35,7 @@ def test_what_is_said_of_a_small_object_is_what_is_said_of_a_large_one():
 @pytest.mark.slow
 @pytest.mark.parametrize("stretch", [1.0, 1.05])
 def test_the_verdict_depends_on_the_pose_and_not_on_the_type_that_was_looked_for(straight, stretch):
-    """A registration says of a pose what an assessment, which knows no type, says of it."""
+    """A registration says of a pose what an assessment says, for which there is no type."""
     pair = Pair(*straight[:2])
     pose = about(np.zeros(3), np.diag([stretch, 1.0, 1.0]))
     doubt = Comparison(0.0, about(np.zeros(3), np.diag([-1.0, -1.0, 1.0])), -np.inf)
