@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 DEGREES_OF_FREEDOM = {"rigid": 6, "similarity": 7, "affine": 12}
+LEAST_RADIUS = 1.0  # mm; a single point has none
 
 
 def _skew(w: torch.Tensor) -> torch.Tensor:
@@ -47,7 +48,7 @@ class LinearTransform:
     def over(cls, points: np.ndarray, start: np.ndarray, kind: str = "rigid") -> LinearTransform:
         """Transforms about the middle of some anatomy, given by points (n, 3), LPS mm, and scaled to its size."""
         center = points.mean(0)
-        return cls(start, center, kind, float(np.linalg.norm(points - center, axis=1).mean()))
+        return cls(start, center, kind, max(float(np.linalg.norm(points - center, axis=1).mean()), LEAST_RADIUS))
 
     def matrices(self) -> torch.Tensor:
         """(B, 4, 4) float64 matrices, fixed LPS to moving LPS, differentiable in ``parameters``.

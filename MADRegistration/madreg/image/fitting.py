@@ -27,8 +27,9 @@ def fit(points: np.ndarray, targets: np.ndarray, weights: np.ndarray, kind: str 
         u, strength, vt = np.linalg.svd(there.T @ (here * share[:, None]))
         sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
         linear = u @ np.diag(sign) @ vt
-        if kind == "similarity":
-            linear = linear * (strength @ sign) / (share @ (here**2).sum(1))
+        moment = share @ (here**2).sum(1)
+        if kind == "similarity" and moment > 0:  # a single point has no size
+            linear = linear * (strength @ sign) / moment
     return about(center, linear, image - center)
 
 

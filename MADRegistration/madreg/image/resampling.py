@@ -29,7 +29,7 @@ def resample(data: torch.Tensor, mask: torch.Tensor, grid: Grid, spacing: float)
     # what is far too fine is averaged first, for speed; not down to the new spacing, as interpolation between two
     # lattices of nearly the same spacing blurs in waves that look like edges
     factors = np.maximum(np.floor(spacing / (2 * grid.spacing) + 1e-3).astype(int), 1)
-    data, mask, source = _binned(data, mask, grid, factors)
+    data, known, source = _binned(data, mask, grid, factors)
     target = grid.isotropic(spacing)
     sigma_mm = COARSENING * np.sqrt(np.maximum(spacing**2 - source.spacing**2, 0))
     index = apply(source.inverse @ target.matrix, np.arange(max(target.size))[:, None].repeat(3, 1))
@@ -46,9 +46,19 @@ def resample(data: torch.Tensor, mask: torch.Tensor, grid: Grid, spacing: float)
     values = along_axes(data, smoothed)
     if coarse.any():
         values = values.clamp(data.min(), data.max())  # it overshoots at edges
-    if mask.all():
+    if known.all():
         return values, torch.ones_like(values) > 0.5, target
-    return values, along_axes(mask.to(values.dtype), [interpolation_matrix(*one) for one in along]) > 0.5, target
+    there = along_axes(known.to(values.dtype), [interpolation_matrix(*one) for one in along]) > 0.5
+    return values, there if there.any() else _nearest(mask, grid, target), target
+
+
+def _nearest(mask: torch.Tensor, grid: Grid, target: Grid) -> torch.Tensor:
+    """bool (k, j, i) of another lattice: the voxels nearest to those of a mask that lies between them."""
+    places = apply(target.inverse @ grid.matrix, torch.nonzero(mask).flip(1).cpu().numpy())
+    i, j, k = np.clip(np.round(places).astype(int), 0, np.array(target.size) - 1).T
+    there = torch.zeros(target.shape, dtype=torch.bool, device=mask.device)
+    there[k, j, i] = True
+    return there
 
 
 def interpolated(values: torch.Tensor, grid: Grid, target: Grid) -> torch.Tensor:

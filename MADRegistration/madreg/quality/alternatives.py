@@ -150,6 +150,6 @@ def _axes(pair: Pair, points: np.ndarray) -> np.ndarray:
     An oblique scan shows a body whose symmetries are not along the lattice.
     """
     lattice = pair.fixed.grid.axes
-    principal = np.linalg.eigh(np.cov((points - points.mean(0)).T))[1]
+    principal = np.linalg.eigh(np.cov((points - points.mean(0)).T, bias=True))[1]
     is_other = np.abs(lattice.T @ principal).max(0) < np.cos(np.deg2rad(OBLIQUE))
     return np.concatenate([lattice, principal[:, is_other]], 1)

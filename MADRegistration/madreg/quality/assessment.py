@@ -38,7 +38,8 @@ def assess(
     """How good a pose is; None where the volumes do not overlap.
 
     Args:
-        kind: of the transform that was looked for: ``rigid``, ``similarity`` or ``affine``.
+        kind: of the transform that was looked for: ``rigid``, ``similarity`` or ``affine``; the verdict does not
+            depend on it, but on the pose.
         others: that were found as well, the likeliest first; those far from the pose are compared with it.
         comparison: of the pose with other poses, if it is known.
         has_outline: whether the outline of what a volume shows counts in the comparison with other poses
@@ -65,7 +66,7 @@ def assess(
     if with_others.other is not None:
         other = Transform(with_others.other)
         if with_others.margin < least_margin(overlap):
-            second_opinion = joint_margin(compared, pose, with_others.other, kind)
+            second_opinion = joint_margin(compared, pose, with_others.other, transform.type)
     if found is None:
         return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])

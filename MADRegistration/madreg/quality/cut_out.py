@@ -64,7 +64,8 @@ def _empty(volume: Volume) -> torch.Tensor:
 
 
 def _leaves_empty(volume: Volume) -> bool:
-    return float(_empty(volume).sum()) >= LEAST_NOTHING * float(volume.mask.sum())
+    empty, known = float(_empty(volume).sum()), float(volume.mask.sum())
+    return LEAST_NOTHING * known <= empty < known
 
 
 def _surrounded(scan: Volume, other: Volume, pose: np.ndarray) -> float:

@@ -45,7 +45,12 @@ def common_motion(blocks: Blocks, kind: str = "rigid", steps: int = 60) -> Motio
         kind: of the pose.  ``rigid`` allows small stretches, held by a prior; ``similarity`` and ``affine`` larger
             ones.
         steps: of the descent.
+
+    Returns:
+        No motion, without consensus, where there are no blocks.
     """
+    if not len(blocks.centers):
+        return Motion(np.eye(4), 0.0)
     deviation, strength = PRIORS[kind]
     generators = _generators(blocks.weight.device)
     center = blocks.weight @ blocks.centers

@@ -116,8 +116,8 @@ class Quality:
 
     @property
     def verdict(self) -> str:
-        """``aligned``, ``check`` or ``failed``."""
-        return verdict_of(self)
+        """``aligned``, ``check`` or ``failed``; its lengths are those of objects as large as a head or a person."""
+        return verdict_of(self.resized(1 / self.unit_mm))
 
     @property
     def bound_mm(self) -> float | None:

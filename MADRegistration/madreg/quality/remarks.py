@@ -23,9 +23,9 @@ def remarks_on(quality: Quality) -> list[str]:
         said.append(
             "A mirror image fits as well: these may be scans of two patients, or the anatomy is nearly symmetric."
         )
-    if quality.shape_error_mm > ALIGNED_MM:
+    if quality.shape_error_mm > ALIGNED_MM * quality.unit_mm:
         said.append(
-            f"The shapes of both scans differ by about {quality.shape_error_mm:.0f} mm, which no rigid transform "
+            f"The shapes of both scans differ by about {_rounded(quality.shape_error_mm)} mm, which no rigid transform "
             "corrects: the anatomy has changed, a scan is distorted, or these are scans of two patients."
         )
     return said
@@ -40,3 +40,8 @@ def _reasons_of_failure(quality: Quality) -> list[str]:
             "same part of the same body."
         ]
     return []
+
+
+def _rounded(mm: float) -> str:
+    """A length above 0: whole mm, of less than that its first digit."""
+    return f"{mm:.0f}" if mm >= 1 else f"{mm:.1g}"
