@@ -62,7 +62,7 @@ QUICK_VARIANTS = (
     replace(REFERENCE, pairs=4),
     replace(REFERENCE, name="without 2 mm", pairs=4, levels=(1, 2)),
 )
-FAR_LEVELS = ("large", "cut", "affine", "crop")
+FAR_LEVELS = ("cut", "large", "crop", "affine")
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ def _trained(variants: Sequence[FeatureVariant]) -> list[FeatureVariant]:
 
 
 def _registrations(setting: Setting) -> list[dict]:
-    """Keys of the registrations, by case: a run that is cut off has seen all variants on the same pairs."""
+    """Keys of the registrations, by level and case: a run that is cut off has seen all variants on the same pairs."""
     variants, _, levels = _plan(setting)
     return [
         {"case": case.name, "contrast": case.contrast, "level": level, "variant": variant.name}
-        for case in setting.cases
         for level in levels
+        for case in setting.cases
         for variant in variants
     ]
 
