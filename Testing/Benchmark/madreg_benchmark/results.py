@@ -60,7 +60,7 @@ RESULTS = {
     "ablations": Result(f"study ablations {THREE_HEADS}", trains=True),
     "anatomy": Result(f"study anatomy {THREE_HEADS}", trains=True),
     "feature_ablations": Result(
-        "study feature_ablations --only head_09,head_10,simulated_11,simulated_13", "calibration", trains=True
+        "study feature_ablations --only head_09,simulated_11,simulated_14", "calibration", trains=True
     ),
     "trunk": Result("methods --methods default,peer:greedy_search --trials 2 --fresh-process", "trunk"),
     "trunk_predictions": Result("study predictions", "trunk"),

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from madreg.errors import InputError
 from madreg.image.pair import Pair
 from madreg.network import weights
+from madreg_benchmark.cases.case import Case
 from madreg_benchmark.running.rows import read_rows
 from madreg_benchmark.studies import feature_trainings
-from madreg_benchmark.studies.feature_ablations import REFERENCE, VARIANTS, MeasureOfLevels, write_ablations
+from madreg_benchmark.studies.feature_ablations import REFERENCE, STUDY, VARIANTS, MeasureOfLevels, write_ablations
 from madreg_benchmark.studies.feature_trainings import (
     FOLDERS,
     SYNTHETIC,
@@ -43,6 +45,13 @@ def test_persons_are_held_out():
     learned, held_out = held_out_files(FOLDERS[0], files)
     assert [path.name[4:6] for path in learned] == ["01", "02", "03", "04", "05"]
     assert [path.name[4:6] for path in held_out] == ["06", "07", "08", "09", "10"]
+
+
+def test_real_pairs_have_one_level():
+    def units(contrast: str) -> int:
+        return STUDY.units(Setting([Case("a", Path(), Path(), np.eye(4), contrast)], Path()))
+
+    assert units("simulated CT-T1") - units("head T1-T2") == 3 * len(VARIANTS)
 
 
 def test_missing_data_are_named(tmp_path):
