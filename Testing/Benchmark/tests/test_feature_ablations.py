@@ -15,7 +15,14 @@ from madreg.network import weights
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.running.rows import read_rows
 from madreg_benchmark.studies import feature_trainings
-from madreg_benchmark.studies.feature_ablations import REFERENCE, STUDY, VARIANTS, MeasureOfLevels, write_ablations
+from madreg_benchmark.studies.feature_ablations import (
+    FAR_VARIANTS,
+    REFERENCE,
+    STUDY,
+    VARIANTS,
+    MeasureOfLevels,
+    write_ablations,
+)
 from madreg_benchmark.studies.feature_trainings import (
     FOLDERS,
     SYNTHETIC,
@@ -47,11 +54,13 @@ def test_persons_are_held_out():
     assert [path.name[4:6] for path in held_out] == ["06", "07", "08", "09", "10"]
 
 
-def test_real_pairs_have_one_level():
+def test_levels_go_by_contrast_and_variant():
     def units(contrast: str) -> int:
         return STUDY.units(Setting([Case("a", Path(), Path(), np.eye(4), contrast)], Path()))
 
-    assert units("simulated CT-T1") - units("head T1-T2") == 3 * len(VARIANTS)
+    assert set(FAR_VARIANTS) < {variant.name for variant in VARIANTS}
+    assert units("simulated CT-T1") - units("head T1-T2") == 3 * len(FAR_VARIANTS)
+    assert units("simulated T1-T2") - units("head T1-T2") == len(FAR_VARIANTS)
 
 
 def test_missing_data_are_named(tmp_path):

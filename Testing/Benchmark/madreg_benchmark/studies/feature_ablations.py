@@ -63,9 +63,10 @@ QUICK_VARIANTS = (
     replace(REFERENCE, name="without 2 mm", pairs=4, levels=(1, 2)),
 )
 FAR_LEVELS = ("cut", "large", "crop", "affine")
-REAL = "head T1-T2"
-"""Contrast of the real pairs, whose lattices are rotated against each other: that takes twice as long, so they have the
-first level alone."""
+LEVELS_OF = {"simulated CT-T1": FAR_LEVELS, "simulated T1-T2": FAR_LEVELS[:2]}
+"""Levels by contrast; others have the first alone."""
+FAR_VARIANTS = ("bundled", "synthetic", "rotation any", "76 pairs", "without 2 mm")
+"""Of each group the one that differs most; the others are tried at the first level alone."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,9 @@ def _registrations(setting: Setting) -> list[dict]:
         {"case": case.name, "contrast": case.contrast, "level": level, "variant": variant.name}
         for level in levels
         for case in setting.cases
-        if level == levels[0] or case.contrast != REAL
+        if level in LEVELS_OF.get(case.contrast, FAR_LEVELS[:1])
         for variant in variants
+        if level == levels[0] or variant.name in FAR_VARIANTS
     ]
 
 
