@@ -80,12 +80,17 @@ class Pose:
         return (points - self.offset[:, None]) @ torch.linalg.inv(self.linear).transpose(1, 2)
 
 
-def random_poses(draw: Draw, center: torch.Tensor, count: int, difficulty: float) -> list[Pose]:
+def random_poses(
+    draw: Draw, center: torch.Tensor, count: int, difficulty: float, rotation: float | None = None
+) -> list[Pose]:
     """Poses of ``count`` lattices around a point ``center`` (B, 3) of the body.
 
     Three in four bodies lie nearly upright in the first lattice, the others at random.  Every other lattice is rotated
     against it: three in four by up to 20 degrees, most others by up to 52, one in twenty at random (at a lower
     difficulty, less).
+
+    Args:
+        rotation: instead, the largest rotation of all other lattices in radians; from pi on they are rotated at random.
     """
     device = draw.device
     size = torch.exp(draw.uniform(-0.2, 0.2, 1) + 0.06 * draw.normal(3))
@@ -97,7 +102,10 @@ def random_poses(draw: Draw, center: torch.Tensor, count: int, difficulty: float
     for _ in range(count - 1):
         kind = draw.uniform(0, 1)
         turn = torch.where(kind < 0.75, 0.35, 0.9) * (0.3 + 0.7 * difficulty)
-        other = rotations(draw, torch.where(kind > 1 - 0.05 * difficulty, 4.0, turn)) @ first
+        largest = torch.where(kind > 1 - 0.05 * difficulty, 4.0, turn)
+        if rotation is not None:
+            largest = torch.full_like(largest, rotation)
+        other = rotations(draw, largest) @ first
         apart = (12.0 + 23.0 * difficulty) * draw.uniform(0, 1, 1)
         offset = torch.nn.functional.normalize(draw.normal(3), dim=1) * apart
         poses.append(Pose(shape @ other, center + offset))

@@ -6,6 +6,7 @@ the end of one lattice lies anywhere in the other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ class ViewSettings:
         points: corresponding points between the two scans of a body.
         warped: share of scans with a smooth deformation of up to ``warp`` mm.
         difficulty: from 0 to 1: how unlike the contrasts, how large the rotations, how bad the images.
+        rotation: the largest rotation between both scans in degrees, 180 for any; None: it goes by the difficulty.
     """
 
     shapes: tuple[tuple[int, int, int], ...] = ((48, 48, 48), (32, 48, 48), (48, 32, 48), (48, 48, 32), (48, 64, 32))
@@ -40,6 +42,7 @@ class ViewSettings:
     warped: float = 0.25
     warp: float = 5.0
     difficulty: float = 0.6
+    rotation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,8 @@ class ViewSampler:
         shapes = [settings.shapes[draw.one(len(settings.shapes))] for _ in range(2)]
         chosen = torch.searchsorted(self.cumulated, draw.uniform(0, 0.999999)).clamp(max=len(self.cumulated) - 1)
         center = self.starts[chosen, draw.integers(STARTS)] * SPACING
-        poses = random_poses(draw, center, 2, settings.difficulty)
+        rotation = None if settings.rotation is None else math.radians(settings.rotation)
+        poses = random_poses(draw, center, 2, settings.difficulty, rotation)
         views = [
             _View(
                 shape,

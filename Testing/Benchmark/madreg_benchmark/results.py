@@ -64,6 +64,9 @@ RESULTS = {
     "sizes": Result("study sizes --only sim_CT_T1_15"),
     "ablations": Result(f"study ablations {THREE_HEADS}", trains=True),
     "anatomy": Result(f"study anatomy {THREE_HEADS}", trains=True),
+    "feature_ablations": Result(
+        "study feature_ablations --only head_09,simulated_11,simulated_14", "calibration", trains=True
+    ),
     "trunk": Result("methods --methods default,peer:greedy_search --trials 2 --fresh-process", "trunk"),
     "trunk_predictions": Result("study predictions", "trunk"),
     "trunk_estimates": Result("study estimates", "trunk"),

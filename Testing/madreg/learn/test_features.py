@@ -54,6 +54,16 @@ def test_poses_are_inverted_and_rotations_are_limited():
     torch.testing.assert_close(pose.inverse(pose(points)), points, atol=1e-3, rtol=1e-4)
 
 
+def test_the_rotation_between_lattices_can_be_set():
+    def angles(rotation: float | None) -> torch.Tensor:
+        one, other = random_poses(Draw(4, 64), torch.zeros(64, 3), 2, 0.6, rotation)
+        turn = torch.linalg.solve(one.linear, other.linear, left=True)  # similar to the rotation between both
+        return torch.rad2deg(torch.arccos(((torch.diagonal(turn, dim1=1, dim2=2).sum(1) - 1) / 2).clamp(-1, 1)))
+
+    assert float(angles(0.0).max()) < 0.2 and 15 < float(angles(np.radians(20)).max()) < 20.2
+    assert float(angles(np.radians(180)).median()) > 90 > 40 > float(angles(None).median())
+
+
 def test_points_correspond(bodies, monkeypatch):
     """Without acquisition and in one contrast, both scans are equal at corresponding points."""
     for name in ("random_filters", "windowed"):

@@ -15,6 +15,7 @@ import numpy as np
 from madreg.image.geometry import mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
+from madreg.image.volume import Volume
 from madreg.io.reading import read_volume
 from madreg.measures import MEASURES
 from madreg.network.weights import checked_card
@@ -23,7 +24,7 @@ from madreg.pipeline.single_measure import SingleMeasure
 from madreg.progress import Monitor
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.levels import LEVELS
-from madreg_benchmark.cases.trial import Trial, make_trial
+from madreg_benchmark.cases.trial import make_trial
 from madreg_benchmark.report.page import write_page
 from madreg_benchmark.report.summary import share_right
 from madreg_benchmark.report.tables import markdown, write_csv
@@ -56,13 +57,12 @@ def _keys(setting: Setting) -> list[dict]:
     return keys[:3] if setting.quick else keys
 
 
-def registered_alone(trial: Trial, measure: str, kind: str, seed: int) -> tuple[np.ndarray, float]:
-    """The 4x4 matrix at which the descent on one measure ends, and its processor seconds without reading."""
-    fixed, moving = read_volume(trial.fixed)[0], read_volume(trial.moving)[0]
+def registered_alone(fixed: Volume, moving: Volume, stage: SingleMeasure, seed: int) -> tuple[np.ndarray, float]:
+    """The 4x4 matrix at which the descent of a stage ends, from the centers of the scans, and its processor seconds."""
     start = time.process_time()
     pair = Pair(fixed, moving, seed)
     centered = initialization("geometry").run(pair, [Transform.identity()], Monitor(None))
-    found = SingleMeasure(measure, kind).run(pair, centered, Monitor(None))[0]
+    found = stage.run(pair, centered, Monitor(None))[0]
     return found.matrix, time.process_time() - start
 
 
@@ -74,8 +74,9 @@ def measure_alone(setting: Setting) -> list[dict]:
     def make(key: dict) -> dict:
         with tempfile.TemporaryDirectory() as folder:
             trial = make_trial(cases[key["case"]], key["level"], key["trial"], Path(folder))
-            kind = "rigid" if LEVELS[key["level"]].rigid else "affine"
-            matrix, seconds = registered_alone(trial, key["measure"], kind, setting.seed)
+            fixed, moving = (read_volume(path)[0] for path in (trial.fixed, trial.moving))
+        stage = SingleMeasure(key["measure"], "rigid" if LEVELS[key["level"]].rigid else "affine")
+        matrix, seconds = registered_alone(fixed, moving, stage, setting.seed)
         return {
             "features": features,
             "before_mm": round(mean_displacement(np.eye(4), trial.truth, trial.points), 2),

@@ -17,6 +17,8 @@ STUDIES = {
     "75 minutes on one core",
     "anatomy": "whether the network is tied to heads: trained anew (--data) on heads, on synthetic bodies and on both, "
     "35 minutes on one core",
+    "feature_ablations": "which parts of the features matter: trained anew (--data) in variants that differ in one "
+    "thing, and registered with, 60 minutes on one core",
     "alone": "how exactly each measure alone registers displaced pairs, and what that costs",
     "published": "the comparison of the MAD paper: which part of it is the measure, and which the descent",
     "edges": "how far random convolutions shift an edge",
