@@ -15,7 +15,7 @@ from ..pose.search import COUNT, ROTATIONS, SEEDS, PoseSearch
 from ..progress import Monitor, StageRecord
 from ..quality.assessment import LEAST_OVERLAP
 
-WIDER = 2  # times as many rotations and descents to their end, where a search is widened
+WIDER = 2  # times as many rotations and candidates, where a search is widened
 BEGUN = 10  # times as many descents, most of which are left out on the way
 
 
@@ -32,33 +32,31 @@ class Search:
             InputError: if no pose is possible.
         """
         self.search = PoseSearch(pair.fixed, pair.moving)
-        found = self._continued(super_fibonacci(ROTATIONS), SEEDS, SEEDS, transforms[0], monitor)
-        if not found:
-            raise InputError(
-                f"No pose of {pair.moving.name} matches {pair.fixed.name}: check that both show the same "
-                "anatomy, and that neither is empty or nearly so."
-            )
-        return found
+        return self._continued(super_fibonacci(ROTATIONS), SEEDS, SEEDS, COUNT, transforms[0], monitor)
 
     def wider(self, transform: Transform, monitor: Monitor) -> list[Transform]:
-        """Other candidates of the same pair, with further rotations and from many more poses, the likeliest first.
+        """More candidates of the same pair, with further rotations and from many more poses, the likeliest first.
 
         Args:
             transform: which is shown meanwhile.
         """
         further = between_super_fibonacci((WIDER - 1) * ROTATIONS)
-        return self._continued(further, BEGUN * SEEDS, WIDER * SEEDS, transform, monitor)
+        return self._continued(further, BEGUN * SEEDS, WIDER * SEEDS, WIDER * COUNT, transform, monitor)
 
     def _continued(
-        self, rotations: np.ndarray, seeds: int, kept: int, transform: Transform, monitor: Monitor
+        self, rotations: np.ndarray, seeds: int, kept: int, count: int, transform: Transform, monitor: Monitor
     ) -> list[Transform]:
-        """New candidates after some rotations (R, 3, 3) more; arguments as for :meth:`PoseSearch.run`."""
+        """Candidates after some rotations (R, 3, 3) more; arguments as for :meth:`PoseSearch.run`."""
         assert self.search is not None
         clock = time.perf_counter()
-        found = self.search.run(rotations, seeds, kept, COUNT, lambda share: monitor.report("search", share, transform))
-        if found:
-            seconds = time.perf_counter() - clock
-            monitor.record(StageRecord("search", "ngf", -found[-1].score, -found[0].score, seconds))
+        found = self.search.run(rotations, seeds, kept, count, lambda share: monitor.report("search", share, transform))
+        if not found:
+            raise InputError(
+                f"No pose of {self.search.moving.name} matches {self.search.fixed.name}: check that both show the same "
+                "anatomy, and that neither is empty or nearly so."
+            )
+        seconds = time.perf_counter() - clock
+        monitor.record(StageRecord("search", "ngf", -found[-1].score, -found[0].score, seconds))
         return [Transform(candidate.matrix) for candidate in found]
 
 

@@ -4,8 +4,7 @@ By default: search every pose (:mod:`madreg.pose.search`), bring the candidates 
 (:mod:`madreg.pipeline.block_alignment`), refine the best with NMI, keep the most plausible
 (:mod:`madreg.pipeline.ordering`), refine it with NMI and NGF together, and assess it
 (:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks prefer it; what fails is
-tried again, without the outline of what a scan shows, and from other poses: the one that agrees better and those of a
-wider search.
+tried again, without the outline of what a scan shows, from another pose that agrees better, and with a wider search.
 
 With another measure than the default, that measure alone is minimized at one resolution from the chosen start.
 """
@@ -82,9 +81,10 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
         lambda failed: _from_what_is_shown(pair, start, failed, others, settings, monitor.part(0.83, 0.87))
     ]
     if isinstance(begin, Search):
-        retries.append(
-            lambda failed: _from_other_poses(pair, begin, failed, others, settings.type, monitor.part(0.87, 0.95))
-        )
+        retries += [
+            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.87, 0.89)),
+            lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.89, 0.95)),
+        ]
     for retry in retries:
         if _verdict(found) != "failed":
             break
@@ -184,6 +184,15 @@ def _re_refined(pair: Pair, found: Found, kind: str, others: list[Transform], mo
     return found if best is quality.transform else (best, assess(pair, best, kind, others))
 
 
+def _from_other(pair: Pair, failed: Found, kind: str, others: list[Transform], monitor: Monitor) -> Found:
+    """The best other pose, refined, where it agrees better."""
+    quality = failed[1]
+    if quality is None or quality.other is None or not quality.other_is_better:
+        return failed
+    other = with_supported_shape(pair, refine(pair, [quality.other], kind, monitor), kind, monitor)
+    return _better(failed, (other, assess(pair, other, kind, others)))
+
+
 def _from_what_is_shown(
     pair: Pair, start: Transform, failed: Found, others: list[Transform], settings: Settings, monitor: Monitor
 ) -> Found:
@@ -212,21 +221,18 @@ def _from_what_is_shown(
     return (other, quality) if quality and (quality.verdict != "failed" or quality.margin > 0) else failed
 
 
-def _from_other_poses(
+def _from_wider_search(
     pair: Pair, search: Search, failed: Found, others: list[Transform], kind: str, monitor: Monitor
 ) -> Found:
-    """The best of the pose that agrees better, if there is one, and of those of a wider search.
+    """The best pose of a wider search.
 
     Args:
         search: that found the other poses.
         others: with which the result is compared.
     """
-    quality = failed[1]
-    better = [quality.other] if quality is not None and quality.other is not None and quality.other_is_better else []
     found = search.wider(others[0], monitor.part(0.0, 0.35))
-    pair = pair.near([transform.matrix for transform in [*others, *better, *found]])
-    moved = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55)) if found else []
-    found = [*better, *moved]
+    pair = pair.near([transform.matrix for transform in [*others, *found]])
+    found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
     if _has_most_evidence(pair, failed[0], found):
         return failed
     other = _best(pair, found, search, kind, monitor.part(0.55, 1.0))

@@ -46,7 +46,6 @@ SEEDS = 120  # poses from which the descent starts
 AT_ONCE = 25  # descents, for the memory they take and to divide them among processors
 COUNT = 12  # candidates
 PLAUSIBLE = 0.8  # of the best score, that a candidate has at least
-SAME = 5.0, 5.0  # degrees, mm: within both, a candidate was found before
 CORRELATED = 0.7  # of the time of a search
 LARGER = 1.2  # times the radius of gyration of the other: such a volume is not the one that is rotated
 
@@ -85,14 +84,12 @@ class PoseSearch:
 
     Attributes:
         correlated: the best translations of every rotation so far.
-        found: the candidates so far.
     """
 
     def __init__(self, fixed: Volume, moving: Volume, min_overlap: float = MIN_OVERLAP) -> None:
         self.fixed, self.moving, self.min_overlap = fixed, moving, min_overlap
         self.radii = [volume.resampled(FINE).radius_of_gyration for volume in (fixed, moving)]
         self.correlated: list[Candidate] = []
-        self.found: list[Candidate] = []
 
     def run(
         self, rotations: np.ndarray, seeds: int, kept: int, count: int, report_progress: Callable[[float], None]
@@ -116,7 +113,7 @@ class PoseSearch:
     def candidates(
         self, seeds: int, kept: int, count: int, report_progress: Callable[[float], None]
     ) -> list[Candidate]:
-        """The best poses after a descent, best first, without those that were found before.
+        """The best poses after a descent, best first.
 
         No two are within 20 degrees and 20 mm of each other, and none scores much below the best.
 
@@ -137,11 +134,8 @@ class PoseSearch:
             poses, scores = _raised(self.fixed, self.moving, starts, kept, report_progress)
             center = self.fixed.grid.center
         raised = [Candidate(pose, float(score)) for pose, score in zip(poses, scores, strict=True)]
-        apart = distinct(raised, center)
-        new = [one for one in apart if all(_differ(one.matrix, known.matrix, center, *SAME) for known in self.found)]
-        new = [one for one in new[:count] if one.score >= PLAUSIBLE * apart[0].score]
-        self.found += new
-        return new
+        candidates = distinct(raised, center)[:count]
+        return [one for one in candidates if one.score >= PLAUSIBLE * candidates[0].score]
 
 
 def _spacing(thickness: float, radius: float) -> float:

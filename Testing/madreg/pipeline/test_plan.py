@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -107,40 +106,23 @@ def test_a_pose_that_failed_and_is_found_again_without_outlines_is_assessed_with
     assert found[0] is failed[0] and found[1].verdict == "aligned" and not retries.refined
 
 
-def from_other_poses(retries, failed: plan.Found, candidates: list[Transform]) -> plan.Found:
-    """What the last retry ends at whose wider search finds some candidates."""
-    search = SimpleNamespace(wider=lambda *_: candidates)
-    return plan._from_other_poses(retries.pair, search, failed, [shifted(90)], "rigid", Monitor())
-
-
 def test_candidates_with_less_evidence_than_what_failed_are_not_refined(retries, monkeypatch):
     retries.evidence = {100.0: 1.1, 0.0: 1.0, 50.0: 0.9}
     failed, candidates = failed_at(shifted(100)), [shifted(50), shifted(0)]
     assert without_outline(retries, failed, candidates, monkeypatch) is failed
-    assert from_other_poses(retries, failed, candidates) is failed
+    search = SimpleNamespace(wider=lambda *_: candidates)
+    assert plan._from_wider_search(retries.pair, search, failed, [shifted(90)], "rigid", Monitor()) is failed
     assert not retries.refined and not retries.assessed
     retries.evidence[0.0] = 1.2
-    assert from_other_poses(retries, failed, candidates)[0] is candidates[1]
-    assert len(retries.refined) == 1
-
-
-def test_a_pose_that_agrees_better_is_refined_with_those_of_a_wider_search(retries):
-    """Even where that finds none."""
-    retries.evidence = {100.0: 1.0, 30.0: 1.2, 0.0: 0.8, 50.0: 0.9}
-    failed, other, candidates = failed_at(shifted(100)), shifted(30), [shifted(50), shifted(0)]
-    failed = failed[0], replace(failed[1], other=other, margin=-0.2)
-    assert from_other_poses(retries, failed, candidates)[0] is other
-    assert from_other_poses(retries, failed, [])[0] is other
-    assert retries.refined == [[other, *candidates], [other]]
-    alone = failed_at(shifted(100))
-    assert from_other_poses(retries, alone, []) is alone
+    found = plan._from_wider_search(retries.pair, search, failed, [shifted(90)], "rigid", Monitor())
+    assert found[0] is candidates[1] and len(retries.refined) == 1
 
 
 @pytest.mark.parametrize(
     ("margin", "init", "expected"),
     [
-        (0.02, "search", ["_from_what_is_shown", "_from_other_poses"]),
-        (0.3, "search", ["_re_refined", "_from_what_is_shown", "_from_other_poses"]),
+        (0.02, "search", ["_from_what_is_shown", "_from_other", "_from_wider_search"]),
+        (0.3, "search", ["_re_refined", "_from_what_is_shown", "_from_other", "_from_wider_search"]),
         (0.02, "none", ["_re_refined", "_from_what_is_shown"]),
     ],
 )
@@ -155,7 +137,7 @@ def test_what_fails_is_first_looked_for_without_outlines(monkeypatch, margin, in
 
         return retry
 
-    for name in ("_re_refined", "_from_what_is_shown", "_from_other_poses"):
+    for name in ("_re_refined", "_from_what_is_shown", "_from_other", "_from_wider_search"):
         monkeypatch.setattr(plan, name, noted(name))
     pair = SimpleNamespace()
     monkeypatch.setattr(plan, "_candidates", lambda *_: (pair, [shifted(0)]))

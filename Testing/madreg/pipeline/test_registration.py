@@ -159,7 +159,7 @@ def searches(pair, monkeypatch, turn):
     assert pair.error(wrong) > 50
 
     def candidates(self, seeds, kept, count, report_progress):
-        asked.append((len(self.correlated), seeds, kept))
+        asked.append((len(self.correlated), seeds, kept, count))
         return really(self, seeds, kept, count, report_progress) if len(asked) > 1 else [Candidate(wrong, 0.5)]
 
     monkeypatch.setattr(PoseSearch, "candidates", candidates)
@@ -170,6 +170,7 @@ def searches(pair, monkeypatch, turn):
 def test_a_failure_is_tried_again_with_a_wider_search(pair, searches, monkeypatch):
     """No other retry is made, which may converge too."""
     monkeypatch.setattr(plan, "_re_refined", lambda pair, quality, *_: (quality.transform, quality))
+    monkeypatch.setattr(plan, "_from_other", lambda pair, failed, *_: failed)
     monkeypatch.setattr(plan, "_from_what_is_shown", lambda pair, start, failed, *_: failed)
     heard = []
     result = register(pair.fixed, pair.moving, progress=heard.append)

@@ -15,7 +15,7 @@ from madreg.pose import search as search_module
 from madreg.pose.correlation import Correlation
 from madreg.pose.lattice import APART
 from madreg.pose.rotations import between_super_fibonacci, super_fibonacci
-from madreg.pose.search import COUNT, PoseSearch, search
+from madreg.pose.search import COUNT, search
 
 
 def angles_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -96,17 +96,6 @@ def test_candidates_differ_from_each_other(grid_of, make_volume, head):
         for other in found[:n]:
             apart = np.linalg.norm(apply(one.matrix, center) - apply(other.matrix, center))
             assert apart > 20 or rotation_angle(one.matrix[:3, :3] @ other.matrix[:3, :3].T) > 20
-
-
-def test_a_continued_search_finds_other_candidates(grid_of, make_volume, head):
-    volume = make_volume(head.ct, grid_of("straight"))
-    continued, rotations = PoseSearch(volume, volume), super_fibonacci(60)
-    first = continued.run(rotations, 30, 30, 3, lambda share: None)
-    second = continued.candidates(30, 30, 3, lambda share: None)
-    whole = search(volume, volume, rotations=rotations, seeds=30, count=6)
-    found = [one.matrix for one in [*first, *second]]
-    np.testing.assert_allclose(found, [one.matrix for one in whole[: len(found)]], atol=1e-4)
-    assert len(first) == 3 and len(second) > 0
 
 
 def test_progress_may_stop_the_search(grid_of, make_volume, head):
