@@ -10,8 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..system import device as devices
 from .train import checkout_commit, prepare_folder, scans_of
 
@@ -20,13 +18,13 @@ if TYPE_CHECKING:
 
 BATCHES, BODIES = 300, 2
 VALIDATION_BATCHES = 20
-SYNTHETIC_SHAPE = (96, 96, 96)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, validate, write weights with their model card."""
     from ..learn.context_training import ContextSettings, train_context
     from ..learn.discriminant import discrimination, train_features
+    from ..learn.synthetic_bodies import synthetic_bodies
     from ..learn.views import ViewSampler, ViewSettings
     from ..network import weights
     from ..network.settings import FeatureSettings
@@ -35,7 +33,9 @@ def run(args: argparse.Namespace) -> int:
     scans, held_out_scans = scans_of(args.images, args.match, args.held_out)
     maps, held_out_maps = scans_of(args.labels, "*", args.held_out)
     say = prepare_folder(args.out)
-    bodies = _kept(args.out / "bodies.npz", lambda: [*_read(scans, maps), *_synthetic(args.synthetic, args.seed)])
+    bodies = _kept(
+        args.out / "bodies.npz", lambda: [*_read(scans, maps), *synthetic_bodies(range(args.synthetic), args.seed)]
+    )
     held_out = _read(held_out_scans, held_out_maps) if args.held_out else bodies
     settings, views = FeatureSettings(), ViewSettings()
     sampler = ViewSampler(bodies, views, args.seed, device)
@@ -84,18 +84,3 @@ def _read(scans: list[list[Path]], maps: list[list[Path]]) -> list[Body]:
     known: dict[int, int] = {}
     found = [read_scan(path, f"scans {n}") for n, files in enumerate(scans) for path in files]
     return found + [read_label_map(path, f"maps {n}", known) for n, files in enumerate(maps) for path in files]
-
-
-def _synthetic(count: int, seed: int) -> list[Body]:
-    from ..learn.bodies import Body
-    from ..learn.synthetic_bodies import synthetic_body
-
-    return [
-        Body(
-            f"synthetic {n}",
-            "labels",
-            "synthetic",
-            synthetic_body(np.random.default_rng([seed, 17, n]), SYNTHETIC_SHAPE),
-        )
-        for n in range(count)
-    ]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from scipy import ndimage
 
-from .bodies import SPACING
+from .bodies import SPACING, Body
+
+SYNTHETIC = "synthetic"  # the group of these bodies
 
 
 def _positions(shape: tuple[int, int, int]) -> np.ndarray:
@@ -111,3 +115,11 @@ def synthetic_body(rng: np.random.Generator, shape: tuple[int, int, int] = (96, 
         labels[~_ellipsoid(outline, np.zeros(3), half - skin / 3, turn)] = 81
         labels[~_ellipsoid(outline, np.zeros(3), half, turn)] = 0
     return labels.astype(np.uint8)
+
+
+def synthetic_bodies(numbers: Iterable[int], seed: int) -> list[Body]:
+    """Bodies by their numbers; each is drawn from the seed and its number."""
+    return [
+        Body(f"synthetic {n}", "labels", SYNTHETIC, synthetic_body(np.random.default_rng([seed, 17, n])))
+        for n in numbers
+    ]

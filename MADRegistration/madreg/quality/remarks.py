@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .verdict import ALIGNED_MM, is_ambiguous, is_clearly_worse, margin_is_small
+from .verdict import has_other_shape, is_ambiguous, is_clearly_worse, margin_is_small
 
 if TYPE_CHECKING:
     from .quality import Quality
@@ -23,7 +23,7 @@ def remarks_on(quality: Quality) -> list[str]:
         said.append(
             "A mirror image fits as well: these may be scans of two patients, or the anatomy is nearly symmetric."
         )
-    if quality.shape_error_mm > ALIGNED_MM * quality.unit_mm:
+    if has_other_shape(quality):
         said.append(
             f"The shapes of both scans differ by about {_rounded(quality.shape_error_mm)} mm, which no rigid transform "
             "corrects: the anatomy has changed, a scan is distorted, or these are scans of two patients."

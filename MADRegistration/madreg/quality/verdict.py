@@ -54,3 +54,8 @@ def is_clearly_worse(quality: Quality) -> bool:
 def is_ambiguous(quality: Quality) -> bool:
     """Whether the scans agree well at several poses, as those of a nearly symmetric object do."""
     return quality.consensus >= GOOD_CONSENSUS and quality.margin < LEAST_MARGIN
+
+
+def has_other_shape(quality: Quality) -> bool:
+    """Whether the scans differ in shape, but for a stretch that is reported, by more than an aligned pair is off."""
+    return quality.shape_error_mm > ALIGNED_MM * quality.unit_mm

@@ -84,7 +84,7 @@ def test_a_pose_is_assessed_with_its_distance_from_the_right_one(case, tmp_path,
     monkeypatch.setattr(verdicts, "QUICK_KINDS", {"right": (1, 1), "rigid": (2, 1), "flipped": (1, 1)})
     quality = SimpleNamespace(error_mm=1.0, bound_mm=2.0, margin=np.inf, verdict="check")
     monkeypatch.setattr(verdicts, "assess", lambda pair, transform, comparison: quality)
-    monkeypatch.setattr(verdicts, "OtherPoses", lambda misaligning: SimpleNamespace(of=lambda case, made: None))
+    monkeypatch.setattr(verdicts, "OtherPoses", lambda misaligning: SimpleNamespace(of=lambda case, kind, made: None))
     rows = measure_verdicts(Setting([case], tmp_path, quick=True))
     assert [one["kind"] for one in rows] == ["right", "rigid", "rigid", "flipped"]
     assert rows[0]["true_mm"] == 0.0 and 0.5 <= rows[1]["true_mm"] < rows[2]["true_mm"] <= 14.1 < rows[3]["true_mm"]

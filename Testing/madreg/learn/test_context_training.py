@@ -70,3 +70,4 @@ def test_training_in_parts_improves(linear, sampler, tmp_path):
     with torch.no_grad():
         after = sum(contrast(resumed, sharpness, views).sum() for views in batches)
     assert float(after) < 0.98 * float(before)
+    assert torch.load(tmp_path / "context.pt", weights_only=True)["step"] == 50

@@ -17,7 +17,7 @@ from madreg.quality.assessment import assess
 from madreg.quality.error_map import ErrorMap, error_map
 from madreg.quality.quality import Quality
 from madreg.quality.shape import Stretch
-from madreg.quality.verdict import ALIGNED_MM
+from madreg.quality.verdict import has_other_shape
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.misaligned import KINDS, Misaligned, Misaligning
 from madreg_benchmark.cases.regions import Regions
@@ -36,11 +36,9 @@ from madreg_benchmark.studies.bound_calibration import (
     quotients,
     regions_of,
 )
-from madreg_benchmark.studies.other_poses import OtherPoses
+from madreg_benchmark.studies.other_poses import NEAR, OtherPoses
 from madreg_benchmark.studies.study import Setting, Study, collect
 
-NEAR = ("right", "rigid", "stretched", "deformed", "registered")
-"""Kinds that are near enough to the right pose for :class:`OtherPoses`."""
 LEAST_MM = 1.0  # true error from which the bound is compared with it
 FAR_MM = 5.0  # true error from which no pose should be called aligned
 LEVELS = np.arange(0.5, 0.96, 0.05)
@@ -64,7 +62,7 @@ class _Assessing:
         """All that is kept of one misalignment."""
         case = self.cases[key["case"]]
         made = self.misaligning.make(case, key["kind"], key["number"])
-        comparison = self.others.of(case, made) if key["kind"] in NEAR else None
+        comparison = self.others.of(case, key["kind"], made)
         quality = assess(made.pair, Transform(made.pose), comparison=comparison)
         row = {"contrast": case.contrast, "true_mm": _finite(made.true_mm)}
         if quality is None:
@@ -87,7 +85,7 @@ class _Assessing:
             "verdict": quality.verdict,
             "is_mirrored": quality.is_mirrored,
             "may_be_other_body": quality.may_be_other_body,
-            "has_other_shape": quality.verdict != "failed" and quality.shape_error_mm > ALIGNED_MM,
+            "has_other_shape": quality.verdict != "failed" and has_other_shape(quality),
             "regions": self._regions_of(case, made, errors, key) if key["kind"] in NEAR else [],
         }
 

@@ -164,7 +164,9 @@ def recognition_table(rows: Sequence[dict]) -> str:
 
 def registration_table(rows: Sequence[dict]) -> str:
     """Mean error and successes by variant, for each contrast and level."""
-    columns = sorted({(row["contrast"], row["level"]) for row in rows}, key=lambda one: (one[0], _place(one[1])))
+    columns = sorted(
+        {(row["contrast"], row["level"]) for row in rows}, key=lambda one: (one[0], FAR_LEVELS.index(one[1]))
+    )
     lines = []
     for variant in dict.fromkeys(row["variant"] for row in rows):
         some = [row for row in rows if row["variant"] == variant]
@@ -174,10 +176,6 @@ def registration_table(rows: Sequence[dict]) -> str:
         ]
         lines.append([variant, *(f"{one.mean():.2f} mm, {share_right(one)}" if len(one) else "" for one in errors)])
     return markdown(["variant", *(f"{contrast}, {level}" for contrast, level in columns)], lines)
-
-
-def _place(level: str) -> int:
-    return FAR_LEVELS.index(level)
 
 
 def write_ablations(found: Found, made_from: str, out: Path) -> str:

@@ -10,26 +10,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from madreg.errors import InputError
 from madreg.learn.bodies import Body, read_bodies, read_label_map, read_scan, write_bodies
 from madreg.learn.discriminant import discrimination, train_features
-from madreg.learn.synthetic_bodies import synthetic_body
+from madreg.learn.synthetic_bodies import SYNTHETIC, synthetic_bodies
 from madreg.learn.views import ViewSampler, ViewSettings
 from madreg.network import weights
 from madreg.network.settings import FeatureSettings
 from madreg.system import device as devices
 from madreg_benchmark.studies.study import Setting
 
-HEADS, BRAINS, MAPS, SYNTHETIC = "heads", "brains", "label maps", "synthetic"
+HEADS, BRAINS, MAPS = "heads", "brains", "label maps"
 GROUPS = (HEADS, BRAINS, MAPS, SYNTHETIC)
 """Groups of bodies; each is drawn from equally often."""
 KINDS = {"T1w scans": (HEADS, BRAINS), "label maps": (MAPS,), "synthetic bodies": (SYNTHETIC,)}
 """Held-out bodies by kind."""
 BODIES = 2
 """Of a batch, each in two appearances: so many pairs."""
-SHAPE = (96, 96, 96)
 FIRST_HELD_OUT = 1000  # number of a synthetic body
 
 
@@ -121,7 +118,7 @@ def read_training(data: Path | None, supply: Supply, seed: int) -> tuple[list[Bo
     found: tuple[list[Body], list[Body]] = ([], [])
     known: dict[int, int] = {}
     for folder in FOLDERS if data is not None else ():
-        files = held_out_files(folder, list((data / folder.name).glob(folder.pattern)) if data else [])
+        files = held_out_files(folder, list((data / folder.name).glob(folder.pattern)))
         if len(files[0]) + len(files[1]) < folder.learned + folder.held_out:
             wanted = folder.learned + folder.held_out
             raise InputError(f"{data} has no folder {folder.name} with {wanted} files {folder.pattern}; give --data.")
@@ -132,13 +129,8 @@ def read_training(data: Path | None, supply: Supply, seed: int) -> tuple[list[Bo
             ]
     numbers = (range(supply.synthetic), range(FIRST_HELD_OUT, FIRST_HELD_OUT + supply.held_out))
     for bodies, some_numbers in zip(found, numbers, strict=True):
-        bodies += [_synthetic(number, seed) for number in some_numbers]
+        bodies += synthetic_bodies(some_numbers, seed)
     return found
-
-
-def _synthetic(number: int, seed: int) -> Body:
-    codes = synthetic_body(np.random.default_rng([seed, 17, number]), SHAPE)
-    return Body(f"synthetic {number}", "labels", SYNTHETIC, codes)
 
 
 class FeatureTrainer:

@@ -32,8 +32,6 @@ KINDS = {
 }
 """Kinds of misalignment, how many of each a case gets, and every how manieth case gets them."""
 QUICK_KINDS = {"right": (1, 1), "rigid": (4, 1)}
-ALONE = ("far", "flipped")
-"""Kinds of which the other poses to compare with are not those of the right pose."""
 VERDICTS = ("aligned", "check", "failed")
 RIGHT_MM = 1.0
 NEVER_ALIGNED_MM, NEVER_CHECK_MM = 5.0, 20.0
@@ -53,7 +51,7 @@ def measure_verdicts(setting: Setting) -> list[dict]:
     def row(key: dict) -> dict:
         case = cases[key["case"]]
         made = misaligning.make(case, key["kind"], key["number"])
-        comparison = None if key["kind"] in ALONE else others.of(case, made)
+        comparison = others.of(case, key["kind"], made)
         quality = assess(made.pair, Transform(made.pose), comparison=comparison)
         return {"contrast": case.contrast, "true_mm": round(made.true_mm, 4), **said(quality)}
 
@@ -92,7 +90,8 @@ def group_table(rows: Sequence[dict], fields: Sequence[str] = ("contrast", "kind
     """What must not be said, how many are within the bound, and how far off the estimate is, by what rows share."""
     lines = [_line("all", rows)]
     for field in fields:
-        lines += [_line(value, [row for row in rows if row[field] == value]) for value in _values(rows, field)]
+        for value in dict.fromkeys(row[field] for row in rows):
+            lines.append(_line(value, [row for row in rows if row[field] == value]))
     return markdown(
         ["", "poses", *VERDICTS, f"aligned beyond {NEVER_ALIGNED_MM:.0f} mm", f"check beyond {NEVER_CHECK_MM:.0f} mm",
          f"failed below {RIGHT_MM:.0f} mm", "within the bound",
@@ -101,20 +100,16 @@ def group_table(rows: Sequence[dict], fields: Sequence[str] = ("contrast", "kind
     )  # fmt: skip
 
 
-def _values(rows: Sequence[dict], field: str) -> list[str]:
-    return list(dict.fromkeys(row[field] for row in rows))
-
-
 def _line(name: str, rows: Sequence[dict]) -> list[str]:
-    said = {verdict: [row for row in rows if row["verdict"] == verdict] for verdict in VERDICTS}
+    by_verdict = {verdict: [row for row in rows if row["verdict"] == verdict] for verdict in VERDICTS}
     bounded = [row for row in rows if row["verdict"] != "failed" and row["bound_mm"] is not None]
     within = sum(row["true_mm"] <= row["bound_mm"] for row in bounded)
     return [
         name,
         *_counts(rows),
-        str(sum(row["true_mm"] > NEVER_ALIGNED_MM for row in said["aligned"])),
-        str(sum(row["true_mm"] > NEVER_CHECK_MM for row in said["check"])),
-        str(sum(row["true_mm"] < RIGHT_MM for row in said["failed"])),
+        str(sum(row["true_mm"] > NEVER_ALIGNED_MM for row in by_verdict["aligned"])),
+        str(sum(row["true_mm"] > NEVER_CHECK_MM for row in by_verdict["check"])),
+        str(sum(row["true_mm"] < RIGHT_MM for row in by_verdict["failed"])),
         f"{100 * within / len(bounded):.1f} %" if bounded else "",
         f"{np.mean([abs(row['estimate_mm'] - row['true_mm']) for row in bounded]):.2f}" if bounded else "",
     ]
