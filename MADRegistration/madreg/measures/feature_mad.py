@@ -7,13 +7,13 @@ import copy
 import numpy as np
 import torch
 
-from ..image.geometry import nearest_orthogonal, rotation_angle
+from ..image.geometry import apply, nearest_orthogonal, rotation_angle
 from ..image.pair import Pair
 from ..image.points import map_points, sample_points
 from ..image.volume import Volume
 from ..network import weights
 from ..network.features import FeatureNetwork
-from .scan_features import ROTATED_DEGREES, encode, lattice_axes
+from .scan_features import ROTATED_DEGREES, encode, is_near, lattice_axes
 
 SAMPLES = 6000
 
@@ -35,6 +35,7 @@ class FeatureMAD:
 
     Attributes:
         points: (n, 3) float32 LPS mm, the fixed points.
+        share: of all points drawn; what the others add is left out as they have no counterpart.
         level_weights: of the levels in the mean, by number.
     """
 
@@ -53,16 +54,16 @@ class FeatureMAD:
             network = weights.load_features(device=fixed.device)[0]
         self.network = network
         fixed, moving = (volume.resampled(network.settings.spacing) for volume in (fixed, moving))
-        self.moving, self.points = moving, sample_points(fixed, samples, seed)
+        self.moving, self.points, self.share = moving, sample_points(fixed, samples, seed), 1.0
         self.level_weights = {number: 1.0 for number in range(len(network.levels))}
         self.fixed_axes = lattice_axes(fixed, np.eye(3))
         self.fixed_features = [level.at(self.points) for level in encode(fixed, network, self.fixed_axes)]
         seen = self.fixed_axes if pose is None else rotated(pose, self.fixed_axes)
         self._encode_moving(lattice_axes(moving, seen, turn=pose is not None))
 
-    def _encode_moving(self, axes: np.ndarray) -> None:
+    def _encode_moving(self, axes: np.ndarray, near: np.ndarray | None = None) -> None:
         self.moving_axes = axes
-        self.levels = encode(self.moving, self.network, self.moving_axes)
+        self.levels = encode(self.moving, self.network, self.moving_axes, near)
         self.chance = [
             torch.einsum("cn,c->n", features, level.mean)
             for features, level in zip(self.fixed_features, self.levels, strict=True)
@@ -75,7 +76,7 @@ class FeatureMAD:
         for number, weight in self.level_weights.items():
             cosine = torch.einsum("cn,cbn->bn", self.fixed_features[number], self.levels[number].at(where))
             alike = alike + weight * (cosine - self.chance[number])
-        return 1 - (alike * inside).mean(-1) / sum(self.level_weights.values())
+        return 1 - self.share * (alike * inside).mean(-1) / sum(self.level_weights.values())
 
     def coarse(self) -> FeatureMAD:
         """The measure of all levels but the finest, to be used far from the true pose.
@@ -87,9 +88,21 @@ class FeatureMAD:
         other.level_weights = {number: float(number) for number in self.level_weights if number > 0}
         return other if other.level_weights else self
 
-    def seen_from(self, pose: np.ndarray) -> FeatureMAD:
-        """The same measure, to be used near a 4x4 pose: see the argument ``pose``."""
-        return self._along(lattice_axes(self.moving, rotated(pose, self.fixed_axes), turn=True))
+    def finest(self) -> FeatureMAD:
+        """The measure of the finest level alone, which tells the right pose from others within a few millimeters."""
+        other = copy.copy(self)
+        other.level_weights = {0: 1.0}
+        return other
+
+    def seen_from(self, pose: np.ndarray, part: bool = False) -> FeatureMAD:
+        """The same measure, to be used near a 4x4 pose: see the argument ``pose``.
+
+        Args:
+            part: leave out the points that lie far outside of the moving scan there, and encode only what lies near the
+                others; the values are the same, but take less time.
+        """
+        axes = lattice_axes(self.moving, rotated(pose, self.fixed_axes), turn=True)
+        return self._part_near(pose, axes) if part else self._along(axes)
 
     def starting_from(self, pose: np.ndarray) -> FeatureMAD:
         """The same measure, to start from a 4x4 pose: its own axes, as near to the fixed ones as they get.
@@ -103,6 +116,18 @@ class FeatureMAD:
             return self
         other = copy.copy(self)
         other._encode_moving(axes)
+        return other
+
+    def _part_near(self, pose: np.ndarray, axes: np.ndarray) -> FeatureMAD:
+        """The same measure with the points alone that lie near the moving scan at a 4x4 pose, encoded around them."""
+        there = apply(pose, self.points.cpu().numpy())
+        kept = torch.as_tensor(is_near(self.moving, there), device=self.points.device)
+        if not kept.any():
+            return self._along(axes)
+        other = copy.copy(self)
+        other.points, other.share = self.points[kept], self.share * float(kept.float().mean())
+        other.fixed_features = [features[:, kept] for features in self.fixed_features]
+        other._encode_moving(axes, there[kept.cpu().numpy()])
         return other
 
     def is_rotated(self, pose: np.ndarray) -> bool:

@@ -41,15 +41,18 @@ class LevelFeatures:
 
 
 @torch.no_grad()
-def encode(volume: Volume, network: FeatureNetwork, axes: np.ndarray) -> list[LevelFeatures]:
+def encode(
+    volume: Volume, network: FeatureNetwork, axes: np.ndarray, near: np.ndarray | None = None
+) -> list[LevelFeatures]:
     """Features of a volume's foreground, one entry a level of the network.
 
     Args:
         axes: (3, 3), columns are the directions of the lattice's axes i, j, k in LPS: see :func:`lattice_axes`.
+        near: points (n, 3), LPS mm; what lies away from all of them is left out.
     """
     spacing = network.settings.spacing
     volume = volume.resampled(spacing)
-    grid = _covering(volume, axes, spacing, network.multiple)
+    grid = _covering(volume, axes, spacing, network.multiple, near)
     foreground = sample_lattice(volume.foreground.float()[None], volume.grid, np.eye(4), grid, "zeros")[None]
     levels = []
     for level, features in enumerate(network(network_input(volume, grid))):
@@ -73,16 +76,29 @@ def lattice_axes(volume: Volume, wanted: np.ndarray, turn: bool = False) -> np.n
     return wanted if turn and rotation_angle(own.T @ wanted) > ROTATED_DEGREES else own
 
 
-def _covering(volume: Volume, axes: np.ndarray, spacing: float, multiple: int) -> Grid:
+def is_near(volume: Volume, points: np.ndarray) -> np.ndarray:
+    """bool (n,): which points (n, 3), LPS mm, lie in the field of view of a scan, or less than :data:`MARGIN_MM` off."""
+    index = apply(volume.grid.inverse, points)
+    margin = MARGIN_MM / volume.grid.spacing
+    return ((index >= -margin) & (index <= np.array(volume.grid.size) - 1 + margin)).all(1)
+
+
+def _covering(volume: Volume, axes: np.ndarray, spacing: float, multiple: int, near: np.ndarray | None) -> Grid:
     """A lattice along ``axes`` over the foreground and a margin within the field of view, with sides that are
-    multiples of a number."""
+    multiples of a number; only around points ``near`` (n, 3) if they are given."""
     foreground = torch.nonzero(volume.foreground)[:, [2, 1, 0]].cpu().numpy()
-    along = apply(volume.grid.matrix, foreground) @ axes
-    corners = volume.grid.corners @ axes
-    low = np.maximum(along.min(0) - MARGIN_MM, corners.min(0))
-    high = np.minimum(along.max(0) + MARGIN_MM, corners.max(0))
+    boxes = [_box(apply(volume.grid.matrix, foreground) @ axes, MARGIN_MM), _box(volume.grid.corners @ axes, 0.0)]
+    if near is not None:
+        boxes.append(_box(near @ axes, MARGIN_MM))
+    low, high = np.max([box[0] for box in boxes], 0), np.min([box[1] for box in boxes], 0)
+    high = np.maximum(low, high)
     size = multiple * np.maximum(np.ceil(((high - low) / spacing + 1) / multiple - 1e-6).astype(int), 1)
     matrix = np.eye(4)
     matrix[:3, :3] = axes * spacing
     matrix[:3, 3] = axes @ ((low + high) / 2 - spacing * (size - 1) / 2)
     return Grid((int(size[0]), int(size[1]), int(size[2])), matrix)
+
+
+def _box(points: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the greatest coordinates (3,) of points (n, 3), with a margin."""
+    return points.min(0) - margin, points.max(0) + margin

@@ -33,6 +33,7 @@ from ..progress import Monitor
 from ..quality.alternatives import ANOTHER_MM
 from ..quality.assessment import assess, estimated_error
 from ..quality.cut_out import leaves_empty, without_outline
+from ..quality.fine_features import agreement_at, recognized
 from ..quality.quality import Quality
 from ..quality.shape import is_supported, is_worth_it
 from ..quality.verdict import ALIGNED_MM, margin_is_small
@@ -44,6 +45,7 @@ from .ordering import most_plausible_first
 from .single_measure import SingleMeasure
 
 Found = tuple[Transform, Quality | None]
+AGREES_STILL = 0.8  # of the agreement of features, where NMI and NGF refine what features found
 
 
 def run_plan(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> Found:
@@ -82,7 +84,8 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     ]
     if isinstance(begin, Search):
         retries += [
-            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.87, 0.89)),
+            lambda failed: _from_features(near, failed, settings.type, others, monitor.part(0.87, 0.88)),
+            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.88, 0.89)),
             lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.89, 0.95)),
         ]
     for retry in retries:
@@ -190,6 +193,18 @@ def _from_other(pair: Pair, failed: Found, kind: str, others: list[Transform], m
     if quality is None or quality.other is None or not quality.other_is_better:
         return failed
     other = with_supported_shape(pair, refine(pair, [quality.other], kind, monitor), kind, monitor)
+    return _better(failed, (other, assess(pair, other, kind, others)))
+
+
+def _from_features(pair: Pair, failed: Found, kind: str, others: list[Transform], monitor: Monitor) -> Found:
+    """The pose at which MAD's finest features clearly agree best, refined as long as they agree."""
+    found = recognized(pair, [failed[0].matrix, *(one.matrix for one in others)])
+    if found is None:
+        return failed
+    other = Transform(found.pose)
+    refined = with_supported_shape(pair, refine(pair, [other], kind, monitor), kind, monitor)
+    if agreement_at(pair, refined.matrix) >= AGREES_STILL * found.value:
+        other = refined
     return _better(failed, (other, assess(pair, other, kind, others)))
 
 

@@ -60,11 +60,13 @@ class Comparison:
             better pose.
         other: (4, 4) that other pose; None if none shows anything.
         mirror_margin: by how much the evidence for a mirror image of the fixed scan exceeds that for the pose.
+        others: (4, 4) each, that were compared, but for mirror images.
     """
 
     margin: float
     other: np.ndarray | None
     mirror_margin: float
+    others: Sequence[np.ndarray] = ()
 
 
 def evidence(pair: Pair, pose: np.ndarray) -> Evidence | None:
@@ -114,12 +116,13 @@ def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> 
     )
     rest = [*of_flips, *(one for one in of_apart if not _leads_to(pair, one, pose))]
     best = max(rest, key=lambda one: one.value, default=None)
+    compared = [one.pose for one in rest]
     if here is None:
-        return Comparison(-np.inf if best else 0.0, None if best is None else best.preferred, -np.inf)
+        return Comparison(-np.inf if best else 0.0, None if best is None else best.preferred, -np.inf, compared)
     mirror_margin = max((one.value for one in of_mirrored), default=-np.inf) - here.value
     if best is None:
         return Comparison(np.inf, None, mirror_margin)
-    return Comparison(here.value - best.value, best.preferred, mirror_margin)
+    return Comparison(here.value - best.value, best.preferred, mirror_margin, compared)
 
 
 def joint_margin(pair: Pair, pose: np.ndarray, other: np.ndarray, kind: str) -> float:

@@ -12,13 +12,14 @@ from ..image.pair import Pair
 from ..image.transform import Transform
 from ..system.parallel import with_ahead
 from .alternatives import Comparison, compare, joint_margin
-from .block_fit import BlockFit, block_matching_of, fit_blocks
+from .block_fit import BlockFit, at_pose, block_matching_of, fit_blocks
 from .cut_out import cut_out_of_other, without_outline
 from .deformation import deformation_mm
 from .feature_blocks import settled_by_features
+from .fine_features import is_recognized
 from .quality import Quality
 from .shape import CLEAR, Stretch, is_supported, is_worth_it, nearest_rigid
-from .verdict import LEAST_JOINT_MARGIN, least_margin
+from .verdict import FAILED_MM, LEAST_JOINT_MARGIN, least_margin
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
 # Right poses of 33 tuning pairs are better than their mirror images by 0.04 and more, but for two boxes of 42 by 76 mm
@@ -62,17 +63,20 @@ def assess(
         return comparison or compare(compared, pose, [one.matrix for one in others])
 
     with_others, by_features = with_ahead(with_other_poses, settled, pair.fixed.device)
-    other, second_opinion = None, None
+    other, second_opinion, is_known = None, None, False
     if with_others.other is not None:
         other = Transform(with_others.other)
         if with_others.margin < least_margin(overlap):
             second_opinion = joint_margin(compared, pose, with_others.other, transform.type)
+            is_known = found is not None and is_recognized(compared, pose, with_others.others, FAILED_MM)
     if found is None:
         return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
     consensus = found.motion.consensus
     may_succeed = with_others.margin >= least_margin(overlap) or (second_opinion or 0.0) >= LEAST_JOINT_MARGIN
-    if may_succeed:
+    if is_known:
+        found = settled_by_features(pair, at_pose(block_matching_of(pair), found))
+    elif may_succeed:
         found = by_features() or found
     preferred = np.linalg.inv(pose) @ found.preferred
     return Quality(
@@ -84,6 +88,7 @@ def assess(
         overlap,
         other,
         joint_margin=second_opinion,
+        is_recognized=is_known,
         deformation_mm=deformation_mm(found.blocks, found.motion),
         shape_mm=mean_displacement(pose @ restricted(preferred, pair.points, "rigid"), found.preferred, pair.points),
         blocks=found.blocks,

@@ -6,7 +6,7 @@ no network, does not depend on contrast, and covers every error within the reach
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -92,3 +92,9 @@ def fit_blocks(
         return None
     error_mm = mean_displacement(pose, preferred, points)
     return BlockFit(np.asarray(pose, float), preferred, error_mm, *rounds_done[-1], rigid, is_stretched)
+
+
+def at_pose(matching: BlockMatching, found: BlockFit) -> BlockFit:
+    """What blocks show about the pose itself, wherever they led."""
+    blocks = matching.about(found.pose)
+    return replace(found, preferred=found.pose, blocks=blocks, motion=found.rigid, blocks_at=found.pose)

@@ -34,6 +34,8 @@ class Quality:
         other: that best other pose, where its blocks prefer it.
         joint_margin: by how much NMI and NGF together are better at the pose than at ``other``, refined; None where the
             margin leaves no doubt.
+        is_recognized: whether the margin leaves a doubt, but MAD's finest features agree clearly better at the pose
+            than at all others that were compared (:mod:`madreg.quality.fine_features`).
         deformation_mm: root mean square of what no affine motion explains; None where the blocks show nothing.
         shape_mm: mean displacement of the fixed foreground by what is not rigid in the motion of the blocks.
         stretch: between the scans, where it is clear, beyond that of the transform; else None.
@@ -54,6 +56,7 @@ class Quality:
     overlap: float = 1.0
     other: Transform | None = None
     joint_margin: float | None = None
+    is_recognized: bool = False
     deformation_mm: float | None = None
     shape_mm: float = 0.0
     stretch: Stretch | None = None
@@ -159,6 +162,7 @@ def basis_of_verdict(quality: Quality | None) -> dict[str, Any]:
         "consensus": quality and quality.consensus,
         "margin": quality.margin if quality and np.isfinite(quality.margin) else None,
         "joint_margin": quality and quality.joint_margin,
+        "is_recognized": quality and quality.is_recognized,
         "may_be_other_body": quality and quality.may_be_other_body,
         "little_overlap": quality is None or quality.little_overlap,
     }

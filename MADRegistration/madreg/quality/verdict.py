@@ -26,7 +26,8 @@ def verdict_of(quality: Quality) -> str:
     """``aligned``, ``check`` or ``failed``."""
     is_near = quality.motion_mm is not None and quality.motion_mm <= ALIGNED_MM
     # NMI and NGF may outvote the blocks as to which pose is better, not as to how far off this one is.
-    is_clear = is_near and (quality.joint_margin or 0.0) >= LEAST_JOINT_MARGIN
+    outvoted = is_near and (quality.joint_margin or 0.0) >= LEAST_JOINT_MARGIN
+    is_clear = outvoted or quality.is_recognized
     # another registration corrects no deformation, however large it is
     is_far = quality.motion_mm is not None and quality.motion_mm > FAILED_MM
     if (margin_is_small(quality) and not is_clear) or is_far:
@@ -53,7 +54,7 @@ def is_clearly_worse(quality: Quality) -> bool:
 
 def is_ambiguous(quality: Quality) -> bool:
     """Whether the scans agree well at several poses, as those of a nearly symmetric object do."""
-    return quality.consensus >= GOOD_CONSENSUS and quality.margin < LEAST_MARGIN
+    return quality.consensus >= GOOD_CONSENSUS and quality.margin < LEAST_MARGIN and not quality.is_recognized
 
 
 def has_other_shape(quality: Quality) -> bool:

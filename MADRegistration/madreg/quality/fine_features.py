@@ -1,0 +1,136 @@
+"""Poses compared by how alike MAD's finest features are.
+
+Of slabs that have little in common, edges and intensities agree by chance at wrong poses as well as at the right one.
+The finest features (:mod:`madreg.network.features`) agree within a few millimeters of the right pose alone, so each
+pose is brought first to where they agree best nearby.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..descent.adam import adam
+from ..descent.evaluation import evaluate
+from ..descent.objective import Forward, Schedule
+from ..image.geometry import mean_displacement
+from ..image.pair import Pair
+from ..measures.feature_mad import FeatureMAD
+from ..network import weights
+from ..system.parallel import parallel_map
+
+SAMPLES = 6000
+COARSE, FINE = Schedule(adam, 20, 3.0, 0.5), Schedule(adam, 20, 1.5, 0.2)
+# 8 tuning trials (halves of slabs in unlike contrasts) that fail without: what the right pose reaches is 1.65 times what
+# the best other one does and more, 0.022 and more; of wrong poses the best has at most 1.25 times what the next has.
+CLEARLY, LEAST = 1.5, 0.02
+APART_MM = 20.0  # two poses that are nearer to each other are the same
+MOST_VOXELS = 4_000_000
+"""Of the finest features of either volume; a head has a million."""
+
+
+@dataclass(frozen=True)
+class FineAgreement:
+    """How alike the finest features are near a pose.
+
+    Attributes:
+        pose: (4, 4), fixed LPS to moving LPS, near the one that was asked about, where the features agree best.
+        value: mean cosine of the finest features there, less that of a random pair of points; points without a
+            counterpart count as 0.
+    """
+
+    pose: np.ndarray
+    value: float
+
+
+def fine_agreement(pair: Pair, pose: np.ndarray) -> FineAgreement:
+    """The agreement near a pose (4, 4); found once a pair.
+
+    Raises:
+        InputError: if the bundled weights are damaged.
+    """
+    return pair.once(("fine agreement", pose.tobytes()), lambda: _found_near(pair, pose))
+
+
+def agreement_at(pair: Pair, pose: np.ndarray) -> float:
+    """The value of :class:`FineAgreement` at a pose (4, 4) itself."""
+    there = _to_measure(pair, pose)
+    return _value(_measure(pair).seen_from(there, part=True), there)
+
+
+def recognized(pair: Pair, poses: Sequence[np.ndarray]) -> FineAgreement | None:
+    """Where features agree clearly better than near all other poses; None where they do nowhere.
+
+    Args:
+        poses: (4, 4) each, fixed LPS to moving LPS.
+    """
+    if not is_comparable(pair):
+        return None
+    found = parallel_map(lambda pose: fine_agreement(pair, pose), poses, pair.fixed.device)
+    best = max(found, key=_value_of)
+    rival = max((one for one in found if _is_apart(pair, one, best)), key=_value_of, default=None)
+    # a pose that was far from where its features agree is not there yet
+    further = parallel_map(
+        lambda one: max(one, fine_agreement(pair, one.pose), key=_value_of),
+        [best] if rival is None else [best, rival],
+        pair.fixed.device,
+    )
+    best = max(further, key=_value_of)
+    others = [one.value for one in [*found, *further] if _is_apart(pair, one, best)]
+    return best if best.value >= max(LEAST, CLEARLY * max(others, default=0.0)) else None
+
+
+def _value_of(one: FineAgreement) -> float:
+    return one.value
+
+
+def _is_apart(pair: Pair, one: FineAgreement, other: FineAgreement) -> bool:
+    return mean_displacement(one.pose, other.pose, pair.points) > APART_MM
+
+
+def is_recognized(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray], within_mm: float) -> bool:
+    """Whether a pose (4, 4) is where features agree clearly better than near all others (4, 4), to some mm."""
+    if not is_comparable(pair):
+        return False
+    here = fine_agreement(pair, pose)
+    if here.value < LEAST or mean_displacement(here.pose, pose, pair.points) > within_mm:
+        return False
+    best = recognized(pair, [pose, *others])
+    return best is not None and mean_displacement(best.pose, pose, pair.points) <= within_mm
+
+
+def is_comparable(pair: Pair) -> bool:
+    """Whether the features of both volumes take little enough memory."""
+    spacing = weights.load_features(device=pair.fixed.device)[0].settings.spacing
+    grids = [volume.grid for volume in (pair.fixed, pair.moving)]
+    return all(np.prod(grid.size * grid.spacing / spacing) <= MOST_VOXELS for grid in grids)
+
+
+def _found_near(pair: Pair, pose: np.ndarray) -> FineAgreement:
+    there = _to_measure(pair, pose)
+    seen, points = _measure(pair).seen_from(there, part=True), _part(pair).points
+    for measure, schedule in ((seen.coarse(), COARSE), (seen, FINE)):
+        there = Forward(measure, points).descend(there[None], "rigid", schedule)[0][0]
+    return FineAgreement(_to_measure(pair, there), _value(seen, there))
+
+
+def _value(measure: FeatureMAD, there: np.ndarray) -> float:
+    return 1 - float(evaluate(measure.finest(), there[None])[0])
+
+
+def _measure(pair: Pair) -> FeatureMAD:
+    """Points lie in the smaller volume; made once a pair."""
+    part = _part(pair)
+    return pair.once("fine features", lambda: FeatureMAD(part.fixed, part.moving, seed=pair.seed, samples=SAMPLES))
+
+
+def _part(pair: Pair) -> Pair:
+    """The pair, swapped if the moving volume shows only a part of what the fixed one does."""
+    return pair.swapped if pair.moving_is_part else pair
+
+
+def _to_measure(pair: Pair, pose: np.ndarray) -> np.ndarray:
+    """A pose (4, 4) of the pair as one of :func:`_part`, and the reverse."""
+    return np.linalg.inv(pose) if pair.moving_is_part else pose
