@@ -45,6 +45,7 @@ from .ordering import most_plausible_first
 from .single_measure import SingleMeasure
 
 Found = tuple[Transform, Quality | None]
+RECOGNIZED = 8  # candidates whose features are compared
 AGREES_STILL = 0.8  # of the agreement of features, where NMI and NGF refine what features found
 
 
@@ -198,7 +199,7 @@ def _from_other(pair: Pair, failed: Found, kind: str, others: list[Transform], m
 
 def _from_features(pair: Pair, failed: Found, kind: str, others: list[Transform], monitor: Monitor) -> Found:
     """The pose at which MAD's finest features clearly agree best, refined as long as they agree."""
-    found = recognized(pair, [failed[0].matrix, *(one.matrix for one in others)])
+    found = recognized(pair, [failed[0].matrix, *(one.matrix for one in others[:RECOGNIZED])])
     if found is None:
         return failed
     other = Transform(found.pose)
