@@ -99,7 +99,7 @@ class FeatureMAD:
 
         Args:
             part: leave out the points that lie far outside of the moving scan there, and encode only what lies near the
-                others; the values are the same, but take less time.
+                others, which takes less time.
         """
         axes = lattice_axes(self.moving, rotated(pose, self.fixed_axes), turn=True)
         return self._part_near(pose, axes) if part else self._along(axes)

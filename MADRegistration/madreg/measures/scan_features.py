@@ -77,10 +77,10 @@ def lattice_axes(volume: Volume, wanted: np.ndarray, turn: bool = False) -> np.n
 
 
 def is_near(volume: Volume, points: np.ndarray) -> np.ndarray:
-    """bool (n,): which points (n, 3), LPS mm, lie in the field of view of a scan, or less than :data:`MARGIN_MM` off."""
+    """bool (n,): which points (n, 3), LPS mm, lie in the field of view of a scan or :data:`MARGIN_MM` around it."""
     index = apply(volume.grid.inverse, points)
     margin = MARGIN_MM / volume.grid.spacing
-    return ((index >= -margin) & (index <= np.array(volume.grid.size) - 1 + margin)).all(1)
+    return np.all((index >= -margin) & (index <= np.array(volume.grid.size) - 1 + margin), axis=1)
 
 
 def _covering(volume: Volume, axes: np.ndarray, spacing: float, multiple: int, near: np.ndarray | None) -> Grid:

@@ -23,8 +23,8 @@ from ..system.parallel import parallel_map
 
 SAMPLES = 6000
 COARSE, FINE = Schedule(adam, 20, 3.0, 0.5), Schedule(adam, 20, 1.5, 0.2)
-# 8 tuning trials (halves of slabs in unlike contrasts) that fail without: what the right pose reaches is 1.65 times what
-# the best other one does and more, 0.022 and more; of wrong poses the best has at most 1.25 times what the next has.
+# Halves of slabs in unlike contrasts that fail without: right poses reach 1.5 to 3 times what the best other pose does,
+# 0.022 and more; where all are wrong, the best has at most 1.25 times what the next one has.
 CLEARLY, LEAST = 1.5, 0.02
 APART_MM = 20.0  # two poses that are nearer to each other are the same
 MOST_VOXELS = 4_000_000
@@ -105,7 +105,7 @@ def is_comparable(pair: Pair) -> bool:
     """Whether the features of both volumes take little enough memory."""
     spacing = weights.load_features(device=pair.fixed.device)[0].settings.spacing
     grids = [volume.grid for volume in (pair.fixed, pair.moving)]
-    return all(np.prod(grid.size * grid.spacing / spacing) <= MOST_VOXELS for grid in grids)
+    return all(float(np.prod(np.multiply(grid.size, grid.spacing) / spacing)) <= MOST_VOXELS for grid in grids)
 
 
 def _found_near(pair: Pair, pose: np.ndarray) -> FineAgreement:
@@ -133,4 +133,4 @@ def _part(pair: Pair) -> Pair:
 
 def _to_measure(pair: Pair, pose: np.ndarray) -> np.ndarray:
     """A pose (4, 4) of the pair as one of :func:`_part`, and the reverse."""
-    return np.linalg.inv(pose) if pair.moving_is_part else pose
+    return np.linalg.inv(pose) if pair.moving_is_part else np.array(pose)

@@ -113,6 +113,28 @@ def test_the_moving_scan_is_encoded_as_it_is_seen(pair, truth, turn):
         assert float(seen(here)[0]) < float(blind(here)[0])
 
 
+def test_a_part_of_the_moving_scan_is_enough(pair, truth, turn):
+    """Of a moving scan that shows a third of the head: the same value near the true pose, from fewer points."""
+    volume = pair[1]
+    grid = Grid((volume.grid.size[0], volume.grid.size[1], volume.grid.size[2] // 3), volume.grid.matrix)
+    third = Volume("part", volume.data[: grid.size[2]], grid, volume.mask[: grid.size[2]])
+    whole = FeatureMAD(pair[0], third, samples=SAMPLES).seen_from(truth)
+    part = whole.seen_from(truth, part=True)
+    assert len(part.points) < 0.8 * len(whole.points) and part.levels[0].features.numel() > 0
+    with torch.no_grad():
+        for mm in (0.0, 4.0):
+            here = torch.as_tensor(displaced(truth, 0, mm, turn)[None])
+            assert float(part.finest()(here)[0]) == pytest.approx(float(whole.finest()(here)[0]), abs=0.01)
+        assert float(part(torch.as_tensor(displaced(truth, 0, 1000, turn)[None]))[0]) == pytest.approx(1.0)
+
+
+def test_the_finest_level_alone_falls_faster_around_the_true_pose(measure, truth, turn):
+    poses = torch.as_tensor(np.stack([displaced(truth, 0, mm, turn) for mm in (0, 6)]))
+    with torch.no_grad():
+        finest, coarse = (1 - one(poses) for one in (measure.finest(), measure.coarse()))
+    assert float(finest[1] / finest[0]) < 0.7 * float(coarse[1] / coarse[0])
+
+
 def test_axes_are_put_in_the_nearest_order(pair):
     swapped = np.eye(3)[:, [2, 0, 1]] * [1, -1, 1]
     np.testing.assert_allclose(lattice_axes(pair[0], swapped), swapped, atol=1e-6)

@@ -14,6 +14,7 @@ from madreg.image.transform import Transform
 from madreg.pipeline import plan
 from madreg.pipeline.initialization import Search
 from madreg.progress import Monitor
+from madreg.quality.fine_features import FineAgreement
 from madreg.quality.quality import Quality
 from madreg.settings import Settings
 
@@ -41,6 +42,9 @@ def test_after_the_search_a_long_volume_is_cropped(monkeypatch, grid_of, make_vo
     searched, aligned = seen
     assert searched is pair and aligned is near and len(candidates) == 1
     assert near.fixed.data.numel() < 0.4 * long.data.numel() and near.moving is pair.moving
+
+
+LATER = ["_from_features", "_from_other", "_from_wider_search"]
 
 
 def shifted(mm: float) -> Transform:
@@ -89,6 +93,24 @@ def without_outline(retries, failed: plan.Found, candidates: list[Transform], mo
     return plan._from_what_is_shown(retries.pair, shifted(0), failed, [shifted(90)], Settings(), Monitor())
 
 
+@pytest.mark.parametrize(("agreement", "expected"), [(0.09, 3.0), (0.05, 5.0)])
+def test_what_features_find_is_refined_as_long_as_they_agree(retries, monkeypatch, agreement, expected):
+    found = FineAgreement(shifted(5).matrix, 0.1)
+    monkeypatch.setattr(plan, "recognized", lambda pair, poses: found)
+    monkeypatch.setattr(plan, "agreement_at", lambda pair, pose: agreement)
+    monkeypatch.setattr(plan, "refine", lambda *_: shifted(3))
+    one, quality = plan._from_features(retries.pair, failed_at(shifted(100)), "rigid", [shifted(8)], Monitor())
+    assert one.matrix[0, 3] == expected and quality.verdict == "aligned"
+
+
+def test_features_that_recognize_nothing_leave_what_failed(retries, monkeypatch):
+    asked = []
+    monkeypatch.setattr(plan, "recognized", lambda pair, poses: asked.extend(poses))
+    failed = failed_at(shifted(100))
+    assert plan._from_features(retries.pair, failed, "rigid", [shifted(8)] * 20, Monitor()) is failed
+    assert asked[0] is failed[0].matrix and len(asked) == 1 + plan.RECOGNIZED and not retries.assessed
+
+
 def test_what_is_found_without_outlines_is_compared_without_them(retries, monkeypatch):
     """With what failed too, which may agree better with its outline."""
     retries.evidence = {100.0: 1.0, 0.0: 1.1, 50.0: 0.9}
@@ -121,8 +143,8 @@ def test_candidates_with_less_evidence_than_what_failed_are_not_refined(retries,
 @pytest.mark.parametrize(
     ("margin", "init", "expected"),
     [
-        (0.02, "search", ["_from_what_is_shown", "_from_other", "_from_wider_search"]),
-        (0.3, "search", ["_re_refined", "_from_what_is_shown", "_from_other", "_from_wider_search"]),
+        (0.02, "search", ["_from_what_is_shown", *LATER]),
+        (0.3, "search", ["_re_refined", "_from_what_is_shown", *LATER]),
         (0.02, "none", ["_re_refined", "_from_what_is_shown"]),
     ],
 )
@@ -137,7 +159,7 @@ def test_what_fails_is_first_looked_for_without_outlines(monkeypatch, margin, in
 
         return retry
 
-    for name in ("_re_refined", "_from_what_is_shown", "_from_other", "_from_wider_search"):
+    for name in ("_re_refined", "_from_what_is_shown", *LATER):
         monkeypatch.setattr(plan, name, noted(name))
     pair = SimpleNamespace()
     monkeypatch.setattr(plan, "_candidates", lambda *_: (pair, [shifted(0)]))

@@ -134,6 +134,12 @@ def test_a_small_margin_is_no_failure_where_nmi_and_ngf_are_clear_and_the_error_
     assert Quality(IDENTITY, error, 0.5, 0.02, IDENTITY, joint_margin=joint_margin).verdict == verdict
 
 
+@pytest.mark.parametrize(("error", "verdict"), [(1.0, "check"), (9.0, "check"), (11.0, "failed"), (None, "check")])
+def test_a_small_margin_is_no_failure_where_features_recognize_the_pose(error, verdict):
+    recognized = Quality(IDENTITY, error, 0.7, 0.02, IDENTITY, is_recognized=True)
+    assert recognized.verdict == verdict and not is_ambiguous(recognized)
+
+
 def test_another_pose_is_better_where_the_margin_is_negative():
     one = Quality(IDENTITY, 1.0, 0.5, -0.01, IDENTITY, other=IDENTITY)
     assert one.other_is_better
@@ -157,6 +163,7 @@ def test_a_report_has_no_infinity():
         assert basis_of_verdict(Quality(IDENTITY, None, 0.0, margin, IDENTITY))["margin"] is None
     known = Quality(IDENTITY, 1.0, 0.6, 0.2, IDENTITY, joint_margin=0.03, deformation_mm=0.4)
     assert basis_of_verdict(known) == {
+        "is_recognized": False,
         "bound_mm": known.bound_mm,
         "motion_mm": 1.0,
         "deformation_mm": 0.4,

@@ -1,0 +1,79 @@
+"""Poses are told from each other by the finest features."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from madreg.image.geometry import about, apply, mean_displacement
+from madreg.image.pair import Pair
+from madreg.quality import fine_features
+from madreg.quality.fine_features import agreement_at, fine_agreement, is_recognized, recognized
+
+
+@pytest.fixture(scope="module", params=[pytest.param(None, id="whole", marks=pytest.mark.slow), 40.0])
+def scans(request, ct_and_mr, slab_of):
+    """A pair of CT and MR on oblique and left-handed lattices, whole or a slab of the MR, and the true pose."""
+    fixed, moving, truth = ct_and_mr("oblique", "left-handed", (1, -2, 0.5), 50)
+    moving = moving if request.param is None else slab_of(moving, request.param)
+    return Pair(fixed, moving), truth
+
+
+@pytest.fixture(scope="module")
+def poses(scans, turn):
+    """Near the true pose, and far from it: a quarter turn about each axis, and a shift."""
+    pair, truth = scans
+    center = pair.fixed.grid.center
+    near = truth @ about(center, turn((1, 1, -2), 4), np.array([2.0, -3.0, 2.0]))
+    turned = [truth @ about(center, turn(axis, 90), np.zeros(3)) for axis in np.eye(3)]
+    return near, [*turned, truth @ about(center, np.eye(3), np.array([0.0, 80.0, 0.0]))]
+
+
+def test_the_right_pose_is_recognized_among_others(scans, poses):
+    pair, truth = scans
+    near, far = poses
+    found = recognized(pair, [*far[:2], near, *far[2:]])
+    shown = apply(np.linalg.inv(truth), pair.swapped.points)
+    assert mean_displacement(near, truth, shown) > 4
+    assert mean_displacement(found.pose, truth, shown) < 2
+    assert agreement_at(pair, truth) == pytest.approx(found.value, rel=0.2)
+    assert agreement_at(pair, near) < 0.8 * found.value
+
+
+def test_a_wrong_pose_is_not(scans, poses):
+    pair, _ = scans
+    near, far = poses
+    assert recognized(pair, far) is None
+    assert all(not is_recognized(pair, pose, [*far, near], 10.0) for pose in far)
+
+
+def test_a_pose_is_recognized_where_it_lies_near_what_features_prefer(scans, poses):
+    pair, _ = scans
+    near, far = poses
+    assert is_recognized(pair, near, far, 10.0) and not is_recognized(pair, near, far, 2.0)
+
+
+def test_a_nearly_symmetric_body_is_not_recognized(scans, poses, turn):
+    """The flips of this head of a few smooth shapes agree nearly as well."""
+    pair, truth = scans
+    flips = [truth @ about(pair.fixed.grid.center, turn(axis, 180), np.zeros(3)) for axis in np.eye(3)]
+    assert not is_recognized(pair, poses[0], flips, 10.0)
+
+
+def test_two_poses_that_are_the_same_do_not_rival(scans, poses, turn):
+    pair, _ = scans
+    near, far = poses
+    again = near @ about(pair.fixed.grid.center, turn((0, 1, 0), 2), np.ones(3))
+    assert recognized(pair, [near, again, *far]) is not None
+
+
+def test_volumes_that_take_too_much_memory_are_not_compared(scans, poses, monkeypatch):
+    pair, _ = scans
+    near, far = poses
+    monkeypatch.setattr(fine_features, "MOST_VOXELS", 1000)
+    assert recognized(pair, [near, *far]) is None and not is_recognized(pair, near, far, 10.0)
+
+
+def test_it_is_found_once_a_pair(scans, poses):
+    pair, _ = scans
+    assert fine_agreement(pair, poses[0]) is fine_agreement(pair, poses[0].copy())
