@@ -89,7 +89,7 @@ class FeatureMAD:
         return other if other.level_weights else self
 
     def finest(self) -> FeatureMAD:
-        """The measure of the finest level alone, which tells the right pose from others within a few millimeters."""
+        """The measure of the finest level alone, which is low within a few millimeters of the true pose only."""
         other = copy.copy(self)
         other.level_weights = {0: 1.0}
         return other

@@ -60,7 +60,7 @@ class Comparison:
             better pose.
         other: (4, 4) that other pose; None if none shows anything.
         mirror_margin: by how much the evidence for a mirror image of the fixed scan exceeds that for the pose.
-        others: (4, 4) each, that were compared, but for mirror images.
+        others: (4, 4) each: all flips, and the other candidates that were compared.
     """
 
     margin: float
@@ -105,8 +105,11 @@ def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> 
     points = _points(pair, pose)
     center, axes = points.mean(0), _axes(pair, points)
     apart = [one for one in others if mean_displacement(one, pose, pair.points) > ANOTHER_MM][:OTHERS]
+    every_flip = flipped_poses(pose, center, axes)
     flips, mirrored = parallel_map(
-        lambda made: promising(pair, pose, made(pose, center, axes)), [flipped_poses, mirrored_poses], pair.fixed.device
+        lambda made: promising(pair, pose, made),
+        [every_flip, mirrored_poses(pose, center, axes)],
+        pair.fixed.device,
     )
     poses = [pose, *flips, *mirrored, *apart]
     found = iter(parallel_map(lambda one: evidence(pair, one), poses, pair.fixed.device))
@@ -114,9 +117,9 @@ def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> 
     of_flips, of_mirrored, of_apart = (
         [one for one in islice(found, len(group)) if one is not None] for group in (flips, mirrored, apart)
     )
-    rest = [*of_flips, *(one for one in of_apart if not _leads_to(pair, one, pose))]
-    best = max(rest, key=lambda one: one.value, default=None)
-    compared = [one.pose for one in rest]
+    of_apart = [one for one in of_apart if not _leads_to(pair, one, pose)]
+    compared = [*every_flip, *(one.pose for one in of_apart)]
+    best = max([*of_flips, *of_apart], key=lambda one: one.value, default=None)
     if here is None:
         return Comparison(-np.inf if best else 0.0, None if best is None else best.preferred, -np.inf, compared)
     mirror_margin = max((one.value for one in of_mirrored), default=-np.inf) - here.value

@@ -70,11 +70,11 @@ def recognized(pair: Pair, poses: Sequence[np.ndarray]) -> FineAgreement | None:
         return None
     found = parallel_map(lambda pose: fine_agreement(pair, pose), poses, pair.fixed.device)
     best = max(found, key=_value_of)
-    rival = max((one for one in found if _is_apart(pair, one, best)), key=_value_of, default=None)
+    next_best = max((one for one in found if _is_apart(pair, one, best)), key=_value_of, default=None)
     # a pose that was far from where its features agree is not there yet
     further = parallel_map(
         lambda one: max(one, fine_agreement(pair, one.pose), key=_value_of),
-        [best] if rival is None else [best, rival],
+        [best] if next_best is None else [best, next_best],
         pair.fixed.device,
     )
     best = max(further, key=_value_of)

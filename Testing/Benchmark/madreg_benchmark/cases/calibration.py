@@ -64,7 +64,12 @@ def _heads(listed: Path) -> list[Case]:
     return cases
 
 
-def _label_map(data: Path, number: int) -> sitk.Image:
+def label_map(data: Path, number: int) -> sitk.Image:
+    """The label map of a person, LPS.
+
+    Raises:
+        InputError: if there is none.
+    """
     path = data / "train" / "synthseg_labels_1.5mm" / f"training_seg_{number:02d}.nii.gz"
     if not path.is_file():
         raise InputError(f"{path} does not exist; give the folder that holds train.")
@@ -75,7 +80,7 @@ def _simulated(data: Path, out: Path) -> list[Case]:
     """CT-T1 of persons with odd numbers, T1-T2 of the others; and the middles of all structures of each."""
     cases, structures = [], {}
     for number in LABELS:
-        labels = _label_map(data, number)
+        labels = label_map(data, number)
         if number % 2:
             images, contrast = simulate_ct_t1(labels, SEED + number), "simulated CT-T1"
         else:
@@ -102,7 +107,7 @@ def _slabs(data: Path, out: Path) -> list[Case]:
     cases = []
     for number in range(SLABS):
         rng = np.random.default_rng([SEED, 100, number])
-        labels = _label_map(data, LABELS[number])
+        labels = label_map(data, LABELS[number])
         middle = np.array(labels.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in labels.GetSize()]))
         planes = rng.permutation(3)[:2] if number % 2 else rng.integers(3) * np.ones(2, int)
         images = [
