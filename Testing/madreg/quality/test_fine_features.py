@@ -1,4 +1,4 @@
-"""Poses are told from each other by the finest features."""
+"""The right pose is found among others by the finest features."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def poses(scans, turn):
     pair, truth = scans
     center = pair.fixed.grid.center
     near = truth @ about(center, turn((1, 1, -2), 4), np.array([2.0, -3.0, 2.0]))
-    turned = truth @ about(center, turn((1, 0, 0), 90), np.zeros(3))
-    return near, [turned, truth @ about(center, np.eye(3), np.array([0.0, 80.0, 0.0]))]
+    quarter = truth @ about(center, turn((1, 0, 0), 90), np.zeros(3))
+    return near, [quarter, truth @ about(center, np.eye(3), np.array([0.0, 80.0, 0.0]))]
 
 
 def test_the_right_pose_is_recognized_among_others(scans, poses):

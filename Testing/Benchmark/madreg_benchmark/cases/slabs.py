@@ -108,7 +108,7 @@ def _case(data: Path, out: Path, number: int) -> Case:
     files = [out / f"slab_{number:02d}_{role}.nii.gz" for role in ("fixed", "moving")]
     for image, file in zip(images, files, strict=True):
         sitk.WriteImage(image, str(file))
-    return Case(f"slab_{number:02d}_{name}", files[0], files[1], np.eye(4), f"{fixed_name}-{name}", 1.0)
+    return Case(f"{number:02d}_{name}", files[0], files[1], np.eye(4), f"{fixed_name}-{name}", 1.0)
 
 
 def _slab(
