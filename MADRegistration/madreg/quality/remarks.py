@@ -17,6 +17,8 @@ def remarks_on(quality: Quality) -> list[str]:
     if quality.verdict == "failed":
         return _reasons_of_failure(quality)
     said = [] if quality.stretch is None else [quality.stretch.sentence()]
+    if quality.is_recognized:
+        said.append("Another pose fits as well but for MAD's finest features: check the overlay.")
     if quality.is_mirrored:
         said.append("A mirror image fits better: check left and right in the headers of both scans.")
     if quality.may_be_other_body:

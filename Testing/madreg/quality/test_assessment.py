@@ -138,6 +138,7 @@ def test_a_small_margin_is_no_failure_where_nmi_and_ngf_are_clear_and_the_error_
 def test_a_small_margin_is_no_failure_where_features_recognize_the_pose(error, verdict):
     recognized = Quality(IDENTITY, error, 0.7, 0.02, IDENTITY, is_recognized=True)
     assert recognized.verdict == verdict and not is_ambiguous(recognized)
+    assert any("features" in remark for remark in recognized.remarks) == (verdict == "check")
 
 
 def test_another_pose_is_better_where_the_margin_is_negative():
