@@ -4,7 +4,8 @@ By default: search every pose (:mod:`madreg.pose.search`), bring the candidates 
 (:mod:`madreg.pipeline.block_alignment`), refine the best with NMI, keep the most plausible
 (:mod:`madreg.pipeline.ordering`), refine it with NMI and NGF together, and assess it
 (:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks prefer it; what fails is
-tried again, without the outline of what a scan shows, from another pose that agrees better, and with a wider search.
+tried again, without the outline of what a scan shows, from the candidate at which MAD's features agree best, from
+another pose that agrees better, and with a wider search.
 
 With another measure than the default, that measure alone is minimized at one resolution from the chosen start.
 """
@@ -85,9 +86,9 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     ]
     if isinstance(begin, Search):
         retries += [
-            lambda failed: _from_features(near, failed, settings.type, others, monitor.part(0.87, 0.88)),
-            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.88, 0.89)),
-            lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.89, 0.95)),
+            lambda failed: _from_features(near, failed, settings.type, others, monitor.part(0.87, 0.89)),
+            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.89, 0.9)),
+            lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.9, 0.95)),
         ]
     for retry in retries:
         if _verdict(found) != "failed":
@@ -199,11 +200,13 @@ def _from_other(pair: Pair, failed: Found, kind: str, others: list[Transform], m
 
 def _from_features(pair: Pair, failed: Found, kind: str, others: list[Transform], monitor: Monitor) -> Found:
     """The pose at which MAD's finest features clearly agree best, refined as long as they agree."""
-    found = recognized(pair, [failed[0].matrix, *(one.matrix for one in others[:RECOGNIZED])])
+    poses = [failed[0].matrix, *(one.matrix for one in others[:RECOGNIZED])]
+    found = recognized(pair, poses, lambda share: monitor.report("candidates", 0.5 * share, failed[0]))
     if found is None:
         return failed
     other = Transform(found.pose)
-    refined = with_supported_shape(pair, refine(pair, [other], kind, monitor), kind, monitor)
+    refined = refine(pair, [other], kind, monitor.part(0.5, 0.8))
+    refined = with_supported_shape(pair, refined, kind, monitor.part(0.8, 1.0))
     if agreement_at(pair, refined.matrix) >= AGREES_STILL * found.value:
         other = refined
     return _better(failed, (other, assess(pair, other, kind, others)))

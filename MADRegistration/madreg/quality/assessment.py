@@ -68,7 +68,8 @@ def assess(
         other = Transform(with_others.other)
         if with_others.margin < least_margin(overlap):
             second_opinion = joint_margin(compared, pose, with_others.other, transform.type)
-            is_known = found is not None and is_recognized(compared, pose, with_others.others, FAILED_MM)
+            may_be_known = found is not None and cut_out is None
+            is_known = may_be_known and is_recognized(compared, pose, with_others.others, FAILED_MM)
     if found is None:
         return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])

@@ -7,7 +7,7 @@ pose is brought first to where they agree best nearby.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,13 +20,13 @@ from ..image.pair import Pair
 from ..measures.feature_mad import FeatureMAD
 from ..network import weights
 from ..system.parallel import parallel_map
+from .alternatives import ANOTHER_MM
 
 SAMPLES = 6000
 COARSE, FINE = Schedule(adam, 20, 3.0, 0.5), Schedule(adam, 20, 1.5, 0.2)
 # Halves of slabs in unlike contrasts that fail without: right poses reach 1.5 to 3 times what the best other pose does,
 # 0.022 and more; where all are wrong, the best has at most 1.25 times what the next one has.
 CLEARLY, LEAST = 1.5, 0.02
-APART_MM = 20.0  # two poses that are nearer to each other are the same
 MOST_VOXELS = 4_000_000
 """Of the finest features of either volume; a head has a million."""
 
@@ -60,15 +60,18 @@ def agreement_at(pair: Pair, pose: np.ndarray) -> float:
     return _value(_measure(pair).seen_from(there, part=True), there)
 
 
-def recognized(pair: Pair, poses: Sequence[np.ndarray]) -> FineAgreement | None:
+def recognized(
+    pair: Pair, poses: Sequence[np.ndarray], report_progress: Callable[[float], None] | None = None
+) -> FineAgreement | None:
     """Where features agree clearly better than near all other poses; None where they do nowhere.
 
     Args:
         poses: (4, 4) each, fixed LPS to moving LPS.
+        report_progress: called with the share done; may raise to stop.
     """
     if not is_comparable(pair):
         return None
-    found = parallel_map(lambda pose: fine_agreement(pair, pose), poses, pair.fixed.device)
+    found = parallel_map(lambda pose: fine_agreement(pair, pose), poses, pair.fixed.device, report_progress)
     best = max(found, key=_value_of)
     next_best = max((one for one in found if _is_apart(pair, one, best)), key=_value_of, default=None)
     # a pose that was far from where its features agree is not there yet
@@ -87,7 +90,7 @@ def _value_of(one: FineAgreement) -> float:
 
 
 def _is_apart(pair: Pair, one: FineAgreement, other: FineAgreement) -> bool:
-    return mean_displacement(one.pose, other.pose, pair.points) > APART_MM
+    return mean_displacement(one.pose, other.pose, pair.points) > ANOTHER_MM
 
 
 def is_recognized(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray], within_mm: float) -> bool:

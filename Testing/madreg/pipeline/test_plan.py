@@ -96,7 +96,7 @@ def without_outline(retries, failed: plan.Found, candidates: list[Transform], mo
 @pytest.mark.parametrize(("agreement", "expected"), [(0.09, 3.0), (0.05, 5.0)])
 def test_what_features_find_is_refined_as_long_as_they_agree(retries, monkeypatch, agreement, expected):
     found = FineAgreement(shifted(5).matrix, 0.1)
-    monkeypatch.setattr(plan, "recognized", lambda pair, poses: found)
+    monkeypatch.setattr(plan, "recognized", lambda pair, poses, report: found)
     monkeypatch.setattr(plan, "agreement_at", lambda pair, pose: agreement)
     monkeypatch.setattr(plan, "refine", lambda *_: shifted(3))
     one, quality = plan._from_features(retries.pair, failed_at(shifted(100)), "rigid", [shifted(8)], Monitor())
@@ -105,7 +105,7 @@ def test_what_features_find_is_refined_as_long_as_they_agree(retries, monkeypatc
 
 def test_features_that_recognize_nothing_leave_what_failed(retries, monkeypatch):
     asked = []
-    monkeypatch.setattr(plan, "recognized", lambda pair, poses: asked.extend(poses))
+    monkeypatch.setattr(plan, "recognized", lambda pair, poses, report: asked.extend(poses))
     failed = failed_at(shifted(100))
     assert plan._from_features(retries.pair, failed, "rigid", [shifted(8)] * 20, Monitor()) is failed
     assert asked[0] is failed[0].matrix and len(asked) == 1 + plan.RECOGNIZED and not retries.assessed
