@@ -18,7 +18,6 @@ from ..descent.objective import Forward, Schedule
 from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..measures.feature_mad import FeatureMAD
-from ..network import weights
 from ..system.parallel import parallel_map
 from .alternatives import ANOTHER_MM
 
@@ -27,8 +26,9 @@ COARSE, FINE = Schedule(adam, 20, 3.0, 0.5), Schedule(adam, 20, 1.5, 0.2)
 # Halves of slabs in unlike contrasts that fail without: right poses reach 1.5 to 3 times what the best other pose does,
 # 0.022 and more; where all are wrong, the best has at most 1.25 times what the next one has.
 CLEARLY, LEAST = 1.5, 0.02
-MOST_VOXELS = 4_000_000
-"""Of the finest features of either volume; a head has a million."""
+MOST_LITERS = 5.0, 32.0
+"""Of the field of view of the smaller and of the larger volume.  Whole heads have more than 8 liters, and enough in
+common without; their features would take as long as everything else."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,9 @@ def is_recognized(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray], wi
 
 
 def is_comparable(pair: Pair) -> bool:
-    """Whether the features of both volumes take little enough memory."""
-    spacing = weights.load_features(device=pair.fixed.device)[0].settings.spacing
-    grids = [volume.grid for volume in (pair.fixed, pair.moving)]
-    return all(float(np.prod(np.multiply(grid.size, grid.spacing) / spacing)) <= MOST_VOXELS for grid in grids)
+    """Whether the volumes are small enough for features to take little time and memory."""
+    liters = sorted(float(one.mask.sum()) * float(one.grid.spacing.prod()) / 1e6 for one in (pair.fixed, pair.moving))
+    return all(here <= most for here, most in zip(liters, MOST_LITERS, strict=True))
 
 
 def _found_near(pair: Pair, pose: np.ndarray) -> FineAgreement:
