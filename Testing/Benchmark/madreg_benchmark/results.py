@@ -10,6 +10,7 @@ from madreg.errors import InputError
 
 THREE_HEADS = "--only sim_CT_T1_15,template_CT_T1,intra_T1_T2"
 FIVE_CONTRASTS = "--only CT_T1,T1_T2,FLAIR_T1,T1_FLAIR,PET_T1"
+TWENTY_SLABS = "--only " + ",".join(f"{number:02d}_" for number in range(20))
 DEFAULT_OUT = Path(__file__).resolve().parents[3] / "docs" / "results"
 
 
@@ -59,7 +60,7 @@ RESULTS = {
     "verdicts_again": Result("study verdicts --seed 2"),
     "verdicts_pelvis_again": Result("study verdicts --seed 2", "pelvis"),
     "verdicts_calibration": Result("study verdicts --seed 1", "calibration"),
-    "verdicts_slabs": Result("study verdicts --seed 1", "slabs"),
+    "verdicts_slabs": Result(f"study verdicts --seed 1 {TWENTY_SLABS}", "slabs"),
     "other_tools": Result("study other_tools"),
     "edges": Result("study edges"),
     "costs": Result("study costs"),
