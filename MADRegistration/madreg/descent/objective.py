@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ..image.pair import Pair
 from ..measures.base import Measure
 from .evaluation import evaluate
 from .parameters import LinearTransform
@@ -87,3 +88,11 @@ class Reversed:
         inverse_report = report and (lambda share, inverses: report(share, np.linalg.inv(inverses)))
         inverses, values = self.objective.descend(np.linalg.inv(poses), kind, schedule, inverse_report)
         return np.linalg.inv(inverses), values
+
+
+def in_smaller(pair: Pair, make: Callable[[Pair], Forward]) -> Objective:
+    """What ``make`` returns for a pair, with its points in the moving volume if that shows a part of the fixed one.
+
+    Of points all over a head few lie in a slab.
+    """
+    return Reversed(make(pair.swapped)) if pair.moving_is_part else make(pair)

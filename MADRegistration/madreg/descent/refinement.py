@@ -16,7 +16,7 @@ from ..measures.symmetric import SymmetricJoint
 from ..progress import Monitor, StageRecord
 from .adam import adam
 from .bfgs import bfgs
-from .objective import Forward, Objective, Reversed, Schedule
+from .objective import Forward, Objective, Schedule, in_smaller
 
 KEPT = 0.5  # of its overlap that a pose keeps at least: what is left of two scans that slide apart agrees on anything
 LEAST_OVERLAP = 0.15  # of the foreground of either scan; the search asks for 0.25 of its edges, and descents may slide
@@ -87,9 +87,7 @@ class Refinement:
 
     def objective(self, pair: Pair) -> Objective:
         """What the stage minimizes for a pair; made once.  Its points lie in the smaller of both volumes."""
-        if pair.moving_is_part:
-            return Reversed(self._forward(pair.swapped))
-        return self._forward(pair)
+        return in_smaller(pair, self._forward)
 
     def _forward(self, pair: Pair) -> Forward:
         def make() -> Forward:

@@ -84,14 +84,18 @@ class FeatureMAD:
         The finest features agree within a few millimeters alone; farther off they are noise.  Of the others, those that
         see farther count more.
         """
-        other = copy.copy(self)
-        other.level_weights = {number: float(number) for number in self.level_weights if number > 0}
-        return other if other.level_weights else self
+        return self._weighted({number: float(number) for number in self.level_weights if number > 0})
 
     def finest(self) -> FeatureMAD:
         """The measure of the finest level alone, which is low within a few millimeters of the true pose only."""
+        return self._weighted({0: 1.0})
+
+    def _weighted(self, level_weights: dict[int, float]) -> FeatureMAD:
+        """The same measure with other weights of its levels; itself if there are none."""
+        if not level_weights:
+            return self
         other = copy.copy(self)
-        other.level_weights = {0: 1.0}
+        other.level_weights = level_weights
         return other
 
     def seen_from(self, pose: np.ndarray, part: bool = False) -> FeatureMAD:

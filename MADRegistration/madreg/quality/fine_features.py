@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..descent.adam import adam
-from ..descent.evaluation import evaluate
-from ..descent.objective import Forward, Schedule
+from ..descent.objective import Forward, Objective, Schedule, in_smaller
 from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..measures.feature_mad import FeatureMAD
@@ -56,8 +55,7 @@ def fine_agreement(pair: Pair, pose: np.ndarray) -> FineAgreement:
 
 def agreement_at(pair: Pair, pose: np.ndarray) -> float:
     """The value of :class:`FineAgreement` at a pose (4, 4) itself."""
-    there = _to_measure(pair, pose)
-    return _value(_measure(pair).seen_from(there, part=True), there)
+    return _value(pair, _seen_from(pair, pose), pose)
 
 
 def recognized(
@@ -111,28 +109,22 @@ def is_comparable(pair: Pair) -> bool:
 
 
 def _found_near(pair: Pair, pose: np.ndarray) -> FineAgreement:
-    there = _to_measure(pair, pose)
-    seen, points = _measure(pair).seen_from(there, part=True), _part(pair).points
+    seen, there = _seen_from(pair, pose), np.array(pose)[None]
     for measure, schedule in ((seen.coarse(), COARSE), (seen, FINE)):
-        there = Forward(measure, points).descend(there[None], "rigid", schedule)[0][0]
-    return FineAgreement(_to_measure(pair, there), _value(seen, there))
+        there = _objective(pair, measure).descend(there, "rigid", schedule)[0]
+    return FineAgreement(there[0], _value(pair, seen, there[0]))
 
 
-def _value(measure: FeatureMAD, there: np.ndarray) -> float:
-    return 1 - float(evaluate(measure.finest(), there[None])[0])
+def _value(pair: Pair, measure: FeatureMAD, pose: np.ndarray) -> float:
+    return 1 - float(_objective(pair, measure.finest()).values(pose[None])[0])
 
 
-def _measure(pair: Pair) -> FeatureMAD:
-    """Points lie in the smaller volume; made once a pair."""
-    part = _part(pair)
-    return pair.once("fine features", lambda: FeatureMAD(part.fixed, part.moving, seed=pair.seed, samples=SAMPLES))
+def _objective(pair: Pair, measure: FeatureMAD) -> Objective:
+    return in_smaller(pair, lambda part: Forward(measure, part.points))
 
 
-def _part(pair: Pair) -> Pair:
-    """The pair, swapped if the moving volume shows only a part of what the fixed one does."""
-    return pair.swapped if pair.moving_is_part else pair
-
-
-def _to_measure(pair: Pair, pose: np.ndarray) -> np.ndarray:
-    """A pose (4, 4) of the pair as one of :func:`_part`, and the reverse."""
-    return np.linalg.inv(pose) if pair.moving_is_part else np.array(pose)
+def _seen_from(pair: Pair, pose: np.ndarray) -> FeatureMAD:
+    """The measure of the pair, of which the part near a pose (4, 4) is encoded as it is seen from there."""
+    part, there = (pair.swapped, np.linalg.inv(pose)) if pair.moving_is_part else (pair, pose)
+    measure = pair.once("fine features", lambda: FeatureMAD(part.fixed, part.moving, seed=pair.seed, samples=SAMPLES))
+    return measure.seen_from(there, part=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..descent.adam import adam
-from ..descent.objective import Forward, Objective, Reversed, Schedule
+from ..descent.objective import Forward, Objective, Schedule, in_smaller
 from ..image.pair import Pair
 from ..pose.tensor_agreement import TensorAgreement
 
@@ -39,10 +39,8 @@ def promising(pair: Pair, pose: np.ndarray, others: list[np.ndarray]) -> list[np
 def _agreement(pair: Pair) -> Objective:
     """Minus the agreement at points in the smaller volume; made once a pair."""
 
-    def make() -> Objective:
-        part = pair.swapped if pair.moving_is_part else pair
+    def make(part: Pair) -> Forward:
         measure = TensorAgreement(part.fixed, part.moving, SPACING, POINTS)
-        forward = Forward(measure, measure.points.cpu().double().numpy())
-        return Reversed(forward) if pair.moving_is_part else forward
+        return Forward(measure, measure.points.cpu().double().numpy())
 
-    return pair.once("tensor agreement", make)
+    return pair.once("tensor agreement", lambda: in_smaller(pair, make))

@@ -13,8 +13,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from madreg.errors import InputError
-from madreg.image.geometry import Grid, rotation
+from madreg.image.geometry import rotation
 from madreg.image.volume import Volume
+from madreg_benchmark.cases.acquisition import grid_about, noisy, shaded, slice_axes
 from madreg_benchmark.cases.case import Case, save_cases
 from madreg_benchmark.cases.simulation import T1, T2, simulate, simulate_ct_t1
 from madreg_benchmark.cases.synthetic_body import pair
@@ -120,27 +121,21 @@ def _slabs(data: Path, out: Path) -> list[Case]:
 
 def _slab(image: sitk.Image, middle: np.ndarray, plane: int, rng: np.random.Generator) -> sitk.Image:
     """60 mm of a scan about a point (3,), slices across world axis ``plane`` tilted a little, shaded and noisy."""
-    axes = np.eye(3)[:, [[1, 2, 0], [2, 0, 1], [0, 1, 2]][plane]]
-    axes = rotation(rng.normal(size=3), TILT) @ axes
-    spacing = np.array([1.2, 1.2, SLICE_MM])
-    size = np.round(np.array([170.0, 170.0, SLAB_MM]) / spacing).astype(int)
-    corner = middle - axes @ (spacing * (size - 1) / 2)
-    cut = sitk.Resample(
-        image,
-        size.tolist(),
-        sitk.Transform(),
-        sitk.sitkLinear,
-        corner.tolist(),
-        spacing.tolist(),
-        axes.ravel().tolist(),
+    axes = rotation(rng.normal(size=3), TILT) @ slice_axes(plane)
+    grid = grid_about(middle, axes, np.array([1.2, 1.2, SLICE_MM]), np.array([170.0, 170.0, SLAB_MM]))
+    values = sitk.GetArrayFromImage(
+        sitk.Resample(
+            image,
+            grid.size,
+            sitk.Transform(),
+            sitk.sitkLinear,
+            grid.matrix[:3, 3].tolist(),
+            grid.spacing.tolist(),
+            axes.ravel().tolist(),
+        )
     )
-    values = sitk.GetArrayFromImage(cut)
-    z, y, x = np.meshgrid(*[np.linspace(-1, 1, n) for n in values.shape], indexing="ij")
-    direction = rng.normal(size=3)
-    shaded = values * np.exp(0.4 * (x * direction[0] + y * direction[1] + 0.5 * z * direction[2]))
     noise = 0.04 * np.percentile(values, 99)
-    noisy = np.hypot(shaded + rng.normal(0, noise, values.shape), rng.normal(0, noise, values.shape))
-    return Grid.of_image(cut).as_image(noisy.astype(np.float32))
+    return grid.as_image(noisy(shaded(values, 0.4, rng), noise, rng))
 
 
 def _bodies(out: Path) -> list[Case]:

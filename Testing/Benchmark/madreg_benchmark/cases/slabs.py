@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from madreg.image.geometry import Grid, apply, rotation
+from madreg_benchmark.cases.acquisition import grid_about, noisy, shaded, slice_axes
 from madreg_benchmark.cases.calibration import LABELS, label_map
 from madreg_benchmark.cases.case import Case, save_cases
 from madreg_benchmark.cases.simulation import (
@@ -121,27 +122,17 @@ def _slab(
         sizes: mm, of the field of view within a slice and across, of a voxel within a slice and across.
     """
     scan = simulate(labels, series.contrast, rng)
-    axes = np.eye(3)[:, [[1, 2, 0], [2, 0, 1], [0, 1, 2]][plane]]
-    axes = rotation(rng.normal(size=3), rng.uniform(0, TILT)) @ axes
+    axes = rotation(rng.normal(size=3), rng.uniform(0, TILT)) @ slice_axes(plane)
     within, across, fine, thick = sizes
-    spacing = np.array([fine, fine, thick])
-    size = np.round(np.array([within, within, across]) / spacing).astype(int)
-    matrix = np.eye(4)
-    matrix[:3, :3] = axes * spacing
-    matrix[:3, 3] = center - axes @ (spacing * (size - 1) / 2)
-    grid = Grid((int(size[0]), int(size[1]), int(size[2])), matrix)
+    grid = grid_about(center, axes, np.array([fine, fine, thick]), np.array([within, within, across]))
     points = grid.points().double().numpy() + _distortion(grid, series.distortion, rng)[..., None] * axes[:, 0]
     source, inverse = sitk.GetArrayFromImage(scan), Grid.of_image(scan).inverse
     values = np.zeros(grid.shape)
     for share in (-1 / 3, 0, 1 / 3):  # of the thickness of a slice
         index = apply(inverse, points + share * thick * axes[:, 2])
         values += ndimage.map_coordinates(source, index.transpose(3, 0, 1, 2)[::-1], order=1) / 3
-    z, y, x = np.meshgrid(*[np.linspace(-1, 1, n) for n in values.shape], indexing="ij")
-    direction = rng.normal(size=3)
-    values = values * np.exp(series.shading * (x * direction[0] + y * direction[1] + 0.5 * z * direction[2]))
-    noise = series.noise * np.percentile(values, 98)
-    values = np.hypot(values + rng.normal(0, noise, values.shape), rng.normal(0, noise, values.shape))
-    return grid.as_image(values.astype(np.float32))
+    values = shaded(values, series.shading, rng)
+    return grid.as_image(noisy(values, series.noise * np.percentile(values, 98), rng))
 
 
 def _distortion(grid: Grid, largest: float, rng: np.random.Generator) -> np.ndarray:
