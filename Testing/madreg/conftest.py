@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -146,3 +148,17 @@ def dicom() -> ModuleType:
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def slab_of() -> Callable[..., Any]:
+    """Function: what a volume shows within so many mm across a world axis, that many mm off its middle."""
+
+    def cut(volume, thickness: float, axis: int = 2, offset: float = 0.0):
+        import torch
+
+        across = volume.grid.points()[..., axis] - float(volume.grid.center[axis]) - offset
+        there = across.abs() < thickness / 2
+        return replace(volume, data=torch.where(there, volume.data, torch.zeros(())), mask=volume.mask & there)
+
+    return cut

@@ -57,17 +57,18 @@ class FeatureMAD:
         self.moving, self.points, self.share = moving, sample_points(fixed, samples, seed), 1.0
         self.level_weights = {number: 1.0 for number in range(len(network.levels))}
         self.fixed_axes = lattice_axes(fixed, np.eye(3))
-        self.fixed_features = [level.at(self.points) for level in encode(fixed, network, self.fixed_axes)]
+        levels = encode(fixed, network, self.fixed_axes, self.level_weights)
+        self.fixed_features = {number: level.at(self.points) for number, level in levels.items()}
         seen = self.fixed_axes if pose is None else rotated(pose, self.fixed_axes)
         self._encode_moving(lattice_axes(moving, seen, turn=pose is not None))
 
     def _encode_moving(self, axes: np.ndarray, near: np.ndarray | None = None) -> None:
         self.moving_axes = axes
-        self.levels = encode(self.moving, self.network, self.moving_axes, near)
-        self.chance = [
-            torch.einsum("cn,c->n", features, level.mean)
-            for features, level in zip(self.fixed_features, self.levels, strict=True)
-        ]
+        self.levels = encode(self.moving, self.network, self.moving_axes, self.level_weights, near)
+        self.chance = {
+            number: torch.einsum("cn,c->n", self.fixed_features[number], level.mean)
+            for number, level in self.levels.items()
+        }
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         where = map_points(matrices, self.points)
@@ -88,7 +89,11 @@ class FeatureMAD:
 
     def finest(self) -> FeatureMAD:
         """The measure of the finest level alone, which is low within a few millimeters of the true pose only."""
-        return self._weighted({0: 1.0})
+        return self.of_level(0)
+
+    def of_level(self, number: int) -> FeatureMAD:
+        """The measure of one level alone."""
+        return self._weighted({number: 1.0})
 
     def _weighted(self, level_weights: dict[int, float]) -> FeatureMAD:
         """The same measure with other weights of its levels; itself if there are none."""
@@ -130,7 +135,7 @@ class FeatureMAD:
             return self._along(axes)
         other = copy.copy(self)
         other.points, other.share = self.points[kept], self.share * float(kept.float().mean())
-        other.fixed_features = [features[:, kept] for features in self.fixed_features]
+        other.fixed_features = {number: features[:, kept] for number, features in self.fixed_features.items()}
         other._encode_moving(axes, there[kept.cpu().numpy()])
         return other
 

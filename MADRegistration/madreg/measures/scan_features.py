@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -42,24 +43,30 @@ class LevelFeatures:
 
 @torch.no_grad()
 def encode(
-    volume: Volume, network: FeatureNetwork, axes: np.ndarray, near: np.ndarray | None = None
-) -> list[LevelFeatures]:
-    """Features of a volume's foreground, one entry a level of the network.
+    volume: Volume,
+    network: FeatureNetwork,
+    axes: np.ndarray,
+    numbers: Collection[int],
+    near: np.ndarray | None = None,
+) -> dict[int, LevelFeatures]:
+    """Features of a volume's foreground, one entry a level of the network, by number.
 
     Args:
         axes: (3, 3), columns are the directions of the lattice's axes i, j, k in LPS: see :func:`lattice_axes`.
+        numbers: of the levels.
         near: points (n, 3), LPS mm; what lies away from all of them is left out.
     """
-    spacing = network.settings.spacing
+    finest = min(numbers)
+    spacing = network.settings.spacing * 2**finest
     volume = volume.resampled(spacing)
-    grid = _covering(volume, axes, spacing, network.multiple, near)
+    grid = _covering(volume, axes, spacing, network.multiple // 2**finest, near)
     foreground = sample_lattice(volume.foreground.float()[None], volume.grid, np.eye(4), grid, "zeros")[None]
-    levels = []
-    for level, features in enumerate(network(network_input(volume, grid))):
-        weight = F.avg_pool3d(foreground, 2**level)[0, 0]
+    levels = {}
+    for level, features in network.some(network_input(volume, grid), numbers).items():
+        weight = F.avg_pool3d(foreground, 2 ** (level - finest))[0, 0]
         mean = torch.einsum("ckji,kji->c", features[0], weight) / weight.sum().clamp(min=1e-3)
-        inverse = torch.as_tensor(level_inverse(grid, level), dtype=torch.float32, device=volume.device)
-        levels.append(LevelFeatures(features[0], inverse, mean))
+        inverse = torch.as_tensor(level_inverse(grid, level - finest), dtype=torch.float32, device=volume.device)
+        levels[level] = LevelFeatures(features[0], inverse, mean)
     return levels
 
 

@@ -8,6 +8,8 @@ the volume.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -80,11 +82,24 @@ class FeatureNetwork(nn.Module):
             found = [linear + more for linear, more in zip(found, self.context(edges), strict=True)]
         return [F.normalize(features, dim=1) for features in found]
 
+    def some(self, image: torch.Tensor, numbers: Collection[int]) -> dict[int, torch.Tensor]:
+        """Unit features of the levels of some numbers alone, by number; the coarser, the less time it takes.
+
+        Args:
+            image: (B, 1, k, j, i) at the resolution of the finest of these levels.
+        """
+        if len(numbers) == len(self.levels) or self.context is not None:
+            found = self(image if min(numbers) == 0 else F.interpolate(image, scale_factor=2 ** min(numbers)))
+            return {number: found[number] for number in numbers}
+        return {number: self._level(image, number, number - min(numbers)) for number in numbers}
+
     def level(self, image: torch.Tensor, number: int) -> torch.Tensor:
         """Unit features (B, length, k/2^l, j/2^l, i/2^l) of one level alone, which takes less time."""
-        if self.context is not None:
-            return self(image)[number]
-        edges = edge_pyramid(F.avg_pool3d(image, 2**number) if number else image, SCALES)
+        return self(image)[number] if self.context is not None else self._level(image, number, number)
+
+    def _level(self, image: torch.Tensor, number: int, halvings: int) -> torch.Tensor:
+        """Unit features of one level from an image whose voxels have to be halved so many times for it."""
+        edges = edge_pyramid(F.avg_pool3d(image, 2**halvings) if halvings else image, SCALES)
         return F.normalize(self.levels[number](edges), dim=1)
 
 

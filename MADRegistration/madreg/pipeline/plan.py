@@ -4,8 +4,9 @@ By default: search every pose (:mod:`madreg.pose.search`), bring the candidates 
 (:mod:`madreg.pipeline.block_alignment`), refine the best with NMI, keep the most plausible
 (:mod:`madreg.pipeline.ordering`), refine it with NMI and NGF together, and assess it
 (:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks prefer it; what fails is
-tried again, without the outline of what a scan shows, from the candidate at which MAD's features agree best, from
-another pose that agrees better, and with a wider search.
+tried again, without the outline of what a scan shows, from where MAD's features agree best
+(:mod:`madreg.pipeline.feature_search`), from another pose that agrees better, and, if features would take too long,
+with a wider search.
 
 With another measure than the default, that measure alone is minimized at one resolution from the chosen start.
 """
@@ -13,6 +14,7 @@ With another measure than the default, that measure alone is minimized at one re
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ..descent.refinement import (
     CANDIDATES,
@@ -34,19 +36,20 @@ from ..progress import Monitor
 from ..quality.alternatives import ANOTHER_MM
 from ..quality.assessment import assess, estimated_error
 from ..quality.cut_out import leaves_empty, without_outline
-from ..quality.fine_features import agreement_at, recognized
+from ..quality.fine_features import agreement_at, is_comparable, recognized
 from ..quality.quality import Quality
 from ..quality.shape import is_supported, is_worth_it
 from ..quality.verdict import ALIGNED_MM, margin_is_small
 from ..settings import Settings
 from .block_alignment import BEST, BlockAlignment
+from .feature_search import feature_search
 from .initialization import Search, Start, initialization
 from .match_following import MatchFollowing
 from .ordering import most_plausible_first
 from .single_measure import SingleMeasure
 
 Found = tuple[Transform, Quality | None]
-RECOGNIZED = 8  # candidates whose features are compared
+COMPARED = 8  # candidates whose finest features are compared
 AGREES_STILL = 0.8  # of the agreement of features, where NMI and NGF refine what features found
 
 
@@ -84,10 +87,15 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     retries: list[Callable[[Found], Found]] = [
         lambda failed: _from_what_is_shown(pair, start, failed, others, settings, monitor.part(0.83, 0.87))
     ]
-    if isinstance(begin, Search):
+    # Of 13 tuning trials that a retry mends, none needs the wider search where features may choose.
+    if isinstance(begin, Search) and is_comparable(pair):
         retries += [
-            lambda failed: _from_features(near, failed, settings.type, others, monitor.part(0.87, 0.89)),
-            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.89, 0.9)),
+            lambda failed: _from_features(pair, failed, settings.type, others, monitor.part(0.87, 0.94)),
+            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.94, 0.95)),
+        ]
+    elif isinstance(begin, Search):
+        retries += [
+            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.87, 0.9)),
             lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.9, 0.95)),
         ]
     for retry in retries:
@@ -199,17 +207,27 @@ def _from_other(pair: Pair, failed: Found, kind: str, others: list[Transform], m
 
 
 def _from_features(pair: Pair, failed: Found, kind: str, others: list[Transform], monitor: Monitor) -> Found:
-    """The pose at which MAD's finest features clearly agree best, refined as long as they agree."""
-    poses = [failed[0].matrix, *(one.matrix for one in others[:RECOGNIZED])]
-    found = recognized(pair, poses, lambda share: monitor.report("candidates", 0.5 * share, failed[0]))
+    """The pose at which MAD's finest features clearly agree best, of a search of its own, refined while they agree.
+
+    Args:
+        others: candidates, which are compared as well, and with which the result is compared.
+    """
+
+    def report(begin: float, end: float, share: float) -> None:
+        monitor.report("candidates", begin + (end - begin) * share, failed[0])
+
+    candidates = feature_search(pair, [one.matrix for one in others], COMPARED, partial(report, 0.0, 0.5))
+    pair = pair.near([failed[0].matrix, *candidates])
+    found = recognized(pair, [failed[0].matrix, *candidates], partial(report, 0.5, 0.7))
     if found is None:
         return failed
     other = Transform(found.pose)
-    refined = refine(pair, [other], kind, monitor.part(0.5, 0.8))
-    refined = with_supported_shape(pair, refined, kind, monitor.part(0.8, 1.0))
+    refined = refine(pair, [other], kind, monitor.part(0.7, 0.9))
+    refined = with_supported_shape(pair, refined, kind, monitor.part(0.9, 1.0))
     if agreement_at(pair, refined.matrix) >= AGREES_STILL * found.value:
         other = refined
-    return _better(failed, (other, assess(pair, other, kind, others)))
+    rest = [failed[0], *(Transform(pose) for pose in candidates), *others]
+    return _better(failed, (other, assess(pair, other, kind, rest)))
 
 
 def _from_what_is_shown(

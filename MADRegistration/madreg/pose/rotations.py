@@ -5,11 +5,16 @@ Source: Alexa 2022, "Super-Fibonacci spirals: fast, low-discrepancy sampling of 
 
 from __future__ import annotations
 
+from itertools import permutations, product
+
 import numpy as np
 
 from ..image.geometry import quaternion_rotation, rotation
 
 BETWEEN = 248.0  # degrees about z, of those tried the angle by which 400 rotations and 400 more lie most evenly
+
+DENSE = 3500  # rotations, about 12 degrees from each other
+OFF_AXIS = 20.0  # degrees, by which a body is rotated in its scan at most, mostly
 
 
 def super_fibonacci(count: int) -> np.ndarray:
@@ -28,3 +33,20 @@ def between_super_fibonacci(count: int) -> np.ndarray:
     Together they are spread about as evenly as twice as many of one spiral.
     """
     return rotation(np.array([0.0, 0.0, 1.0]), BETWEEN) @ super_fibonacci(count)
+
+
+def near_axes(fixed_axes: np.ndarray, moving_axes: np.ndarray) -> np.ndarray:
+    """Rotations (R, 3, 3), fixed to moving directions, that bring the axes of two lattices near each other.
+
+    Most scans lie along the axes of the body, in one of 24 ways to each other.  Only one in twenty rotations is near
+    one of these.
+
+    Args:
+        fixed_axes, moving_axes: (3, 3), the directions of the axes i, j, k, a unit vector a column.
+    """
+    every = (np.eye(3)[list(order)] * signs for order in permutations(range(3)) for signs in product((1, -1), repeat=3))
+    along = np.array([moving_axes @ one @ fixed_axes.T for one in every])
+    along = along[np.linalg.det(along) > 0]
+    rotations = super_fibonacci(DENSE)
+    traces = np.einsum("aij,bij->ab", rotations, along).max(1)
+    return rotations[traces >= 1 + 2 * np.cos(np.deg2rad(OFF_AXIS))]

@@ -45,7 +45,7 @@ DROPPED_AFTER, CLEAR, PROMISING = 9, 0.5, 0.7
 SEEDS = 120  # poses from which the descent starts
 AT_ONCE = 25  # descents, for the memory they take and to divide them among processors
 COUNT = 12  # candidates
-PLAUSIBLE = 0.8  # of the best score, that a candidate has at least
+PLAUSIBLE = 0.8  # of the best score, that a candidate has at least, by default
 CORRELATED = 0.7  # of the time of a search
 LARGER = 1.2  # times the radius of gyration of the other: such a volume is not the one that is rotated
 
@@ -92,11 +92,21 @@ class PoseSearch:
         self.correlated: list[Candidate] = []
 
     def run(
-        self, rotations: np.ndarray, seeds: int, kept: int, count: int, report_progress: Callable[[float], None]
+        self,
+        rotations: np.ndarray,
+        seeds: int,
+        kept: int,
+        count: int,
+        report_progress: Callable[[float], None],
+        plausible: float = PLAUSIBLE,
     ) -> list[Candidate]:
-        """The best poses after some rotations (R, 3, 3) more; the numbers as for :meth:`candidates`."""
+        """The best poses after some rotations (R, 3, 3) more; the other arguments as for :meth:`candidates`."""
         self.correlate(rotations, lambda share: report_progress(CORRELATED * share))
-        return self.candidates(seeds, kept, count, lambda share: report_progress(CORRELATED + (1 - CORRELATED) * share))
+
+        def report_rest(share: float) -> None:
+            report_progress(CORRELATED + (1 - CORRELATED) * share)
+
+        return self.candidates(seeds, kept, count, report_rest, plausible)
 
     def correlate(self, rotations: np.ndarray, report_progress: Callable[[float], None]) -> None:
         """Find the best translations of rotations (R, 3, 3), fixed directions to moving directions."""
@@ -111,7 +121,12 @@ class PoseSearch:
         self.correlated += [one for one in found if np.isfinite(one.score)]
 
     def candidates(
-        self, seeds: int, kept: int, count: int, report_progress: Callable[[float], None]
+        self,
+        seeds: int,
+        kept: int,
+        count: int,
+        report_progress: Callable[[float], None],
+        plausible: float = PLAUSIBLE,
     ) -> list[Candidate]:
         """The best poses after a descent, best first.
 
@@ -121,6 +136,7 @@ class PoseSearch:
             seeds: from how many poses to descend.
             kept: of how many of these, at most, the descent is made to its end.
             count: how many candidates to return at most.
+            plausible: of the best score, so much a candidate has at least.
         """
         best = sorted(self.correlated, key=lambda one: -one.score)[:seeds]
         if not best:
@@ -135,7 +151,7 @@ class PoseSearch:
             center = self.fixed.grid.center
         raised = [Candidate(pose, float(score)) for pose, score in zip(poses, scores, strict=True)]
         candidates = distinct(raised, center)[:count]
-        return [one for one in candidates if one.score >= PLAUSIBLE * candidates[0].score]
+        return [one for one in candidates if one.score >= plausible * candidates[0].score]
 
 
 def _spacing(thickness: float, radius: float) -> float:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..descent.adam import adam
-from ..descent.objective import Forward, Objective, Schedule, in_smaller
+from ..descent.objective import Schedule
 from ..image.geometry import mean_displacement
 from ..image.pair import Pair
-from ..measures.feature_mad import FeatureMAD
 from ..system.parallel import parallel_map
 from .alternatives import ANOTHER_MM
+from .feature_agreement import MIDDLE, agreement, descended, features_seen_from
 
 SAMPLES = 6000
 COARSE, FINE = Schedule(adam, 20, 3.0, 0.5), Schedule(adam, 20, 1.5, 0.2)
@@ -55,7 +55,7 @@ def fine_agreement(pair: Pair, pose: np.ndarray) -> FineAgreement:
 
 def agreement_at(pair: Pair, pose: np.ndarray) -> float:
     """The value of :class:`FineAgreement` at a pose (4, 4) itself."""
-    return _value(pair, _seen_from(pair, pose), pose)
+    return agreement(pair, features_seen_from(pair, pose, SAMPLES).finest(), pose)
 
 
 def recognized(
@@ -109,22 +109,7 @@ def is_comparable(pair: Pair) -> bool:
 
 
 def _found_near(pair: Pair, pose: np.ndarray) -> FineAgreement:
-    seen, there = _seen_from(pair, pose), np.array(pose)[None]
-    for measure, schedule in ((seen.coarse(), COARSE), (seen, FINE)):
-        there = _objective(pair, measure).descend(there, "rigid", schedule)[0]
-    return FineAgreement(there[0], _value(pair, seen, there[0]))
-
-
-def _value(pair: Pair, measure: FeatureMAD, pose: np.ndarray) -> float:
-    return 1 - float(_objective(pair, measure.finest()).values(pose[None])[0])
-
-
-def _objective(pair: Pair, measure: FeatureMAD) -> Objective:
-    return in_smaller(pair, lambda part: Forward(measure, part.points))
-
-
-def _seen_from(pair: Pair, pose: np.ndarray) -> FeatureMAD:
-    """The measure of the pair, of which the part near a pose (4, 4) is encoded as it is seen from there."""
-    part, there = (pair.swapped, np.linalg.inv(pose)) if pair.moving_is_part else (pair, pose)
-    measure = pair.once("fine features", lambda: FeatureMAD(part.fixed, part.moving, seed=pair.seed, samples=SAMPLES))
-    return measure.seen_from(there, part=True)
+    seen = features_seen_from(pair, pose, SAMPLES)
+    for measure, schedule in ((seen.of_level(MIDDLE), COARSE), (seen, FINE)):
+        pose = descended(pair, measure, pose, schedule)
+    return FineAgreement(pose, agreement(pair, seen.finest(), pose))

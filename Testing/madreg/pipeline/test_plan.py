@@ -44,7 +44,7 @@ def test_after_the_search_a_long_volume_is_cropped(monkeypatch, grid_of, make_vo
     assert near.fixed.data.numel() < 0.4 * long.data.numel() and near.moving is pair.moving
 
 
-LATER = ["_from_features", "_from_other", "_from_wider_search"]
+BY_FEATURES, WIDER = ["_from_features", "_from_other"], ["_from_other", "_from_wider_search"]
 
 
 def shifted(mm: float) -> Transform:
@@ -93,22 +93,43 @@ def without_outline(retries, failed: plan.Found, candidates: list[Transform], mo
     return plan._from_what_is_shown(retries.pair, shifted(0), failed, [shifted(90)], Settings(), Monitor())
 
 
-@pytest.mark.parametrize(("agreement", "expected"), [(0.09, 3.0), (0.05, 5.0)])
-def test_what_features_find_is_refined_as_long_as_they_agree(retries, monkeypatch, agreement, expected):
-    found = FineAgreement(shifted(5).matrix, 0.1)
-    monkeypatch.setattr(plan, "recognized", lambda pair, poses, report: found)
+def found_by_features(retries, monkeypatch, found: FineAgreement | None, agreement: float = 0.0) -> plan.Found:
+    """What a retry with features ends at, of which the search with features finds two candidates; what failed is 100
+    off, what is refined 3."""
+    candidates = [shifted(7).matrix, shifted(60).matrix]
+
+    def search(pair, others, count, report):
+        retries.searched = others
+        return candidates[:count]
+
+    def recognized(pair, poses, report):
+        retries.compared = poses
+        return found
+
+    monkeypatch.setattr(plan, "feature_search", search)
+    monkeypatch.setattr(plan, "recognized", recognized)
     monkeypatch.setattr(plan, "agreement_at", lambda pair, pose: agreement)
     monkeypatch.setattr(plan, "refine", lambda *_: shifted(3))
-    one, quality = plan._from_features(retries.pair, failed_at(shifted(100)), "rigid", [shifted(8)], Monitor())
+    return plan._from_features(retries.pair, failed_at(shifted(100)), "rigid", [shifted(8)], Monitor())
+
+
+@pytest.mark.parametrize(("agreement", "expected"), [(0.09, 3.0), (0.05, 5.0)])
+def test_what_features_find_is_refined_as_long_as_they_agree(retries, monkeypatch, agreement, expected):
+    one, quality = found_by_features(retries, monkeypatch, FineAgreement(shifted(5).matrix, 0.1), agreement)
     assert one.matrix[0, 3] == expected and quality.verdict == "aligned"
 
 
+def test_what_features_find_is_compared_with_all_that_was_found(retries, monkeypatch):
+    found_by_features(retries, monkeypatch, FineAgreement(shifted(5).matrix, 0.1))
+    _, others, _ = retries.assessed[0]
+    assert [one[0, 3] for one in retries.searched] == [8]
+    assert [one[0, 3] for one in retries.compared] == [100, 7, 60]
+    assert [one.matrix[0, 3] for one in others] == [100, 7, 60, 8]
+
+
 def test_features_that_recognize_nothing_leave_what_failed(retries, monkeypatch):
-    asked = []
-    monkeypatch.setattr(plan, "recognized", lambda pair, poses, report: asked.extend(poses))
-    failed = failed_at(shifted(100))
-    assert plan._from_features(retries.pair, failed, "rigid", [shifted(8)] * 20, Monitor()) is failed
-    assert asked[0] is failed[0].matrix and len(asked) == 1 + plan.RECOGNIZED and not retries.assessed
+    one, quality = found_by_features(retries, monkeypatch, None)
+    assert one.matrix[0, 3] == 100 and quality.verdict == "failed" and not retries.assessed
 
 
 def test_what_is_found_without_outlines_is_compared_without_them(retries, monkeypatch):
@@ -141,14 +162,15 @@ def test_candidates_with_less_evidence_than_what_failed_are_not_refined(retries,
 
 
 @pytest.mark.parametrize(
-    ("margin", "init", "expected"),
+    ("margin", "init", "comparable", "expected"),
     [
-        (0.02, "search", ["_from_what_is_shown", *LATER]),
-        (0.3, "search", ["_re_refined", "_from_what_is_shown", *LATER]),
-        (0.02, "none", ["_re_refined", "_from_what_is_shown"]),
+        (0.02, "search", True, ["_from_what_is_shown", *BY_FEATURES]),
+        (0.02, "search", False, ["_from_what_is_shown", *WIDER]),
+        (0.3, "search", True, ["_re_refined", "_from_what_is_shown", *BY_FEATURES]),
+        (0.02, "none", True, ["_re_refined", "_from_what_is_shown"]),
     ],
 )
-def test_what_fails_is_first_looked_for_without_outlines(monkeypatch, margin, init, expected):
+def test_what_fails_is_first_looked_for_without_outlines(monkeypatch, margin, init, comparable, expected):
     """Of 28 tuning trials that failed by their margin 21 are mended without outlines, none by refining them again."""
     called = []
 
@@ -159,9 +181,10 @@ def test_what_fails_is_first_looked_for_without_outlines(monkeypatch, margin, in
 
         return retry
 
-    for name in ("_re_refined", "_from_what_is_shown", *LATER):
+    for name in ("_re_refined", "_from_what_is_shown", "_from_features", *WIDER):
         monkeypatch.setattr(plan, name, noted(name))
     pair = SimpleNamespace()
+    monkeypatch.setattr(plan, "is_comparable", lambda pair: comparable)
     monkeypatch.setattr(plan, "_candidates", lambda *_: (pair, [shifted(0)]))
     monkeypatch.setattr(plan, "_best", lambda pair, candidates, *_: candidates[0])
     monkeypatch.setattr(plan, "assess", lambda pair, one, *_: Quality(one, 30.0, 0.3, margin, one))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
 import numpy as np
 import pytest
-import torch
 
+from madreg.image.pair import Pair
 from madreg.image.volume import Volume
 
 
@@ -21,13 +18,10 @@ def straight(grid_of, make_volume, head) -> tuple[Volume, Volume, np.ndarray]:
     return make_volume(head.ct, grid, placed, "CT"), make_volume(head.mr, grid, placed, "MR"), grid.center
 
 
-@pytest.fixture(scope="session")
-def slab_of() -> Callable[..., Volume]:
-    """Function: what a volume shows within so many mm across a world axis, that many mm off its middle."""
-
-    def cut(volume: Volume, thickness: float, axis: int = 2, offset: float = 0.0) -> Volume:
-        across = volume.grid.points()[..., axis] - float(volume.grid.center[axis]) - offset
-        there = across.abs() < thickness / 2
-        return replace(volume, data=torch.where(there, volume.data, torch.zeros(())), mask=volume.mask & there)
-
-    return cut
+@pytest.fixture(scope="module", params=["fixed", pytest.param("moving", marks=pytest.mark.slow)])
+def slab_pair(request, ct_and_mr, slab_of) -> tuple[Pair, np.ndarray]:
+    """A CT and an MR image on oblique and left-handed lattices, one of them a slab of 40 mm, and the true pose."""
+    fixed, moving, truth = ct_and_mr("oblique", "left-handed", (1, -2, 0.5), 50)
+    if request.param == "fixed":
+        return Pair(slab_of(fixed, 40.0), moving), truth
+    return Pair(fixed, slab_of(moving, 40.0)), truth

@@ -6,32 +6,22 @@ import numpy as np
 import pytest
 
 from madreg.image.geometry import about, apply, mean_displacement
-from madreg.image.pair import Pair
 from madreg.quality import fine_features
 from madreg.quality.fine_features import agreement_at, fine_agreement, is_recognized, recognized
 
 
-@pytest.fixture(scope="module", params=["fixed", pytest.param("moving", marks=pytest.mark.slow)])
-def scans(request, ct_and_mr, slab_of):
-    """A CT and an MR image on oblique and left-handed lattices, one of them a slab of 40 mm, and the true pose."""
-    fixed, moving, truth = ct_and_mr("oblique", "left-handed", (1, -2, 0.5), 50)
-    if request.param == "fixed":
-        return Pair(slab_of(fixed, 40.0), moving), truth
-    return Pair(fixed, slab_of(moving, 40.0)), truth
-
-
 @pytest.fixture(scope="module")
-def poses(scans, turn):
+def poses(slab_pair, turn):
     """Near the true pose, and far from it: a quarter turn, and a shift."""
-    pair, truth = scans
+    pair, truth = slab_pair
     center = pair.fixed.grid.center
     near = truth @ about(center, turn((1, 1, -2), 4), np.array([2.0, -3.0, 2.0]))
     quarter = truth @ about(center, turn((1, 0, 0), 90), np.zeros(3))
     return near, [quarter, truth @ about(center, np.eye(3), np.array([0.0, 80.0, 0.0]))]
 
 
-def test_the_right_pose_is_recognized_among_others(scans, poses):
-    pair, truth = scans
+def test_the_right_pose_is_recognized_among_others(slab_pair, poses):
+    pair, truth = slab_pair
     near, far = poses
     found = recognized(pair, [far[0], near, far[1]])
     shown = apply(np.linalg.inv(truth), pair.swapped.points)
@@ -41,41 +31,41 @@ def test_the_right_pose_is_recognized_among_others(scans, poses):
     assert agreement_at(pair, near) < 0.8 * found.value
 
 
-def test_a_wrong_pose_is_not(scans, poses):
-    pair, _ = scans
+def test_a_wrong_pose_is_not(slab_pair, poses):
+    pair, _ = slab_pair
     near, far = poses
     assert all(not is_recognized(pair, pose, [*far, near], 10.0) for pose in far)
     shifted = near @ about(np.zeros(3), np.eye(3), np.array([0.0, 0.0, 300.0]))
     assert recognized(pair, [shifted]) is None
 
 
-def test_a_pose_is_recognized_where_it_lies_near_what_features_prefer(scans, poses):
-    pair, _ = scans
+def test_a_pose_is_recognized_where_it_lies_near_what_features_prefer(slab_pair, poses):
+    pair, _ = slab_pair
     near, far = poses
     assert is_recognized(pair, near, far, 10.0) and not is_recognized(pair, near, far, 2.0)
 
 
-def test_a_nearly_symmetric_body_is_not_recognized(scans, poses, turn):
+def test_a_nearly_symmetric_body_is_not_recognized(slab_pair, poses, turn):
     """The flips of this head of a few smooth shapes agree nearly as well."""
-    pair, truth = scans
+    pair, truth = slab_pair
     flips = [truth @ about(pair.fixed.grid.center, turn(axis, 180), np.zeros(3)) for axis in np.eye(3)]
     assert not is_recognized(pair, poses[0], flips, 10.0)
 
 
-def test_two_poses_that_are_the_same_count_as_one(scans, poses, turn):
-    pair, _ = scans
+def test_two_poses_that_are_the_same_count_as_one(slab_pair, poses, turn):
+    pair, _ = slab_pair
     near, far = poses
     again = near @ about(pair.fixed.grid.center, turn((0, 1, 0), 2), np.ones(3))
     assert recognized(pair, [near, again, *far]) is not None
 
 
-def test_large_volumes_are_not_compared(scans, poses, monkeypatch):
-    pair, _ = scans
+def test_large_volumes_are_not_compared(slab_pair, poses, monkeypatch):
+    pair, _ = slab_pair
     near, far = poses
     monkeypatch.setattr(fine_features, "MOST_LITERS", (0.1, 32.0))
     assert recognized(pair, [near, *far]) is None and not is_recognized(pair, near, far, 10.0)
 
 
-def test_it_is_found_once_a_pair(scans, poses):
-    pair, _ = scans
+def test_it_is_found_once_a_pair(slab_pair, poses):
+    pair, _ = slab_pair
     assert fine_agreement(pair, poses[0]) is fine_agreement(pair, poses[0].copy())

@@ -1,0 +1,38 @@
+"""A search in which features choose among the candidates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from madreg.image.geometry import about, mean_displacement
+from madreg.image.pair import Pair
+from madreg.pipeline import feature_search as module
+from madreg.pipeline.feature_search import feature_search
+
+
+@pytest.fixture(scope="module")
+def scans(ct_and_mr, slab_of):
+    """A slab of CT and an MR image a quarter turn and 8 degrees from it, and the true pose."""
+    fixed, moving, truth = ct_and_mr("straight", "left-handed", (0, 0, 1), 98)
+    return Pair(slab_of(fixed, 60.0), moving), truth
+
+
+@pytest.mark.slow
+def test_the_right_pose_is_found_though_it_is_no_candidate(scans):
+    pair, truth = scans
+    shares = []
+    found = feature_search(pair, [], 4, shares.append)
+    assert mean_displacement(found[0], truth, pair.points) < 4 and 1 <= len(found) <= 4
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
+
+
+def test_other_candidates_are_compared(scans, monkeypatch, turn):
+    """Where both searches find nothing, what others found is left."""
+    pair, truth = scans
+    monkeypatch.setattr(module.PoseSearch, "run", lambda *_: [])
+    near = truth @ about(pair.fixed.grid.center, turn((1, 1, 0), 5), np.full(3, 4.0))
+    far = truth @ about(pair.fixed.grid.center, turn((1, 0, 0), 90), np.zeros(3))
+    found = feature_search(pair, [far, near], 4, lambda share: None)
+    assert mean_displacement(near, truth, pair.points) > 6
+    assert mean_displacement(found[0], truth, pair.points) < 4
