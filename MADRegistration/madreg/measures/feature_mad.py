@@ -87,12 +87,8 @@ class FeatureMAD:
         """
         return self._weighted({number: float(number) for number in self.level_weights if number > 0})
 
-    def finest(self) -> FeatureMAD:
-        """The measure of the finest level alone, which is low within a few millimeters of the true pose only."""
-        return self.of_level(0)
-
     def of_level(self, number: int) -> FeatureMAD:
-        """The measure of one level alone."""
+        """The measure of one level alone; that of the finest is low within a few millimeters of the true pose only."""
         return self._weighted({number: 1.0})
 
     def _weighted(self, level_weights: dict[int, float]) -> FeatureMAD:

@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
+
 from ..descent.refinement import (
     CANDIDATES,
     COARSE,
@@ -36,7 +38,7 @@ from ..progress import Monitor
 from ..quality.alternatives import ANOTHER_MM
 from ..quality.assessment import assess, estimated_error
 from ..quality.cut_out import leaves_empty, without_outline
-from ..quality.fine_features import agreement_at, is_comparable, recognized
+from ..quality.fine_features import agreement_at, followed, is_comparable, recognized
 from ..quality.quality import Quality
 from ..quality.shape import is_supported, is_worth_it
 from ..quality.verdict import ALIGNED_MM, margin_is_small
@@ -102,7 +104,7 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
         if _verdict(found) != "failed":
             break
         found = retry(found)
-    return found
+    return _followed(near, found, settings.type, others, monitor.part(0.95, 1.0))
 
 
 def _candidates(
@@ -195,6 +197,22 @@ def _re_refined(pair: Pair, found: Found, kind: str, others: list[Transform], mo
     other = with_supported_shape(pair, other, kind, monitor)
     best = best_first(pair, [quality.transform, other], _fine(pair, other, _last(pair, kind)))[0]
     return found if best is quality.transform else (best, assess(pair, best, kind, others))
+
+
+def _followed(pair: Pair, found: Found, kind: str, others: list[Transform], monitor: Monitor) -> Found:
+    """A pose that may be off, moved to where MAD's features agree clearly better, if they do nearby.
+
+    Blocks and NMI of distorted slabs and of unlike contrasts may agree on a stretch that is none.
+    """
+    quality = found[1]
+    if quality is None or quality.error_mm is None or quality.error_mm <= ALIGNED_MM or not _has_clear_place(found):
+        return found
+    monitor.report("estimate", 0.0, found[0])
+    pose = followed(pair, found[0].matrix, kind)
+    if pose is None:
+        return found
+    other = Transform(pose)
+    return _better_estimated(found, (other, assess(pair, other, kind, others)))
 
 
 def _from_other(pair: Pair, failed: Found, kind: str, others: list[Transform], monitor: Monitor) -> Found:
@@ -294,6 +312,18 @@ def _better(failed: Found, other: Found) -> Found:
     if failed[1] is None or other[1] is None:
         return failed if other[1] is None else other
     return other if _verdict(other) != "failed" or other[1].margin > failed[1].margin else failed
+
+
+def _better_estimated(found: Found, other: Found) -> Found:
+    """The other pose if it does not fail and its estimated error is less; else the one that was found."""
+    errors = [one[1].error_mm if one[1] is not None else None for one in (found, other)]
+    is_better = _verdict(other) != "failed" and errors[1] is not None and errors[1] < (errors[0] or np.inf)
+    return other if is_better else found
+
+
+def _has_clear_place(found: Found) -> bool:
+    """Whether it is clear at which pose of all it is."""
+    return _verdict(found) != "failed" or _has_clear_margin(found)
 
 
 def _has_clear_margin(found: Found) -> bool:

@@ -35,9 +35,13 @@ def features_seen_from(pair: Pair, pose: np.ndarray, samples: int, level: int | 
     return pair.once(("features", samples, level), make).seen_from(there, part=True)
 
 
-def descended(pair: Pair, measure: FeatureMAD, pose: np.ndarray, schedule: Schedule) -> np.ndarray:
-    """The pose (4, 4) at the end of a descent from a pose."""
-    return _objective(pair, measure).descend(pose[None], "rigid", schedule)[0][0]
+def descended(pair: Pair, measure: FeatureMAD, pose: np.ndarray, schedule: Schedule, kind: str = "rigid") -> np.ndarray:
+    """The pose (4, 4) at the end of a descent from a pose.
+
+    Args:
+        kind: what may change: ``rigid``, ``similarity`` or ``affine``.
+    """
+    return _objective(pair, measure).descend(pose[None], kind, schedule)[0][0]
 
 
 def agreement(pair: Pair, measure: FeatureMAD, pose: np.ndarray) -> float:

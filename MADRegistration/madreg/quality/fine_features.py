@@ -16,6 +16,7 @@ from ..descent.adam import adam
 from ..descent.objective import Schedule
 from ..image.geometry import mean_displacement
 from ..image.pair import Pair
+from ..measures.feature_mad import FeatureMAD
 from ..system.parallel import parallel_map
 from .alternatives import ANOTHER_MM
 from .feature_agreement import MIDDLE, agreement, descended, features_seen_from
@@ -25,6 +26,10 @@ COARSE, FINE = Schedule(adam, 20, 3.0, 0.5), Schedule(adam, 20, 1.5, 0.2)
 # Halves of slabs in unlike contrasts that fail without: right poses reach 1.5 to 3 times what the best other pose does,
 # 0.022 and more; where all are wrong, the best has at most 1.25 times what the next one has.
 CLEARLY, LEAST = 1.5, 0.02
+# At right poses of the same trials the finest features agree 0.5 to 1 times as well as those of 4 mm; at wrong ones
+# that bring the outlines together 0.1 to 0.3 times.
+OF_MIDDLE = 0.4
+FOLLOWED = Schedule(adam, 40, 2.0, 0.1)
 MOST_LITERS = 5.0, 32.0
 """Of the field of view of the smaller and of the larger volume.  Whole heads have more than 8 liters, and enough in
 common without; their features would take as long as everything else."""
@@ -38,10 +43,16 @@ class FineAgreement:
         pose: (4, 4), fixed LPS to moving LPS, near the one that was asked about, where the features agree best.
         value: mean cosine of the finest features there, less that of a random pair of points; points without a
             counterpart count as 0.
+        middle: the same of the features of 4 mm.
     """
 
     pose: np.ndarray
     value: float
+    middle: float = 0.0
+
+    def is_clear(self, others: float) -> bool:
+        """Whether it is clearly better than others, whose best value is given, and the finest features are in place."""
+        return self.value >= max(LEAST, CLEARLY * others, OF_MIDDLE * self.middle)
 
 
 def fine_agreement(pair: Pair, pose: np.ndarray) -> FineAgreement:
@@ -55,7 +66,7 @@ def fine_agreement(pair: Pair, pose: np.ndarray) -> FineAgreement:
 
 def agreement_at(pair: Pair, pose: np.ndarray) -> float:
     """The value of :class:`FineAgreement` at a pose (4, 4) itself."""
-    return agreement(pair, features_seen_from(pair, pose, SAMPLES).finest(), pose)
+    return agreement(pair, features_seen_from(pair, pose, SAMPLES).of_level(0), pose)
 
 
 def recognized(
@@ -80,7 +91,7 @@ def recognized(
     )
     best = max(further, key=_value_of)
     others = [one.value for one in [*found, *further] if _is_apart(pair, one, best)]
-    return best if best.value >= max(LEAST, CLEARLY * max(others, default=0.0)) else None
+    return best if best.is_clear(max(others, default=0.0)) else None
 
 
 def _value_of(one: FineAgreement) -> float:
@@ -102,6 +113,23 @@ def is_recognized(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray], wi
     return best is not None and mean_displacement(best.pose, pose, pair.points) <= within_mm
 
 
+def followed(pair: Pair, pose: np.ndarray, kind: str) -> np.ndarray | None:
+    """Where near a pose (4, 4) all features lead, if the finest agree clearly better there; None if not.
+
+    Args:
+        kind: of the transform: ``rigid``, ``similarity`` or ``affine``.
+
+    Raises:
+        InputError: if the bundled weights are damaged.
+    """
+    if not is_comparable(pair):
+        return None
+    seen = features_seen_from(pair, pose, SAMPLES)
+    there = descended(pair, seen, pose, FOLLOWED, kind)
+    before, after = (_agreement_at(pair, seen, one) for one in (pose, there))
+    return there if after.is_clear(before.value) else None
+
+
 def is_comparable(pair: Pair) -> bool:
     """Whether the volumes are small enough for features to take little time and memory."""
     liters = sorted(float(one.mask.sum()) * float(one.grid.spacing.prod()) / 1e6 for one in (pair.fixed, pair.moving))
@@ -112,4 +140,8 @@ def _found_near(pair: Pair, pose: np.ndarray) -> FineAgreement:
     seen = features_seen_from(pair, pose, SAMPLES)
     for measure, schedule in ((seen.of_level(MIDDLE), COARSE), (seen, FINE)):
         pose = descended(pair, measure, pose, schedule)
-    return FineAgreement(pose, agreement(pair, seen.finest(), pose))
+    return _agreement_at(pair, seen, pose)
+
+
+def _agreement_at(pair: Pair, seen: FeatureMAD, pose: np.ndarray) -> FineAgreement:
+    return FineAgreement(pose, *(agreement(pair, seen.of_level(number), pose) for number in (0, MIDDLE)))

@@ -124,14 +124,14 @@ def test_a_part_of_the_moving_scan_is_enough(pair, truth, turn):
     with torch.no_grad():
         for mm in (0.0, 4.0):
             here = torch.as_tensor(displaced(truth, 0, mm, turn)[None])
-            assert float(part.finest()(here)[0]) == pytest.approx(float(whole.finest()(here)[0]), abs=0.01)
+            assert float(part.of_level(0)(here)[0]) == pytest.approx(float(whole.of_level(0)(here)[0]), abs=0.01)
         assert float(part(torch.as_tensor(displaced(truth, 0, 1000, turn)[None]))[0]) == pytest.approx(1.0)
 
 
 def test_the_finest_level_alone_falls_faster_around_the_true_pose(measure, truth, turn):
     poses = torch.as_tensor(np.stack([displaced(truth, 0, mm, turn) for mm in (0, 6)]))
     with torch.no_grad():
-        finest, coarse = (1 - one(poses) for one in (measure.finest(), measure.coarse()))
+        finest, coarse = (1 - one(poses) for one in (measure.of_level(0), measure.coarse()))
     assert float(finest[1] / finest[0]) < 0.7 * float(coarse[1] / coarse[0])
 
 
@@ -149,9 +149,23 @@ def test_features_of_a_scan_follow_its_lattice(pair):
     other = Volume("scan", volume.data.permute(2, 1, 0).contiguous(), Grid(grid.size[::-1], matrix), volume.mask)
     network = weights.load_features()[0]
     points = torch.tensor([[10.0, -20.0, 5.0], [0.0, 30.0, 20.0]])
-    one, two = (encode(v, network, lattice_axes(v, np.eye(3))) for v in (volume, other))
-    for level, same in zip(one, two, strict=True):
-        torch.testing.assert_close(level.at(points), same.at(points), atol=1e-3, rtol=0)
+    one, two = (encode(v, network, lattice_axes(v, np.eye(3)), range(3)) for v in (volume, other))
+    assert set(one) == {0, 1, 2}
+    for number, level in one.items():
+        torch.testing.assert_close(level.at(points), two[number].at(points), atol=1e-3, rtol=0)
+
+
+def test_features_of_one_level_alone_are_nearly_the_same(pair):
+    """They are made of the volume at the resolution of that level, which is smoothed in another way."""
+    volume = pair[0]
+    network, axes = weights.load_features()[0], lattice_axes(volume, np.eye(3))
+    points = volume.grid.points()[volume.foreground][::50]
+    every, alone = encode(volume, network, axes, range(3)), encode(volume, network, axes, [1])
+    assert set(alone) == {1}
+    cosine = (every[1].at(points) * alone[1].at(points)).sum(0)
+    assert float(cosine.mean()) > 0.9
+    unlike = (every[1].at(points) * alone[1].at(points.flip(0))).sum(0)
+    assert float(unlike.mean()) < 0.7
 
 
 @pytest.mark.slow

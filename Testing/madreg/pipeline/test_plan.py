@@ -132,6 +132,25 @@ def test_features_that_recognize_nothing_leave_what_failed(retries, monkeypatch)
     assert one.matrix[0, 3] == 100 and quality.verdict == "failed" and not retries.assessed
 
 
+@pytest.mark.parametrize(
+    ("error", "estimates", "expected"),
+    [(6.0, 4.0, 5.0), (6.0, 7.0, 100.0), (2.0, 1.0, 100.0), (None, 1.0, 100.0)],
+)
+def test_a_pose_that_may_be_off_is_where_features_lead_if_that_is_estimated_better(
+    retries, monkeypatch, error, estimates, expected
+):
+    monkeypatch.setattr(plan, "followed", lambda pair, pose, kind: shifted(5).matrix)
+    monkeypatch.setattr(plan, "assess", lambda pair, one, *_: Quality(one, estimates, 0.7, 0.3, one))
+    found = shifted(100), Quality(shifted(100), error, 0.7, 0.3, shifted(100))
+    assert plan._followed(retries.pair, found, "affine", [], Monitor())[0].matrix[0, 3] == expected
+
+
+def test_what_is_nowhere_clear_is_not_followed(retries, monkeypatch):
+    monkeypatch.setattr(plan, "followed", lambda *_: pytest.fail("followed"))
+    failed = failed_at(shifted(100))
+    assert plan._followed(retries.pair, failed, "rigid", [], Monitor()) is failed
+
+
 def test_what_is_found_without_outlines_is_compared_without_them(retries, monkeypatch):
     """With what failed too, which may agree better with its outline."""
     retries.evidence = {100.0: 1.0, 0.0: 1.1, 50.0: 0.9}
@@ -185,6 +204,7 @@ def test_what_fails_is_first_looked_for_without_outlines(monkeypatch, margin, in
         monkeypatch.setattr(plan, name, noted(name))
     pair = SimpleNamespace()
     monkeypatch.setattr(plan, "is_comparable", lambda pair: comparable)
+    monkeypatch.setattr(plan, "followed", lambda *_: None)
     monkeypatch.setattr(plan, "_candidates", lambda *_: (pair, [shifted(0)]))
     monkeypatch.setattr(plan, "_best", lambda pair, candidates, *_: candidates[0])
     monkeypatch.setattr(plan, "assess", lambda pair, one, *_: Quality(one, 30.0, 0.3, margin, one))

@@ -7,7 +7,14 @@ import pytest
 
 from madreg.image.geometry import about, apply, mean_displacement
 from madreg.quality import fine_features
-from madreg.quality.fine_features import agreement_at, fine_agreement, is_recognized, recognized
+from madreg.quality.fine_features import (
+    FineAgreement,
+    agreement_at,
+    fine_agreement,
+    followed,
+    is_recognized,
+    recognized,
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +76,26 @@ def test_large_volumes_are_not_compared(slab_pair, poses, monkeypatch):
 def test_it_is_found_once_a_pair(slab_pair, poses):
     pair, _ = slab_pair
     assert fine_agreement(pair, poses[0]) is fine_agreement(pair, poses[0].copy())
+
+
+@pytest.mark.slow
+def test_a_stretched_pose_is_followed_to_where_features_agree(slab_pair):
+    pair, truth = slab_pair
+    shown = apply(np.linalg.inv(truth), pair.swapped.points)
+    wrong = truth @ about(shown.mean(0), np.diag([1.12, 0.95, 0.9]), np.array([3.0, 2.0, -3.0]))
+    found = followed(pair, wrong, "affine")
+    assert mean_displacement(wrong, truth, shown) > 5 and mean_displacement(found, truth, shown) < 2.5
+
+
+def test_the_right_pose_stays(slab_pair):
+    pair, truth = slab_pair
+    assert followed(pair, truth, "rigid") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "others", "middle", "clear"),
+    [(0.06, 0.03, 0.1, True), (0.06, 0.05, 0.1, False), (0.06, 0.03, 0.3, False), (0.01, 0.0, 0.0, False)],
+)
+def test_what_is_clear(value, others, middle, clear):
+    """Clearly more than others; and, as the finest features are in place, not much less than the coarser ones."""
+    assert FineAgreement(np.eye(4), value, middle).is_clear(others) == clear
