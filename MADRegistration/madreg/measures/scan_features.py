@@ -56,7 +56,7 @@ def encode(
         numbers: of the levels.
         near: points (n, 3), LPS mm; what lies away from all of them is left out.
     """
-    finest = min(numbers)
+    finest = network.input_level(numbers)
     spacing = network.settings.spacing * 2**finest
     volume = volume.resampled(spacing)
     grid = _covering(volume, axes, spacing, network.multiple // 2**finest, near)

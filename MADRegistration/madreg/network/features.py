@@ -82,14 +82,18 @@ class FeatureNetwork(nn.Module):
             found = [linear + more for linear, more in zip(found, self.context(edges), strict=True)]
         return [F.normalize(features, dim=1) for features in found]
 
+    def input_level(self, numbers: Collection[int]) -> int:
+        """The level at whose resolution an image is needed for the features of the levels of some numbers."""
+        return min(numbers) if self.context is None else 0
+
     def some(self, image: torch.Tensor, numbers: Collection[int]) -> dict[int, torch.Tensor]:
         """Unit features of the levels of some numbers alone, by number; the coarser, the less time it takes.
 
         Args:
-            image: (B, 1, k, j, i) at the resolution of the finest of these levels.
+            image: (B, 1, k, j, i) at the resolution of :meth:`input_level`.
         """
         if len(numbers) == len(self.levels) or self.context is not None:
-            found = self(image if min(numbers) == 0 else F.interpolate(image, scale_factor=2 ** min(numbers)))
+            found = self(image)
             return {number: found[number] for number in numbers}
         return {number: self._level(image, number, number - min(numbers)) for number in numbers}
 

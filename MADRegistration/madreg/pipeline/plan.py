@@ -16,8 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
-
 from ..descent.refinement import (
     CANDIDATES,
     COARSE,
@@ -211,8 +209,9 @@ def _followed(pair: Pair, found: Found, kind: str, others: list[Transform], moni
     pose = followed(pair, found[0].matrix, kind)
     if pose is None:
         return found
-    other = Transform(pose)
-    return _better_estimated(found, (other, assess(pair, other, kind, others)))
+    other = assess(pair, Transform(pose), kind, others)
+    is_better = other is not None and other.error_mm is not None and other.error_mm < quality.error_mm
+    return (other.transform, other) if other and is_better and other.verdict != "failed" else found
 
 
 def _from_other(pair: Pair, failed: Found, kind: str, others: list[Transform], monitor: Monitor) -> Found:
@@ -312,13 +311,6 @@ def _better(failed: Found, other: Found) -> Found:
     if failed[1] is None or other[1] is None:
         return failed if other[1] is None else other
     return other if _verdict(other) != "failed" or other[1].margin > failed[1].margin else failed
-
-
-def _better_estimated(found: Found, other: Found) -> Found:
-    """The other pose if it does not fail and its estimated error is less; else the one that was found."""
-    errors = [one[1].error_mm if one[1] is not None else None for one in (found, other)]
-    is_better = _verdict(other) != "failed" and errors[1] is not None and errors[1] < (errors[0] or np.inf)
-    return other if is_better else found
 
 
 def _has_clear_place(found: Found) -> bool:

@@ -56,6 +56,18 @@ def test_features_of_a_level_have_one_order_of_memory():
     assert by_voxel.levels[1](edges).is_contiguous(memory_format=torch.channels_last_3d)
 
 
+@pytest.mark.parametrize("widths", [(), (8, 8, 8)])
+def test_some_levels_alone_are_those_of_all(widths):
+    """Of an image at the resolution of the finest of them; a context needs the whole image."""
+    network = FeatureNetwork(FeatureSettings((16, 16), context=widths)).eval().requires_grad_(False)
+    image = torch.rand(1, 1, 32, 32, 32)
+    level = network.input_level([1])
+    found = network.some(F.avg_pool3d(image, 2**level) if level else image, [1])
+    assert set(found) == {1} and level == (0 if widths else 1)
+    torch.testing.assert_close(found[1], network(image)[1], atol=1e-4, rtol=0)
+    assert set(network.some(image, [0, 1])) == {0, 1}
+
+
 def test_inverted_contrast_leaves_the_products_of_edges_as_they_are():
     image = torch.rand(1, 1, 12, 12, 12)
     there, inverted = edge_channels(image), edge_channels(1 - image)
