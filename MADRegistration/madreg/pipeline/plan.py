@@ -5,8 +5,7 @@ By default: search every pose (:mod:`madreg.pose.search`), bring the candidates 
 (:mod:`madreg.pipeline.ordering`), refine it with NMI and NGF together, and assess it
 (:mod:`madreg.quality.assessment`).  What may be off is refined once more from where its blocks prefer it; what fails is
 tried again, without the outline of what a scan shows, from where MAD's features agree best
-(:mod:`madreg.pipeline.feature_search`), from another pose that agrees better, and, if features would take too long,
-with a wider search.
+(:mod:`madreg.pipeline.feature_search`), from another pose that agrees better, and with a wider search.
 
 With another measure than the default, that measure alone is minimized at one resolution from the chosen start.
 """
@@ -87,16 +86,12 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     retries: list[Callable[[Found], Found]] = [
         lambda failed: _from_what_is_shown(pair, start, failed, others, settings, monitor.part(0.83, 0.87))
     ]
-    # Of 13 tuning trials that a retry mends, none needs the wider search where features may choose.
     if isinstance(begin, Search) and is_comparable(pair):
+        retries.append(lambda failed: _from_features(pair, failed, settings.type, others, monitor.part(0.87, 0.9)))
+    if isinstance(begin, Search):
         retries += [
-            lambda failed: _from_features(pair, failed, settings.type, others, monitor.part(0.87, 0.94)),
-            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.94, 0.95)),
-        ]
-    elif isinstance(begin, Search):
-        retries += [
-            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.87, 0.9)),
-            lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.9, 0.95)),
+            lambda failed: _from_other(near, failed, settings.type, others, monitor.part(0.9, 0.91)),
+            lambda failed: _from_wider_search(pair, begin, failed, others, settings.type, monitor.part(0.91, 0.95)),
         ]
     for retry in retries:
         if _verdict(found) != "failed":

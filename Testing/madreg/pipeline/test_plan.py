@@ -44,7 +44,7 @@ def test_after_the_search_a_long_volume_is_cropped(monkeypatch, grid_of, make_vo
     assert near.fixed.data.numel() < 0.4 * long.data.numel() and near.moving is pair.moving
 
 
-BY_FEATURES, WIDER = ["_from_features", "_from_other"], ["_from_other", "_from_wider_search"]
+WIDER = ["_from_other", "_from_wider_search"]
 
 
 def shifted(mm: float) -> Transform:
@@ -183,9 +183,9 @@ def test_candidates_with_less_evidence_than_what_failed_are_not_refined(retries,
 @pytest.mark.parametrize(
     ("margin", "init", "comparable", "expected"),
     [
-        (0.02, "search", True, ["_from_what_is_shown", *BY_FEATURES]),
+        (0.02, "search", True, ["_from_what_is_shown", "_from_features", *WIDER]),
         (0.02, "search", False, ["_from_what_is_shown", *WIDER]),
-        (0.3, "search", True, ["_re_refined", "_from_what_is_shown", *BY_FEATURES]),
+        (0.3, "search", True, ["_re_refined", "_from_what_is_shown", "_from_features", *WIDER]),
         (0.02, "none", True, ["_re_refined", "_from_what_is_shown"]),
     ],
 )
