@@ -78,7 +78,6 @@ RESULTS = {
         "pelvis",
     ),
     "pelvis_estimates": Result("study estimates", "pelvis"),
-    "slabs": Result("methods --methods default --levels crop,anycrop --trials 1", "slabs"),
 }
 
 
