@@ -12,7 +12,7 @@ import numpy as np
 
 from ..image.pair import Pair
 from ..pose.rotations import near_axes
-from ..pose.search import PoseSearch
+from ..pose.search import search
 from ..quality.middle_features import most_alike
 
 MIN_OVERLAP = 0.15  # of the edges of the smaller image: halves of two slabs have a fifth of them in common
@@ -34,12 +34,20 @@ def feature_search(
     """
     rotations = near_axes(pair.fixed.grid.axes, pair.moving.grid.axes)
     found = list(others)
-    for number, volumes in enumerate([(pair.fixed, pair.moving), pair.flattened]):
-        search = PoseSearch(*volumes, MIN_OVERLAP)
+    for number, (fixed, moving) in enumerate([(pair.fixed, pair.moving), pair.flattened]):
 
         def report(share: float, number: int = number) -> None:
             report_progress(SEARCHED * (number + share) / 2)
 
-        candidates = search.run(rotations, SEEDS, SEEDS, COUNT, report, PLAUSIBLE)
+        candidates = search(
+            fixed,
+            moving,
+            rotations=rotations,
+            seeds=SEEDS,
+            count=COUNT,
+            min_overlap=MIN_OVERLAP,
+            plausible=PLAUSIBLE,
+            progress=report,
+        )
         found += [one.matrix for one in candidates]
     return most_alike(pair, found, count, lambda share: report_progress(SEARCHED + (1 - SEARCHED) * share))

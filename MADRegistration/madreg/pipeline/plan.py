@@ -13,7 +13,6 @@ With another measure than the default, that measure alone is minimized at one re
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from ..descent.refinement import (
     CANDIDATES,
@@ -28,11 +27,10 @@ from ..descent.refinement import (
 )
 from ..errors import InputError
 from ..image.fitting import restricted
-from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
-from ..quality.alternatives import ANOTHER_MM
+from ..quality.alternatives import are_apart
 from ..quality.assessment import assess, estimated_error
 from ..quality.cut_out import leaves_empty, without_outline
 from ..quality.fine_features import agreement_at, followed, is_comparable, recognized
@@ -224,13 +222,17 @@ def _from_features(pair: Pair, failed: Found, kind: str, others: list[Transform]
     Args:
         others: candidates, which are compared as well, and with which the result is compared.
     """
-
-    def report(begin: float, end: float, share: float) -> None:
-        monitor.report("candidates", begin + (end - begin) * share, failed[0])
-
-    candidates = feature_search(pair, [one.matrix for one in others], COMPARED, partial(report, 0.0, 0.5))
+    searching, comparing = monitor.part(0.0, 0.5), monitor.part(0.5, 0.7)
+    candidates = feature_search(
+        pair,
+        [one.matrix for one in others],
+        COMPARED,
+        lambda share: searching.report("candidates", share, failed[0]),
+    )
     pair = pair.near([failed[0].matrix, *candidates])
-    found = recognized(pair, [failed[0].matrix, *candidates], partial(report, 0.5, 0.7))
+    found = recognized(
+        pair, [failed[0].matrix, *candidates], lambda share: comparing.report("candidates", share, failed[0])
+    )
     if found is None:
         return failed
     other = Transform(found.pose)
@@ -298,7 +300,7 @@ def _has_most_evidence(pair: Pair, transform: Transform, others: list[Transform]
 
 def _is_same(pair: Pair, first: Transform, second: Transform) -> bool:
     """Whether two transforms are so near each other that their refinements may end at one pose."""
-    return mean_displacement(first.matrix, second.matrix, pair.points) <= ANOTHER_MM
+    return not are_apart(pair, first.matrix, second.matrix)
 
 
 def _better(failed: Found, other: Found) -> Found:

@@ -12,7 +12,6 @@ import numpy as np
 from ..image.geometry import quaternion_rotation, rotation
 
 BETWEEN = 248.0  # degrees about z, of those tried the angle by which 400 rotations and 400 more lie most evenly
-
 DENSE = 3500  # rotations, about 12 degrees from each other
 OFF_AXIS = 20.0  # degrees, by which a body is rotated in its scan at most, mostly
 
@@ -35,6 +34,13 @@ def between_super_fibonacci(count: int) -> np.ndarray:
     return rotation(np.array([0.0, 0.0, 1.0]), BETWEEN) @ super_fibonacci(count)
 
 
+def cube_group() -> np.ndarray:
+    """(24, 3, 3): the rotations that take a cube to itself, the identity first."""
+    signs = product((1.0, -1.0), repeat=3)
+    found = [np.diag(sign)[list(order)] for sign, order in product(signs, permutations(range(3)))]
+    return np.array([one for one in found if np.linalg.det(one) > 0])
+
+
 def near_axes(fixed_axes: np.ndarray, moving_axes: np.ndarray) -> np.ndarray:
     """Rotations (R, 3, 3), fixed to moving directions, that bring the axes of two lattices near each other.
 
@@ -44,9 +50,8 @@ def near_axes(fixed_axes: np.ndarray, moving_axes: np.ndarray) -> np.ndarray:
     Args:
         fixed_axes, moving_axes: (3, 3), the directions of the axes i, j, k, a unit vector a column.
     """
-    every = (np.eye(3)[list(order)] * signs for order in permutations(range(3)) for signs in product((1, -1), repeat=3))
-    along = np.array([moving_axes @ one @ fixed_axes.T for one in every])
-    along = along[np.linalg.det(along) > 0]
+    handedness = np.sign(np.linalg.det(moving_axes @ fixed_axes.T))
+    along = handedness * moving_axes @ cube_group() @ fixed_axes.T
     rotations = super_fibonacci(DENSE)
     traces = np.einsum("aij,bij->ab", rotations, along).max(1)
     return rotations[traces >= 1 + 2 * np.cos(np.deg2rad(OFF_AXIS))]

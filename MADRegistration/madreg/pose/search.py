@@ -58,6 +58,7 @@ def search(
     seeds: int = SEEDS,
     count: int = COUNT,
     min_overlap: float = MIN_OVERLAP,
+    plausible: float = PLAUSIBLE,
     progress: Callable[[float], None] | None = None,
 ) -> list[Candidate]:
     """The best poses over all rotations and translations, as :meth:`PoseSearch.candidates` finds them.
@@ -68,11 +69,12 @@ def search(
         seeds: from how many poses to descend.
         count: how many candidates to return at most.
         min_overlap: share of the smaller image's edges that must lie in the other's field of view.
+        plausible: of the best score, so much a candidate has at least.
         progress: called with the share done, may raise to stop.
     """
     poses = PoseSearch(fixed, moving, min_overlap)
     rotations = super_fibonacci(ROTATIONS) if rotations is None else rotations
-    return poses.run(rotations, seeds, seeds, count, progress or (lambda share: None))
+    return poses.run(rotations, seeds, seeds, count, progress or (lambda share: None), plausible)
 
 
 class PoseSearch:

@@ -69,6 +69,11 @@ class Comparison:
     others: Sequence[np.ndarray] = ()
 
 
+def are_apart(pair: Pair, first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether two poses (4, 4) are so far from each other that they are not the same."""
+    return mean_displacement(first, second, pair.points) > ANOTHER_MM
+
+
 def evidence(pair: Pair, pose: np.ndarray) -> Evidence | None:
     """What speaks for a pose (4, 4), found once a pair; None where too few blocks show anything."""
     return pair.once(("evidence", pose.tobytes()), lambda: _evidence(pair, pose))
@@ -104,7 +109,7 @@ def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> 
     """
     points = _points(pair, pose)
     center, axes = points.mean(0), _axes(pair, points)
-    apart = [one for one in others if mean_displacement(one, pose, pair.points) > ANOTHER_MM][:OTHERS]
+    apart = [one for one in others if are_apart(pair, one, pose)][:OTHERS]
     every_flip = flipped_poses(pose, center, axes)
     flips, mirrored = parallel_map(
         lambda made: promising(pair, pose, made),

@@ -18,7 +18,7 @@ from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..measures.feature_mad import FeatureMAD
 from ..system.parallel import parallel_map
-from .alternatives import ANOTHER_MM
+from .alternatives import are_apart
 from .feature_agreement import MIDDLE, agreement, descended, features_seen_from
 
 SAMPLES = 6000
@@ -82,7 +82,7 @@ def recognized(
         return None
     found = parallel_map(lambda pose: fine_agreement(pair, pose), poses, pair.fixed.device, report_progress)
     best = max(found, key=_value_of)
-    next_best = max((one for one in found if _is_apart(pair, one, best)), key=_value_of, default=None)
+    next_best = max((one for one in found if are_apart(pair, one.pose, best.pose)), key=_value_of, default=None)
     # a pose that was far from where its features agree is not there yet
     further = parallel_map(
         lambda one: max(one, fine_agreement(pair, one.pose), key=_value_of),
@@ -90,16 +90,12 @@ def recognized(
         pair.fixed.device,
     )
     best = max(further, key=_value_of)
-    others = [one.value for one in [*found, *further] if _is_apart(pair, one, best)]
+    others = [one.value for one in [*found, *further] if are_apart(pair, one.pose, best.pose)]
     return best if best.is_clear(max(others, default=0.0)) else None
 
 
 def _value_of(one: FineAgreement) -> float:
     return one.value
-
-
-def _is_apart(pair: Pair, one: FineAgreement, other: FineAgreement) -> bool:
-    return mean_displacement(one.pose, other.pose, pair.points) > ANOTHER_MM
 
 
 def is_recognized(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray], within_mm: float) -> bool:

@@ -9,10 +9,9 @@ import numpy as np
 
 from ..descent.adam import adam
 from ..descent.objective import Schedule
-from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..system.parallel import parallel_map
-from .alternatives import ANOTHER_MM
+from .alternatives import are_apart
 from .feature_agreement import MIDDLE, agreement, descended, features_seen_from
 
 SAMPLES = 1500
@@ -48,7 +47,7 @@ def most_alike(
     found = parallel_map(lambda pose: _middle_agreement(pair, pose), poses, pair.fixed.device, report_progress)
     kept: list[np.ndarray] = []
     for one in sorted(found, key=lambda one: -one.value):
-        if len(kept) < count and all(mean_displacement(one.pose, other, pair.points) > ANOTHER_MM for other in kept):
+        if len(kept) < count and all(are_apart(pair, one.pose, other) for other in kept):
             kept.append(one.pose)
     return kept
 

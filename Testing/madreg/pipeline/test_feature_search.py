@@ -30,7 +30,7 @@ def test_the_right_pose_is_found_though_it_is_no_candidate(scans):
 def test_other_candidates_are_compared(scans, monkeypatch, turn):
     """Where both searches find nothing, what others found is left."""
     pair, truth = scans
-    monkeypatch.setattr(module.PoseSearch, "run", lambda *_: [])
+    monkeypatch.setattr(module, "search", lambda *_, **how: [])
     near = truth @ about(pair.fixed.grid.center, turn((1, 1, 0), 5), np.full(3, 4.0))
     far = truth @ about(pair.fixed.grid.center, turn((1, 0, 0), 90), np.zeros(3))
     found = feature_search(pair, [far, near], 4, lambda share: None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from madreg.image.geometry import about, mean_displacement
+from madreg.image.geometry import about, apply, mean_displacement
 from madreg.quality.middle_features import most_alike
 
 
@@ -23,7 +23,7 @@ def poses(slab_pair, turn):
 def test_the_right_pose_is_the_first_and_comes_nearer(slab_pair, poses):
     pair, truth = slab_pair
     near, far = poses
-    points = pair.swapped.points @ np.linalg.inv(truth)[:3, :3].T + np.linalg.inv(truth)[:3, 3]
+    points = apply(np.linalg.inv(truth), pair.swapped.points)
     found = most_alike(pair, [*far, near[0]], 3)
     assert mean_displacement(near[0], truth, points) > 8
     assert mean_displacement(found[0], truth, points) < 4

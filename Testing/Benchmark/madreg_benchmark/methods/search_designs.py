@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import permutations, product
 
 import numpy as np
 import torch
@@ -30,7 +29,7 @@ from madreg.measures.mad import MAD, mean_prediction
 from madreg.measures.predictors import SiamesePredictor
 from madreg.pose.correlation import Candidate, Correlation
 from madreg.pose.matches import align
-from madreg.pose.rotations import super_fibonacci
+from madreg.pose.rotations import cube_group, super_fibonacci
 from madreg.pose.search import COUNT, MIN_OVERLAP, distinct, search
 from madreg.quality.block_matching import BlockMatching
 from madreg.quality.motion import common_motion
@@ -44,13 +43,6 @@ FROM_MANY, FROM_FEW = ((1, 24), (2, 4), (4, 1)), ((1, COUNT), (4, 1))
 FOREGROUND_SPACING = 6.0  # mm
 
 Design = Callable[[Volume, Volume, int], list[np.ndarray]]
-
-
-def cube_group() -> np.ndarray:
-    """(24, 3, 3): the rotations that take a cube to itself, the identity first."""
-    signs = product((1.0, -1.0), repeat=3)
-    found = [np.diag(sign)[list(order)] for sign, order in product(signs, permutations(range(3)))]
-    return np.array([one for one in found if np.linalg.det(one) > 0])
 
 
 def _middle_and_axes(volume: Volume) -> tuple[np.ndarray, np.ndarray]:

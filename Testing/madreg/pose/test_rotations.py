@@ -1,4 +1,4 @@
-"""Rotations that bring the axes of two lattices near each other."""
+"""Rotations of a cube, and those that bring the axes of two lattices near each other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from madreg.image.geometry import rotation_angle
-from madreg.pose.rotations import DENSE, OFF_AXIS, near_axes
+from madreg.pose.rotations import DENSE, OFF_AXIS, cube_group, near_axes
 
 
 @pytest.mark.parametrize("moving", ["oblique", "left-handed"])
@@ -31,3 +31,12 @@ def test_a_rotation_that_brings_axes_together_has_one_nearby_and_others_have_non
     for wanted in (np.eye(3), half, quarter, quarter @ half, turn((1, 1, 0), 12) @ quarter):
         assert off(wanted) < 13
     assert off(turn((0, 0, 1), 45)) > 15
+
+
+def test_all_rotations_of_a_cube_start_with_none():
+    group = cube_group()
+    assert len(np.unique(group.round(), axis=0)) == len(group) == 24
+    np.testing.assert_array_equal(group[0], np.eye(3))
+    for one in group:
+        assert np.linalg.det(one) == pytest.approx(1)
+        assert any(rotation_angle(one) == pytest.approx(degrees) for degrees in (0, 90, 120, 180))
