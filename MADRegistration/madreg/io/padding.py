@@ -17,13 +17,14 @@ SAMPLES = 2_000_000  # of the values of a large image
 LEAST_ON_FACES = 0.05  # share of the voxels on the image's faces that are filled
 LEAST_SHARE = 0.02  # of all voxels
 ACROSS = 80  # voxels along each axis on which shapes are looked at
-SIDES = 6
+PLANES = 12  # that are looked at; of few thick slices some hold the ends of two sides, and are none
 # What is round leaves its tangent plane gradually: a layer of a ball's boundary holds as many voxels as the layer
 # before it, of a cylinder's 0.41 times as many.  A plane ends at once.
 ROUND = 0.35
 BENT = (
     0.4  # voxels, of a surface within OFF of a plane: 0.02 to 0.4 of planes, 0.8 and more of ellipsoids and cylinders
 )
+OPPOSITE = -np.cos(np.deg2rad(5.0))
 ASIDE = np.cos(np.deg2rad(60.0))  # planes that meet at less are the same curved surface
 EMPTY = 0.995  # of what lies beyond a side is filling
 # Share of the voxels in the sides that differ from the filling by so much of the range of intensities.
@@ -154,19 +155,35 @@ def _sides(boundary: np.ndarray, filled: np.ndarray, cut_off: np.ndarray) -> lis
         (normal, offset) if middle @ normal < offset else (-normal, -offset)
         for normal, offset in _planes(points.astype(np.float32))
     ]
-    sides, held = [], np.zeros(len(points), bool)
+    flat, others = [], []
     for normal, offset in planes:
-        depth = offset - points @ normal
-        here, next_layer = np.abs(depth) < OFF, (depth >= OFF) & (depth < 3 * OFF)
-        for other, other_offset in planes:
-            if abs(other @ normal) < ASIDE:
-                next_layer &= np.abs(points @ other - other_offset) >= OFF
-        outside = _beyond(filled.shape, normal, offset + OFF)
-        flat = next_layer.sum() < ROUND * here.sum() and _sagitta(points[here], normal) < BENT
-        if flat and filled[outside].sum() >= EMPTY * outside.sum():
-            sides.append((normal, offset))
-            held |= here
+        if not _beyond_is_filled(filled, normal, offset):
+            continue
+        (flat if _is_flat(points, normal, offset, planes) else others).append((normal, offset))
+    # The faces of a scan are parallel in pairs; of few slices, one may look bent because of its steps.
+    sides = flat + [one for one in others if any(one[0] @ normal < OPPOSITE for normal, _ in flat)]
+    held = np.zeros(len(points), bool)
+    for normal, offset in sides:
+        held |= np.abs(offset - points @ normal) < OFF
     return sides if held.any() and cut_off[tuple(points[held].T)].mean() > CUT_OFF else []
+
+
+def _is_flat(
+    points: np.ndarray, normal: np.ndarray, offset: float, planes: list[tuple[np.ndarray, float]]
+) -> bool:
+    """Whether a boundary ends in a plane at once and does not bend away from it, but for its edges with others."""
+    depth = offset - points @ normal
+    here, next_layer = np.abs(depth) < OFF, (depth >= OFF) & (depth < 3 * OFF)
+    for other, other_offset in planes:
+        if abs(other @ normal) < ASIDE:
+            next_layer &= np.abs(points @ other - other_offset) >= OFF
+    return bool(next_layer.sum() < ROUND * here.sum() and _sagitta(points[here], normal) < BENT)
+
+
+def _beyond_is_filled(filled: np.ndarray, normal: np.ndarray, offset: float) -> bool:
+    """Whether there is filling alone beyond a plane, as well as it is known from few thick slices."""
+    outside = _beyond(filled.shape, normal, offset + 2 * OFF)
+    return bool(filled[outside].sum() >= EMPTY * outside.sum())
 
 
 def _sagitta(points: np.ndarray, normal: np.ndarray) -> float:
@@ -179,10 +196,10 @@ def _sagitta(points: np.ndarray, normal: np.ndarray) -> float:
 
 
 def _planes(points: np.ndarray) -> list[tuple[np.ndarray, float]]:
-    """At most six planes (unit normal (3,), offset) that hold most of some points (n, 3)."""
+    """Planes (unit normal (3,), offset) that hold most of some points (n, 3)."""
     rest = points
     planes: list[tuple[np.ndarray, float]] = []
-    while len(planes) < SIDES and len(rest) > STRAY * len(points):
+    while len(planes) < PLANES and len(rest) > STRAY * len(points):
         normal, offset, held = _best_plane(rest)
         if held.sum() <= STRAY * len(points):
             break

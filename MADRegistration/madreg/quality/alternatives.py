@@ -22,6 +22,7 @@ from .block_fit import FEWEST_BLOCKS, block_matching_of
 from .flips import flipped_poses, mirrored_poses
 from .motion import common_motion
 from .screening import promising
+from .shape import Stretch
 
 STEPS = 25  # of the descent to the blocks' motion
 ANOTHER_MM = 20.0  # apart, two poses are not the same
@@ -42,8 +43,9 @@ class Evidence:
         pose: (4, 4), fixed LPS to moving LPS.
         preferred: (4, 4) where its blocks prefer it.
         value: their consensus, for slabs about the pose that they prefer if it is far, times the square root of the
-            share of either scan that lies in the other, plus NMI and NGF at the better of both poses.  Consensus of few
-            blocks is easily high.
+            share of either scan that lies in the other, plus NMI and NGF at the better of both poses, less what the
+            distortion of the pose costs.  Consensus of few blocks is easily high, and of a small scan that may be
+            distorted at will, at many wrong poses.
     """
 
     pose: np.ndarray
@@ -87,7 +89,7 @@ def _evidence(pair: Pair, pose: np.ndarray) -> Evidence | None:
     if pair.is_slab and mean_displacement(pose, preferred, pair.points) > FOLLOWED_MM:
         consensus, _ = _said_by_blocks(pair, preferred) or (0.0, preferred)
     agreement = -float(MEDIUM.objective(pair).values(np.stack([pose, preferred])).min())
-    return Evidence(pose, preferred, consensus + agreement)
+    return Evidence(pose, preferred, consensus + agreement - Stretch.of(pose[:3, :3]).distortion_cost)
 
 
 def _said_by_blocks(pair: Pair, pose: np.ndarray) -> tuple[float, np.ndarray] | None:

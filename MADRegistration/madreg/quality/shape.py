@@ -47,7 +47,13 @@ class Stretch:
     @property
     def cost(self) -> float:
         """How much more consensus a pose needs that has it."""
-        return float(PRIOR * RADIUS**2 * np.square(np.log(self.factors)).sum())
+        return _cost(np.log(self.factors))
+
+    @property
+    def distortion_cost(self) -> float:
+        """The same without a scale that is common to all axes: a child's head differs by one from an adult's."""
+        logarithms = np.log(self.factors)
+        return _cost(logarithms - logarithms.mean())
 
     @property
     def least_gain(self) -> float:
@@ -69,6 +75,10 @@ class Stretch:
         return (
             f"The scans differ in shape by up to {percent:.0f} % along an axis: check the voxel sizes in the headers."
         )
+
+
+def _cost(logarithms: np.ndarray) -> float:
+    return float(PRIOR * RADIUS**2 * np.square(logarithms).sum())
 
 
 def is_supported(pair: Pair, pose: np.ndarray) -> bool:
