@@ -39,7 +39,7 @@ class LinearTransform:
     def __init__(self, start: np.ndarray, center: np.ndarray, kind: str = "rigid", radius: float = 80.0) -> None:
         self.kind = kind
         self.radius = float(radius)
-        self.start = torch.as_tensor(np.asarray(start), dtype=torch.float64).reshape(-1, 4, 4)
+        self.start = torch.tensor(np.asarray(start), dtype=torch.float64).reshape(-1, 4, 4)
         self.center = torch.as_tensor(np.asarray(center), dtype=torch.float64)
         shape = len(self.start), DEGREES_OF_FREEDOM[kind]
         self.parameters = torch.zeros(shape, dtype=torch.float64, requires_grad=True)

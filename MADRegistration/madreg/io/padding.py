@@ -11,27 +11,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from .planes import OFF, Plane, beyond, planes_through, sagitta
+
 AIR_HU = -1010.0
 SAMPLES = 2_000_000  # of the values of a large image
 
 LEAST_ON_FACES = 0.05  # share of the voxels on the image's faces that are filled
 LEAST_SHARE = 0.02  # of all voxels
 ACROSS = 80  # voxels along each axis on which shapes are looked at
-PLANES = 12  # that are looked at; of few thick slices some hold the ends of two sides, and are none
+COARSE = 160  # samples along each axis, among which the data are looked for
+ASIDE_SAMPLES = 3  # of filling that are looked at on each side of the data
 # What is round leaves its tangent plane gradually: a layer of a ball's boundary holds as many voxels as the layer
 # before it, of a cylinder's 0.41 times as many.  A plane ends at once.
 ROUND = 0.35
-BENT = (
-    0.4  # voxels, of a surface within OFF of a plane: 0.02 to 0.4 of planes, 0.8 and more of ellipsoids and cylinders
-)
-OPPOSITE = -np.cos(np.deg2rad(5.0))
+# Voxels, of a surface within OFF of a plane: 0.02 to 0.4 of planes, 0.8 and more of ellipsoids and cylinders.
+BENT = 0.4
+OPPOSITE = -np.cos(np.deg2rad(5.0))  # normals of two faces of a scan, at least as nearly
 ASIDE = np.cos(np.deg2rad(60.0))  # planes that meet at less are the same curved surface
 EMPTY = 0.995  # of what lies beyond a side is filling
 # Share of the voxels in the sides that differ from the filling by so much of the range of intensities.
 CUT_OFF, DISTINCT = 0.2, 0.25
-NEAR, OFF = 12.0, 0.8  # voxels: neighbourhood that shows a plane, and how far from it a voxel in it may lie
-SEEDS, POINTS = 64, 6000
-FEWEST, STRAY = 100, 0.02  # voxels of a boundary; share of them that is not worth a plane
+FEWEST, POINTS = 100, 6000  # voxels of a boundary
 
 
 def threshold(values: np.ndarray, border: np.ndarray) -> float:
@@ -96,8 +96,9 @@ def resampling_padding(array: np.ndarray, border: np.ndarray) -> np.ndarray | No
     constant = filling(array, border)
     if constant is None:
         return None
-    step = np.maximum(np.array(array.shape) // ACROSS, 1)
-    looked_at = array[:: step[0], :: step[1], :: step[2]]
+    box = _box_of_data(array, constant)
+    step = np.maximum([(side.stop - side.start) // ACROSS for side in box], 1)
+    looked_at = array[tuple(slice(side.start, side.stop, by) for side, by in zip(box, step, strict=True))]
     filled = looked_at == constant
     if not LEAST_SHARE < filled.mean() < 1 - LEAST_SHARE:
         return None
@@ -109,18 +110,24 @@ def resampling_padding(array: np.ndarray, border: np.ndarray) -> np.ndarray | No
     sides = _sides(boundary, filled, cut_off)
     if not sides:
         return None
-    beyond = np.zeros(array.shape, bool)
+    padding, start = np.zeros(array.shape, bool), np.array([side.start for side in box])
     for normal, offset in sides:
-        beyond |= _beyond(array.shape, normal / step, offset - 2 * OFF)
-    return beyond & (array == constant)
+        padding |= beyond(array.shape, normal / step, offset - 2 * OFF + float(start @ (normal / step)))
+    return padding & (array == constant)
 
 
-def _beyond(shape: tuple[int, int, int], normal: np.ndarray, offset: float) -> np.ndarray:
-    """Which voxels (k, j, i) have indices whose product with ``normal`` (3,) is more than ``offset``."""
-    k, j, i = (np.arange(n, dtype=np.float32) for n in shape)
-    along = normal[2] if abs(normal[2]) > 1e-9 else 1e-9
-    limit = ((offset - k[:, None] * normal[0] - j * normal[1]) / along)[..., None]  # one number a row is enough
-    return i > limit if along > 0 else i < limit
+def _box_of_data(array: np.ndarray, constant: float) -> tuple[slice, ...]:
+    """What holds all but a constant, and some of it on each side: a small scan may lie on a large lattice."""
+    step = np.maximum(np.array(array.shape) // COARSE, 1)
+    data = array[tuple(slice(None, None, by) for by in step)] != constant
+    box = []
+    for axis, (by, count) in enumerate(zip(step, array.shape, strict=True)):
+        others = tuple(one for one in range(3) if one != axis)
+        indices = by * np.flatnonzero(data.any(others)) if data.any() else np.array([0, count])
+        low, high = int(indices[0]), int(indices[-1])
+        aside = by + ASIDE_SAMPLES * ((high - low) // ACROSS + 1)
+        box.append(slice(max(0, low - aside), min(count, high + 1 + aside)))
+    return tuple(box)
 
 
 def _grown(where: np.ndarray) -> np.ndarray:
@@ -139,7 +146,7 @@ def grown_along(where: np.ndarray, axis: int) -> np.ndarray:
     return grown
 
 
-def _sides(boundary: np.ndarray, filled: np.ndarray, cut_off: np.ndarray) -> list[tuple[np.ndarray, float]]:
+def _sides(boundary: np.ndarray, filled: np.ndarray, cut_off: np.ndarray) -> list[Plane]:
     """The sides of a scan that was resampled: planes (unit normal (3,) that points outwards, offset); none if air lies
     beside them.
 
@@ -153,81 +160,31 @@ def _sides(boundary: np.ndarray, filled: np.ndarray, cut_off: np.ndarray) -> lis
     middle = np.argwhere(~filled).mean(0)
     planes = [
         (normal, offset) if middle @ normal < offset else (-normal, -offset)
-        for normal, offset in _planes(points.astype(np.float32))
+        for normal, offset in planes_through(points.astype(np.float32))
     ]
-    flat, others = [], []
-    for normal, offset in planes:
-        if not _beyond_is_filled(filled, normal, offset):
-            continue
-        (flat if _is_flat(points, normal, offset, planes) else others).append((normal, offset))
+    ends = [plane for plane in planes if _beyond_is_filled(filled, plane)]
+    flat = [plane for plane in ends if _is_flat(points, plane, planes)]
     # The faces of a scan are parallel in pairs; of few slices, one may look bent because of its steps.
-    sides = flat + [one for one in others if any(one[0] @ normal < OPPOSITE for normal, _ in flat)]
+    sides = [one for one in ends if any(one is other or one[0] @ other[0] < OPPOSITE for other in flat)]
     held = np.zeros(len(points), bool)
     for normal, offset in sides:
         held |= np.abs(offset - points @ normal) < OFF
     return sides if held.any() and cut_off[tuple(points[held].T)].mean() > CUT_OFF else []
 
 
-def _is_flat(
-    points: np.ndarray, normal: np.ndarray, offset: float, planes: list[tuple[np.ndarray, float]]
-) -> bool:
+def _is_flat(points: np.ndarray, plane: Plane, planes: list[Plane]) -> bool:
     """Whether a boundary ends in a plane at once and does not bend away from it, but for its edges with others."""
+    normal, offset = plane
     depth = offset - points @ normal
     here, next_layer = np.abs(depth) < OFF, (depth >= OFF) & (depth < 3 * OFF)
     for other, other_offset in planes:
         if abs(other @ normal) < ASIDE:
             next_layer &= np.abs(points @ other - other_offset) >= OFF
-    return bool(next_layer.sum() < ROUND * here.sum() and _sagitta(points[here], normal) < BENT)
+    return bool(next_layer.sum() < ROUND * here.sum() and sagitta(points[here], normal) < BENT)
 
 
-def _beyond_is_filled(filled: np.ndarray, normal: np.ndarray, offset: float) -> bool:
+def _beyond_is_filled(filled: np.ndarray, plane: Plane) -> bool:
     """Whether there is filling alone beyond a plane, as well as it is known from few thick slices."""
-    outside = _beyond(filled.shape, normal, offset + 2 * OFF)
+    normal, offset = plane
+    outside = beyond(filled.shape, normal, offset + 2 * OFF)
     return bool(filled[outside].sum() >= EMPTY * outside.sum())
-
-
-def _sagitta(points: np.ndarray, normal: np.ndarray) -> float:
-    """How far a quadratic surface through points (n, 3) near a plane bends away from it, in voxels."""
-    along = (points - points.mean(0)) @ np.linalg.svd(normal[None])[2][1:].T
-    u, v = (along / max(float(np.abs(along).max()), 1.0)).T
-    terms = np.stack([u * u, u * v, v * v, u, v, np.ones_like(u)], 1)
-    bend = terms[:, :3] @ np.linalg.lstsq(terms, points @ normal, rcond=None)[0][:3]
-    return float(np.ptp(np.percentile(bend, [5, 95])))
-
-
-def _planes(points: np.ndarray) -> list[tuple[np.ndarray, float]]:
-    """Planes (unit normal (3,), offset) that hold most of some points (n, 3)."""
-    rest = points
-    planes: list[tuple[np.ndarray, float]] = []
-    while len(planes) < PLANES and len(rest) > STRAY * len(points):
-        normal, offset, held = _best_plane(rest)
-        if held.sum() <= STRAY * len(points):
-            break
-        planes.append((normal, offset))
-        rest = rest[~held]
-    return planes
-
-
-def _best_plane(points: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-    """The plane through most of some points (n, 3): unit normal, offset, and which points lie in it."""
-    seeds = points[:: max(1, len(points) // SEEDS)]
-    # whole numbers, so that nothing is lost in the squares; (seeds, n)
-    held = (points**2).sum(1) + ((seeds**2).sum(1, keepdims=True) - 2 * _products(seeds, points)) < NEAR**2
-    outer = (points[:, :, None] * points[:, None, :]).reshape(-1, 9)
-    for _ in range(4):  # fitted to the neighbourhood of a seed first, then to all that lies in the plane
-        weight = held / np.maximum(held.sum(1, keepdims=True), 1).astype(np.float32)
-        middle = weight @ points
-        covariance = (weight @ outer).reshape(-1, 3, 3) - middle[:, :, None] * middle[:, None, :]
-        normal = np.linalg.eigh(covariance)[1][:, :, 0]
-        offset = (normal * middle).sum(1)
-        held = np.abs(_products(normal, points) - offset[:, None]) < OFF
-    best = int(held.sum(1).argmax())
-    return normal[best], float(offset[best]), held[best]
-
-
-def _products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(m, n) scalar products of vectors (m, 3) and (n, 3): BLAS wakes its threads for this, which then wait busily."""
-    products = np.multiply.outer(first[:, 0], second[:, 0])
-    products += np.multiply.outer(first[:, 1], second[:, 1])
-    products += np.multiply.outer(first[:, 2], second[:, 2])
-    return products
