@@ -78,6 +78,7 @@ RESULTS = {
         "pelvis",
     ),
     "pelvis_estimates": Result("study estimates", "pelvis"),
+    "slabs": Result("methods --methods default --levels affine,crop,anycrop --trials 1", "slabs"),
 }
 
 
