@@ -168,10 +168,12 @@ def test_found_features_distinguish_places_and_can_be_resumed(bodies, tmp_path):
 
 
 @pytest.mark.slow
-def test_features_come_from_the_command(tmp_path, head_images, capsys):
+def test_features_come_from_the_command(tmp_path, head_images, capsys, monkeypatch):
+    from madreg.commands import train_features
     from madreg.commands.main import main
     from madreg.network import weights
 
+    monkeypatch.setattr(train_features, "VALIDATION_BATCHES", 2)
     (tmp_path / "scans").mkdir()
     for number, image in enumerate(head_images):
         sitk.WriteImage(image, str(tmp_path / "scans" / f"{number}.nii.gz"))
