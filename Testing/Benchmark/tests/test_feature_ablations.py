@@ -93,6 +93,7 @@ def test_a_longer_training_goes_on_from_a_shorter_one(tmp_path, monkeypatch):
     assert not torch.equal(kernels[0], kernels[1]) and not torch.equal(kernels[1], kernels[2])
 
 
+@pytest.mark.slow
 def test_the_measure_compares_the_levels_of_a_variant(head, make_volume, grid_of):
     pair = Pair(*(make_volume(part, grid_of("straight")) for part in (head.ct, head.mr)))
     whole, fine, coarse = (

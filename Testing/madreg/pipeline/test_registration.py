@@ -192,6 +192,8 @@ def test_a_better_pose_with_which_the_result_is_compared_is_refined_instead(pair
     flip = flipped_poses(pair.truth, pair.points.mean(0))[axis]
     monkeypatch.setattr(PoseSearch, "candidates", lambda *_: [Candidate(flip, 0.5)])
     assert pair.error(flip) > 50
+    if verdict == "aligned":  # which no other retry brings about
+        monkeypatch.setattr(plan, "_from_what_is_shown", lambda pair, start, failed, *_: failed)
     result = register(pair.fixed, pair.moving)
     assert result.verdict == verdict and (verdict == "failed" or pair.error(result.matrix) < 0.5)
 
