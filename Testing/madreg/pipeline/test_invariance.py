@@ -119,7 +119,7 @@ def case_of(grid_of, head) -> Callable[[str], Case]:
     return cache(lambda name: synthetic_head(grid_of, head) if name == "synthetic" else bundled_head())
 
 
-@pytest.fixture(params=["synthetic", pytest.param("bundled", marks=AT_LENGTH)])
+@pytest.fixture(scope="module", params=["synthetic", pytest.param("bundled", marks=AT_LENGTH)])
 def case(request, case_of) -> Case:
     return case_of(request.param)
 
