@@ -87,7 +87,7 @@ def assess(client, fixed, moving):
 def test_far_apart_with_parents_on_both(client, pair, addTransform, tmp_path):
     """Oblique parents above both volumes, the moving one rotated by 60 degrees: it ends right, and comes back.
 
-    An assessment says of the pose what the registration says, and the command too, which knows no parents.
+    An assessment says of the pose what the registration says, and so does the command, which gets no parents.
     """
     from madreg.commands import main
     from madreg.image.transform import Transform
