@@ -57,16 +57,26 @@ def _tube(points: np.ndarray, center: np.ndarray, half_length: float, radius: fl
     return (np.abs(local[..., 0]) < half_length) & ((local[..., 1:] ** 2).sum(-1) < radius**2)
 
 
+def _near(points: np.ndarray, squares: np.ndarray, center: np.ndarray, reach: float) -> np.ndarray:
+    """Indices of points (n, 3), whose squared lengths (n,) are given, within a distance in mm and a little more."""
+    return np.flatnonzero(squares - 2 * (points @ center) + center @ center < (reach + 1) ** 2)
+
+
 def _add_parts(labels: np.ndarray, points: np.ndarray, rng: np.random.Generator, reach: np.ndarray) -> None:
     """Blobs and bent tubes, about half of them within others; each with a number of its own from 20 on."""
-    bent = _bend(points, rng, 8.0)
+    bent, found = _bend(points, rng, 8.0).reshape(-1, 3), labels.reshape(-1)
+    squares = (bent**2).sum(-1)
     for number in range(20, 20 + int(rng.integers(14, 36))):
         center, turn = rng.uniform(-1, 1, 3) * reach, _random_rotation(rng)
         if rng.random() < 0.55:
-            inside = _ellipsoid(bent, center, np.exp(rng.uniform(np.log(4), np.log(30), 3)), turn)
+            half = np.exp(rng.uniform(np.log(4), np.log(30), 3))
+            where = _near(bent, squares, center, half.max())
+            where = where[_ellipsoid(bent[where], center, half, turn)]
         else:
-            inside = _tube(bent, center, rng.uniform(15, 90), rng.uniform(2.5, 10), turn)
-        labels[inside & (labels > 0)] = number
+            half_length, radius = rng.uniform(15, 90), rng.uniform(2.5, 10)
+            where = _near(bent, squares, center, np.hypot(half_length, radius))
+            where = where[_tube(bent[where], center, half_length, radius, turn)]
+        found[where[found[where] > 0]] = number
 
 
 def _add_column(labels: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> None:

@@ -1,10 +1,12 @@
 """What tests of the benchmark share."""
 
 import importlib.util
+import io
 import re
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 from madreg_benchmark import command
 from madreg_benchmark.cases.case import Case
@@ -29,14 +31,22 @@ def cases(tmp_path_factory) -> list[Case]:
 
 
 @pytest.fixture
-def quick_study(run, tmp_path, capsys):
+def quick_study(run, cases, tmp_path, capsys, monkeypatch):
     """Function: run the quick form of a study on one synthetic head by the command line, and return its folder.
 
-    Its page and what is printed have been checked then.
+    Its page, what is printed and its progress have been checked then.
     """
+    bars = []
+
+    def progress(total: int, unit: str) -> tqdm:
+        bars.append(tqdm(total=total, unit=unit, file=io.StringIO()))
+        return bars[-1]
 
     def study(name: str):
-        assert run("study", name, "--quick", "--only", "CT_T1", "--device", "cpu", "--out", tmp_path) == 0
+        monkeypatch.setattr(command, "_progress", progress)
+        folder = cases[0].fixed.parent
+        assert run("study", name, folder, "--quick", "--only", "CT_T1", "--device", "cpu", "--out", tmp_path) == 0
+        assert bars[-1].n == bars[-1].total > 0
         page = (tmp_path / f"{name}.md").read_text(encoding="utf-8")
         assert re.search(r"Commit \S+; weights \S+; seed \d+; 1 cases, \d+ \w+; ", page)
         table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]

@@ -21,7 +21,7 @@ from madreg_benchmark.studies.study import Setting
 from madreg_benchmark.studies.trainings import DRAWN, SHIPPED, Budget, Variant
 from madreg_benchmark.studies.trainings_report import write_trainings
 
-TINY = Budget(pairs=8, size=16, validation=3, steps=1)
+TINY = Budget(pairs=8, size=16, validation=3, steps=1, resamples=20)
 SMALL = (
     Variant("first", "reference", "", SiameseSettings(width=4, depth=1, features=8)),
     Variant("other appearance", "diversity", "", SiameseSettings(width=4, depth=1, features=8), Appearance(layers=0)),

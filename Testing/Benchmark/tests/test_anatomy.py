@@ -26,7 +26,7 @@ from madreg_benchmark.studies.study import Setting
 from madreg_benchmark.studies.trainings import SHIPPED, Budget
 from madreg_benchmark.studies.trainings_report import write_trainings
 
-TINY = Budget(pairs=4, size=16, validation=2, steps=1)
+TINY = Budget(pairs=4, size=16, validation=2, steps=1, resamples=20)
 FEW = Supply(1, 1, 1)
 
 
@@ -59,7 +59,8 @@ def test_no_body_serves_two_purposes(trainer):
 
 @pytest.mark.slow
 def test_rows_are_made_once_and_written(cases, trainer, quick_study, monkeypatch):
-    monkeypatch.setattr(trainings, "synthetic_heads", lambda: trainer.scans)
+    scans = trainer.scans
+    monkeypatch.setattr(trainings, "synthetic_heads", lambda: scans)
     monkeypatch.setattr(anatomy, "_plan", lambda setting: (TINY, FEW))
     done = []
     train = trainings.train

@@ -34,6 +34,14 @@ def test_a_body_has_parts_in_its_outline_and_air_around():
     assert body.labels(np.array([[200.0, 0, 0], [0, -150, 0]])).tolist() == [0, 0]
 
 
+def test_parts_are_whole_though_they_are_looked_for_near_their_centers_alone(monkeypatch):
+    points = np.random.default_rng(0).uniform(-100, 100, (20_000, 3))
+    near = [Body(np.random.default_rng(seed)).labels(points) for seed in range(5)]
+    monkeypatch.setattr(Body, "_reach", lambda self, n: 1000.0)
+    for seed, found in enumerate(near):
+        assert len(np.unique(found)) > 8 and (found == Body(np.random.default_rng(seed)).labels(points)).all()
+
+
 def test_a_displaced_pair_is_rotated_and_shifted_as_far_as_its_level_says(pair, displaced):
     fixed, moving, truth = displaced
     angle = np.degrees(np.arccos((np.trace(truth[:3, :3]) - 1) / 2))

@@ -86,7 +86,17 @@ def test_a_second_run_reuses_the_rows(run, quick, capsys):
     assert "| large | default |" in capsys.readouterr().out
 
 
-WITH_TESTS_OF_THEIR_OWN = {"anatomy", "bodies", "costs", "landscapes", "sizes"}  # which run the quick form too
+WITH_TESTS_OF_THEIR_OWN = {
+    "alone",
+    "anatomy",
+    "bodies",
+    "costs",
+    "estimates",
+    "feature_ablations",
+    "landscapes",
+    "sizes",
+}
+"""Those run the quick form too."""
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ import torch
 
 from madreg.errors import InputError
 from madreg.image.pair import Pair
+from madreg.learn.bodies import Body
+from madreg.learn.synthetic_bodies import synthetic_body
 from madreg.network import weights
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.running.rows import read_rows
@@ -74,6 +76,12 @@ def test_a_longer_training_goes_on_from_a_shorter_one(tmp_path, monkeypatch):
     def variant(pairs: int, rotation: float | None = None) -> FeatureVariant:
         return FeatureVariant(str(pairs), "", pairs, (SYNTHETIC,), rotation)
 
+    def small_bodies(numbers, seed: int) -> list[Body]:
+        return [
+            Body(str(n), "labels", SYNTHETIC, synthetic_body(np.random.default_rng(n), (48, 48, 48))) for n in numbers
+        ]
+
+    monkeypatch.setattr(feature_trainings, "synthetic_bodies", small_bodies)
     short, long, other = variant(2), variant(4), variant(2, rotation=0.0)
     trainer = FeatureTrainer(Setting([], tmp_path, quick=True, device="cpu"), (long, short, other), TINY)
     train, done = feature_trainings.train_features, []
@@ -85,6 +93,7 @@ def test_a_longer_training_goes_on_from_a_shorter_one(tmp_path, monkeypatch):
     assert not torch.equal(kernels[0], kernels[1]) and not torch.equal(kernels[1], kernels[2])
 
 
+@pytest.mark.slow
 def test_the_measure_compares_the_levels_of_a_variant(head, make_volume, grid_of):
     pair = Pair(*(make_volume(part, grid_of("straight")) for part in (head.ct, head.mr)))
     whole, fine, coarse = (

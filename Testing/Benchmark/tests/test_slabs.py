@@ -16,25 +16,32 @@ from madreg_benchmark.cases.case import load_cases
 from madreg_benchmark.cases.slabs import assemble_slabs
 
 
-@pytest.fixture
-def data(tmp_path):
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
     """Label maps of blocks of six tissues, one for each of the first two cases."""
     rng = np.random.default_rng(3)
-    folder = tmp_path / "data" / "train" / "synthseg_labels_1.5mm"
+    data = tmp_path_factory.mktemp("data")
+    folder = data / "train" / "synthseg_labels_1.5mm"
     folder.mkdir(parents=True)
     for number in (1, 2):
         blocks = rng.choice([2, 3, 4, 507, 511, 515], (9, 9, 9)).repeat(12, 0).repeat(12, 1).repeat(12, 2)
         image = sitk.GetImageFromArray(np.pad(blocks, 6).astype(np.int16))
         image.SetSpacing((1.5, 1.5, 1.5))
         sitk.WriteImage(image, str(folder / f"training_seg_{number:02d}.nii.gz"))
-    return tmp_path / "data"
+    return data
 
 
-def test_both_series_show_the_same_tissue_in_one_place(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(slabs, "COUNT", 2)
-    made = assemble_slabs(data, tmp_path / "cases")
+@pytest.fixture(scope="module")
+def made(data, tmp_path_factory):
+    """The first two cases, as files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slabs, "COUNT", 2)
+        return assemble_slabs(data, tmp_path_factory.mktemp("cases"))
+
+
+def test_both_series_show_the_same_tissue_in_one_place(made):
     assert [case.contrast.split("-")[1] for case in made] == ["DWI", "ADC"]
-    assert [case.name for case in load_cases(tmp_path / "cases")] == [case.name for case in made]
+    assert [case.name for case in load_cases(made[0].fixed.parent)] == [case.name for case in made]
     for case in made:
         fixed, moving = (read_volume(path)[0] for path in (case.fixed, case.moving))
         assert 50 < fixed.thickness < 80 and moving.grid.spacing.max() > 3.5
@@ -43,10 +50,10 @@ def test_both_series_show_the_same_tissue_in_one_place(data, tmp_path, monkeypat
         assert distance("ngf", fixed, moving, case.truth) < distance("ngf", fixed, moving, case.truth @ shifted)
 
 
-def test_the_same_slabs_are_made_again(data, tmp_path, monkeypatch):
+def test_the_same_slabs_are_made_again(data, made, tmp_path, monkeypatch):
     monkeypatch.setattr(slabs, "COUNT", 1)
-    once, again = (assemble_slabs(data, tmp_path / name)[0] for name in "ab")
-    one, other = (sitk.GetArrayFromImage(sitk.ReadImage(str(case.moving))) for case in (once, again))
+    again = assemble_slabs(data, tmp_path)[0]
+    one, other = (sitk.GetArrayFromImage(sitk.ReadImage(str(case.moving))) for case in (made[0], again))
     np.testing.assert_array_equal(one, other)
 
 

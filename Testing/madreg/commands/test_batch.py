@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 
 from madreg.batch import manifest
 from madreg.commands import main as cli
@@ -250,8 +251,17 @@ def command(*words, **environment):
     )
 
 
+@pytest.fixture
+def one_thread():
+    """Torch computes with one thread, as each worker does that is said to."""
+    number = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(number)
+
+
 @pytest.mark.slow
-def test_results_are_those_of_the_single_command(tmp_path, heads):
+def test_results_are_those_of_the_single_command(tmp_path, heads, one_thread):
     pytest.importorskip("distributed", reason="needs madreg[batch]")
     heads(tmp_path / "ct_a.nii.gz", tmp_path / "t1_a.nii.gz", slices=slice(None))
     heads(tmp_path / "ct_b.nii.gz", tmp_path / "t1_b.nii.gz")
@@ -268,7 +278,7 @@ def test_results_are_those_of_the_single_command(tmp_path, heads):
         alone = tmp_path / f"{name}.tfm", tmp_path / f"{name}.nii.gz"
         words = ("--transform", alone[0], "--resampled", alone[1], "--keep-failed", *FAST)
         inputs = (tmp_path / f"{scan}_{name}.nii.gz" for scan in ("ct", "t1"))
-        command("register", *inputs, *words, OMP_NUM_THREADS="1")
+        assert cli.main(["register", *map(str, (*inputs, *words))]) in (0, 3)
         folder = out / "pairs" / name
         assert alone[0].read_bytes() == (folder / "transform.tfm").read_bytes()
         assert alone[1].read_bytes() == (folder / "resampled.nii.gz").read_bytes()

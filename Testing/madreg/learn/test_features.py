@@ -8,6 +8,7 @@ import SimpleITK as sitk
 import torch
 
 from madreg.errors import InputError
+from madreg.learn import synthetic_bodies
 from madreg.learn import views as views_module
 from madreg.learn.acquisition import blur_matrices, slice_matrices
 from madreg.learn.bodies import Body, read_bodies, read_label_map, read_scan, scan_codes, write_bodies
@@ -34,6 +35,16 @@ def bodies() -> list[Body]:
         *(Body(f"body-{n}", "labels", "synthetic", body) for n, body in enumerate(labels)),
         Body("scan", "scan", "head", scan),
     ]
+
+
+def test_parts_of_a_body_are_whole_though_they_are_looked_for_near_their_centers_alone(monkeypatch):
+    def body(number: int) -> np.ndarray:
+        return synthetic_body(np.random.default_rng(number), (32, 36, 40))
+
+    near = [body(number) for number in range(3)]
+    monkeypatch.setattr(synthetic_bodies, "_near", lambda points, *_: np.arange(len(points)))
+    for number, found in enumerate(near):
+        assert (found >= 20).any() and (found == body(number)).all()
 
 
 def test_a_deformation_is_inverted():
@@ -168,10 +179,12 @@ def test_found_features_distinguish_places_and_can_be_resumed(bodies, tmp_path):
 
 
 @pytest.mark.slow
-def test_features_come_from_the_command(tmp_path, head_images, capsys):
+def test_features_come_from_the_command(tmp_path, head_images, capsys, monkeypatch):
+    from madreg.commands import train_features
     from madreg.commands.main import main
     from madreg.network import weights
 
+    monkeypatch.setattr(train_features, "VALIDATION_BATCHES", 2)
     (tmp_path / "scans").mkdir()
     for number, image in enumerate(head_images):
         sitk.WriteImage(image, str(tmp_path / "scans" / f"{number}.nii.gz"))

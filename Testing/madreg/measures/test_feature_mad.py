@@ -113,6 +113,7 @@ def test_the_moving_scan_is_encoded_as_it_is_seen(pair, truth, turn):
         assert float(seen(here)[0]) < float(blind(here)[0])
 
 
+@pytest.mark.slow
 def test_a_part_of_the_moving_scan_is_enough(pair, truth, turn):
     """Of a moving scan that shows a third of the head: the same value near the true pose, from fewer points."""
     volume = pair[1]
@@ -141,6 +142,7 @@ def test_axes_are_put_in_the_nearest_order(pair):
     np.testing.assert_allclose(lattice_axes(pair[1], pair[1].grid.axes), pair[1].grid.axes, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_features_of_a_scan_follow_its_lattice(pair):
     """The same scan with its axes stored in another order has the same features at every point."""
     volume = pair[0]

@@ -30,8 +30,8 @@ def test_a_map_of_millimetres_with_a_voxel_for_every_four(network):
 def test_the_map_moves_with_the_images(network):
     """Eight voxels (the coarsest stride) to the side, the same map lies two voxels to the side."""
     generator = torch.Generator().manual_seed(1)
-    pair = torch.zeros(1, 2, 48, 48, 160)
-    pair[..., 60:84] = torch.rand(1, 2, 48, 48, 24, generator=generator)
+    pair = torch.zeros(1, 2, 32, 32, 160)
+    pair[..., 60:84] = torch.rand(1, 2, 32, 32, 24, generator=generator)
     if hasattr(network, "head") and hasattr(network, "encoder"):
         network.log_reach.fill_(2.3)  # look around only, as the border is not the same
     here, there = network(pair), network(pair.roll(8, 4))

@@ -19,7 +19,9 @@ def scans(ct_and_mr, slab_of):
 
 
 @pytest.mark.slow
-def test_the_right_pose_is_found_though_it_is_no_candidate(scans):
+def test_the_right_pose_is_found_though_it_is_no_candidate(scans, monkeypatch):
+    monkeypatch.setattr(module, "SEEDS", 100)
+    monkeypatch.setattr(module, "COUNT", 15)
     pair, truth = scans
     shares = []
     found = feature_search(pair, [], 4, shares.append)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -111,9 +113,15 @@ def bundled_head() -> Case:
 AT_LENGTH = pytest.mark.skipif("MADREG_EXAMPLES" not in os.environ, reason="20 s each: set MADREG_EXAMPLES to 3, say")
 
 
+@pytest.fixture(scope="module")
+def case_of(grid_of, head) -> Callable[[str], Case]:
+    """Function from a name to its pair, which is registered once: a fixture with parameters is made again and again."""
+    return cache(lambda name: synthetic_head(grid_of, head) if name == "synthetic" else bundled_head())
+
+
 @pytest.fixture(scope="module", params=["synthetic", pytest.param("bundled", marks=AT_LENGTH)])
-def case(request, grid_of, head) -> Case:
-    return synthetic_head(grid_of, head) if request.param == "synthetic" else bundled_head()
+def case(request, case_of) -> Case:
+    return case_of(request.param)
 
 
 def check(name: str, case: Case, change: float, most: float = MOST_MM) -> None:

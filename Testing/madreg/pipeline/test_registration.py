@@ -192,6 +192,8 @@ def test_a_better_pose_with_which_the_result_is_compared_is_refined_instead(pair
     flip = flipped_poses(pair.truth, pair.points.mean(0))[axis]
     monkeypatch.setattr(PoseSearch, "candidates", lambda *_: [Candidate(flip, 0.5)])
     assert pair.error(flip) > 50
+    if verdict == "aligned":  # which no other retry brings about
+        monkeypatch.setattr(plan, "_from_what_is_shown", lambda pair, start, failed, *_: failed)
     result = register(pair.fixed, pair.moving)
     assert result.verdict == verdict and (verdict == "failed" or pair.error(result.matrix) < 0.5)
 
@@ -204,7 +206,9 @@ def test_a_mirrored_scan_is_named_or_fails(pair):
     assert result.verdict == "failed" or any("mirror image" in notice for notice in result.notices)
 
 
-@pytest.mark.xfail(reason="ends 1.3 mm off: the fine descent has used up its 25 steps, of about 0.2 mm each by then")
+@pytest.mark.xfail(
+    reason="ends 1.3 mm off: the fine descent has used up its 25 steps, of about 0.2 mm each by then", run=False
+)
 @pytest.mark.slow
 def test_a_wrong_pose_converges_from_where_its_blocks_prefer_it(pair, searches):
     result = register(pair.fixed, pair.moving)

@@ -104,6 +104,7 @@ def test_a_brain_that_lies_right_has_a_clear_margin(heads):
     assert right.overlap == pytest.approx(without_outline(pair).overlap(np.eye(4)))
 
 
+@pytest.mark.slow
 def test_the_error_does_not_depend_on_whether_outlines_are_compared(heads):
     """A pose that a registration found without outlines is as far off as one that was found with them."""
     _ct, mr, _brain, center = heads

@@ -38,6 +38,7 @@ def test_the_right_pose_is_recognized_among_others(slab_pair, poses):
     assert agreement_at(pair, near) < 0.8 * found.value
 
 
+@pytest.mark.slow
 def test_a_wrong_pose_is_not(slab_pair, poses):
     pair, _ = slab_pair
     near, far = poses
@@ -52,6 +53,7 @@ def test_a_pose_is_recognized_where_it_lies_near_what_features_prefer(slab_pair,
     assert is_recognized(pair, near, far, 10.0) and not is_recognized(pair, near, far, 2.0)
 
 
+@pytest.mark.slow
 def test_a_nearly_symmetric_body_is_not_recognized(slab_pair, poses, turn):
     """The flips of this head of a few smooth shapes agree nearly as well."""
     pair, truth = slab_pair

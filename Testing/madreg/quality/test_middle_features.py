@@ -29,6 +29,7 @@ def test_the_right_pose_is_the_first_and_comes_nearer(slab_pair, poses):
     assert mean_displacement(found[0], truth, points) < 4
 
 
+@pytest.mark.slow
 def test_poses_that_lead_to_one_are_one(slab_pair, poses):
     pair, _ = slab_pair
     near, far = poses

@@ -15,6 +15,7 @@ from madreg.image.volume import Volume
 from madreg_benchmark.cases.levels import LEVELS, random_motion
 
 PARTS = 24  # within the outline
+BEND = 8.0  # mm, of the tubes
 
 
 class Body:
@@ -34,17 +35,26 @@ class Body:
 
     def labels(self, points: np.ndarray) -> np.ndarray:
         """Number of the part at each point (..., 3), mm from the middle."""
-        found = (((points / self.outline) ** 2).sum(-1) < 1).astype(int)
-        for n in range(PARTS):
-            local = (points - self.centers[n]) @ self.rotations[n].T
+        every = points.reshape(-1, 3)
+        found = (((every / self.outline) ** 2).sum(-1) < 1).astype(int)
+        squares = (every**2).sum(-1)
+        for n, center in enumerate(self.centers):
+            apart = squares - 2 * (every @ center) + center @ center
+            near = np.flatnonzero(apart < self._reach(n) ** 2)
+            local = (every[near] - center) @ self.rotations[n].T
             if self.blob[n]:
                 inside = ((local / self.radii[n]) ** 2).sum(-1) < 1
             else:
-                local[..., 1] -= 8 * np.sin(local[..., 0] / 25 + self.phases[n])
+                local[..., 1] -= BEND * np.sin(local[..., 0] / 25 + self.phases[n])
                 across = (local[..., 1:] ** 2).sum(-1) < self.radii[n, 1] ** 2
                 inside = across & (np.abs(local[..., 0]) < self.radii[n, 0])
-            found[inside] = n + 2
-        return found
+            found[near[inside]] = n + 2
+        return found.reshape(points.shape[:-1])
+
+    def _reach(self, n: int) -> float:
+        """How far a part reaches from its center, in mm, and a little more."""
+        radii = self.radii[n]
+        return 1 + float(radii.max() if self.blob[n] else np.hypot(radii[0], radii[1] + BEND))
 
     def scan(self, name: str, grid: Grid, pose: np.ndarray, rng: np.random.Generator) -> Volume:
         """A noisy image at a 4x4 ``pose``, body to LPS; how bright each part is, is drawn anew."""

@@ -66,9 +66,9 @@ CLASSICAL = {"NMI": MEASURES["nmi"], "NGF": MEASURES["ngf"], MatchedSSD.name: Ma
 PAGE = Page("ablations", "What training needs", "(compare the other seeds)")
 
 
-def seconds_per_pair(trainer: Trainer, variant: Variant, steps: int = 8) -> float:
+def seconds_per_pair(trainer: Trainer, variant: Variant) -> float:
     """Processor time of one training pair, the drawing of it included: the median of three short trainings."""
-    found = []
+    found, steps = [], trainer.budget.timed
     for _ in range(3):
         with TemporaryDirectory() as folder:
             trainer.train(variant, 2, Path(folder) / "warm")

@@ -187,7 +187,7 @@ def write_estimates(assessments: Sequence[Assessment], made_from: str, out: Path
 
 
 def _poses(setting: Setting) -> int:
-    return 5 if setting.quick else 17
+    return 3 if setting.quick else 17
 
 
 STUDY = Study(

@@ -72,7 +72,7 @@ class Supply:
     batches: int = 20
 
 
-QUICK_SUPPLY = Supply(3, 2, 1)
+QUICK_SUPPLY = Supply(2, 1, 1)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,6 @@ from madreg_benchmark.methods.alone import register_alone
 from madreg_benchmark.studies.study import Setting
 
 HELD_OUT = 2  # scans of each folder, the last by name, from which no training pair is drawn
-RESAMPLES = 500
 BATCH = 4
 DRAWN = "held-out appearances"
 
@@ -74,6 +73,8 @@ class Budget:
         validation: pairs of each kind.
         levels: of displacement at which trained networks register.
         steps: of each registration.
+        resamples: of the bootstrap of each interval.
+        timed: steps of each training that is run to time it.
     """
 
     pairs: int = 2400
@@ -81,10 +82,12 @@ class Budget:
     validation: int = 32
     levels: tuple[str, ...] = ("large",)
     steps: int = SCHEDULE.steps
+    resamples: int = 500
+    timed: int = 8
 
 
 FULL = Budget()
-QUICK = Budget(pairs=16, size=16, validation=4, steps=3)
+QUICK = Budget(pairs=16, size=16, validation=4, steps=3, resamples=20, timed=2)
 
 
 @dataclass(frozen=True)
@@ -224,7 +227,10 @@ class Trainer:
     def predict(self, network: DistanceNetwork) -> dict[str, dict]:
         """Figures by kind of validation pair, each with its interval."""
         points = PairSampler([], PairSettings(size=self.budget.size)).points
-        return {kind: with_intervals(*validate(network, some, points)) for kind, some in self.pairs.items()}
+        return {
+            kind: with_intervals(*validate(network, some, points), self.budget.resamples)
+            for kind, some in self.pairs.items()
+        }
 
 
 def _steps_done(folder: Path) -> int:
@@ -233,7 +239,7 @@ def _steps_done(folder: Path) -> int:
     return torch.load(checkpoint, map_location="cpu", weights_only=True)["step"] if checkpoint.exists() else 0
 
 
-def with_intervals(truth: np.ndarray, predicted: np.ndarray, pair: np.ndarray) -> dict:
+def with_intervals(truth: np.ndarray, predicted: np.ndarray, pair: np.ndarray, resamples: int = FULL.resamples) -> dict:
     """MAE in mm and both correlations of distances (N,) up to 60 mm, with 95 % intervals of a bootstrap over pairs."""
     names = ("mae", "pearson", "spearman")
     result = figures(truth, predicted)
@@ -247,7 +253,7 @@ def with_intervals(truth: np.ndarray, predicted: np.ndarray, pair: np.ndarray) -
     low, high = stats.bootstrap(
         (np.arange(len(of_pair)),),
         drawn,
-        n_resamples=RESAMPLES,
+        n_resamples=resamples,
         vectorized=False,
         method="percentile",
         random_state=np.random.default_rng(0),
