@@ -206,9 +206,7 @@ def test_a_mirrored_scan_is_named_or_fails(pair):
     assert result.verdict == "failed" or any("mirror image" in notice for notice in result.notices)
 
 
-@pytest.mark.xfail(
-    reason="ends 1.3 mm off: the fine descent has used up its 25 steps, of about 0.2 mm each by then", run=False
-)
+@pytest.mark.xfail(reason="ends 1.3 mm off: the fine descent has used up its 25 steps, of about 0.2 mm each by then")
 @pytest.mark.slow
 def test_a_wrong_pose_converges_from_where_its_blocks_prefer_it(pair, searches):
     result = register(pair.fixed, pair.moving)
