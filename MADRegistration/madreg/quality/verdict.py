@@ -17,6 +17,9 @@ CLEAR_MARGIN, LEAST_MARGIN = 0.1, 0.05
 # Tuning pairs in doubt (slabs of 20 and 30 mm; CT on a synthetic couch): right poses have 0.05 or more, wrong ones
 # 0.02 at most; poses that slid by 11 mm had 0.045.
 LEAST_JOINT_MARGIN = 0.045
+# Of blocks, without which they do not show how far off a pose is: right poses of slabs of 20 and 30 mm have 0.49 to 0.66,
+# most scans of other parts of a body 0.2 to 0.35; a brain was 83 mm off at 0.27, where NMI and NGF spoke for it.
+LEAST_CONSENSUS = 0.4
 ALIGNED_MM, FAILED_MM = 3.0, 10.0
 GOOD_CONSENSUS = 0.55  # wrong poses of tuning pairs reach 0.53, right ones of simulated pairs 0.65 and more
 LEAST_OVERLAP = 0.2  # slabs of 20 mm have less: of those of tuning pairs one was 15 mm off, and nothing showed it
@@ -26,7 +29,8 @@ def verdict_of(quality: Quality) -> str:
     """``aligned``, ``check`` or ``failed``."""
     is_near = quality.motion_mm is not None and quality.motion_mm <= ALIGNED_MM
     # NMI and NGF may outvote the blocks as to which pose is better, not as to how far off this one is.
-    outvoted = is_near and (quality.joint_margin or 0.0) >= LEAST_JOINT_MARGIN
+    is_shown = is_near and quality.consensus >= LEAST_CONSENSUS
+    outvoted = is_shown and (quality.joint_margin or 0.0) >= LEAST_JOINT_MARGIN
     is_clear = outvoted or quality.is_recognized
     # another registration corrects no deformation, however large it is
     is_far = quality.motion_mm is not None and quality.motion_mm > FAILED_MM

@@ -134,6 +134,11 @@ def test_a_small_margin_is_no_failure_where_nmi_and_ngf_are_clear_and_the_error_
     assert Quality(IDENTITY, error, 0.5, 0.02, IDENTITY, joint_margin=joint_margin).verdict == verdict
 
 
+def test_nmi_and_ngf_do_not_speak_for_a_pose_of_which_blocks_show_nothing():
+    """A brain in a CT was "check" 83 mm off: blocks that do not agree cannot say that it is near."""
+    assert Quality(IDENTITY, 1.0, 0.27, -0.02, IDENTITY, joint_margin=0.067).verdict == "failed"
+
+
 @pytest.mark.parametrize(("error", "verdict"), [(1.0, "check"), (9.0, "check"), (11.0, "failed"), (None, "check")])
 def test_a_small_margin_is_no_failure_where_features_recognize_the_pose(error, verdict):
     recognized = Quality(IDENTITY, error, 0.7, 0.02, IDENTITY, is_recognized=True)
