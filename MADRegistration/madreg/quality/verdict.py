@@ -17,8 +17,8 @@ CLEAR_MARGIN, LEAST_MARGIN = 0.1, 0.05
 # Tuning pairs in doubt (slabs of 20 and 30 mm; CT on a synthetic couch): right poses have 0.05 or more, wrong ones
 # 0.02 at most; poses that slid by 11 mm had 0.045.
 LEAST_JOINT_MARGIN = 0.045
-# Of blocks, without which they do not show how far off a pose is: right poses of slabs of 20 and 30 mm have 0.49 to 0.66,
-# most scans of other parts of a body 0.2 to 0.35; a brain was 83 mm off at 0.27, where NMI and NGF spoke for it.
+# Of blocks, without which they do not show how far off a pose is: right poses of slabs of 20 and 30 mm have 0.49 to
+# 0.66, most scans of other parts of a body 0.2 to 0.35; a brain was 83 mm off at 0.27, where NMI and NGF spoke for it.
 LEAST_CONSENSUS = 0.4
 ALIGNED_MM, FAILED_MM = 3.0, 10.0
 GOOD_CONSENSUS = 0.55  # wrong poses of tuning pairs reach 0.53, right ones of simulated pairs 0.65 and more
