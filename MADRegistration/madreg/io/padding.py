@@ -120,11 +120,12 @@ def _box_of_data(array: np.ndarray, constant: float) -> tuple[slice, ...]:
     """What holds all but a constant, and some of it on each side: a small scan may lie on a large lattice."""
     step = np.maximum(np.array(array.shape) // COARSE, 1)
     data = array[tuple(slice(None, None, by) for by in step)] != constant
+    if not data.any():
+        return tuple(slice(0, count) for count in array.shape)
     box = []
     for axis, (by, count) in enumerate(zip(step, array.shape, strict=True)):
         others = tuple(one for one in range(3) if one != axis)
-        indices = by * np.flatnonzero(data.any(others)) if data.any() else np.array([0, count])
-        low, high = int(indices[0]), int(indices[-1])
+        low, high = (by * np.flatnonzero(data.any(others))[[0, -1]]).tolist()
         aside = by + ASIDE_SAMPLES * ((high - low) // ACROSS + 1)
         box.append(slice(max(0, low - aside), min(count, high + 1 + aside)))
     return tuple(box)

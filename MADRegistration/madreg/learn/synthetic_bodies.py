@@ -57,7 +57,7 @@ def _tube(points: np.ndarray, center: np.ndarray, half_length: float, radius: fl
     return (np.abs(local[..., 0]) < half_length) & ((local[..., 1:] ** 2).sum(-1) < radius**2)
 
 
-def _near(points: np.ndarray, squares: np.ndarray, center: np.ndarray, reach: float) -> np.ndarray:
+def indices_near(points: np.ndarray, squares: np.ndarray, center: np.ndarray, reach: float) -> np.ndarray:
     """Indices of points (n, 3), whose squared lengths (n,) are given, within a distance in mm and a little more."""
     return np.flatnonzero(squares - 2 * (points @ center) + center @ center < (reach + 1) ** 2)
 
@@ -70,11 +70,11 @@ def _add_parts(labels: np.ndarray, points: np.ndarray, rng: np.random.Generator,
         center, turn = rng.uniform(-1, 1, 3) * reach, _random_rotation(rng)
         if rng.random() < 0.55:
             half = np.exp(rng.uniform(np.log(4), np.log(30), 3))
-            where = _near(bent, squares, center, half.max())
+            where = indices_near(bent, squares, center, half.max())
             where = where[_ellipsoid(bent[where], center, half, turn)]
         else:
             half_length, radius = rng.uniform(15, 90), rng.uniform(2.5, 10)
-            where = _near(bent, squares, center, np.hypot(half_length, radius))
+            where = indices_near(bent, squares, center, np.hypot(half_length, radius))
             where = where[_tube(bent[where], center, half_length, radius, turn)]
         found[where[found[where] > 0]] = number
 

@@ -42,7 +42,7 @@ def test_parts_of_a_body_are_whole_though_they_are_looked_for_near_their_centers
         return synthetic_body(np.random.default_rng(number), (32, 36, 40))
 
     near = [body(number) for number in range(3)]
-    monkeypatch.setattr(synthetic_bodies, "_near", lambda points, *_: np.arange(len(points)))
+    monkeypatch.setattr(synthetic_bodies, "indices_near", lambda points, *_: np.arange(len(points)))
     for number, found in enumerate(near):
         assert (found >= 20).any() and (found == body(number)).all()
 

@@ -17,7 +17,7 @@ from madreg.image.pair import Pair
 from madreg.image.resampling import resample
 from madreg.image.transform import Transform
 from madreg.image.volume import Volume
-from madreg.pipeline import feature_search, plan
+from madreg.pipeline import feature_search
 from madreg.pipeline.block_alignment import BlockAlignment
 from madreg.pipeline.registration import assess_all, register
 from madreg.progress import Monitor
@@ -83,7 +83,6 @@ def test_a_registration_of_a_few_voxels_fails_as_it_should(heads, init, swapped,
     """Whatever it tries, each time with few poses."""
     monkeypatch.setattr(feature_search, "SEEDS", 30)
     monkeypatch.setattr(feature_search, "COUNT", 5)
-    monkeypatch.setattr(plan, "COMPARED", 2)
     pair = shown(heads[0], (24, 24, 24), (24, 24, 25)), heads[1]
     pair = pair[::-1] if swapped else pair
     with suppress(InputError):

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from madreg.image.geometry import Grid, apply
 from madreg.image.volume import Volume
+from madreg.learn.synthetic_bodies import indices_near
 from madreg_benchmark.cases.levels import LEVELS, random_motion
 
 PARTS = 24  # within the outline
@@ -39,8 +40,7 @@ class Body:
         found = (((every / self.outline) ** 2).sum(-1) < 1).astype(int)
         squares = (every**2).sum(-1)
         for n, center in enumerate(self.centers):
-            apart = squares - 2 * (every @ center) + center @ center
-            near = np.flatnonzero(apart < self._reach(n) ** 2)
+            near = indices_near(every, squares, center, self._reach(n))
             local = (every[near] - center) @ self.rotations[n].T
             if self.blob[n]:
                 inside = ((local / self.radii[n]) ** 2).sum(-1) < 1
@@ -52,9 +52,9 @@ class Body:
         return found.reshape(points.shape[:-1])
 
     def _reach(self, n: int) -> float:
-        """How far a part reaches from its center, in mm, and a little more."""
+        """How far a part reaches from its center, in mm."""
         radii = self.radii[n]
-        return 1 + float(radii.max() if self.blob[n] else np.hypot(radii[0], radii[1] + BEND))
+        return float(radii.max() if self.blob[n] else np.hypot(radii[0], radii[1] + BEND))
 
     def scan(self, name: str, grid: Grid, pose: np.ndarray, rng: np.random.Generator) -> Volume:
         """A noisy image at a 4x4 ``pose``, body to LPS; how bright each part is, is drawn anew."""
