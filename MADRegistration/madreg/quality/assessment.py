@@ -19,7 +19,7 @@ from .feature_blocks import settled_by_features
 from .fine_features import is_recognized
 from .quality import Quality
 from .shape import CLEAR, Stretch, is_supported, is_worth_it, nearest_rigid
-from .verdict import FAILED_MM, LEAST_JOINT_MARGIN, least_margin
+from .verdict import FAILED_MM, are_outvoted, least_margin
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
 # Right poses of 33 tuning pairs are better than their mirror images by 0.04 and more, but for two boxes of 42 by 76 mm
@@ -74,7 +74,7 @@ def assess(
         return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, overlap, other)
     stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
     consensus = found.motion.consensus
-    may_succeed = with_others.margin >= least_margin(overlap) or (second_opinion or 0.0) >= LEAST_JOINT_MARGIN
+    may_succeed = with_others.margin >= least_margin(overlap) or are_outvoted(second_opinion, consensus)
     if is_known:
         found = settled_by_features(pair, at_pose(block_matching_of(pair), found))
     elif may_succeed:

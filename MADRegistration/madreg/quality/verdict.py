@@ -29,9 +29,7 @@ def verdict_of(quality: Quality) -> str:
     """``aligned``, ``check`` or ``failed``."""
     is_near = quality.motion_mm is not None and quality.motion_mm <= ALIGNED_MM
     # NMI and NGF may outvote the blocks as to which pose is better, not as to how far off this one is.
-    is_shown = is_near and quality.consensus >= LEAST_CONSENSUS
-    outvoted = is_shown and (quality.joint_margin or 0.0) >= LEAST_JOINT_MARGIN
-    is_clear = outvoted or quality.is_recognized
+    is_clear = (is_near and are_outvoted(quality.joint_margin, quality.consensus)) or quality.is_recognized
     # another registration corrects no deformation, however large it is
     is_far = quality.motion_mm is not None and quality.motion_mm > FAILED_MM
     if (margin_is_small(quality) and not is_clear) or is_far:
@@ -39,6 +37,15 @@ def verdict_of(quality: Quality) -> str:
     in_doubt = quality.little_overlap or quality.has_doubtful_shape or quality.is_mirrored
     sure = quality.margin >= CLEAR_MARGIN and not in_doubt
     return "aligned" if sure and quality.error_mm is not None and quality.error_mm <= ALIGNED_MM else "check"
+
+
+def are_outvoted(joint_margin: float | None, consensus: float) -> bool:
+    """Whether NMI and NGF are so much better at a pose than at the other one that they outvote its blocks.
+
+    Args:
+        joint_margin, consensus: as in :class:`~madreg.quality.quality.Quality`.
+    """
+    return consensus >= LEAST_CONSENSUS and (joint_margin or 0.0) >= LEAST_JOINT_MARGIN
 
 
 def least_margin(overlap: float) -> float:

@@ -21,8 +21,11 @@ from madreg.measures import NMI
 from madreg.network import weights
 from madreg.network.models import build
 from madreg.network.settings import FusedSettings
-from madreg.pipeline import plan
+from madreg.pipeline import candidates as candidates_module
+from madreg.pipeline import corrections, plan, refining
+from madreg.pipeline import found as found_module
 from madreg.pipeline.registration import assess_all, register
+from madreg.pipeline.retries import Retries
 from madreg.pose.correlation import Candidate
 from madreg.pose.search import PoseSearch
 from madreg.progress import Cancelled, Progress
@@ -171,9 +174,9 @@ def searches(pair, monkeypatch, turn):
 @pytest.mark.slow
 def test_a_failure_is_tried_again_with_a_wider_search(pair, searches, monkeypatch):
     """No other retry is made, which may converge too."""
-    monkeypatch.setattr(plan, "_re_refined", lambda pair, quality, *_: (quality.transform, quality))
-    monkeypatch.setattr(plan, "_from_other", lambda pair, failed, *_: failed)
-    monkeypatch.setattr(plan, "_from_what_is_shown", lambda pair, start, failed, *_: failed)
+    monkeypatch.setattr(plan, "re_refined", lambda pair, found, *_: found)
+    for name in ("from_other", "from_what_is_shown"):
+        monkeypatch.setattr(Retries, name, lambda self, failed, monitor: failed)
     heard = []
     result = register(pair.fixed, pair.moving, progress=heard.append)
     assert pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
@@ -193,7 +196,7 @@ def test_a_better_pose_with_which_the_result_is_compared_is_refined_instead(pair
     monkeypatch.setattr(PoseSearch, "candidates", lambda *_: [Candidate(flip, 0.5)])
     assert pair.error(flip) > 50
     if verdict == "aligned":  # which no other retry brings about
-        monkeypatch.setattr(plan, "_from_what_is_shown", lambda pair, start, failed, *_: failed)
+        monkeypatch.setattr(Retries, "from_what_is_shown", lambda self, failed, monitor: failed)
     result = register(pair.fixed, pair.moving)
     assert result.verdict == verdict and (verdict == "failed" or pair.error(result.matrix) < 0.5)
 
@@ -225,8 +228,8 @@ def test_a_pose_whose_blocks_prefer_another_is_refined_again_unless_that_is_wors
         asked.append((transforms, monitor))
         return ends[next(order)]
 
-    monkeypatch.setattr(plan, "refine", refine)
-    monkeypatch.setattr(plan, "ALIGNED_MM", 3.0 if first == "near" else 0.0)  # as if the good one were doubtful
+    monkeypatch.setattr(refining, "refine", refine)
+    monkeypatch.setattr(corrections, "ALIGNED_MM", 3.0 if first == "near" else 0.0)  # as if the good one were doubtful
     result = register(pair.fixed, pair.moving, Settings(init="none", start=near))
     assert pair.error(near) > 8 and pair.error(result.matrix) < 0.2 and result.verdict == "aligned"
     assert len(asked) == 2 and len(asked[1][0]) == 1 and pair.error(asked[1][0][0].matrix) < 2
@@ -260,7 +263,7 @@ def test_a_part_that_lies_in_the_other_scan_counts_as_overlap(pair):
 @pytest.mark.slow
 def test_where_blocks_show_nothing_the_error_is_what_mad_predicts(pair, monkeypatch):
     truth = Transform(pair.truth)
-    monkeypatch.setattr(plan, "assess", lambda *_: Quality(truth, None, 0.0, 1.0, truth))
+    monkeypatch.setattr(found_module, "assess", lambda *_: Quality(truth, None, 0.0, 1.0, truth))
     result = register(pair.fixed, pair.moving, Settings(init="none", start=pair.truth))
     assert result.verdict == "check" and result.error_source == "mad"
     predicted = measures.distance("mad-distance", pair.fixed, pair.moving, result.matrix)
@@ -424,7 +427,7 @@ def test_a_gpu_whose_memory_runs_out_is_replaced_by_the_cpu_with_a_notice(pair, 
 
     monkeypatch.setattr(device, "choose", lambda name: torch.device("meta"))
     monkeypatch.setattr(Volume, "to", lambda self, where: self)
-    monkeypatch.setattr(plan, "CANDIDATES", replace(CANDIDATES, measure=first_fails))
+    monkeypatch.setattr(candidates_module, "CANDIDATES", replace(CANDIDATES, measure=first_fails))
     result = register(pair.fixed, pair.moving, Settings(init="none", start=pair.near(6.0)))
     assert "ran out of memory: the registration was done on the CPU" in result.notices[0]
     assert result.device.startswith("CPU") and result.settings.device == "cpu"

@@ -11,7 +11,7 @@ import torch
 from madreg.image.geometry import about, mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
-from madreg.pipeline.plan import with_supported_shape
+from madreg.pipeline.refining import with_supported_shape
 from madreg.progress import Monitor
 from madreg.quality.assessment import assess
 from madreg.quality.cut_out import cut_out_of_other, leaves_empty, without_outline

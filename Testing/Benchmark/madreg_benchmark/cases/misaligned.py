@@ -15,7 +15,7 @@ from madreg.image.pair import Pair
 from madreg.image.transform import Transform
 from madreg.image.volume import Volume
 from madreg.io.reading import read_volume
-from madreg.pipeline.plan import refine, with_supported_shape
+from madreg.pipeline.refining import refine, with_supported_shape
 from madreg.progress import Monitor
 from madreg.quality.flips import flipped_poses, mirrored_poses
 from madreg_benchmark.cases.calibration import STRUCTURES

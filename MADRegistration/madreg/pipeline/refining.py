@@ -1,0 +1,80 @@
+"""The fine stages: the best of some transforms, refined, and whether its stretch is kept."""
+
+from __future__ import annotations
+
+from ..descent.refinement import COARSE, FINE, FINE_RIGID, MEDIUM, Refinement, best_first
+from ..image.fitting import restricted
+from ..image.pair import Pair
+from ..image.transform import Transform
+from ..progress import Monitor
+from ..quality.assessment import estimated_error
+from ..quality.shape import is_supported, is_worth_it
+from .ordering import most_plausible_first
+
+
+def best_refined(pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor) -> Transform:
+    """The best of some transforms, refined, with a shape that the blocks support.
+
+    Args:
+        kind: of the transform: ``rigid``, ``similarity`` or ``affine``.
+    """
+    transform = refine(pair, transforms, kind, monitor.part(0.0, 0.67))
+    return with_supported_shape(pair, transform, kind, monitor.part(0.67, 1.0))
+
+
+def better_refined(pair: Pair, first: Transform, second: Transform, kind: str) -> Transform:
+    """The one of two refined transforms at which the measure of the fine stage is better."""
+    return best_first(pair, [first, second], _fine(pair, second, _last(pair, kind)))[0]
+
+
+def refine(
+    pair: Pair, transforms: list[Transform], kind: str, monitor: Monitor, last: Refinement | None = None
+) -> Transform:
+    """The best of some transforms, brought to fine resolution.
+
+    Args:
+        last: the fine stage, unless it is that of the type of transform.
+    """
+    refined = COARSE.of_type(kind).run(pair, transforms, monitor.part(0.0, 0.3))
+    best = most_plausible_first(pair, refined)[:1]
+    if monitor.is_watched:  # nothing depends on it
+        monitor.estimated(estimated_error(pair, best[0]))
+    best = MEDIUM.of_type(kind).run(pair, best, monitor.part(0.3, 0.6))
+    return _fine(pair, best[0], last or _last(pair, kind)).run(pair, best, monitor.part(0.6, 1.0))[0]
+
+
+def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: Monitor) -> Transform:
+    """The transform, or a rigid one where its stretch is neither supported by blocks nor worth it.
+
+    A histogram gains from any stretch that makes two outlines coincide, such as those of a brain and of its skull.
+    What the blocks do not support is refined rigidly, with points of one volume as the stretched pose with which it is
+    compared, and then again from there; the better of both stretched poses is kept where it is worth it.
+    """
+    if kind == "rigid" or is_supported(pair, transform.matrix):
+        return transform
+    rigid = Transform(restricted(transform.matrix, pair.points, "rigid"))
+    rigid = refine(pair, [rigid], "rigid", monitor.part(0.0, 0.6), last=FINE)
+    fine = _fine(pair, rigid, _last(pair, kind))
+    free = fine.run(pair, [rigid], monitor.part(0.6, 1.0))[0]
+    stretched = best_first(pair, [transform, free], fine)
+    return next((one for one in stretched if is_worth_it(pair, one.matrix, rigid.matrix)), rigid)
+
+
+def _last(pair: Pair, kind: str) -> Refinement:
+    """The fine stage for a type of transform.
+
+    Where one volume shows a part of the other, all points lie in the part: few of others would lie in both.
+    """
+    is_part = pair.moving_is_part or pair.swapped.moving_is_part
+    return FINE_RIGID if kind == "rigid" and not is_part else FINE.of_type(kind)
+
+
+def _fine(pair: Pair, transform: Transform, last: Refinement) -> Refinement:
+    """A fine stage on the volumes that share more: flattened ones if they are shaded, otherwise as they were read.
+
+    It is decided at the medium resolution, so that the fine one is made once.
+    """
+    as_read, flat = (
+        float(stage.objective(pair).values(transform.matrix[None])[0]) for stage in (MEDIUM.as_read(), MEDIUM)
+    )
+    return last.as_read() if as_read <= flat + last.shaded else last

@@ -1,0 +1,141 @@
+"""What is tried where a registration fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import InputError
+from ..image.pair import Pair
+from ..image.transform import Transform
+from ..progress import Monitor
+from ..quality.alternatives import are_apart
+from ..quality.assessment import assess
+from ..quality.cut_out import leaves_empty, without_outline
+from ..quality.fine_features import agreement_at, is_comparable, recognized
+from ..settings import Settings
+from .block_alignment import BEST, BlockAlignment
+from .candidates import candidates_of
+from .feature_search import feature_search
+from .found import Found
+from .initialization import Search, Start, initialization
+from .ordering import most_plausible_first
+from .refining import best_refined, better_refined
+
+COMPARED = 8  # candidates whose finest features are compared
+AGREES_STILL = 0.8  # of the agreement of features, where NMI and NGF refine what features found
+
+
+@dataclass(frozen=True)
+class Retries:
+    """Other ways to the right pose: each returns what failed, or what it found if that is better.
+
+    Attributes:
+        pair: the whole volumes.
+        near: the same, without what lies far from all candidates.
+        start: where the moving volume lies before.
+        begin: what found the candidates.
+        others: candidates of the search, with which a result is compared; none without a search.
+    """
+
+    pair: Pair
+    near: Pair
+    start: Transform
+    begin: Search | Start
+    others: list[Transform]
+    settings: Settings
+
+    def run(self, found: Found, monitor: Monitor) -> Found:
+        """Retry what failed until it does not."""
+        retries: list[tuple[Callable[[Found, Monitor], Found], float, float]] = [(self.from_what_is_shown, 0.0, 0.3)]
+        if isinstance(self.begin, Search):
+            if is_comparable(self.pair):
+                retries.append((self.from_features, 0.3, 0.6))
+            retries += [(self.from_other, 0.6, 0.65), (self.from_wider_search, 0.65, 1.0)]
+        for retry, begin, end in retries:
+            if found.verdict != "failed":
+                break
+            found = retry(found, monitor.part(begin, end))
+        return found
+
+    def from_what_is_shown(self, failed: Found, monitor: Monitor) -> Found:
+        """The best pose without the outline of what a scan shows, where it agrees better without that outline.
+
+        The outline of the sector of an ultrasound scan, of a brain without its skull, or of what was resampled, is no
+        anatomy, and the strongest edge: poses at which two outlines coincide may agree best until both are left out.
+        """
+        if not leaves_empty(self.pair):
+            return failed
+        begin, kind = initialization(self.settings.init), self.settings.type
+        shown = without_outline(self.pair)
+        try:
+            near, candidates = candidates_of(shown, self.start, begin, self.settings, monitor.part(0.0, 0.7))
+        except InputError:  # what is left has nothing in common at the start
+            return failed
+        if not _has_most_evidence(near, failed.transform, candidates):
+            transform = best_refined(near, candidates[:BEST], kind, monitor.part(0.7, 1.0))
+            if self._is_same(failed.transform, transform):
+                transform = better_refined(near, failed.transform, transform, kind)
+        elif any(self._is_same(failed.transform, one) for one in candidates):
+            transform = failed.transform  # found twice
+        else:
+            return failed
+        rest = [failed.transform]
+        if isinstance(begin, Search):
+            rest += [*candidates, *self.others]
+        quality = assess(self.pair.near([transform.matrix]), transform, kind, rest, has_outline=False)
+        return Found(transform, quality) if quality and (quality.verdict != "failed" or quality.margin > 0) else failed
+
+    def from_features(self, failed: Found, monitor: Monitor) -> Found:
+        """The pose at which MAD's finest features clearly agree best, of a search of its own, refined while they agree."""
+        transform, kind = failed.transform, self.settings.type
+        searching, comparing = monitor.part(0.0, 0.5), monitor.part(0.5, 0.7)
+        candidates = feature_search(
+            self.pair,
+            [one.matrix for one in self.others],
+            COMPARED,
+            lambda share: searching.report("candidates", share, transform),
+        )
+        poses = [transform.matrix, *candidates]
+        pair = self.pair.near(poses)
+        found = recognized(pair, poses, lambda share: comparing.report("candidates", share, transform))
+        if found is None:
+            return failed
+        other = Transform(found.pose)
+        refined = best_refined(pair, [other], kind, monitor.part(0.7, 1.0))
+        if agreement_at(pair, refined.matrix) >= AGREES_STILL * found.value:
+            other = refined
+        rest = [transform, *(Transform(pose) for pose in candidates), *self.others]
+        return failed.or_better(Found.at(pair, other, kind, rest))
+
+    def from_other(self, failed: Found, monitor: Monitor) -> Found:
+        """The best other pose, refined, where it agrees better."""
+        quality = failed.quality
+        if quality is None or quality.other is None or not quality.other_is_better:
+            return failed
+        other = best_refined(self.near, [quality.other], self.settings.type, monitor)
+        return failed.or_better(Found.at(self.near, other, self.settings.type, self.others))
+
+    def from_wider_search(self, failed: Found, monitor: Monitor) -> Found:
+        """The best pose of a wider search."""
+        assert isinstance(self.begin, Search)
+        kind = self.settings.type
+        found = self.begin.wider(self.others[0], monitor.part(0.0, 0.35))
+        pair = self.pair.near([transform.matrix for transform in [*self.others, *found]])
+        found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
+        if _has_most_evidence(pair, failed.transform, found):
+            return failed
+        other = best_refined(pair, found[:BEST], kind, monitor.part(0.55, 1.0))
+        return failed.or_better(Found.at(pair, other, kind, self.others))
+
+    def _is_same(self, first: Transform, second: Transform) -> bool:
+        """Whether two transforms are so near each other that their refinements may end at one pose."""
+        return not are_apart(self.pair, first.matrix, second.matrix)
+
+
+def _has_most_evidence(pair: Pair, transform: Transform, others: list[Transform]) -> bool:
+    """Whether there is more evidence for a refined transform than for others, the likeliest first, that are not.
+
+    Of six tuning trials in which the best of them had less evidence, none gained by refining it.
+    """
+    return most_plausible_first(pair, [transform, *others[:BEST]])[0] is transform
