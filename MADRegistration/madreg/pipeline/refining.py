@@ -8,7 +8,8 @@ from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
 from ..quality.assessment import estimated_error
-from ..quality.shape import is_supported, is_worth_it
+from ..quality.cut_out import leaves_empty, without_outline
+from ..quality.shape import is_supported, is_worth_it, is_worth_it_inside
 from .ordering import most_plausible_first
 
 
@@ -48,16 +49,24 @@ def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: M
 
     A histogram gains from any stretch that makes two outlines coincide, such as those of a brain and of its skull.
     What the blocks do not support is refined rigidly, with points of one volume as the stretched pose with which it is
-    compared, and then again from there; the better of both stretched poses is kept where it is worth it.
+    compared, and then again from there; the better of both stretched poses is kept where it is worth it.  Where a
+    volume shows nothing around what it shows, the pose refined without that outline is kept if that is the better one.
     """
     if kind == "rigid" or is_supported(pair, transform.matrix):
         return transform
     rigid = Transform(restricted(transform.matrix, pair.points, "rigid"))
-    rigid = refine(pair, [rigid], "rigid", monitor.part(0.0, 0.6), last=FINE)
+    rigid = refine(pair, [rigid], "rigid", monitor.part(0.0, 0.4), last=FINE)
     fine = _fine(pair, rigid, _last(pair, kind))
-    free = fine.run(pair, [rigid], monitor.part(0.6, 1.0))[0]
+    free = fine.run(pair, [rigid], monitor.part(0.4, 0.7))[0]
     stretched = best_first(pair, [transform, free], fine)
-    return next((one for one in stretched if is_worth_it(pair, one.matrix, rigid.matrix)), rigid)
+    found = next((one for one in stretched if is_worth_it(pair, one.matrix, rigid.matrix)), rigid)
+    if not leaves_empty(pair):
+        return found
+    shown = without_outline(pair)
+    inside = refine(shown, [rigid], kind, monitor.part(0.7, 1.0))
+    if not is_worth_it_inside(pair, inside.matrix, rigid.matrix):
+        return found
+    return better_refined(shown, found, inside, kind)
 
 
 def _last(pair: Pair, kind: str) -> Refinement:

@@ -87,7 +87,7 @@ class Retries:
         return Found(transform, quality) if quality and (quality.verdict != "failed" or quality.margin > 0) else failed
 
     def from_features(self, failed: Found, monitor: Monitor) -> Found:
-        """The pose at which MAD's finest features clearly agree best, of a search of its own, refined while they agree."""
+        """The pose of a search of its own at which MAD's finest features clearly agree best, refined while they do."""
         transform, kind = failed.transform, self.settings.type
         searching, comparing = monitor.part(0.0, 0.5), monitor.part(0.5, 0.7)
         candidates = feature_search(

@@ -34,9 +34,10 @@ def cut_out_of_other(pair: Pair, pose: np.ndarray) -> str | None:
         pose: (4, 4), fixed LPS to moving LPS, without stretch.
     """
     fixed, moving = pair.level(SPACING)
-    if _surrounded(fixed, moving, pose) > BESIDE:
+    evenly_bright = [volume.resampled(SPACING) for volume in pair.flattened]  # tissue far from a coil may be dark
+    if _surrounded(fixed, evenly_bright[1], pose) > BESIDE:
         return "fixed"
-    return "moving" if _surrounded(moving, fixed, np.linalg.inv(pose)) > BESIDE else None
+    return "moving" if _surrounded(moving, evenly_bright[0], np.linalg.inv(pose)) > BESIDE else None
 
 
 def without_outline(pair: Pair) -> Pair:

@@ -87,8 +87,10 @@ def is_supported(pair: Pair, pose: np.ndarray) -> bool:
     Args:
         pose: (4, 4), fixed LPS to moving LPS.
     """
-    plain = restricted(pose, pair.points, "rigid")
-    return _consensus_gain(_WithoutOutline.of(pair, plain), pose, plain) > Stretch.of(pose[:3, :3]).cost
+    rigid = restricted(pose, pair.points, "rigid")
+    if _is_cut_out(pair, pose, rigid):
+        return False
+    return _consensus_gain(pair, pose, rigid) > Stretch.of(pose[:3, :3]).cost
 
 
 def is_worth_it(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
@@ -101,9 +103,35 @@ def is_worth_it(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
         pose: (4, 4), fixed LPS to moving LPS.
         rigid: (4, 4), the same without stretch.
     """
-    shown = _WithoutOutline.of(pair, rigid)
-    here, there = FINE.objective(shown.pair).values(np.stack([pose, rigid]))
-    return _consensus_gain(shown, pose, rigid) + float(there - here) > Stretch.of(pose[:3, :3]).least_gain
+    if _is_cut_out(pair, pose, rigid):
+        return is_worth_it_inside(pair, pose, rigid)
+    gain = _consensus_gain(pair, pose, rigid) + _joint_gain(pair, pose, rigid)
+    return gain > Stretch.of(pose[:3, :3]).least_gain
+
+
+def is_worth_it_inside(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
+    """The same by NMI and NGF alone, without the outline of what a volume shows.
+
+    Blocks beside that outline have little left, and agree by chance: of brains in simulated CTs, whose insides are
+    nearly uniform, consensus rises by up to 0.1 at wrong stretches.
+
+    Args:
+        pose, rigid: as for :func:`is_worth_it`.
+    """
+    return _joint_gain(without_outline(pair), pose, rigid) > Stretch.of(pose[:3, :3]).least_gain
+
+
+def cut_out_at(pair: Pair, pose: np.ndarray) -> str | None:
+    """Which scan was cut out of the other, seen at a pose (4, 4): ``fixed``, ``moving`` or None.
+
+    It is seen without the stretch of the pose, with which a head may be small enough to lie within another one.  Where
+    the stretch is real, a brain without it may be larger than the head.
+    """
+    found = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
+    if found is not None or not Stretch.of(pose[:3, :3]).is_clear:
+        return found
+    found = cut_out_of_other(pair, pose)
+    return found if found and is_worth_it_inside(pair, pose, nearest_rigid(pair, pose)) else None
 
 
 def nearest_rigid(pair: Pair, pose: np.ndarray) -> np.ndarray:
@@ -112,31 +140,21 @@ def nearest_rigid(pair: Pair, pose: np.ndarray) -> np.ndarray:
     return MEDIUM.objective(pair).descend(plain[None], "rigid", MEDIUM.schedule)[0][0]
 
 
-@dataclass(frozen=True)
-class _WithoutOutline:
-    """A pair without the outline of what was cut out of one scan, such as a brain without its skull: that supports no
-    stretch, as it fits the inside and the outside of the skull.
-
-    Attributes:
-        cut_out: which scan was: ``fixed``, ``moving`` or None.
-    """
-
-    pair: Pair
-    cut_out: str | None
-
-    @classmethod
-    def of(cls, pair: Pair, rigid: np.ndarray) -> _WithoutOutline:
-        """Of a pair at a rigid pose (4, 4)."""
-        cut_out = cut_out_of_other(pair, rigid)
-        return cls(pair if cut_out is None else without_outline(pair), cut_out)
+def _is_cut_out(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
+    """Whether one scan was cut out of the other, such as a brain without its skull: its outline supports no stretch, as
+    it fits the inside and the outside of the skull."""
+    return cut_out_of_other(pair, rigid) is not None or cut_out_of_other(pair, pose) is not None
 
 
-def _consensus_gain(shown: _WithoutOutline, pose: np.ndarray, plain: np.ndarray) -> float:
+def _joint_gain(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> float:
+    """By how much NMI and NGF together are better at a pose (4, 4) than at another."""
+    here, there = FINE.objective(pair).values(np.stack([pose, rigid]))
+    return float(there - here)
+
+
+def _consensus_gain(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> float:
     """By how much blocks agree better at a pose (4, 4) than at another."""
-    pair = shown.pair
-    if shown.cut_out == "fixed":  # seen from the whole scan: the edges around it are strong, and draw blocks
-        pair, pose, plain = pair.swapped, np.linalg.inv(pose), np.linalg.inv(plain)
-    return _consensus(pair, pose) - _consensus(pair, plain)
+    return _consensus(pair, pose) - _consensus(pair, rigid)
 
 
 def _consensus(pair: Pair, pose: np.ndarray) -> float:
