@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from madreg.image.geometry import about, mean_displacement
+from madreg.image.geometry import Grid, about, mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
 from madreg.pipeline.refining import with_supported_shape
 from madreg.progress import Monitor
 from madreg.quality.assessment import assess
 from madreg.quality.cut_out import cut_out_of_other, leaves_empty, without_outline
-from madreg.quality.shape import is_supported, is_worth_it
+from madreg.quality.shape import cut_out_at, is_supported, is_worth_it
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +115,37 @@ def test_the_error_does_not_depend_on_whether_outlines_are_compared(heads):
     assert inside.margin != shown.margin
     for name in ("error_mm", "bound_mm", "deformation_mm", "consensus", "overlap", "verdict"):
         assert getattr(inside, name) == getattr(shown, name)
+
+
+def test_a_brain_is_seen_in_a_head_that_is_dark_on_one_side(heads):
+    """As far from a surface coil."""
+    _ct, mr, brain, _center = heads
+    ramp = torch.linspace(0.2, 1.0, mr.data.shape[2]) ** 3
+    shaded = replace(mr, data=mr.data * ramp)
+    assert cut_out_of_other(Pair(brain, shaded), np.eye(4)) == "fixed"
+    assert cut_out_of_other(Pair(shaded, brain), np.eye(4)) == "moving"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_fixed", [False, True])
+@pytest.mark.parametrize("factor", [1.14, 1 / 1.14])
+def test_a_real_stretch_of_a_brain_is_found_without_its_outline(heads, is_fixed, factor):
+    """A brain that is larger or smaller than that in the head: NMI with its outline ends 2 to 7 mm off."""
+    ct, _mr, brain, center = heads
+    grid, stretch = brain.grid, about(center, np.eye(3) * factor)
+    stretched = replace(brain, grid=Grid(grid.size, stretch @ grid.matrix))
+    pair = Pair(stretched, ct) if is_fixed else Pair(ct, stretched)
+    truth = np.linalg.inv(stretch) if is_fixed else stretch
+    points = Pair(stretched, ct).points if is_fixed else Pair(brain, ct).points
+    found = with_supported_shape(pair, Transform(about(center, np.eye(3) * 1.02)), "similarity", Monitor())
+    assert mean_displacement(found.matrix, truth, points) < 2
+    assert assess(pair, found, "similarity").verdict != "failed"
+
+
+@pytest.mark.slow
+def test_a_head_that_is_stretched_by_mistake_was_not_cut_out(heads):
+    """Nor is one that a wrong transform makes so small that it lies within another head."""
+    ct, mr, brain, center = heads
+    for factor in (0.85, 1 / 0.85):
+        assert cut_out_at(Pair(mr, ct), about(center, np.eye(3) * factor)) is None
+    assert cut_out_at(Pair(brain, ct), np.eye(4)) == "fixed"
