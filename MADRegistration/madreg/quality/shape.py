@@ -84,13 +84,21 @@ def _cost(logarithms: np.ndarray) -> float:
 def is_supported(pair: Pair, pose: np.ndarray) -> bool:
     """Whether blocks agree so much better at a stretched pose than without its stretch that this is worth it.
 
+    The outline of what was cut out of one scan, such as a brain without its skull, supports no stretch, as it fits the
+    inside and the outside of the skull.
+
     Args:
         pose: (4, 4), fixed LPS to moving LPS.
     """
     rigid = restricted(pose, pair.points, "rigid")
-    if _is_cut_out(pair, pose, rigid):
-        return False
-    return _consensus_gain(pair, pose, rigid) > Stretch.of(pose[:3, :3]).cost
+    cut_out = cut_out_of_other(pair, rigid)
+    if cut_out is not None:
+        pair = without_outline(pair)
+    if cut_out == "fixed":  # seen from the whole scan: the edges around it are strong, and draw blocks
+        gain = _consensus_gain(pair.swapped, np.linalg.inv(pose), np.linalg.inv(rigid))
+    else:
+        gain = _consensus_gain(pair, pose, rigid)
+    return gain > Stretch.of(pose[:3, :3]).cost
 
 
 def is_worth_it(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
@@ -103,7 +111,7 @@ def is_worth_it(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
         pose: (4, 4), fixed LPS to moving LPS.
         rigid: (4, 4), the same without stretch.
     """
-    if _is_cut_out(pair, pose, rigid):
+    if cut_out_of_other(pair, rigid) is not None or cut_out_of_other(pair, pose) is not None:
         return is_worth_it_inside(pair, pose, rigid)
     gain = _consensus_gain(pair, pose, rigid) + _joint_gain(pair, pose, rigid)
     return gain > Stretch.of(pose[:3, :3]).least_gain
@@ -138,12 +146,6 @@ def nearest_rigid(pair: Pair, pose: np.ndarray) -> np.ndarray:
     """(4, 4): the rigid pose at which NMI and NGF are best near a stretched one (4, 4)."""
     plain = restricted(pose, pair.points, "rigid")
     return MEDIUM.objective(pair).descend(plain[None], "rigid", MEDIUM.schedule)[0][0]
-
-
-def _is_cut_out(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
-    """Whether one scan was cut out of the other, such as a brain without its skull: its outline supports no stretch, as
-    it fits the inside and the outside of the skull."""
-    return cut_out_of_other(pair, rigid) is not None or cut_out_of_other(pair, pose) is not None
 
 
 def _joint_gain(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> float:
