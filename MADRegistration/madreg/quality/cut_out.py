@@ -31,7 +31,7 @@ def cut_out_of_other(pair: Pair, pose: np.ndarray) -> str | None:
     Tissue of the other scan then lies all around its own, where it holds nothing, not even noise.
 
     Args:
-        pose: (4, 4), fixed LPS to moving LPS, without stretch.
+        pose: (4, 4), fixed LPS to moving LPS; with a wrong stretch a head may lie within another one.
     """
     fixed, moving = pair.level(SPACING)
     evenly_bright = [volume.resampled(SPACING) for volume in pair.flattened]  # tissue far from a coil may be dark
