@@ -25,19 +25,21 @@ DIRECTIONS = 4  # of eight, in which the other scan has data at least
 BESIDE = 0.25  # of the shell that is tissue in the other scan
 
 
-def cut_out_of_other(pair: Pair, pose: np.ndarray) -> str | None:
+def cut_out_of_other(pair: Pair, pose: np.ndarray, evenly_bright: bool = False) -> str | None:
     """Which scan shows only what was cut out of what the other shows: ``fixed``, ``moving`` or None.
 
     Tissue of the other scan then lies all around its own, where it holds nothing, not even noise.
 
     Args:
         pose: (4, 4), fixed LPS to moving LPS; with a wrong stretch a head may lie within another one.
+        evenly_bright: whether the other scan is flattened first, as tissue far from a coil may be dark.  Noise of a
+            diffusion image then looks like tissue, too.
     """
     fixed, moving = pair.level(SPACING)
-    evenly_bright = [volume.resampled(SPACING) for volume in pair.flattened]  # tissue far from a coil may be dark
-    if _surrounded(fixed, evenly_bright[1], pose) > BESIDE:
+    others = [volume.resampled(SPACING) for volume in pair.flattened] if evenly_bright else [fixed, moving]
+    if _surrounded(fixed, others[1], pose) > BESIDE:
         return "fixed"
-    return "moving" if _surrounded(moving, evenly_bright[0], np.linalg.inv(pose)) > BESIDE else None
+    return "moving" if _surrounded(moving, others[0], np.linalg.inv(pose)) > BESIDE else None
 
 
 def without_outline(pair: Pair) -> Pair:

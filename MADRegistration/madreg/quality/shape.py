@@ -91,7 +91,7 @@ def is_supported(pair: Pair, pose: np.ndarray) -> bool:
         pose: (4, 4), fixed LPS to moving LPS.
     """
     rigid = restricted(pose, pair.points, "rigid")
-    cut_out = cut_out_of_other(pair, rigid)
+    cut_out = cut_out_of_other(pair, rigid, evenly_bright=True)
     if cut_out is not None:
         pair = without_outline(pair)
     if cut_out == "fixed":  # seen from the whole scan: the edges around it are strong, and draw blocks
@@ -111,7 +111,7 @@ def is_worth_it(pair: Pair, pose: np.ndarray, rigid: np.ndarray) -> bool:
         pose: (4, 4), fixed LPS to moving LPS.
         rigid: (4, 4), the same without stretch.
     """
-    if cut_out_of_other(pair, rigid) is not None or cut_out_of_other(pair, pose) is not None:
+    if any(cut_out_of_other(pair, one, evenly_bright=True) for one in (rigid, pose)):
         return is_worth_it_inside(pair, pose, rigid)
     gain = _consensus_gain(pair, pose, rigid) + _joint_gain(pair, pose, rigid)
     return gain > Stretch.of(pose[:3, :3]).least_gain
@@ -138,7 +138,7 @@ def cut_out_at(pair: Pair, pose: np.ndarray) -> str | None:
     found = cut_out_of_other(pair, restricted(pose, pair.points, "rigid"))
     if found is not None or not Stretch.of(pose[:3, :3]).is_clear:
         return found
-    found = cut_out_of_other(pair, pose)
+    found = cut_out_of_other(pair, pose, evenly_bright=True)
     return found if found and is_worth_it_inside(pair, pose, nearest_rigid(pair, pose)) else None
 
 

@@ -122,8 +122,8 @@ def test_a_brain_is_seen_in_a_head_that_is_dark_on_one_side(heads):
     _ct, mr, brain, _center = heads
     ramp = torch.linspace(0.2, 1.0, mr.data.shape[2]) ** 3
     shaded = replace(mr, data=mr.data * ramp)
-    assert cut_out_of_other(Pair(brain, shaded), np.eye(4)) == "fixed"
-    assert cut_out_of_other(Pair(shaded, brain), np.eye(4)) == "moving"
+    assert cut_out_of_other(Pair(brain, shaded), np.eye(4), evenly_bright=True) == "fixed"
+    assert cut_out_of_other(Pair(shaded, brain), np.eye(4), evenly_bright=True) == "moving"
 
 
 @pytest.mark.slow
