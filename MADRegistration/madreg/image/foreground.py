@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from .geometry import rounded
 from .morphology import dilate, erode
 
 BACKGROUND = 0.1  # normalised intensity up to which a voxel is background
@@ -30,4 +31,4 @@ def threshold(data: torch.Tensor, spacing: np.ndarray) -> torch.Tensor:
 
 def _reach(radius: float, spacing: np.ndarray) -> list[int]:
     """Voxels along k, j, i."""
-    return [round(radius / mm) for mm in spacing[::-1]]
+    return rounded(radius / spacing[::-1]).tolist()
