@@ -10,9 +10,10 @@ import numpy as np
 
 from ..image.pair import Pair
 from ..image.transform import Transform
+from ..measures.base import Measure
 from ..measures.joint import Joint
 from ..measures.nmi import NMI
-from ..measures.symmetric import SymmetricJoint
+from ..measures.symmetric import symmetric_joint
 from ..progress import Monitor, StageRecord
 from .adam import adam
 from .bfgs import bfgs
@@ -69,7 +70,7 @@ class Refinement:
     """
 
     name: str
-    measure: type[NMI] | type[Joint] | type[SymmetricJoint]
+    measure: Callable[..., Measure]
     spacing: float
     samples: int
     schedule: Schedule
@@ -112,7 +113,7 @@ MEDIUM = Refinement("medium", Joint, 3.0, 20_000, Schedule(bfgs, 20, 1.0, 0.05))
 FINE = Refinement("fine", Joint, 2.0, 100_000, Schedule(bfgs, 25, 0.5, 0.02))
 # Scale and shear end less exact with it.  On tuning pairs shaded scans gain 0.007 to 0.05 by flattening and others at
 # most 0.004, and what is flattened needlessly ends up to 0.17 mm farther off.
-FINE_RIGID = replace(FINE, measure=SymmetricJoint, shaded=0.005)
+FINE_RIGID = replace(FINE, measure=symmetric_joint, shaded=0.005)
 
 
 def best_first(pair: Pair, transforms: list[Transform], refinement: Refinement = MEDIUM) -> list[Transform]:

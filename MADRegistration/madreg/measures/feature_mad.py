@@ -13,7 +13,7 @@ from ..image.points import map_points, sample_points
 from ..image.volume import Volume
 from ..network import weights
 from ..network.features import FeatureNetwork
-from .scan_features import ROTATED_DEGREES, encode, is_near, lattice_axes
+from .scan_features import ROTATED_DEGREES, EncodedScan, encode, is_near, lattice_axes
 
 SAMPLES = 6000
 
@@ -30,8 +30,6 @@ class FeatureMAD:
         network: from :func:`madreg.network.weights.load_features`; the bundled one if None.
         seed: of the points.
         samples: how many points.
-        pose: 4x4, fixed LPS to moving LPS, near which the measure is to be used: the moving scan is encoded as it is
-            seen from there, since features depend on the axes of the lattice.  Without it, along its own axes.
 
     Attributes:
         points: (n, 3) float32 LPS mm, the fixed points.
@@ -48,34 +46,32 @@ class FeatureMAD:
         network: FeatureNetwork | None = None,
         seed: int = 0,
         samples: int = SAMPLES,
-        pose: np.ndarray | None = None,
     ) -> None:
         if network is None:
             network = weights.load_features(device=fixed.device)[0]
         self.network = network
         fixed, moving = (volume.resampled(network.settings.spacing) for volume in (fixed, moving))
-        self.moving, self.points, self.share = moving, sample_points(fixed, samples, seed), 1.0
+        self.points, self.share, self.seed = sample_points(fixed, samples, seed), 1.0, seed
         self.level_weights = {number: 1.0 for number in range(len(network.levels))}
-        self.fixed_axes = lattice_axes(fixed, np.eye(3))
-        levels = encode(fixed, network, self.fixed_axes, self.level_weights)
-        self.fixed_features = {number: level.at(self.points) for number, level in levels.items()}
-        seen = self.fixed_axes if pose is None else rotated(pose, self.fixed_axes)
-        self._encode_moving(lattice_axes(moving, seen, turn=pose is not None))
+        axes = lattice_axes(fixed, np.eye(3))
+        self._compare(self._encoded(fixed, axes), self._encoded(moving, lattice_axes(moving, axes)))
 
-    def _encode_moving(self, axes: np.ndarray, near: np.ndarray | None = None) -> None:
-        self.moving_axes = axes
-        self.levels = encode(self.moving, self.network, self.moving_axes, self.level_weights, near)
+    def _encoded(self, volume: Volume, axes: np.ndarray, near: np.ndarray | None = None) -> EncodedScan:
+        return EncodedScan(volume, axes, encode(volume, self.network, axes, self.level_weights, near))
+
+    def _compare(self, fixed: EncodedScan, moving: EncodedScan) -> None:
+        self.fixed, self.moving, self.fixed_features = fixed, moving, fixed.at(self.points)
         self.chance = {
             number: torch.einsum("cn,c->n", self.fixed_features[number], level.mean)
-            for number, level in self.levels.items()
+            for number, level in moving.levels.items()
         }
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         where = map_points(matrices, self.points)
-        inside = self.moving.sample(where)[1]
+        inside = self.moving.volume.sample(where)[1]
         alike = torch.zeros_like(inside)
         for number, weight in self.level_weights.items():
-            cosine = torch.einsum("cn,cbn->bn", self.fixed_features[number], self.levels[number].at(where))
+            cosine = torch.einsum("cn,cbn->bn", self.fixed_features[number], self.moving.levels[number].at(where))
             alike = alike + weight * (cosine - self.chance[number])
         return 1 - self.share * (alike * inside).mean(-1) / sum(self.level_weights.values())
 
@@ -99,14 +95,22 @@ class FeatureMAD:
         other.level_weights = level_weights
         return other
 
+    def swapped(self) -> FeatureMAD:
+        """The same measure of the swapped pair, of points all over the moving scan, with the same encodings."""
+        other = copy.copy(self)
+        other.points, other.share = sample_points(self.moving.volume, len(self.points), self.seed), 1.0
+        other._compare(self.moving, self.fixed)
+        return other
+
     def seen_from(self, pose: np.ndarray, part: bool = False) -> FeatureMAD:
-        """The same measure, to be used near a 4x4 pose: see the argument ``pose``.
+        """The same measure, to be used near a 4x4 pose, fixed LPS to moving LPS: features depend on the axes of the
+        lattice, so the moving scan is encoded as it is seen from there.
 
         Args:
             part: leave out the points that lie far outside of the moving scan there, and encode only what lies near the
                 others, which takes less time.
         """
-        axes = lattice_axes(self.moving, rotated(pose, self.fixed_axes), turn=True)
+        axes = lattice_axes(self.moving.volume, rotated(pose, self.fixed.axes), turn=True)
         return self._part_near(pose, axes) if part else self._along(axes)
 
     def starting_from(self, pose: np.ndarray) -> FeatureMAD:
@@ -114,30 +118,28 @@ class FeatureMAD:
 
         Most scans lie along the axes of the body, so their own axes are a better guess than a pose that is far off.
         """
-        return self._along(lattice_axes(self.moving, rotated(pose, self.fixed_axes)))
+        return self._along(lattice_axes(self.moving.volume, rotated(pose, self.fixed.axes)))
 
-    def _along(self, axes: np.ndarray) -> FeatureMAD:
-        if np.allclose(axes, self.moving_axes):
+    def _along(self, axes: np.ndarray, near: np.ndarray | None = None) -> FeatureMAD:
+        if near is None and np.allclose(axes, self.moving.axes):
             return self
         other = copy.copy(self)
-        other._encode_moving(axes)
+        other._compare(self.fixed, self._encoded(self.moving.volume, axes, near))
         return other
 
     def _part_near(self, pose: np.ndarray, axes: np.ndarray) -> FeatureMAD:
         """The same measure with the points alone that lie near the moving scan at a 4x4 pose, encoded around them."""
         there = apply(pose, self.points.cpu().numpy())
-        kept = torch.as_tensor(is_near(self.moving, there), device=self.points.device)
+        kept = torch.as_tensor(is_near(self.moving.volume, there), device=self.points.device)
         if not kept.any():
             return self._along(axes)
         other = copy.copy(self)
         other.points, other.share = self.points[kept], self.share * float(kept.float().mean())
-        other.fixed_features = {number: features[:, kept] for number, features in self.fixed_features.items()}
-        other._encode_moving(axes, there[kept.cpu().numpy()])
-        return other
+        return other._along(axes, there[kept.cpu().numpy()])
 
     def is_rotated(self, pose: np.ndarray) -> bool:
         """Whether a 4x4 pose rotates the fixed lattice against the moving one so far that another encoding is due."""
-        return rotation_angle(self.moving_axes.T @ rotated(pose, self.fixed_axes)) > ROTATED_DEGREES
+        return rotation_angle(self.moving.axes.T @ rotated(pose, self.fixed.axes)) > ROTATED_DEGREES
 
 
 def rotated(pose: np.ndarray, axes: np.ndarray) -> np.ndarray:

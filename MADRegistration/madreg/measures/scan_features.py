@@ -41,6 +41,19 @@ class LevelFeatures:
         return F.normalize(sample_array(self.features, self.inverse, points), dim=0)
 
 
+@dataclass(frozen=True)
+class EncodedScan:
+    """A volume with its features on a lattice along ``axes`` (3, 3); ``levels`` by number, as of :func:`encode`."""
+
+    volume: Volume
+    axes: np.ndarray
+    levels: dict[int, LevelFeatures]
+
+    def at(self, points: torch.Tensor) -> dict[int, torch.Tensor]:
+        """Unit features (C, n) of each level at points (n, 3), LPS mm."""
+        return {number: level.at(points) for number, level in self.levels.items()}
+
+
 @torch.no_grad()
 def encode(
     volume: Volume,

@@ -6,25 +6,40 @@ import torch
 
 from ..image.equalization import equalized
 from ..image.volume import Volume
+from .base import Measure
+from .feature_mad import FeatureMAD
 from .joint import Joint
 
 
-class SymmetricJoint:
-    """Half of :class:`~madreg.measures.joint.Joint` of the pair and half of it of the swapped pair; NMI of equalized
-    volumes.
+class Symmetric:
+    """Half of a measure of the pair and half of the same measure of the swapped pair.
 
-    A histogram treats its two images differently, and its points lie in one of them: swapping the images moves the
-    minimum of ``Joint`` by up to 0.5 mm.  This has the same minimum for both orders.
+    A measure treats its two images differently, and its points lie in one of them: swapping the images moves the
+    minimum of :class:`~madreg.measures.joint.Joint` by up to 0.5 mm.  This has the same minimum for both orders.
 
-    Args: as for :class:`~madreg.measures.nmi.NMI`; half of the samples are fixed points, half moving ones.
+    Args:
+        forward: of fixed LPS to moving LPS.
+        backward: of moving LPS to fixed LPS.
     """
 
-    name = Joint.name
-
-    def __init__(self, fixed: Volume, moving: Volume, samples: int = 30_000, seed: int = 0) -> None:
-        for_nmi = equalized(fixed), equalized(moving)
-        self.forward = Joint(fixed, moving, samples // 2, seed, for_nmi)
-        self.backward = Joint(moving, fixed, samples // 2, seed, for_nmi[::-1])
+    def __init__(self, forward: Measure, backward: Measure) -> None:
+        self.forward, self.backward, self.name = forward, backward, forward.name
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         return (self.forward(matrices) + self.backward(torch.linalg.inv(matrices))) / 2
+
+
+def symmetric_joint(fixed: Volume, moving: Volume, samples: int = 30_000, seed: int = 0) -> Symmetric:
+    """NMI of equalized volumes and NGF together; arguments as for :class:`~madreg.measures.nmi.NMI`.
+
+    Half of the samples are fixed points, half moving ones.
+    """
+    for_nmi = equalized(fixed), equalized(moving)
+    forward = Joint(fixed, moving, samples // 2, seed, for_nmi)
+    return Symmetric(forward, Joint(moving, fixed, samples // 2, seed, for_nmi[::-1]))
+
+
+def symmetric_finest_features(measure: FeatureMAD) -> Symmetric:
+    """The finest features alone, to be used within a few millimeters of the pose from which a measure is seen."""
+    finest = measure.of_level(0)
+    return Symmetric(finest, finest.swapped())

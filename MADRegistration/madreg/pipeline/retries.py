@@ -84,7 +84,7 @@ class Retries:
         if isinstance(begin, Search):
             rest += [*candidates, *self.others]
         quality = assess(self.pair.near([transform.matrix]), transform, kind, rest, has_outline=False)
-        return Found(transform, quality) if quality and (quality.verdict != "failed" or quality.margin > 0) else failed
+        return failed.or_better(Found(transform, quality))
 
     def from_features(self, failed: Found, monitor: Monitor) -> Found:
         """The pose of a search of its own at which MAD's finest features clearly agree best, refined while they do."""

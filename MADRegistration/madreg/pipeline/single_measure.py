@@ -16,6 +16,7 @@ from ..measures import MEASURES
 from ..measures.base import Measure
 from ..measures.feature_mad import FeatureMAD, feature_mad_of
 from ..measures.mad import mad_of
+from ..measures.symmetric import symmetric_finest_features
 from ..network import weights
 from ..network.features import FeatureNetwork
 from ..progress import Monitor
@@ -24,6 +25,7 @@ SCHEDULE = Schedule(adam, 80, 4.0, 0.05)
 COARSE = (SCHEDULE, *[Schedule(adam, 30, 2.0, 0.3)] * 3)
 STRETCHED = (Schedule(adam, 50, 2.0, 0.2), *[Schedule(adam, 30, 1.0, 0.2)] * 2)
 FINE = (Schedule(adam, 40, 2.0, 0.05), *[Schedule(adam, 25, 0.7, 0.05)] * 3)
+FINEST = Schedule(adam, 30, 0.7, 0.03)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class SingleMeasure:
     def _coarse_to_fine(
         self, pair: Pair, measure: FeatureMAD, transforms: list[Transform], monitor: Monitor
     ) -> list[Transform]:
-        """Descend on the coarse features first, then on all, from the best of some transforms.
+        """Descend on the coarse features first, then on all, then on the finest, from the best of some transforms.
 
         Features depend on the axes of the lattice.  So the moving scan is encoded anew after each descent, as it is
         seen from the pose found, until that is no longer rotated against the encoding.
@@ -77,7 +79,10 @@ class SingleMeasure:
         )
         if self.kind != "rigid":
             measure, found = self._rounds(pair, measure, True, STRETCHED, found, monitor.part(0.5, 0.6))
-        return self._rounds(pair, measure, False, FINE, found, monitor.part(0.6, 1.0))[1]
+        measure, found = self._rounds(pair, measure, False, FINE, found, monitor.part(0.6, 0.9))
+        if measure.is_rotated(found[0].matrix):
+            measure = measure.seen_from(found[0].matrix)
+        return self._descend(pair, symmetric_finest_features(measure), FINEST, found, monitor.part(0.9, 1.0))
 
     def _rounds(
         self,

@@ -13,6 +13,7 @@ from madreg.image.volume import Volume
 from madreg.measures import distance
 from madreg.measures.feature_mad import FeatureMAD
 from madreg.measures.scan_features import encode, lattice_axes
+from madreg.measures.symmetric import symmetric_finest_features
 from madreg.network import weights
 
 SAMPLES = 2000
@@ -35,7 +36,7 @@ def truth(grid_of) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def measure(pair, truth) -> FeatureMAD:
-    return FeatureMAD(*pair, samples=SAMPLES, pose=truth)
+    return FeatureMAD(*pair, samples=SAMPLES).seen_from(truth)
 
 
 def displaced(truth: np.ndarray, degrees: float, millimeters: float, turn) -> np.ndarray:
@@ -78,6 +79,16 @@ def test_values_do_not_depend_on_the_batch_and_gradients_agree_with_differences(
     assert np.linalg.norm(gradient - found) < 0.1 * np.linalg.norm(found)
 
 
+def test_swapping_the_images_keeps_the_values_of_symmetric_features(measure, truth, turn):
+    poses = np.stack([truth, displaced(truth, 3, 2, turn)])
+    with torch.no_grad():
+        found = symmetric_finest_features(measure)(torch.as_tensor(poses))
+        swapped = symmetric_finest_features(measure.swapped())(torch.as_tensor(np.linalg.inv(poses)))
+        one_way = measure.of_level(0)(torch.as_tensor(poses))
+    np.testing.assert_allclose(found, swapped, atol=1e-6)
+    assert float(found[0]) < float(found[1]) - 0.02 and (found - one_way).abs().min() > 1e-4
+
+
 def test_lost_overlap_costs(measure, truth, turn):
     poses = torch.as_tensor(np.stack([truth, displaced(truth, 0, 1000, turn)]))
     with torch.no_grad():
@@ -95,7 +106,7 @@ def test_a_cut_field_of_view_does_not_move_the_minimum(pair, truth, spots, turn)
         matrix[:3, 3] += matrix[:3, 2] * (keep.start or 0)
         grid = Grid((volume.grid.size[0], volume.grid.size[1], len(data)), matrix)
         cut.append(Volume(volume.name, data, grid, volume.mask[keep]))
-    measure = FeatureMAD(*cut, samples=SAMPLES, pose=truth)
+    measure = FeatureMAD(*cut, samples=SAMPLES).seen_from(truth)
     transform = LinearTransform.over(spots, displaced(truth, 4, 4, turn))
     found = adam(measure, transform, steps=40, first_step=1.0, last_step=0.05)[0][0]
     assert mean_displacement(found, truth, spots) < 1.5
@@ -121,7 +132,7 @@ def test_a_part_of_the_moving_scan_is_enough(pair, truth, turn):
     third = Volume("part", volume.data[: grid.size[2]], grid, volume.mask[: grid.size[2]])
     whole = FeatureMAD(pair[0], third, samples=SAMPLES).seen_from(truth)
     part = whole.seen_from(truth, part=True)
-    assert len(part.points) < 0.8 * len(whole.points) and part.levels[0].features.numel() > 0
+    assert len(part.points) < 0.8 * len(whole.points) and part.moving.levels[0].features.numel() > 0
     with torch.no_grad():
         for mm in (0.0, 4.0):
             here = torch.as_tensor(displaced(truth, 0, mm, turn)[None])
