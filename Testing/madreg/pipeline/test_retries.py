@@ -125,6 +125,16 @@ def test_a_pose_that_failed_and_is_found_again_without_outlines_is_assessed_with
     assert found[0] is failed[0] and found[1].verdict == "aligned" and not retries.refined
 
 
+@pytest.mark.parametrize(("margin", "expected"), [(0.01, 100.0), (0.03, 0.0)])
+def test_of_two_poses_that_fail_the_one_with_the_larger_margin_is_kept(retries, monkeypatch, margin, expected):
+    retries.evidence = {100.0: 1.0, 0.0: 1.1}
+    failed = failed_at(shifted(100))
+    also_failed = Quality(shifted(0), 30.0, 0.3, margin, shifted(0))
+    monkeypatch.setattr(retries_module, "assess", lambda *_, **how: also_failed)
+    found = without_outline(retries, failed, [shifted(0)], monkeypatch)
+    assert found.verdict == "failed" and found.transform.matrix[0, 3] == expected
+
+
 def test_candidates_with_less_evidence_than_what_failed_are_not_refined(retries, monkeypatch):
     retries.evidence = {100.0: 1.1, 0.0: 1.0, 50.0: 0.9}
     failed, candidates = failed_at(shifted(100)), [shifted(50), shifted(0)]
