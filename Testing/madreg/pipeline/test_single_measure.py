@@ -78,9 +78,7 @@ def test_a_start_from_which_the_head_is_seen_upside_down_is_no_obstacle(grid_of,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "degrees", [10, pytest.param(40, marks=pytest.mark.xfail(reason="1.2 mm: encoded up to 1.5 degrees off"))]
-)
+@pytest.mark.parametrize("degrees", [10, 40])
 def test_mad_alone_converges_on_a_head_rotated_in_its_lattice(grid_of, make_volume, head, turn, spots, degrees):
     truth = about(np.zeros(3), turn((1, -2, 1), degrees), np.array([15.0, -20.0, 10.0]))
     grid = grid_of("straight")
