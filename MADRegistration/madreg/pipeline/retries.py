@@ -83,6 +83,8 @@ class Retries:
         rest = [failed.transform]
         if isinstance(begin, Search):
             rest += [*candidates, *self.others]
+        elif failed.quality is not None and failed.quality.other is not None:
+            rest.append(failed.quality.other)
         quality = assess(self.pair.near([transform.matrix]), transform, kind, rest, has_outline=False)
         return failed.or_better(Found(transform, quality))
 

@@ -17,6 +17,7 @@ from ..descent.refinement import CANDIDATES, MEDIUM
 from ..image.fitting import restricted
 from ..image.geometry import apply, mean_displacement
 from ..image.pair import Pair
+from ..pose.search import search
 from ..system.parallel import parallel_map
 from .block_fit import FEWEST_BLOCKS, block_matching_of
 from .flips import flipped_poses, mirrored_poses
@@ -133,6 +134,12 @@ def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> 
     if best is None:
         return Comparison(np.inf, None, mirror_margin)
     return Comparison(here.value - best.value, best.preferred, mirror_margin, compared)
+
+
+def compare_with_search(pair: Pair, pose: np.ndarray) -> Comparison:
+    """A pose (4, 4) compared with what a search finds, which takes some seconds, as well."""
+    found = pair.once("searched", lambda: [one.matrix for one in search(pair.fixed, pair.moving)])
+    return compare(pair, pose, found)
 
 
 def joint_margin(pair: Pair, pose: np.ndarray, other: np.ndarray, kind: str) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..system.parallel import with_ahead
-from .alternatives import Comparison, compare, joint_margin
+from .alternatives import Comparison, compare, compare_with_search, joint_margin
 from .block_fit import BlockFit, at_pose, block_matching_of, fit_blocks
 from .cut_out import without_outline
 from .deformation import deformation_mm
@@ -19,7 +20,7 @@ from .feature_blocks import settled_by_features
 from .fine_features import is_recognized
 from .quality import Quality
 from .shape import CLEAR, Stretch, cut_out_at, is_supported, is_worth_it, nearest_rigid
-from .verdict import FAILED_MM, are_outvoted, least_margin
+from .verdict import ALIGNED_MM, CLEAR_MARGIN, FAILED_MM, are_outvoted, least_margin
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
 # Right poses of 33 tuning pairs are better than their mirror images by 0.04 and more, but for two boxes of 42 by 76 mm
@@ -41,7 +42,8 @@ def assess(
     Args:
         kind: of the transform that was looked for: ``rigid``, ``similarity`` or ``affine``; the verdict does not
             depend on it, but on the pose.
-        others: that were found as well, the likeliest first; those far from the pose are compared with it.
+        others: that were found as well, the likeliest first; those far from the pose are compared with it.  Without
+            them, what is neither aligned nor failed by its blocks and its flips is compared with what a search finds.
         comparison: of the pose with other poses, if it is known.
         has_outline: whether the outline of what a volume shows counts in the comparison with other poses
             (:mod:`madreg.quality.cut_out`); the error is that of the whole volumes, however the pose was found.
@@ -63,44 +65,86 @@ def assess(
         return comparison or compare(compared, pose, [one.matrix for one in others])
 
     with_others, by_features = with_ahead(with_other_poses, settled, pair.fixed.device)
-    other, second_opinion, is_known = None, None, False
-    if with_others.other is not None:
-        other = Transform(with_others.other)
-        if with_others.margin < least_margin(overlap):
-            second_opinion = joint_margin(compared, pose, with_others.other, transform.type)
-            may_be_known = found is not None and cut_out is None
-            is_known = may_be_known and is_recognized(compared, pose, with_others.others, FAILED_MM)
-    if found is None:
-        return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, overlap, other)
-    stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
-    consensus = found.motion.consensus
-    may_succeed = with_others.margin >= least_margin(overlap) or are_outvoted(second_opinion, consensus)
-    if is_known:
-        found = settled_by_features(pair, at_pose(block_matching_of(pair), found))
-    elif may_succeed:
-        found = by_features() or found
-    preferred = np.linalg.inv(pose) @ found.preferred
-    return Quality(
-        transform,
-        found.error_mm,
-        consensus,
-        with_others.margin,
-        Transform(pose @ restricted(preferred, pair.points, kind)),
-        overlap,
-        other,
-        joint_margin=second_opinion,
-        is_recognized=is_known,
-        deformation_mm=deformation_mm(found.blocks, found.motion),
-        shape_mm=mean_displacement(pose @ restricted(preferred, pair.points, "rigid"), found.preferred, pair.points),
-        blocks=found.blocks,
-        motion=found.motion,
-        blocks_at=Transform(found.blocks_at),
-        stretch=stretch if found.is_stretched and stretch.is_clear else None,
-        has_doubtful_shape=_has_doubtful_shape(pair, pose, PLAUSIBLE if cut_out is None else CLEAR),
-        is_mirrored=with_others.mirror_margin > MIRRORED,
-        # No body is quite symmetric, and each in its own way: a scan of another one fits a mirror image as well.
-        may_be_other_body=abs(with_others.mirror_margin) <= MIRRORED,
-    )
+    seen = _Seen(pair, compared, transform, kind, overlap, cut_out is not None, found, by_features)
+    quality = seen.compared_with(with_others)
+    if others or comparison is not None or not _is_in_doubt(quality):
+        return quality
+    return seen.compared_with(compare_with_search(compared, pose))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A pose and the blocks about it.
+
+    Attributes:
+        pair: whose blocks are compared.
+        compared: the pair that is compared with other poses.
+        kind: of the transform that was looked for.
+        overlap: of the fixed foreground.
+        is_cut_out: whether one volume was cut out of the other one.
+        found: what the blocks say; None where too few show anything.
+        by_features: returns what features of the blocks say.
+    """
+
+    pair: Pair
+    compared: Pair
+    transform: Transform
+    kind: str
+    overlap: float
+    is_cut_out: bool
+    found: BlockFit | None
+    by_features: Callable[[], BlockFit | None]
+
+    def compared_with(self, with_others: Comparison) -> Quality:
+        """How good the pose is, given its comparison with other ones."""
+        transform, pose, pair, found = self.transform, self.transform.matrix, self.pair, self.found
+        other, second_opinion, is_known = None, None, False
+        is_clear = with_others.margin >= least_margin(self.overlap)
+        if with_others.other is not None:
+            other = Transform(with_others.other)
+            if not is_clear:
+                second_opinion = joint_margin(self.compared, pose, with_others.other, transform.type)
+                may_be_known = found is not None and not self.is_cut_out
+                is_known = may_be_known and is_recognized(self.compared, pose, with_others.others, FAILED_MM)
+        if found is None:
+            return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, self.overlap, other)
+        stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
+        consensus = found.motion.consensus
+        if is_known:
+            found = settled_by_features(pair, at_pose(block_matching_of(pair), found))
+        elif is_clear or are_outvoted(second_opinion, consensus):
+            found = self.by_features() or found
+        preferred = np.linalg.inv(pose) @ found.preferred
+        return Quality(
+            transform,
+            found.error_mm,
+            consensus,
+            with_others.margin,
+            Transform(pose @ restricted(preferred, pair.points, self.kind)),
+            self.overlap,
+            other,
+            joint_margin=second_opinion,
+            is_recognized=is_known,
+            deformation_mm=deformation_mm(found.blocks, found.motion),
+            shape_mm=mean_displacement(
+                pose @ restricted(preferred, pair.points, "rigid"), found.preferred, pair.points
+            ),
+            blocks=found.blocks,
+            motion=found.motion,
+            blocks_at=Transform(found.blocks_at),
+            stretch=stretch if found.is_stretched and stretch.is_clear else None,
+            has_doubtful_shape=_has_doubtful_shape(pair, pose, CLEAR if self.is_cut_out else PLAUSIBLE),
+            is_mirrored=with_others.mirror_margin > MIRRORED,
+            # No body is quite symmetric, and each in its own way: a scan of another one fits a mirror image as well.
+            may_be_other_body=abs(with_others.mirror_margin) <= MIRRORED,
+        )
+
+
+def _is_in_doubt(quality: Quality) -> bool:
+    """Whether a pose that does not fail is off by more than an aligned one, or hardly better than its flips."""
+    if quality.verdict == "failed" or quality.error_mm is None:
+        return False
+    return quality.error_mm > ALIGNED_MM or quality.margin < CLEAR_MARGIN
 
 
 def _clearest_fit(pairs: Sequence[Pair], pose: np.ndarray, may_stretch: bool) -> BlockFit | None:

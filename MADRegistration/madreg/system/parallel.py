@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -54,7 +55,7 @@ def with_ahead(
     done if it is asked for.
     """
     if device.type != "cpu" or torch.get_num_threads() == 1:
-        return work(), ahead
+        return work(), cache(ahead)
     with _one_torch_thread(), ThreadPoolExecutor(1) as pool:
         future = pool.submit(ahead)
         return work(), future.result
