@@ -24,6 +24,7 @@ from madreg.progress import Monitor
 from madreg.quality.alternatives import compare
 from madreg.quality.cut_out import leaves_empty, without_outline
 from madreg.settings import Settings
+from translation import translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_a_single_voxel_is_compared_with_other_poses(heads):
 
 def test_a_pose_without_blocks_stays_where_it_is(heads):
     pair = Pair(heads[0], shown(heads[1], (24, 24, 24)))
-    away = about(np.zeros(3), np.eye(3), np.array([500.0, 0.0, 0.0]))
+    away = translation_matrix(500.0)
     (found,) = BlockAlignment("rigid").run(pair, [Transform(away)], Monitor(None))
     assert found.matrix == pytest.approx(away, abs=1e-6)
 

@@ -34,6 +34,7 @@ from madreg.quality.quality import Quality
 from madreg.quality.verdict import CLEAR_MARGIN
 from madreg.settings import Settings
 from madreg.system import device
+from translation import translation_matrix
 
 LINEAR = {
     "rigid": np.eye(3),
@@ -61,9 +62,7 @@ class Pair:
 
     def near(self, mm: float = 12.0) -> np.ndarray:
         """The truth, off by some mm and degrees."""
-        shift = np.eye(4)
-        shift[:3, 3] = [mm, -mm / 2, mm / 3]
-        return shift @ self.truth
+        return translation_matrix(mm, -mm / 2, mm / 3) @ self.truth
 
 
 @pytest.fixture(scope="module")
@@ -388,8 +387,7 @@ def test_what_masks_exclude_does_not_vote(pair):
 
 
 def test_scans_without_a_common_view_are_refused_by_name(pair):
-    far = pair.truth.copy()
-    far[:3, 3] += 2000.0
+    far = translation_matrix(2000.0, 2000.0, 2000.0) @ pair.truth
     for measure in ("default", "nmi"):
         with pytest.raises(InputError, match=r'CT and MR have no field of view in common.*"search"'):
             register(pair.fixed, pair.moving, Settings(measure=measure, init="none", start=far))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from madreg.image.geometry import about, mean_displacement
+from madreg.image.geometry import mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
 from madreg.quality.assessment import assess
@@ -16,6 +16,7 @@ from madreg.quality.block_fit import block_matching_of
 from madreg.quality.deformation import deformation_mm
 from madreg.quality.feature_blocks import FeatureBlocks, feature_blocks
 from madreg.quality.motion import common_motion
+from translation import translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def scans(ct_and_mr):
 def test_they_agree_on_the_motion_that_is_missing(scans, spots, shift):
     pair, truth = scans
     center = pair.fixed.grid.center
-    pose = truth @ about(center, np.eye(3), np.array(shift, float))
+    pose = truth @ translation_matrix(*shift)
     matching = block_matching_of(pair)
     like = matching.about(pose)
     blocks = feature_blocks(pair, pose, like)
