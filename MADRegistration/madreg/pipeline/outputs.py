@@ -126,17 +126,10 @@ def content(name: str, findings: Findings) -> Content:
         )
     from ..pages import pictures
     from ..pages.page import page
-    from ..pictures.sheet import Errors
     from ..system.files import bytes_content
 
     errors = None if findings.report["verdict"] == "failed" else findings.errors
-    drawn = pictures.draw(
-        findings.fixed,
-        findings.moving,
-        findings.matrix,
-        None if errors is None else Errors(errors.values, errors.grid),
-        None if errors is None else errors.worst_point,
-    )
+    drawn = pictures.draw(findings.fixed, findings.moving, findings.matrix, errors)
     return bytes_content(page(findings.report, drawn).encode("utf-8"))
 
 
