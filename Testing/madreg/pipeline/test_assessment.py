@@ -8,7 +8,7 @@ from madreg.errors import InputError
 from madreg.image.displacement_field import DisplacementField
 from madreg.image.geometry import about
 from madreg.image.transform import Transform
-from madreg.pipeline import assessment, registration
+from madreg.pipeline import assessment, error_estimate
 from madreg.pipeline.assessment import FIELD, assess_alignment
 from madreg.quality.quality import Quality
 from madreg.settings import Settings
@@ -64,7 +64,7 @@ def kinds(monkeypatch):
             yield Quality(transform, 1.5, 0.5, 2.0, transform, 0.9)
 
     monkeypatch.setattr(assessment, "assess_all", assess_all)
-    monkeypatch.setattr(registration, "mean_prediction", lambda *_: pytest.fail("not needed"))
+    monkeypatch.setattr(error_estimate, "mean_prediction", lambda *_: pytest.fail("not needed"))
     return asked
 
 

@@ -18,8 +18,9 @@ from madreg.image.resampling import resample
 from madreg.image.transform import Transform
 from madreg.image.volume import Volume
 from madreg.pipeline import feature_search
+from madreg.pipeline.assessment import assess_all
 from madreg.pipeline.block_alignment import BlockAlignment
-from madreg.pipeline.registration import assess_all, register
+from madreg.pipeline.registration import register
 from madreg.progress import Monitor
 from madreg.quality.alternatives import compare
 from madreg.quality.cut_out import leaves_empty, without_outline

@@ -24,7 +24,8 @@ from madreg.network.settings import FusedSettings
 from madreg.pipeline import candidates as candidates_module
 from madreg.pipeline import corrections, plan, refining
 from madreg.pipeline import found as found_module
-from madreg.pipeline.registration import assess_all, register
+from madreg.pipeline.assessment import assess_all
+from madreg.pipeline.registration import register
 from madreg.pipeline.retries import Retries
 from madreg.pose.correlation import Candidate
 from madreg.pose.search import PoseSearch

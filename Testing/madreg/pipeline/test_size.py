@@ -5,7 +5,8 @@ import pytest
 
 from madreg.image.geometry import about, apply, mean_displacement
 from madreg.image.transform import Transform
-from madreg.pipeline.registration import assess_all, register
+from madreg.pipeline.assessment import assess_all
+from madreg.pipeline.registration import register
 from madreg.pipeline.size import enlargement, radius_of_gyration
 from madreg.quality.error_map import error_map
 from madreg.settings import Settings
