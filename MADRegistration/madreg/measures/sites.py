@@ -58,8 +58,7 @@ def dense_sites(fixed: Volume, spacing: float, margin: float) -> Sites:
     short = np.clip(LEAST * spacing - (high - low), 0, None) / 2
     grid = Grid.covering(low - short, high + short, spacing, axes)
     lattice = grid.points(fixed.device)
-    inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
-    there = sample_array(fixed.foreground.float()[None], inverse, lattice, "zeros")
+    there = sample_array(fixed.foreground.float()[None], fixed.grid.inverse, lattice, "zeros")
     share = F.avg_pool3d(there[None], STRIDE + 1, STRIDE, STRIDE // 2)[0, 0]
     weight = (share > FOREGROUND).float()
     if not weight.any():
