@@ -29,6 +29,7 @@ from ..image.volume import Volume
 from ..io.reading import read_volume
 from .appearance import Appearance, random_appearance
 
+BRIGHT = 0.12  # normalized intensity of what may be the body
 SCAN_SPACING = 2.0
 
 
@@ -49,9 +50,9 @@ class Scan:
     center: np.ndarray
 
 
-def head_mask(data: np.ndarray, threshold: float = 0.12) -> np.ndarray:
+def head_mask(data: np.ndarray) -> np.ndarray:
     """Bool mask of the largest bright thing of a normalised array, with its bone and cavities filled in."""
-    bright = ndimage.gaussian_filter(data, 1.0) > threshold
+    bright = ndimage.gaussian_filter(data, 1.0) > BRIGHT
     labels, count = ndimage.label(bright)
     if count == 0:
         return bright
