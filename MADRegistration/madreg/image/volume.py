@@ -57,7 +57,7 @@ class Volume:
     Attributes:
         name: what to call it in a message to the user.
         data: float32 tensor (k, j, i), finite everywhere.  Intensities are normalised without assuming a modality:
-            0 is the background, 1 about the brightest tissue (see ``reading.normalise``).
+            0 is the background, 1 about the brightest tissue (see :func:`madreg.io.intensity.normalise`).
         grid: where the voxels lie.
         mask: bool tensor (k, j, i): where the scan has data (False: not finite, padding, or outside the user's mask).
     """

@@ -17,7 +17,7 @@ class NGF:
     The gradient of the moved image is ``A^T grad M (T x)``.  Fixed points are weighted by ``|n_F|^2``: where the
     fixed image is flat there is nothing to agree with, and the mean would drown in it.
 
-    Args: as for :class:`NMI`.
+    Args: as for :class:`~madreg.measures.nmi.NMI`.
     """
 
     name = "ngf"
