@@ -18,14 +18,15 @@ import slicer
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
 
-from . import made, outcome, overlay, views, volumes
+from . import made, outcome, overlay, resultnode, views, volumes
 from .before import ATTRIBUTE_PREFIX, ERROR_MAP
-from .resultnode import Signature, marked, ofPair, sign
+from .resultnode import Signature, marked, sign
 from .voxels import VoxelsBefore, setVoxels
 
 WORST_MM, WORST_POINT = ATTRIBUTE_PREFIX + "WorstMm", ATTRIBUTE_PREFIX + "WorstPoint"
 """Attributes of the map: the largest value, and where: x y z, RAS mm, below the parent transforms of the map."""
 
+CLASS = "vtkMRMLScalarVolumeNode"
 KIND, ASSESSED = "error map", "assessed error map"
 """What the maps of registrations and those of assessments are marked as; see :mod:`made`."""
 
@@ -83,7 +84,7 @@ class ErrorMap:
             transform: of the registration, which refers to the map; None for an assessment.
         """
         name = f"{moving.GetName()} to {fixed.GetName()} error (MAD)"
-        former = _ofAssessment(fixed, moving) if transform is None else transform.GetNodeReference(ERROR_MAP)
+        former = resultnode.former(marked(CLASS, ASSESSED), ERROR_MAP, fixed, moving, transform)
         self._former = None if former is None else _Former(former)
         self._node = former or _make(name, transform)
         self._node.SetName(name)  # the former one may have been of another pair
@@ -119,7 +120,7 @@ def _make(name: str, transform: slicer.vtkMRMLLinearTransformNode | None) -> sli
     """A node for a map.  It is marked in the end: what is marked and belongs to nothing is removed by :mod:`leftover`,
     which may look whenever a node is added."""
     scene = slicer.mrmlScene
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node = scene.AddNewNodeByClass(CLASS, name)
     node.SetAndObserveDisplayNodeID(_display(scene).GetID())
     if transform is not None:
         transform.SetNodeReferenceID(ERROR_MAP, node.GetID())
@@ -129,12 +130,7 @@ def _make(name: str, transform: slicer.vtkMRMLLinearTransformNode | None) -> sli
 
 def maps() -> list[slicer.vtkMRMLScalarVolumeNode]:
     """All maps in the scene."""
-    return marked("vtkMRMLScalarVolumeNode", KIND, ASSESSED)
-
-
-def _ofAssessment(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> slicer.vtkMRMLScalarVolumeNode | None:
-    """The map of the last assessment of two volumes."""
-    return ofPair(marked("vtkMRMLScalarVolumeNode", ASSESSED), fixed, moving)
+    return marked(CLASS, KIND, ASSESSED)
 
 
 def _display(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeDisplayNode:

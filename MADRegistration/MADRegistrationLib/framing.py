@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import slicer
 
-from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
+from madreg.image.geometry import FLIP_LPS_RAS, apply
 
 from .snapshot import sliceNodes
 from .volumes import imageOfVolume, toArray
@@ -21,8 +21,7 @@ def commonBox(*nodes: slicer.vtkMRMLScalarVolumeNode) -> tuple[np.ndarray, np.nd
 
 
 def _box(node: slicer.vtkMRMLScalarVolumeNode) -> tuple[np.ndarray, np.ndarray]:
-    image = imageOfVolume(node)
-    corners = apply(FLIP_LPS_RAS, Grid(image.array.shape[::-1], image.matrix).corners)
+    corners = apply(FLIP_LPS_RAS, imageOfVolume(node).grid.corners)
     return corners.min(axis=0), corners.max(axis=0)
 
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 import slicer
 
+MOST_NAMES = 3
+"""Nodes that are named one by one in a sentence."""
+
 
 def ancestors(node: slicer.vtkMRMLTransformableNode) -> list[slicer.vtkMRMLTransformNode]:
     """The transforms above a node, the nearest first."""
@@ -39,9 +42,9 @@ def setParent(node: slicer.vtkMRMLTransformableNode, parentId: str | None) -> No
         node.SetAndObserveTransformNodeID(parentId if isThere else None)
 
 
-def namesOf(nodes: Iterable[slicer.vtkMRMLNode], most: int = 3) -> str:
+def namesOf(nodes: Iterable[slicer.vtkMRMLNode]) -> str:
     """Names for a sentence: ``"A", "B" and 5 more``."""
     names = [f'"{node.GetName()}"' for node in nodes]
-    if len(names) > most:
-        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+    if len(names) > MOST_NAMES:
+        return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more"
     return " and ".join(", ".join(names).rsplit(", ", 1)) if names else ""

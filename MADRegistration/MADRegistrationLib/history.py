@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from madreg.image.geometry import Grid, mean_displacement
+from madreg.image.geometry import mean_displacement
 
 from .volumes import Image
 
@@ -17,7 +17,7 @@ class History:
     """
 
     def __init__(self, fixed: Image) -> None:
-        self._corners = Grid(fixed.array.shape[::-1], fixed.matrix).corners
+        self._corners = fixed.grid.corners
         self._steps: list[tuple[float, np.ndarray, float | None]] = []
 
     def __len__(self) -> int:

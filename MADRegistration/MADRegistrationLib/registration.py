@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import slicer
 
-from madreg.image.geometry import apply
-
 from . import report, volumes
 from .client import WorkerClient
 from .command import registerCommand
@@ -61,8 +59,7 @@ class SceneRegistration(SceneJob):
         self._result = SceneResult(self.inputs, self._run)
         self._frame = Frame(self.fixed, self.inputs.initial)
         self.history = History(volumes.imageOfVolume(self.fixed))
-        moving = volumes.imageOfVolume(self.moving)
-        self._center = apply(moving.matrix, (np.array(moving.array.shape[::-1]) - 1) / 2)
+        self._center = volumes.imageOfVolume(self.moving).grid.center
 
     def _command(self) -> Iterator[None]:
         return (yield from registerCommand(self._files, self.inputs, self.settings, self._frame))

@@ -27,9 +27,14 @@ def inWorld(report: dict[str, Any], frame: Frame, center: np.ndarray) -> dict[st
         "matrix_fixed_to_moving_lps": matrix.tolist(),
         "matrix_fixed_to_moving_ras": flip_world(matrix).tolist(),
         "notices": list(report.get("notices", [])),
-        "moved_mm": float(np.linalg.norm(apply(np.linalg.inv(matrix), center) - center)),
+        "moved_mm": movedMm(matrix, center),
     }
     return {**report, **converted, **_worstPoint(report, frame)}
+
+
+def movedMm(fixedToMoving: np.ndarray, center: np.ndarray) -> float:
+    """How far the center (3,) of the moving volume is moved by a result (4x4, fixed LPS to moving LPS), in mm."""
+    return float(np.linalg.norm(apply(np.linalg.inv(fixedToMoving), center) - center))
 
 
 def ofAssessment(report: dict[str, Any], frame: Frame) -> dict[str, Any]:

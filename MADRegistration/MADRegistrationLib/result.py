@@ -52,8 +52,7 @@ class Result:
         try:
             if attempt is not None and not attempt.isApplied:
                 headline, details = verdict.headline(attempt.report), verdict.details(attempt.report)
-                if not attempt.isApplied:
-                    headline += _("<p>The moving volume stays where it was.</p>")
+                headline += _("<p>The moving volume stays where it was.</p>")
             elif not isRunning and (found := outcome.find(fixed, moving)) is not None:
                 headline, details = self._texts(found, moving)
         except InputError as error:

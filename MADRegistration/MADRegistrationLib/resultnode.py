@@ -45,8 +45,15 @@ def marked(className: str, *kinds: str) -> list[slicer.vtkMRMLNode]:
     return [node for node in slicer.util.getNodesByClass(className) if node.GetAttribute(made.KIND) in kinds]
 
 
-def ofPair(
-    nodes: list[slicer.vtkMRMLNode], fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode
+def former(
+    nodes: list[slicer.vtkMRMLNode],
+    role: str,
+    fixed: slicer.vtkMRMLNode,
+    moving: slicer.vtkMRMLNode,
+    transform: slicer.vtkMRMLTransformNode | None,
 ) -> slicer.vtkMRMLNode | None:
-    """The first of some nodes that belongs to two volumes, if there is one."""
+    """The node of an earlier result, if there is one: that to which the transform of a registration refers in a role,
+    or of an assessment, which has no transform, the first of some nodes that belongs to the two volumes."""
+    if transform is not None:
+        return transform.GetNodeReference(role)
     return next((node for node in nodes if isOf(node, fixed, moving)), None)

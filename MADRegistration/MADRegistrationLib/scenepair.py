@@ -11,11 +11,11 @@ import slicer
 from madreg import __version__
 from madreg.batch.manifest import Entry
 from madreg.errors import InputError
-from madreg.image.geometry import apply
 
 from . import volumes
 from .inputs import Inputs
 from .registration import newRun
+from .report import movedMm
 from .sceneresult import SceneResult
 
 
@@ -59,9 +59,7 @@ class ScenePair:
             return
         if self.moving.GetParentTransformNode() is not None:  # it was shown before
             return
-        image = volumes.imageOfVolume(self.moving)
-        center = apply(image.matrix, (np.array(image.array.shape[::-1]) - 1) / 2)
         matrix = np.array(entry["matrix_fixed_to_moving_lps"])
-        moved = float(np.linalg.norm(apply(np.linalg.inv(matrix), center) - center))
+        moved = movedMm(matrix, volumes.imageOfVolume(self.moving).grid.center)
         report = {"madreg": __version__, "error_after_mm": None, **entry, "moved_mm": moved}
         SceneResult(Inputs(self.fixed, self.moving), newRun()).apply(matrix, report, None)

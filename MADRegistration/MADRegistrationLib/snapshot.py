@@ -62,7 +62,7 @@ class _Position:
 
 
 class Snapshot:
-    """What the views show now; made by :meth:`now`."""
+    """What the views show when it is made."""
 
     def __init__(self) -> None:
         self._parts = [_Layers.of(node) for node in compositeNodes()] + [_Position.of(node) for node in sliceNodes()]

@@ -11,12 +11,13 @@ from typing import Any
 import slicer
 import vtk
 
-from . import made
+from . import made, resultnode
 from .before import STRUCTURES
 from .columns import addColumn
 from .parameters import _
-from .resultnode import Signature, marked, ofPair, sign
+from .resultnode import Signature, marked, sign
 
+CLASS = "vtkMRMLTableNode"
 KIND, ASSESSED = "structures", "assessed structures"
 """What the tables of registrations and those of assessments are marked as; see :mod:`made`."""
 
@@ -44,13 +45,13 @@ class StructureTable:
         Args:
             transform: of the registration, which refers to the table; None for an assessment.
         """
-        former = _ofAssessment(fixed, moving) if transform is None else transform.GetNodeReference(STRUCTURES)
+        former = resultnode.former(marked(CLASS, ASSESSED), STRUCTURES, fixed, moving, transform)
         self._former = None if former is None else _Former(former)
         if not self._report.get("structures"):
             if former is not None:
                 former.GetScene().RemoveNode(former)
             return
-        node = self._node = former or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
+        node = self._node = former or slicer.mrmlScene.AddNewNodeByClass(CLASS)
         node.SetName(f"{moving.GetName()} to {fixed.GetName()} structures (MAD)")
         fill(node, self._report["structures"])
         sign(node, fixed, moving, self._report)
@@ -100,9 +101,4 @@ def fill(node: slicer.vtkMRMLTableNode, structures: list[dict[str, Any]]) -> Non
 
 def tables() -> list[slicer.vtkMRMLTableNode]:
     """All tables of structures in the scene."""
-    return marked("vtkMRMLTableNode", KIND, ASSESSED)
-
-
-def _ofAssessment(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> slicer.vtkMRMLTableNode | None:
-    """The table of the last assessment of two volumes."""
-    return ofPair(marked("vtkMRMLTableNode", ASSESSED), fixed, moving)
+    return marked(CLASS, KIND, ASSESSED)

@@ -15,7 +15,7 @@ import slicer
 import vtk
 
 from madreg.errors import InputError
-from madreg.image.geometry import FLIP_LPS_RAS
+from madreg.image.geometry import FLIP_LPS_RAS, Grid
 
 CHUNK_BYTES = 16_000_000
 """Written to disk at a time, so that Slicer's interface goes on between two pieces."""
@@ -34,6 +34,11 @@ class Image:
     name: str
     array: np.ndarray
     matrix: np.ndarray
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels lie."""
+        return Grid(self.array.shape[::-1], self.matrix)
 
     def moved(self, motion: np.ndarray) -> Image:
         """The same voxels elsewhere: ``motion`` is 4x4, LPS mm to LPS mm."""

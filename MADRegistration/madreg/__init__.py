@@ -22,13 +22,13 @@ _MODULES = {
     "Volume": "image.volume",
     "assess_alignment": "pipeline.assessment",
     "read_any_transform": "io.any_transform",
-    "read_transform": "io.writing",
+    "read_transform": "io.itk_transform",
     "read_volume": "io.reading",
     "register": "pipeline.registration",
     "run_assessment": "pipeline.assessment_job",
     "run_job": "pipeline.job",
     "volume_from_image": "io.reading",
-    "write_transform": "io.writing",
+    "write_transform": "io.itk_transform",
 }
 
 __all__ = [  # the keys of _MODULES; a test compares them
@@ -60,8 +60,8 @@ if TYPE_CHECKING:
     from .image.transform import Transform
     from .image.volume import Volume
     from .io.any_transform import read_any_transform
+    from .io.itk_transform import read_transform, write_transform
     from .io.reading import read_volume, volume_from_image
-    from .io.writing import read_transform, write_transform
     from .pipeline.assessment import assess_alignment
     from .pipeline.assessment_job import AssessmentJob, run_assessment
     from .pipeline.job import Job, run_job

@@ -16,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from madreg.batch.work import failure
-from madreg.commands import worker
+from madreg.commands import worker, worker_jobs, worker_scans
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
 from madreg.image.transform import Transform
@@ -29,7 +29,7 @@ SHIFT = np.array([[1.0, 0, 0, 10], [0, 1, 0, -20], [0, 0, 1, 30], [0, 0, 0, 1]])
 
 def perform(command, say):
     kind = command["settings"]["seed"]
-    report = worker.progress_reporter(say, command["job"])
+    report = worker_jobs.progress_reporter(say, command["job"])
     report(SimpleNamespace(stage="search", fraction=0.5, transform=Transform(SHIFT / 2 + np.eye(4) / 2), error_mm=12.5))
     if kind == CRASH:
         os._exit(3)
@@ -55,7 +55,7 @@ def perform(command, say):
         time.sleep(600)
     elif kind == WAITING:  # so that the test can do something meanwhile
         time.sleep(1.0)
-    fixed, moving = (worker.image_of(command[role]) for role in ("fixed", "moving"))
+    fixed, moving = (worker_scans.image_of(command[role]) for role in ("fixed", "moving"))
     if command["resampled"]:
         resampled = resample(moving, fixed, Transform(SHIFT), **command["resampling"])
         np.save(command["resampled"], sitk.GetArrayFromImage(resampled), allow_pickle=False)
@@ -80,7 +80,7 @@ def assess(command, say):
     """2.5 mm, with a map unless the seed is FAILED; the transform that came is in the notices."""
     kind = command["settings"]["seed"]
     transform = Transform(command["transform"])
-    report = worker.progress_reporter(say, command["job"])
+    report = worker_jobs.progress_reporter(say, command["job"])
     report(SimpleNamespace(stage="estimate", fraction=0.5, transform=transform, error_mm=None))
     if kind == SLOW:
         time.sleep(600)
@@ -88,7 +88,7 @@ def assess(command, say):
         raise KeyError("oops")
     elif kind == WAITING:
         time.sleep(1.0)
-    placed = worker.image_of(command["moving"])
+    placed = worker_scans.image_of(command["moving"])
     origin = transform.inverse().matrix[:3, :3] @ placed.GetOrigin() + transform.inverse().matrix[:3, 3]
     return {
         **({} if kind == FAILED else write_error_map(command)),
@@ -110,7 +110,7 @@ WORST_MM, WORST_INDEX = 17.5, (4, 3, 2)
 
 def write_error_map(command):
     """At half the fixed image's resolution: 2 mm, 0 in the first slice, one worst voxel.  Returns what is reported."""
-    fixed = worker.image_of(command["fixed"])
+    fixed = worker_scans.image_of(command["fixed"])
     grid = Grid.of_image(fixed)
     coarse = Grid(tuple((n + 1) // 2 for n in grid.size), grid.matrix @ np.diag([2.0, 2, 2, 1]))
     voxels = np.full(coarse.shape, 2.0, np.float32)
@@ -122,11 +122,11 @@ def write_error_map(command):
 
 def structures_of(command):
     """Every structure that came, with its number of voxels on the fixed image as volume and a bound of 3 mm."""
-    given = worker.structures_of(command)
+    given = worker_scans.structures_of(command)
     if given is None:
         return {}
     given.check()
-    found = given.load(worker.ScanArray(command["fixed"]).load())
+    found = given.load(worker_scans.ScanArray(command["fixed"]).load())
     return {
         "structures": [
             {
@@ -170,7 +170,7 @@ def pair(command):
 
 
 if __name__ == "__main__":
-    worker.perform, worker.assess, worker.pair = perform, assess, pair
+    worker_jobs.register, worker_jobs.assess, worker_jobs.pair = perform, assess, pair
     if "--broken" in sys.argv:
         worker.devices = lambda: 1 / 0
     else:

@@ -91,7 +91,7 @@ def test_far_apart_with_parents_on_both(client, pair, addTransform, tmp_path):
     """
     from madreg.commands import main
     from madreg.image.transform import Transform
-    from madreg.io.writing import write_transform
+    from madreg.io.itk_transform import write_transform
 
     fixed, moving = pair
     fixed.SetAndObserveTransformNodeID(

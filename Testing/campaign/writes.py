@@ -87,12 +87,12 @@ def complete(out: Path, names: list[str]) -> bool:
     """Whether all files can be read."""
     import json
 
-    from madreg.io import writing
+    from madreg.io import itk_transform, writing
 
     for name in names:
         try:
             if name.startswith("t."):
-                writing.read_transform(out / name)
+                itk_transform.read_transform(out / name)
             elif name.endswith(".json"):
                 json.loads((out / name).read_text())
             elif name.startswith("o."):

@@ -17,6 +17,7 @@ import SimpleITK as sitk
 from madreg import resources
 from madreg.errors import InputError
 from madreg.image import geometry
+from translation import translation_matrix
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "MADRegistration" / "madreg" / "resources"
@@ -96,8 +97,7 @@ def test_demo_truth_is_where_the_scans_agree_best(record: dict) -> None:
     best = agreement(np.eye(4))
     for axis in range(3):
         for sign in (-1, 1):
-            shift = sign * 6.0 * np.eye(3)[axis]
-            assert agreement(geometry.about(center, np.eye(3), shift)) < best, ("mm", axis, sign)
+            assert agreement(translation_matrix(*sign * 6.0 * np.eye(3)[axis])) < best, ("mm", axis, sign)
             turn = sitk.VersorTransform(np.eye(3)[axis].tolist(), sign * np.deg2rad(6.0))
             assert agreement(geometry.about(center, np.array(turn.GetMatrix()).reshape(3, 3))) < best, (axis, sign)
 

@@ -196,7 +196,8 @@ def _files(pair: Pair, withheld: set[str]) -> dict[str, str]:
 
 def _contents(pair: Pair, done: JobResult, entry: manifest.Entry, out: Path) -> dict[Path, Content]:
     """The files that are written after those of the registration itself; the entry is the last."""
-    from ..io.writing import report_content, transform_content
+    from ..io.itk_transform import transform_content
+    from ..io.writing import report_content
     from ..system.files import bytes_content
 
     files = entry["files"]

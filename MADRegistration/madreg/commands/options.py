@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InputError
+from ..io.file_names import IMAGE_SUFFIXES
 from ..settings import OPTIONS, Option, check_fill, check_seed
 from ..system.device_names import check_device
 
-IMAGES = ".nii.gz, .nii, .nrrd, .mha"
+IMAGES = ", ".join(IMAGE_SUFFIXES)
 """Endings of images that are written."""
 
 

@@ -31,280 +31,18 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import IO, Any, BinaryIO, NoReturn
 
 if __name__ == "__main__":  # started by path, without being installed
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from madreg import __version__
-from madreg.commands import worker_log
-from madreg.errors import InputError, is_memory_error
-from madreg.settings import Resampling, Settings
+from madreg.commands.worker_jobs import Say, answer
 from madreg.system import process
 
-if TYPE_CHECKING:
-    import SimpleITK as sitk
-
-    from madreg.io.reading import Loaded
-    from madreg.io.segmentation import Segmentation
-
 HEARTBEAT_SECONDS = 1.0
-PROGRESS_SECONDS = 0.1
 LONGEST_LINE = 1 << 20  # bytes
-
-Say = Callable[..., None]
-
-
-# --- the commands ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ScanArray:
-    """An image that came as arrays: an IMAGE of the module's documentation."""
-
-    description: dict[str, Any]
-
-    def check(self) -> None:
-        for one in (self.description, self.description.get("mask")):
-            if one is not None:
-                _need(one, voxels=str, matrix=list)
-        _need(self.description, name=str)
-
-    def load(self) -> Loaded:
-        """The image, and its mask on its grid; a mask on any other grid is resampled, nearest neighbor."""
-        from madreg.io.reading import scan_from_image
-
-        image, mask = image_of(self.description), self.description.get("mask")
-        if mask is not None:
-            mask = on_grid_of(image, image_of(mask) != 0)
-        return scan_from_image(image, self.description["name"], mask)
-
-
-def image_of(description: dict[str, Any]) -> sitk.Image:
-    """The voxels of an IMAGE or a MASK.
-
-    Raises:
-        InputError: if they cannot be read.
-    """
-    import numpy as np
-
-    from madreg.image.geometry import Grid
-    from madreg.io.arrays import load_array
-
-    try:
-        array = load_array(description["voxels"])
-        matrix = np.array(description["matrix"], float)
-        if array.ndim != 3 or matrix.shape != (4, 4) or not np.isfinite(matrix).all():
-            raise ValueError("no volume")
-        return Grid(array.shape[::-1], matrix).as_image(array)
-    except (OSError, ValueError, TypeError, EOFError, RuntimeError) as error:
-        name = description.get("name", "A mask")
-        raise InputError(f"{name} was not passed on completely: check the free space on the disk.") from error
-
-
-def on_grid_of(image: sitk.Image, labels: sitk.Image) -> sitk.Image:
-    """A mask or labels on the grid of an image, nearest neighbor; 0 beyond their own."""
-    import SimpleITK as sitk
-
-    return sitk.Resample(labels, image, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkNearestNeighbor, 0.0)
-
-
-@dataclass(frozen=True)
-class StructuresArray:
-    """Structures that came as an array on any grid: the segmentation of the module's documentation."""
-
-    description: dict[str, Any]
-
-    def check(self) -> None:
-        _need(self.description, name=str, voxels=str, matrix=list, names=dict)
-
-    def load(self, fixed: Loaded) -> Segmentation:
-        """Resampled onto the grid of the fixed image, nearest neighbor.
-
-        Raises:
-            InputError: if they cannot be read, or none of them lies in the fixed image.
-        """
-        import SimpleITK as sitk
-
-        from madreg.io.segmentation import segmentation_of
-
-        here, name = on_grid_of(fixed.image, image_of(self.description)), self.description["name"]
-        if not sitk.GetArrayViewFromImage(here).any():
-            raise InputError(f"No structure of {name} lies in {fixed.name}: choose a segmentation of that image.")
-        names = {int(label): text for label, text in self.description["names"].items() if label.isdecimal()}
-        return segmentation_of(here, names, name)
-
-
-def structures_of(command: dict[str, Any]) -> StructuresArray | None:
-    """The structures that a command gives, if any."""
-    given = command.get("segmentation")
-    return None if given is None else StructuresArray(given)
-
-
-def perform(command: dict[str, Any], say: Say) -> dict[str, Any]:
-    """Carry out a ``register`` command.
-
-    Returns:
-        The report of the registration, as ``madreg register --report`` writes it.
-
-    Raises:
-        InputError: if an image or a setting cannot be used.
-    """
-    from madreg.pipeline.job import Job, run_job
-    from madreg.pipeline.outputs import Outputs
-
-    _need(command, fixed=dict, moving=dict, settings=dict)
-    outputs = Outputs(
-        resampled=_path(command.get("resampled")), error_map=_path(command.get("error_map")), durable=False
-    )
-    settings = Settings.from_mapping(command["settings"])
-    resampling = Resampling.from_mapping(command.get("resampling", {}))
-    # what becomes of a failed registration is for the user of the panel to say
-    scans = ScanArray(command["fixed"]), ScanArray(command["moving"])
-    structures = structures_of(command)
-    job = Job(*scans, settings, outputs, segmentation=structures, keep_failed=True, resampling=resampling)
-    worker_log.write(worker_log.beginning(command))
-    report = run_job(job, progress_reporter(say, command["job"])).report
-    worker_log.write(worker_log.ending(report))
-    return report
-
-
-def assess(command: dict[str, Any], say: Say) -> dict[str, Any]:
-    """Carry out an ``assess`` command.
-
-    Returns:
-        The report of the assessment, as ``madreg assess --report`` writes it.
-
-    Raises:
-        InputError: if an image, the transform or a setting cannot be used.
-    """
-    from madreg.image.transform import Transform
-    from madreg.pipeline.assessment_job import AssessmentJob, run_assessment
-    from madreg.pipeline.outputs import Outputs
-
-    _need(command, fixed=dict, moving=dict, settings=dict, transform=list)
-    try:
-        transform = Transform(command["transform"])
-    except (TypeError, ValueError) as error:
-        raise InputError(_UNUSABLE.format("transform")) from error
-    scans = ScanArray(command["fixed"]), ScanArray(command["moving"])
-    outputs = Outputs(error_map=_path(command.get("error_map")), durable=False)
-    settings = Settings.from_mapping(command["settings"])
-    job = AssessmentJob(*scans, transform, settings, outputs, structures_of(command))
-    worker_log.write(f"Assessing {command['moving']['name']} on {command['fixed']['name']}")
-    report = run_assessment(job, progress_reporter(say, command["job"])).report
-    worker_log.write(f"{report['verdict']}, estimated error {worker_log.millimetres(report['error_mm'])}")
-    return report
-
-
-def compare(command: dict[str, Any]) -> None:
-    """Carry out a ``compare`` command: see :mod:`madreg.pictures.comparison`."""
-    import numpy as np
-
-    from madreg.pictures.comparison import compare
-
-    _need(command, fixed=dict, moving=dict, kind=str, output=str)
-    for role in ("fixed", "moving"):
-        ScanArray(command[role]).check()
-    voxels = compare(image_of(command["fixed"]), image_of(command["moving"]), command["kind"])
-    np.save(command["output"], voxels, allow_pickle=False)
-
-
-def pair(command: dict[str, Any]) -> dict[str, Any]:
-    """Carry out a ``pair`` command: register two files as ``madreg batch`` does.
-
-    Returns:
-        The entry of the pair for the manifest, also if it has no result.
-    """
-    from madreg.batch.work import register_pair
-
-    _need(command, task=dict)
-    task = command["task"]
-    worker_log.write(f"Registering the pair {task['pair']['id']}")
-    entry = register_pair(task)
-    worker_log.write(f"{task['pair']['id']}: {entry.get('verdict') or entry['message']}")
-    return entry
-
-
-_UNUSABLE = 'A command to the registration process has no usable "{}": update MADRegistration.'
-
-
-def _need(values: Any, **types: type) -> None:
-    """Raise InputError unless a command or a part of it is an object with these values."""
-    for name, kind in types.items():
-        if not isinstance(values, dict) or not isinstance(values.get(name), kind):
-            raise InputError(_UNUSABLE.format(name))
-
-
-def _path(name: Any) -> Path | None:
-    if name is not None and not isinstance(name, str):
-        raise InputError("A command to the registration process names no file to write: update MADRegistration.")
-    return Path(name) if name else None
-
-
-def progress_reporter(say: Say, job: int) -> Callable[[Any], None]:
-    """A progress callback that says so, within a stage at most every :data:`PROGRESS_SECONDS`, with the time left in
-    seconds."""
-    began, last, stage = time.monotonic(), -1.0, ""
-
-    def report(progress: Any) -> None:
-        nonlocal last, stage
-        now = time.monotonic()
-        if now - last < PROGRESS_SECONDS and progress.stage == stage:
-            return
-        last, stage = now, progress.stage
-        fraction = float(progress.fraction)
-        left = (now - began) * (1 - fraction) / fraction if fraction > 0.05 else None
-        say(
-            "progress",
-            job=job,
-            stage=progress.stage,
-            fraction=fraction,
-            matrix=progress.transform.matrix.tolist(),
-            error_mm=progress.error_mm,
-            seconds_left=left,
-        )
-
-    return report
-
-
-def devices() -> list[dict[str, str]]:
-    """Every device that can compute here: its name for ``Settings.device`` and what it is in words."""
-    import torch
-
-    import madreg.pipeline.registration  # noqa: F401  (loaded now, not at the first command)
-    from madreg.system.device import describe
-
-    found = [f"cuda:{n}" for n in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-    found += ["mps"] if torch.backends.mps.is_available() else []
-    return [{"name": name, "text": describe(torch.device(name))} for name in [*found, "cpu"]]
-
-
-def answer(command: dict[str, Any], say: Say) -> None:
-    """Carry out one command; whatever goes wrong is said as an ``error`` event, and the worker goes on."""
-    job = command["job"]
-    try:
-        if command["command"] == "compare":
-            compare(command)
-            say("result", job=job)
-        elif command["command"] == "pair":
-            say("result", job=job, entry=pair(command))
-        else:
-            report = (assess if command["command"] == "assess" else perform)(command, say)
-            say("result", job=job, report=report, error_map=command.get("error_map") if "worst_mm" in report else None)
-    except InputError as error:
-        worker_log.write(str(error))
-        say("error", job=job, kind="input", message=str(error))
-    except Exception as error:
-        traceback.print_exc()
-        kind = "memory" if is_memory_error(error) else "internal"
-        say("error", job=job, kind=kind, message=f"{type(error).__name__}: {error}")
-
-
-# --- the process ----------------------------------------------------------------------------------------------------
 
 
 class CommandError(Exception):
@@ -376,6 +114,18 @@ def beat(busy: threading.Event, say: Say) -> None:
     while busy.wait():
         say("alive")
         time.sleep(HEARTBEAT_SECONDS)
+
+
+def devices() -> list[dict[str, str]]:
+    """Every device that can compute here: its name for ``Settings.device`` and what it is in words."""
+    import torch
+
+    import madreg.pipeline.registration  # noqa: F401  (loaded now, not at the first command)
+    from madreg.system.device import describe
+
+    found = [f"cuda:{n}" for n in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    found += ["mps"] if torch.backends.mps.is_available() else []
+    return [{"name": name, "text": describe(torch.device(name))} for name in [*found, "cpu"]]
 
 
 def main(folder: str | None = None) -> NoReturn:

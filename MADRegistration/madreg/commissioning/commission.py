@@ -13,7 +13,6 @@ from ..errors import InputError
 from ..io.reading import read_scan
 from ..network import weights
 from ..pipeline.outputs import provenance
-from ..progress import Progress
 from ..settings import Settings
 from ..system import device
 from .trial import TrialResult, run_trial
@@ -128,7 +127,6 @@ def commission(
     tolerance: float,
     settings: Settings,
     done: Callable[[Path, TrialResult], None] | None = None,
-    progress: Callable[[Progress], None] | None = None,
 ) -> Commissioning:
     """Run all trials of some scans.
 
@@ -136,7 +134,6 @@ def commission(
         trials: of each scan.
         tolerance: mm.
         done: called after each trial.
-        progress: called often within a trial; may raise :class:`~madreg.progress.Cancelled` to stop.
 
     Raises:
         InputError: if a scan cannot be read, or a setting cannot be used.
@@ -150,7 +147,7 @@ def commission(
         volume = scan.volume()
         results = []
         for number in range(trials):
-            results.append(run_trial(volume, number, tolerance, settings, progress))
+            results.append(run_trial(volume, number, tolerance, settings))
             if done:
                 done(path, results[-1])
         found.append(ScanResult(path, results, list(scan.notices)))

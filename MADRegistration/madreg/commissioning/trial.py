@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,7 +14,6 @@ from ..image.volume import Volume
 from ..pipeline.assessment import Assessment, assess_alignment
 from ..pipeline.registration import register
 from ..pipeline.result import Result
-from ..progress import Progress
 from ..settings import Settings
 from .phantom import CHANGES, CONTRASTS, make_phantom
 
@@ -83,20 +81,13 @@ class TrialResult:
         return {**asdict(self), "error_mm": self.error_mm, "passed": self.error_mm <= tolerance}
 
 
-def run_trial(
-    scan: Volume,
-    number: int,
-    tolerance: float,
-    settings: Settings,
-    progress: Callable[[Progress], None] | None = None,
-) -> TrialResult:
+def run_trial(scan: Volume, number: int, tolerance: float, settings: Settings) -> TrialResult:
     """Make a phantom of a scan, register it, misalign it and assess both.
 
     Args:
         number: of the trial: it determines the kind of phantom, and all that is random about it.
         tolerance: mm; the misaligned pose is off by about as much.
         settings: of the registration, but for the type of transform.
-        progress: called often; may raise :class:`~madreg.progress.Cancelled` to stop.
     """
     rng = np.random.default_rng([settings.seed, number])
     points = Pair(scan, scan, settings.seed).points
@@ -109,10 +100,10 @@ def run_trial(
         bound = None if found.quality is None else found.quality.bound_mm
         return Claim(off(pose), error_mm, bound, found.verdict)
 
-    result = register(scan, phantom.volume, replace(settings, type=phantom.type), progress)
+    result = register(scan, phantom.volume, replace(settings, type=phantom.type))
     pose = result.transform.matrix
     wrong = phantom.truth @ _motion(points, tolerance * rng.uniform(*MISALIGNED), rng)
-    assessed = assess_alignment(scan, phantom.volume, Transform(wrong), settings, progress)
+    assessed = assess_alignment(scan, phantom.volume, Transform(wrong), settings)
     return TrialResult(
         number,
         phantom.change,

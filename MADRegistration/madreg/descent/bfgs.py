@@ -28,7 +28,7 @@ def bfgs(
     Args:
         first_step: mm, longest step.
         last_step: mm; a transform whose next step is shorter is done.
-        measure, transform, progress: as for :func:`adam`, which see for what is returned.
+        measure, transform, progress: as for :func:`~madreg.descent.adam.adam`, which see for what is returned.
         steps: most evaluations.
     """
     parameters = transform.parameters

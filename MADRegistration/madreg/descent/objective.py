@@ -19,7 +19,13 @@ Descent = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a descent proceeds: its method (:func:`adam`, :func:`bfgs`), evaluations at most, step lengths in mm."""
+    """How a descent proceeds.
+
+    Attributes:
+        descent: its method, :func:`~madreg.descent.adam.adam` or :func:`~madreg.descent.bfgs.bfgs`.
+        steps: evaluations at most.
+        first_step, last_step: lengths in mm.
+    """
 
     descent: Descent
     steps: int

@@ -71,8 +71,7 @@ class DisplacementField:
 
     def _mapped(self, points: torch.Tensor) -> torch.Tensor:
         field = torch.as_tensor(self.displacements.copy(), device=points.device).permute(3, 0, 1, 2)
-        inverse = torch.as_tensor(self.grid.inverse, device=points.device, dtype=points.dtype)
-        moves = sample_array(field.to(points.dtype), inverse, points).movedim(0, -1)
+        moves = sample_array(field.to(points.dtype), self.grid.inverse, points).movedim(0, -1)
         return points + torch.where(self._is_inside(points)[..., None], moves, torch.zeros_like(moves))
 
     def _is_inside(self, points: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,8 @@ import numpy as np
 
 from .geometry import about, apply
 
+ROUNDS = 15  # of weights in a robust fit
+
 
 def fit(points: np.ndarray, targets: np.ndarray, weights: np.ndarray, kind: str = "rigid") -> np.ndarray:
     """4x4 matrix that takes ``points`` (n, 3) to ``targets`` (n, 3) with the least weighted squares.
@@ -42,9 +44,7 @@ def restricted(matrix: np.ndarray, points: np.ndarray, kind: str) -> np.ndarray:
     return fit(points, apply(matrix, points), np.ones(len(points)), kind)
 
 
-def robust_fit(
-    points: np.ndarray, targets: np.ndarray, deviation: np.ndarray, kind: str = "rigid", rounds: int = 15
-) -> np.ndarray:
+def robust_fit(points: np.ndarray, targets: np.ndarray, deviation: np.ndarray, kind: str = "rigid") -> np.ndarray:
     """:func:`fit` that is robust to outliers (Geman-McClure weights about the median residual).
 
     Args:
@@ -52,7 +52,7 @@ def robust_fit(
     """
     trust = 1 / deviation**2
     matrix = fit(points, targets, trust, "rigid")
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         residual = np.linalg.norm(apply(matrix, points) - targets, axis=1)
         scale = max(float(np.median(residual)), 2.0)
         matrix = fit(points, targets, trust / (1 + (residual / scale) ** 2) ** 2, kind)

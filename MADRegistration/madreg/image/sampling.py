@@ -22,7 +22,7 @@ def interleaved(channels: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def sample_array(
-    array: torch.Tensor, inverse: torch.Tensor, points: torch.Tensor, fill: str = "border"
+    array: torch.Tensor, inverse: np.ndarray | torch.Tensor, points: torch.Tensor, fill: str = "border"
 ) -> torch.Tensor:
     """Trilinear samples of a voxel array at world points, differentiable in the points.
 
@@ -35,7 +35,7 @@ def sample_array(
     Returns:
         (C, ...) samples.
     """
-    inverse = inverse.to(points)
+    inverse = torch.as_tensor(inverse, dtype=points.dtype, device=points.device)
     index = points @ inverse[:3, :3].T + inverse[:3, 3]
     size = torch.tensor(array.shape[:0:-1], dtype=points.dtype, device=points.device)
     normalised = (index * (2.0 / (size - 1).clamp(min=1)) - 1).to(array.dtype)

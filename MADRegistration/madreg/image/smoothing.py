@@ -1,4 +1,4 @@
-"""Gaussian smoothing and gradients of voxel arrays."""
+"""Smoothing and interpolation of voxel arrays, by a matrix along each axis."""
 
 from __future__ import annotations
 

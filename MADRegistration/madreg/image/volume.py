@@ -45,8 +45,7 @@ class _Foreground:
             found = threshold(self.data, self.grid.spacing)
         else:
             there = self.source.array.to(self.data.dtype)[None]
-            inverse = torch.as_tensor(self.source.grid.inverse, dtype=there.dtype, device=there.device)
-            found = sample_array(there, inverse, self.grid.points(self.data.device))[0] > 0.5
+            found = sample_array(there, self.source.grid.inverse, self.grid.points(self.data.device))[0] > 0.5
         found = found & self.mask
         return found if found.float().mean() > 0.01 * self.mask.float().mean() else self.mask
 
@@ -58,7 +57,7 @@ class Volume:
     Attributes:
         name: what to call it in a message to the user.
         data: float32 tensor (k, j, i), finite everywhere.  Intensities are normalised without assuming a modality:
-            0 is the background, 1 about the brightest tissue (see ``reading.normalise``).
+            0 is the background, 1 about the brightest tissue (see :func:`madreg.io.intensity.normalise`).
         grid: where the voxels lie.
         mask: bool tensor (k, j, i): where the scan has data (False: not finite, padding, or outside the user's mask).
     """
@@ -90,8 +89,7 @@ class Volume:
         Returns:
             Intensities (...), 0 (background) outside the lattice; and from 0 to 1 how many of 8 neighbours have data.
         """
-        inverse = torch.as_tensor(self.grid.inverse, dtype=points.dtype, device=points.device)
-        both = sample_array(self.data_and_mask, inverse, points, "zeros")
+        both = sample_array(self.data_and_mask, self.grid.inverse, points, "zeros")
         return both[0], both[1]
 
     def sample_moved(self, matrices: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

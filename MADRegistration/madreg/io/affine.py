@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from ..image.geometry import Grid, apply, itk_transform
+from ..image.geometry import Grid, itk_transform
 from .checks import SHEAR_TOLERANCE, shear
 from .memory import check_fits
 
@@ -23,12 +23,10 @@ def straightened(array: np.ndarray, matrix: np.ndarray, name: str) -> tuple[sitk
     Returns:
         float32 image with linear interpolation, NaN outside the sheared image.
     """
-    size = np.array(array.shape[::-1])
     axes, triangle = np.linalg.qr(matrix[:3, :3])
     axes = axes * np.sign(np.diag(triangle))
     spacing = np.abs(np.diag(triangle))  # of the third axis, the distance between the slices
-    corners = np.array([[(n >> axis) & 1 for axis in range(3)] for n in range(8)]) * (size - 1)
-    along = apply(matrix, corners) @ axes
+    along = Grid(array.shape[::-1], matrix).corners @ axes
     low, high = along.min(0), along.max(0)
     new_size = np.ceil((high - low) / spacing - 1e-6).astype(int) + 1
     check_fits(int(np.prod(new_size)), 4)

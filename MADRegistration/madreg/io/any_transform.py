@@ -11,8 +11,9 @@ from ..image.displacement_field import DisplacementField
 from ..image.geometry import Grid
 from ..image.transform import Transform
 from .displacement_files import is_displacement_file, read_displacement_field
+from .file_names import check_name
+from .itk_transform import linear_transform, read_itk_transform
 from .transform_files import is_foreign_transform, read_foreign_transform
-from .writing import check_name, linear_transform, read_itk_transform
 
 FIELD_SPACING = 3.0
 """mm between the points at which other non-linear transforms (B-splines, composites) are evaluated."""

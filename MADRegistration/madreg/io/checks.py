@@ -73,6 +73,23 @@ class Header:
             reader.GetDirection(),
         )
 
+    @classmethod
+    def of_matrix(cls, size: tuple[int, ...], matrix: np.ndarray, pixel_type: str) -> Header:
+        """Of a scalar image whose 4x4 matrix maps the first three indices (i, j, k) to LPS mm."""
+        further = len(size) - 3
+        direction = np.eye(len(size))
+        with np.errstate(invalid="ignore", divide="ignore"):  # :func:`check_geometry` refuses it
+            spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+            direction[:3, :3] = matrix[:3, :3] / spacing
+        return cls(
+            size,
+            1,
+            pixel_type,
+            (*spacing.tolist(), *[1.0] * further),
+            (*matrix[:3, 3].tolist(), *[0.0] * further),
+            tuple(direction.ravel().tolist()),
+        )
+
     @property
     def matrix(self) -> np.ndarray:
         """4x4, index (i, j, k) to LPS mm, of the first three axes."""

@@ -14,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..image.geometry import FLIP_LPS_RAS
 from ..system.cleanup import temporary_folder
 from .checks import Header, check_header
 from .inflating import GZIP_START, Inflater
@@ -208,21 +209,8 @@ def _mgh_length(start: bytes) -> int:
 
 def _of_nibabel(loaded: Any, name: str) -> sitk.Image:
     """A nibabel image, whose affine maps an index to RAS mm, as an ITK image."""
-    matrix = np.diag([-1.0, -1.0, 1.0, 1.0]) @ loaded.affine
-    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
-    size = loaded.shape
-    direction = np.eye(len(size))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        direction[:3, :3] = matrix[:3, :3] / spacing
-    further = len(size) - 3
-    header = Header(
-        tuple(size),
-        1,
-        str(loaded.get_data_dtype()),
-        (*spacing.tolist(), *[1.0] * further),
-        (*matrix[:3, 3].tolist(), *[0.0] * further),
-        tuple(direction.ravel().tolist()),
-    )
+    size = tuple(loaded.shape)
+    header = Header.of_matrix(size, FLIP_LPS_RAS @ loaded.affine, str(loaded.get_data_dtype()))
     check_header(header, name)
     check_fits(math.prod(size), 8)
     for part in loaded.file_map.values():

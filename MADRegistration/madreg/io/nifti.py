@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 import SimpleITK as sitk
 
+from ..image.geometry import FLIP_LPS_RAS
 from .affine import straightened
 from .checks import SHEAR_TOLERANCE, Header, check_header, shear
 from .inflating import GZIP_START, Inflater
@@ -107,24 +108,12 @@ def _header(fields: NiftiFields, start: bytes) -> tuple[Header, np.ndarray | Non
     except RuntimeError as error:
         if "orthonormal" not in str(error) or fields.sform is None:
             raise UnreadableError(f"cannot be read ({one_line(error)}): export it again") from error
-    matrix = np.diag([-1.0, -1.0, 1.0, 1.0]) @ fields.sform
+    matrix = FLIP_LPS_RAS @ fields.sform
     if not abs(np.linalg.det(matrix[:3, :3])) > 0:
         raise UnreadableError("has axes that lie in one plane: correct the sform in its header")
     if fields.kind not in TYPES:
         raise UnreadableError("has more than one number per voxel: give a scalar volume")
-    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
-    further = len(fields.shape) - 3
-    direction = np.eye(len(fields.shape))
-    direction[:3, :3] = matrix[:3, :3] / spacing
-    header = Header(
-        fields.shape,
-        1,
-        TYPES[fields.kind],
-        (*spacing.tolist(), *[1.0] * further),
-        (*matrix[:3, 3].tolist(), *[0.0] * further),
-        tuple(direction.ravel().tolist()),
-    )
-    return header, matrix
+    return Header.of_matrix(fields.shape, matrix, TYPES[fields.kind]), matrix
 
 
 def _disagreement(fields: NiftiFields, header: Header, name: str) -> list[str]:
@@ -137,7 +126,7 @@ def _disagreement(fields: NiftiFields, header: Header, name: str) -> list[str]:
     apart = np.linalg.norm((corners @ (fields.qform - fields.sform).T)[:, :3], axis=1).max()
     if apart < 0.5 * min(header.spacing[:3]):
         return []
-    used_matrix = np.diag([-1.0, -1.0, 1.0, 1.0]) @ header.matrix
+    used_matrix = FLIP_LPS_RAS @ header.matrix
     used = min(places, key=lambda form: np.abs(places[form] - used_matrix).max())
     other = "sform" if used == "qform" else "qform"
     if shear(places[other]) > SHEAR_TOLERANCE > shear(places[used]):

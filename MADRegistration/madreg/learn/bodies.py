@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from scipy import ndimage
 
 from ..errors import InputError
@@ -70,8 +69,7 @@ def read_scan(path: Path, group: str) -> Body:
     if volume.grid.spacing.min() < SPACING:
         volume = volume.resampled(SPACING)
     grid = volume.grid.isotropic(SPACING)
-    inverse = torch.as_tensor(volume.grid.inverse, dtype=torch.float32)
-    data = _upright(sample_array(volume.data[None], inverse, grid.points())[0].numpy(), grid.matrix)
+    data = _upright(sample_array(volume.data[None], volume.grid.inverse, grid.points())[0].numpy(), grid.matrix)
     body = head_mask(data)
     if body.sum() < 1000:
         raise InputError(f"{path} shows no head or other object; leave it out of the training folder.")

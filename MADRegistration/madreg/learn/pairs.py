@@ -29,6 +29,7 @@ from ..image.volume import Volume
 from ..io.reading import read_volume
 from .appearance import Appearance, random_appearance
 
+BRIGHT = 0.12  # normalized intensity of what may be the body
 SCAN_SPACING = 2.0
 
 
@@ -49,9 +50,9 @@ class Scan:
     center: np.ndarray
 
 
-def head_mask(data: np.ndarray, threshold: float = 0.12) -> np.ndarray:
+def head_mask(data: np.ndarray) -> np.ndarray:
     """Bool mask of the largest bright thing of a normalised array, with its bone and cavities filled in."""
-    bright = ndimage.gaussian_filter(data, 1.0) > threshold
+    bright = ndimage.gaussian_filter(data, 1.0) > BRIGHT
     labels, count = ndimage.label(bright)
     if count == 0:
         return bright
@@ -83,9 +84,8 @@ def scan_of(volume: Volume) -> Scan:
     array, grid = volume.data, volume.grid
     sigma = COARSENING * np.sqrt(np.maximum(4.0**2 - grid.spacing**2, 0)) / grid.spacing
     out = grid.isotropic(SCAN_SPACING)
-    inverse = torch.as_tensor(grid.inverse, dtype=torch.float32)
-    sharp = sample_array(smooth(array, 0.8 / grid.spacing)[None], inverse, out.points())[0]
-    soft = sample_array(smooth(array, sigma)[None], inverse, out.points())[0]
+    sharp = sample_array(smooth(array, 0.8 / grid.spacing)[None], grid.inverse, out.points())[0]
+    soft = sample_array(smooth(array, sigma)[None], grid.inverse, out.points())[0]
     head = torch.from_numpy(head_mask(sharp.numpy()).astype(np.float32))
     if head.sum() < 1000:
         raise InputError(f"{volume.name} shows no head or other object; leave it out of the training folder.")
@@ -250,8 +250,7 @@ class PairSampler:
 
     def _crop(self, scan: Scan, to_scan: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """A crop of a scan and its head, both (k, j, i); ``to_scan`` maps crop mm to scan LPS mm."""
-        to_index = torch.as_tensor(scan.grid.inverse @ to_scan, dtype=torch.float32)
-        image, head = sample_array(scan.channels, to_index, self.points, "zeros")
+        image, head = sample_array(scan.channels, scan.grid.inverse @ to_scan, self.points, "zeros")
         return image, head
 
     def _packed(

@@ -21,6 +21,8 @@ from .log import TrainingLog
 from .pairs import PairSampler, PairSettings, Scan, crop_points, displacements
 from .state import TrainingState, rate_at
 
+AT_ONCE = 4  # pairs, for the memory they take
+CLAIMED, BIN = 60.0, 5.0  # mm; distances for which figures are given, and width of their bins
 FARTHEST = 80.0  # mm; a label beyond this is as far as a crop of this size shows
 LOGGED = 25  # steps from one row of the log to the next
 
@@ -148,17 +150,17 @@ def losses(
     return loss + settings.matching * matching, mean.detach() * UNIT_MM**2, matching.detach()
 
 
-def bins(truth: np.ndarray, predicted: np.ndarray, width: float = 5.0, top: float = 60.0) -> list[dict]:
+def bins(truth: np.ndarray, predicted: np.ndarray) -> list[dict]:
     """Mean absolute error, bias and count per bin of true distance, all in mm."""
     rows = []
-    for low in np.arange(0, top, width):
-        here = (truth >= low) & (truth < low + width)
+    for low in np.arange(0, CLAIMED, BIN):
+        here = (truth >= low) & (truth < low + BIN)
         if here.any():
             error = predicted[here] - truth[here]
             rows.append(
                 {
                     "from": float(low),
-                    "to": float(low + width),
+                    "to": float(low + BIN),
                     "mae": round(float(np.abs(error).mean()), 2),
                     "bias": round(float(error.mean()), 2),
                     "count": int(here.sum()),
@@ -171,7 +173,7 @@ def figures(truth: np.ndarray, predicted: np.ndarray) -> dict:
     """Validation figures of true and predicted distances (N,) in mm."""
     from scipy import stats
 
-    inside = truth < 60.0
+    inside = truth < CLAIMED
     truth, predicted = truth[inside], predicted[inside]
     return {
         "mae": round(float(np.abs(truth - predicted).mean()), 2),
@@ -189,14 +191,13 @@ def validate(
     pairs: Sequence[dict[str, torch.Tensor]],
     points: torch.Tensor,
     sampling: str = "dense",
-    batch: int = 4,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """True and predicted distance (N,) in mm at every counting point of the pairs, and the pair (N,) of each."""
     network.eval()
     device = next(network.parameters()).device
     truths, predictions, which = [], [], []
-    for start in range(0, len(pairs), batch):
-        some = pairs[start : start + batch]
+    for start in range(0, len(pairs), AT_ONCE):
+        some = pairs[start : start + AT_ONCE]
         joined = {key: torch.stack([p[key] for p in some]).to(device) for key in some[0]}
         maps = network(torch.cat([joined["fixed"], joined["moving"]], 1))[:, 0]
         _, truth = labels_of(joined, points.to(device))

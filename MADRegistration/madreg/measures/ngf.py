@@ -17,7 +17,7 @@ class NGF:
     The gradient of the moved image is ``A^T grad M (T x)``.  Fixed points are weighted by ``|n_F|^2``: where the
     fixed image is flat there is nothing to agree with, and the mean would drown in it.
 
-    Args: as for :class:`NMI`.
+    Args: as for :class:`~madreg.measures.nmi.NMI`.
     """
 
     name = "ngf"
@@ -29,8 +29,7 @@ class NGF:
         gradient = world_gradient(fixed.data, fixed.grid)
         there = gradient_mask(fixed.mask)
         eta = edge_parameter(gradient, there > 0)
-        inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
-        at_points = sample_array(torch.cat([gradient, there[None]]), inverse, self.points, "zeros").T
+        at_points = sample_array(torch.cat([gradient, there[None]]), fixed.grid.inverse, self.points, "zeros").T
         self.fixed_normal = at_points[:, :3] / (at_points[:, :3].square().sum(-1, keepdim=True) + eta**2).sqrt()
         self.fixed_normal = self.fixed_normal * at_points[:, 3:]
         self.weight = self.fixed_normal.square().sum(-1)

@@ -20,11 +20,11 @@ def padded(x: torch.Tensor) -> torch.Tensor:
     return F.pad(x, [1] * 6, mode="replicate")
 
 
-def local_mean(x: torch.Tensor, reach: int = REACH) -> torch.Tensor:
-    """Mean of (B, C, k, j, i) over a cube of ``2 reach + 1`` voxels; what lies beyond the lattice does not count."""
+def local_mean(x: torch.Tensor) -> torch.Tensor:
+    """Mean of (B, C, k, j, i) over a cube of ``2 REACH + 1`` voxels; what lies beyond the lattice does not count."""
     for axis in range(3):
         size, ends = [1, 1, 1], [0, 0, 0]
-        ends[axis] = min(reach, (x.shape[2 + axis] - 1) // 2)
+        ends[axis] = min(REACH, (x.shape[2 + axis] - 1) // 2)
         size[axis] = 2 * ends[axis] + 1
         x = F.avg_pool3d(x, size, 1, ends, count_include_pad=False)
     return x

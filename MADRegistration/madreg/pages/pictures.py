@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..image.volume import Volume
 from ..pictures.planes import foreground_box
-from ..pictures.sheet import COLORS, FULL_MM, LEFT, Errors, Row, draw_rows
+from ..pictures.sheet import COLORS, FULL_MM, LEFT, Row, draw_rows
+
+if TYPE_CHECKING:
+    from ..quality.error_map import ErrorMap
 
 DPI = 110
 QUALITY = 88
@@ -30,15 +34,12 @@ class Pictures:
     errors: bytes | None
 
 
-def draw(
-    fixed: Volume, moving: Volume, matrix: np.ndarray, errors: Errors | None, worst: np.ndarray | None
-) -> Pictures:
+def draw(fixed: Volume, moving: Volume, matrix: np.ndarray, errors: ErrorMap | None) -> Pictures:
     """Draw the pictures of an alignment.
 
     Args:
         matrix: 4x4, fixed LPS to moving LPS, mm.
         errors: the estimated local error; None if it is unknown.
-        worst: (3,) LPS mm, where it is largest.
     """
     low, high = foreground_box(fixed)
     middle = (low + high) / 2
@@ -61,7 +62,7 @@ def draw(
     return Pictures(
         jpeg(middle, "fixed", "moving", "edges"),
         jpeg(middle, "overlay", "checkerboard"),
-        None if errors is None or worst is None else jpeg(np.clip(worst, low, high), "edges", "error"),
+        None if errors is None else jpeg(np.clip(errors.worst_point, low, high), "edges", "error"),
     )
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..image.sampling import sample_array
 from ..image.volume import Volume
 from .planes import (
     PLANES,
@@ -29,7 +28,7 @@ from .planes import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..image.geometry import Grid
+    from ..quality.error_map import ErrorMap
 
 KINDS = ("fixed", "moving", "edges", "overlay", "checkerboard", "error")
 MARGIN_MM = 8.0
@@ -60,32 +59,12 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Errors:
-    """Estimated local errors.
-
-    Attributes:
-        values: (k, j, i) mm, 0 where unknown.
-        grid: where they lie.
-    """
-
-    values: np.ndarray
-    grid: Grid
-
-    def at(self, points: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Errors in mm at points (..., 3), LPS mm; and where they are known."""
-        values = torch.as_tensor(self.values, dtype=torch.float32)
-        both = torch.stack([values, (values > 0).float()])
-        amount, known = sample_array(both, torch.as_tensor(self.grid.inverse, dtype=torch.float32), points, "zeros")
-        return (amount / known.clamp(min=1e-6)).numpy(), (known > 0.5).numpy()
-
-
-@dataclass(frozen=True)
 class _Painter:
     """What draws one picture."""
 
     fixed: Volume
     moving: Volume
-    errors: Errors | None
+    errors: ErrorMap | None
     step: float
 
     @cached_property
@@ -119,7 +98,7 @@ class _Painter:
 
         if self.errors is None:
             return tinted(grey)
-        amount, known = self.errors.at(points)
+        amount, known = self.errors.sampled(points)
         colors = colormaps[COLORS](np.clip(amount / FULL_MM, 0, 1))[..., :3]
         share = OPACITY * known[..., None]
         return (1 - share) * tinted(grey) + share * colors
@@ -132,7 +111,7 @@ def draw_rows(
     middle: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
-    errors: Errors | None = None,
+    errors: ErrorMap | None = None,
     paper: str = "black",
     margins: tuple[float, float] = MARGINS,
 ) -> Figure:

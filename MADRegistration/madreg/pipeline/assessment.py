@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +13,13 @@ from ..image.pair import Pair, reduced
 from ..image.transform import Transform
 from ..image.volume import FINEST, Volume
 from ..progress import Monitor, Progress
+from ..quality.assessment import assess
 from ..quality.quality import Quality, basis_of_verdict
 from ..settings import Settings
 from ..system import device
+from .error_estimate import estimated_error
 from .on_device import on_device
-from .registration import assess_all, estimated_error
+from .size import enlargement
 
 FIELD = "displacement field"
 LEAST_INSIDE = 0.99  # of the fixed foreground
@@ -107,6 +109,25 @@ def assess_alignment(
         return _assessed(fixed, moving, transform, settings, Monitor(progress))
 
     return on_device(fixed, moving, settings or Settings(), work, "the assessment was done on the CPU.")
+
+
+def assess_all(
+    fixed: Volume, moving: Volume, transforms: Iterable[Transform], settings: Settings | None = None
+) -> Iterator[Quality | None]:
+    """How good each of some transforms is, as a registration would say; None where there is no overlap.
+
+    Raises:
+        InputError: for unknown settings, or a device that is not there.
+    """
+    settings = settings or Settings()
+    settings.check()
+    where = device.choose(settings.device)
+    factor = enlargement(fixed, moving)
+    pair = Pair(fixed.resized(factor).to(where), moving.resized(factor).to(where), settings.seed)
+    for transform in transforms:
+        here = transform.resized(factor)
+        quality = assess(pair.near([here.matrix]), here, settings.type)
+        yield None if quality is None else quality.resized(1 / factor)
 
 
 def _assessed(

@@ -134,14 +134,13 @@ def _check_resampling(job: Job, read: Inputs) -> None:
 
 def _content(job: Job, name: str, read: Inputs, result: Result, findings: Findings) -> Content:
     """What goes into an output."""
-    from ..io import writing
-
     if name == "transform":
-        return writing.transform_content(result.transform)
+        from ..io.itk_transform import transform_content
+
+        return transform_content(result.transform)
     if name == "resampled":
         from ..io.resampling import resample
+        from ..io.writing import image_content
 
-        return writing.image_content(
-            resample(read.moving.image, read.fixed.image, result.transform, **asdict(job.resampling))
-        )
+        return image_content(resample(read.moving.image, read.fixed.image, result.transform, **asdict(job.resampling)))
     return content(name, findings)

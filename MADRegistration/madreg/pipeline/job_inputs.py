@@ -148,8 +148,8 @@ def check_job(job: AnyJob) -> None:
 
 def check_initial_transform(path: str | Path) -> None:
     """Raise InputError for an initial transform that can be refused before the images are read."""
+    from ..io.itk_transform import read_transform
     from ..io.transform_files import is_foreign_transform
-    from ..io.writing import read_transform
 
     check_input(path)
     if not is_foreign_transform(path):
@@ -163,8 +163,8 @@ def read_initial_transform(path: str | Path, read: Inputs) -> np.ndarray:
         InputError: if it cannot be read, is not linear, mirrors, or was made between other images.
     """
     from ..image.geometry import Grid
+    from ..io.itk_transform import read_transform
     from ..io.transform_files import is_foreign_transform, read_foreign_transform
-    from ..io.writing import read_transform
 
     if is_foreign_transform(path):
         grids = Grid.of_image(read.fixed.image), Grid.of_image(read.moving.image)
@@ -206,7 +206,7 @@ def check_input(path: str | Path) -> None:
     Raises:
         InputError: for pipes and devices, loops of links, files that may not be read, and names that cannot be used.
     """
-    from ..io.writing import check_name
+    from ..io.file_names import check_name
 
     check_name(path)
     try:

@@ -59,19 +59,19 @@ class Outputs:
         Raises:
             InputError: if one cannot, or two are the same.
         """
-        from ..io import writing
+        from ..io import file_names
 
         suffixes = {
-            "transform": writing.TRANSFORM_SUFFIXES,
-            "resampled": (*writing.IMAGE_SUFFIXES, ".npy"),
-            "error_map": writing.IMAGE_SUFFIXES,
-            "report": writing.REPORT_SUFFIXES,
-            "overlay": writing.PICTURE_SUFFIXES,
-            "page": writing.PAGE_SUFFIXES,
+            "transform": file_names.TRANSFORM_SUFFIXES,
+            "resampled": (*file_names.IMAGE_SUFFIXES, ".npy"),
+            "error_map": file_names.IMAGE_SUFFIXES,
+            "report": file_names.REPORT_SUFFIXES,
+            "overlay": file_names.PICTURE_SUFFIXES,
+            "page": file_names.PAGE_SUFFIXES,
         }
         named = self.named()
         for name, path in named.items():
-            writing.check_output(path, suffixes[name], inputs)
+            file_names.check_output(path, suffixes[name], inputs)
         if len({os.path.realpath(path) for path in named.values()}) < len(named):
             raise InputError("Two outputs have the same name: give each a name of its own.")
 
@@ -126,17 +126,10 @@ def content(name: str, findings: Findings) -> Content:
         )
     from ..pages import pictures
     from ..pages.page import page
-    from ..pictures.sheet import Errors
     from ..system.files import bytes_content
 
     errors = None if findings.report["verdict"] == "failed" else findings.errors
-    drawn = pictures.draw(
-        findings.fixed,
-        findings.moving,
-        findings.matrix,
-        None if errors is None else Errors(errors.values, errors.grid),
-        None if errors is None else errors.worst_point,
-    )
+    drawn = pictures.draw(findings.fixed, findings.moving, findings.matrix, errors)
     return bytes_content(page(findings.report, drawn).encode("utf-8"))
 
 

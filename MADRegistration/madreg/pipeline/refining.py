@@ -8,7 +8,7 @@ from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
-from ..quality.assessment import estimated_error
+from ..quality.assessment import rough_error_mm
 from ..quality.cut_out import leaves_empty, without_outline
 from ..quality.shape import is_supported, is_worth_it, is_worth_it_inside, nearest_rigid
 from .ordering import most_plausible_first
@@ -44,7 +44,7 @@ def refine(
     refined = COARSE.of_type(kind).run(pair, transforms, monitor.part(0.0, 0.3))
     best = most_plausible_first(pair, refined)[:1]
     if monitor.is_watched:  # nothing depends on it
-        monitor.estimated(estimated_error(pair, best[0]))
+        monitor.estimated(rough_error_mm(pair, best[0]))
     best = MEDIUM.of_type(kind).run(pair, best, monitor.part(0.3, 0.6))
     return _fine(pair, best[0], last or _last(pair, kind)).run(pair, best, monitor.part(0.6, 1.0))[0]
 

@@ -24,10 +24,11 @@ ACROSS = 64  # voxels along each axis that are looked at, at least
 SMALLEST, LARGEST = 40.0, 1000.0  # mm: from a small field of view in a neck to a person
 
 
-def radius_of_gyration(volume: Volume) -> float:
+def bright_radius(volume: Volume) -> float:
     """Root mean square distance in mm of all that is brighter than the background from its middle.
 
-    Unlike that of the foreground it takes no length for granted.  Of large volumes every few voxels are enough.
+    Unlike the radius of gyration of the foreground it takes no length for granted.  Of large volumes every few voxels
+    are enough.
     """
     steps = [max(1, count // ACROSS) for count in volume.grid.size]
     some = tuple(slice(None, None, step) for step in steps[::-1])
@@ -47,7 +48,7 @@ def radius_of_gyration(volume: Volume) -> float:
 
 def enlargement(fixed: Volume, moving: Volume) -> float:
     """The power of two by which both volumes are enlarged: 1 unless both are much smaller or larger than a head."""
-    radii = [radius_of_gyration(volume) for volume in (fixed, moving)]
+    radii = [bright_radius(volume) for volume in (fixed, moving)]
     if min(radii) > 0 and (max(radii) < SMALLEST or min(radii) > LARGEST):
         return float(2.0 ** np.round(np.log2(HEAD / max(radii))))
     return 1.0

@@ -157,8 +157,8 @@ def _clearest_fit(pairs: Sequence[Pair], pose: np.ndarray, may_stretch: bool) ->
     return max((fit for fit in fits if fit is not None), key=lambda fit: fit.motion.consensus, default=None)
 
 
-def estimated_error(pair: Pair, transform: Transform) -> float | None:
-    """A first estimate of the error in mm of a pose, without its flips; None where it is unknown."""
+def rough_error_mm(pair: Pair, transform: Transform) -> float | None:
+    """The error of a pose as one round of block matching has it, without other poses; None where it is unknown."""
     if pair.overlap(transform.matrix) < LEAST_OVERLAP:
         return None
     found = fit_blocks(block_matching_of(pair), transform.matrix, pair.points, rounds=1)

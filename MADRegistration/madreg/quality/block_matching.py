@@ -44,8 +44,7 @@ class BlockMatching:
         points = self.lattice.points(fixed.device)
         values, mask = fixed.sample(points)
         self.tensors = _tensors(values, mask > 0.5, self.lattice)
-        inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32, device=fixed.device)
-        self.inside = sample_array(fixed.foreground.float()[None], inverse, points, "zeros")
+        self.inside = sample_array(fixed.foreground.float()[None], fixed.grid.inverse, points, "zeros")
         self.blocks = FixedBlocks(self.tensors, self.half, self.reach, self.stride)
         # a wider lattice, so that what lies just outside can be moved in
         self.wide = self.lattice.widened(self.reach)

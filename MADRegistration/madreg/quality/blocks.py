@@ -78,8 +78,13 @@ class Blocks:
 
 def every_third(chosen: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """bool (B,): which of some flat indices (B,) into a lattice (k, j, i) make a third of it, evenly spread."""
+    return index_sums(chosen, shape) % 3 == 0
+
+
+def index_sums(flat: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """(B,) sums k + j + i of flat indices (B,) into a lattice (k, j, i): those of neighbours differ by 1."""
     _, nj, ni = shape
-    return (chosen // (nj * ni) + chosen // ni % nj + chosen % ni) % 3 == 0
+    return flat // (nj * ni) + flat // ni % nj + flat % ni
 
 
 class _SplineSamples(torch.autograd.Function):

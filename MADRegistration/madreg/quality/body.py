@@ -18,14 +18,13 @@ def body(fixed: Volume, grid: Grid) -> torch.Tensor:
 
     Gaps in the tissue of up to 20 mm belong to the body.  Where the field of view cuts the body, it ends there.
     """
-    inverse = torch.as_tensor(fixed.grid.inverse, dtype=torch.float32)
     foreground = fixed.foreground.float().cpu()[None]
     shown = tissue(fixed.data, fixed.grid.spacing).float().cpu()[None] * foreground
-    inside = sample_array(foreground, inverse, grid.points(), "zeros")[0] > 0.5
+    inside = sample_array(foreground, fixed.grid.inverse, grid.points(), "zeros")[0] > 0.5
     if shown.sum() < LEAST * foreground.sum():
         return inside
     reach = rounded(MARGIN_MM / grid.spacing[::-1]).tolist()
     wide = 2 * max(reach)  # closing looks so far around
-    closed = sample_array(shown, inverse, grid.widened(wide).points(), "zeros")[0]
+    closed = sample_array(shown, fixed.grid.inverse, grid.widened(wide).points(), "zeros")[0]
     closed = erode(dilate(closed, reach), reach)[wide:-wide, wide:-wide, wide:-wide]
     return inside & (closed > 0.5)

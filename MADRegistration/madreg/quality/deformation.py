@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..system.parallel import parallel_map
-from .blocks import Blocks
+from .blocks import Blocks, index_sums
 from .motion import Motion, neighbourhood, preferred_about
 
 # What blocks show at right poses as well, mm, and by what the rest is multiplied, of blocks compared by edges and by
@@ -32,9 +32,7 @@ def error_by_deformation(deformation_mm: float, by_features: bool = True) -> flo
 
 def deformation_mm(blocks: Blocks, motion: Motion) -> float:
     """Root mean square displacement, mm, of the blocks about a motion, as far as two halves of them agree on it."""
-    _, nj, ni = blocks.grid.shape
-    place = blocks.chosen
-    odd = (place // (nj * ni) + place // ni % nj + place % ni) % 2 == 1
+    odd = index_sums(blocks.chosen, blocks.grid.shape) % 2 == 1
     share = neighbourhood(blocks)
     parts = [share * some for some in (odd, ~odd)]
     if not all(bool((part.sum(1) > 0).all()) for part in parts):

@@ -36,13 +36,17 @@ class ErrorMap:
     worst_mm: float
     worst_point: np.ndarray
 
-    def at(self, points: np.ndarray) -> np.ndarray:
-        """Errors in mm at points (n, 3), LPS mm, of those at which they are known."""
+    def sampled(self, points: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Errors in mm (...) at float32 points (..., 3), LPS mm, and where they are known."""
         values = torch.as_tensor(self.values, dtype=torch.float32)
         both = torch.stack([values, (values > 0).float()])
-        inverse = torch.as_tensor(self.grid.inverse, dtype=torch.float32)
-        amount, known = sample_array(both, inverse, torch.as_tensor(points, dtype=torch.float32), "zeros").numpy()
-        return amount[known > 0.5] / known[known > 0.5]
+        amount, known = sample_array(both, self.grid.inverse, points, "zeros")
+        return (amount / known.clamp(min=1e-6)).numpy(), (known > 0.5).numpy()
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """Errors in mm at points (n, 3), LPS mm, of those at which they are known."""
+        errors, known = self.sampled(torch.as_tensor(points, dtype=torch.float32))
+        return errors[known]
 
     def image(self) -> sitk.Image:
         """The values as an image."""
@@ -83,7 +87,7 @@ def _error_map(fixed: Volume, quality: Quality) -> ErrorMap:
     weighted = F.avg_pool3d(F.pad(weighted.view(1, 2, *blocks.grid.shape), [1] * 6), 3, 1)[0]  # blocks overlap
     grid = blocks.grid.isotropic(MAP_SPACING)
     points = grid.points()
-    amount, trust = sample_array(weighted, torch.as_tensor(blocks.grid.inverse, dtype=torch.float32), points)
+    amount, trust = sample_array(weighted, blocks.grid.inverse, points)
     known = body(fixed, grid) & (trust > 0.05 * trust.max())
     values = torch.where(known, amount / trust.clamp(min=1e-12), torch.zeros(())).numpy()
     worst = np.unravel_index(int(values.argmax()), values.shape)

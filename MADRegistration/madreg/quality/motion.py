@@ -19,6 +19,7 @@ from .blocks import Blocks
 
 RADIUS = 60.0  # mm at which the parameters of a motion are lengths
 NEIGHBOURHOOD = 16.0  # mm, deviation of the weights of neighbours in a local displacement
+LOCAL_STEPS = 40  # of the descent to a local displacement
 LOCAL_PRIOR = 0.002  # what a mm^2 between a local displacement and the common motion costs, in scores
 # What a motion may stretch: deviation in mm at RADIUS, and strength, in scores, of the prior.
 PRIORS = {"rigid": (1.0, 0.01), "similarity": (3.0, 0.003), "affine": (3.0, 0.003)}
@@ -93,17 +94,17 @@ def neighbourhood(blocks: Blocks) -> torch.Tensor:
     return torch.exp(-0.5 * (apart / NEIGHBOURHOOD) ** 2) * blocks.weight
 
 
-def local_displacements(blocks: Blocks, motion: Motion, steps: int = 40) -> torch.Tensor:
+def local_displacements(blocks: Blocks, motion: Motion) -> torch.Tensor:
     """Displacements (B, 3), LPS mm, at which each block and its neighbours score best, held near a motion by a prior.
 
     They follow what no linear transform explains: distortion, swelling, a jaw that moved.
     """
     share = neighbourhood(blocks)
     common = _moved(blocks, motion)
-    return (common + preferred_about(blocks, motion, share / share.sum(1, keepdim=True), steps)) @ blocks.axes.T
+    return (common + preferred_about(blocks, motion, share / share.sum(1, keepdim=True))) @ blocks.axes.T
 
 
-def preferred_about(blocks: Blocks, motion: Motion, share: torch.Tensor, steps: int = 40) -> torch.Tensor:
+def preferred_about(blocks: Blocks, motion: Motion, share: torch.Tensor) -> torch.Tensor:
     """Displacements (B, 3) beyond a motion, mm along the lattice's axes, at which the blocks around each score best.
 
     Args:
@@ -116,9 +117,9 @@ def preferred_about(blocks: Blocks, motion: Motion, share: torch.Tensor, steps: 
         preferred = blocks.displacements()[height.argmax(1)]
     found = torch.stack([common, preferred]).requires_grad_()
     optimizer = Adam(found)
-    for step in range(steps):
+    for step in range(LOCAL_STEPS):
         value = around.at(found) - LOCAL_PRIOR * (found - common).square().sum(-1)
-        optimizer.step(torch.autograd.grad(-value.sum(), found)[0], 0.5 * 0.05 ** (step / steps))
+        optimizer.step(torch.autograd.grad(-value.sum(), found)[0], 0.5 * 0.05 ** (step / LOCAL_STEPS))
     found = found.detach()
     value = around.at(found) - LOCAL_PRIOR * (found - common).square().sum(-1)
     return torch.where((value[0] >= value[1])[:, None], found[0], found[1]) - common

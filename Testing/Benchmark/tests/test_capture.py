@@ -10,6 +10,7 @@ import torch
 from madreg.image.geometry import apply, rotation_angle
 from madreg_benchmark.studies.axes import Pair
 from madreg_benchmark.studies.capture import by_case, descend, reached, write_capture
+from translation import translation_matrix
 
 LADDER = (20, 40, 60, 80, 100, 120)
 
@@ -22,9 +23,7 @@ def phantom(cases) -> Pair:
 @pytest.fixture(scope="module")
 def pair(phantom) -> Pair:
     """The same with another truth, for what does not look at the scans."""
-    truth = np.eye(4)
-    truth[:3, 3] = [5.0, 0.0, 0.0]
-    return Pair(replace(phantom.case, truth=truth), device="cpu")
+    return Pair(replace(phantom.case, truth=translation_matrix(5.0)), device="cpu")
 
 
 @pytest.mark.parametrize("basin", [0, 10, 30, 60, 100, 500])

@@ -28,6 +28,7 @@ from madreg_benchmark.methods.search_designs import (
 from madreg_benchmark.studies import designs
 from madreg_benchmark.studies.designs import HEADER, by_design, by_order, draw, measure_designs, rank, write_designs
 from madreg_benchmark.studies.study import Setting
+from translation import translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_one_level_and_two_try_as_many_rotations_as_asked(pair, monkeypatch):
 @pytest.mark.parametrize("name", list(ORDERS)[1:])
 def test_an_order_puts_the_right_pose_first(name, pair, trial):
     center = trial.points.mean(0)
-    near = trial.truth @ about(center, np.eye(3), np.array([3.0, 0, 0]))
+    near = trial.truth @ translation_matrix(3.0)
     wrong = [trial.truth @ about(center, np.diag(signs)) for signs in ((1.0, -1, -1), (-1.0, 1, -1))]
     order, _seconds = ordered(name, *pair, [wrong[0], near, wrong[1]])
     assert order[0] == 1 and sorted(order) == [0, 1, 2]
@@ -107,7 +108,7 @@ def test_points_are_drawn_in_a_part_of_the_other_scan(pair, trial):
     size = (*moving.grid.size[:2], middle.stop - middle.start)
     slab = Volume("slab", moving.data[middle], Grid(size, matrix), moving.mask[middle])
     assert Pair(fixed, slab).moving_is_part
-    off = trial.truth @ about(trial.points.mean(0), np.eye(3), np.array([20.0, 0, 0]))
+    off = trial.truth @ translation_matrix(20.0)
     right, wrong = values(CANDIDATES, fixed, slab, np.array([trial.truth, off]))
     assert right < wrong
 

@@ -2,12 +2,12 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from madreg.errors import InputError
 from madreg_benchmark.cases.case import load_cases
 from madreg_benchmark.cases.pelvis import assemble_pelvis, pelvis_contrast
+from translation import translation_matrix
 
 
 @pytest.fixture
@@ -15,8 +15,7 @@ def data(tmp_path):
     """A data folder with two pairs, the second of which is only good to 4 mm."""
     folder = tmp_path / "data" / "val" / "pelvis"
     folder.mkdir(parents=True)
-    truth = np.eye(4)
-    truth[:3, 3] = [1.0, -2.0, 3.0]
+    truth = translation_matrix(1.0, -2.0, 3.0)
     pairs = []
     for name, good_to in (("00p0_t2tra-p0_t2sag", 1.0), ("15p2_t1-p2_dwi", 4.0)):
         files = [f"{name}_{role}.nii.gz" for role in ("fixed", "moving")]

@@ -18,6 +18,7 @@ from madreg_benchmark.running import plan as running
 from madreg_benchmark.running.plan import Plan, run_plan
 from madreg_benchmark.running.rows import read_rows
 from madreg_benchmark.running.trial import run_trial
+from translation import translation_matrix
 
 
 def plan_of(cases, methods, levels=("small",), trials=1, seed=0, weights="w", fresh=False) -> Plan:
@@ -26,8 +27,7 @@ def plan_of(cases, methods, levels=("small",), trials=1, seed=0, weights="w", fr
 
 def test_errors_are_in_millimetres(cases, tmp_path):
     trial = make_trial(cases[0], "large", 0, tmp_path)
-    off = np.eye(4)
-    off[:3, 3] = [3.0, 0.0, -4.0]
+    off = translation_matrix(3.0, 0.0, -4.0)
     exact = Method("exact", True, lambda f, m, a, o: Outcome(trial.truth))
     shifted = Method("shifted", True, lambda f, m, a, o: Outcome(off @ trial.truth))
     assert run_trial(exact, trial, False, Options(), False)["error_mm"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import torch
 
 from madreg.descent.evaluation import evaluate
 from madreg.descent.parameters import LinearTransform
-from madreg.image.geometry import Grid, about, mean_displacement
+from madreg.image.geometry import Grid, mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.volume import Volume
 from madreg_benchmark.methods.published_nmi import BINS, PublishedNMI, gradient_descent
 from madreg_benchmark.studies.published import DESCENTS, RATES, STUDY, descended, summarized, write_published
 from madreg_benchmark.studies.study import Setting
+from translation import translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +34,6 @@ def scans() -> tuple[Volume, Volume]:
     )
 
 
-def shifted(mm: float) -> np.ndarray:
-    return about(np.zeros(3), np.eye(3), np.array([mm, 0.0, 0.0]))
-
-
 def test_it_equals_a_histogram_of_gaussian_windows(scans):
     fixed, moving = scans
     bins = np.linspace(0, 1, BINS)
@@ -50,7 +48,7 @@ def test_it_equals_a_histogram_of_gaussian_windows(scans):
 
 
 def test_it_is_lowest_at_the_true_pose_whatever_the_contrast(scans):
-    poses = np.stack([shifted(mm) for mm in (-8, -4, 0, 4, 8)])
+    poses = np.stack([translation_matrix(mm) for mm in (-8, -4, 0, 4, 8)])
     assert int(evaluate(PublishedNMI(*scans), poses).argmin()) == 2
 
 
@@ -66,10 +64,10 @@ def test_gradient_descent_moves_by_the_rate_times_the_slope(scans):
 @pytest.mark.parametrize("descent", DESCENTS)
 def test_every_descent_leads_from_the_present_positions_towards_the_true_ones(scans, descent):
     fixed, moving = scans
-    moved = Volume("moving", moving.data, Grid(moving.grid.size, shifted(12) @ moving.grid.matrix), moving.mask)
+    moved = replace(moving, grid=Grid(moving.grid.size, translation_matrix(12) @ moving.grid.matrix))
     pair = Pair(fixed, moved)
     found = descended(pair, "nmi:paper", descent, "rigid", 30)
-    assert mean_displacement(found, shifted(12), pair.points) < 4
+    assert mean_displacement(found, translation_matrix(12), pair.points) < 4
 
 
 def row(measure: str, descent: str, error: float) -> dict:

@@ -10,6 +10,7 @@ from madreg.image.geometry import Grid, apply
 from madreg.learn.pairs import PairSampler, PairSettings, Scan
 from madreg_benchmark.studies.study import Setting
 from madreg_benchmark.studies.trainings import Budget, Trainer, cross_pairs, split, training_files, with_intervals
+from translation import translation_matrix
 
 
 def test_the_last_scans_of_a_folder_are_held_out(tmp_path):
@@ -44,8 +45,7 @@ def test_cross_pairs_show_the_same_anatomy_there_and_back():
         distance = (grid.points() - torch.as_tensor(at, dtype=torch.float32)).norm(dim=-1)
         return Scan("ball", torch.stack([torch.exp(-0.5 * (distance / 8) ** 2), (distance < 70).float()]), grid, at)
 
-    truth = np.eye(4)
-    truth[:3, 3] = [25, -10, 5]
+    truth = translation_matrix(25, -10, 5)
     here = np.array([3.0, -8.0, 6.0])
     sampler = PairSampler([], PairSettings(size=32, distance=10.0, rotation=10.0, any_pose=0.0), 0)
     pairs = cross_pairs(sampler, [(ball(here), ball(apply(truth, here)), truth)], 6)

@@ -12,10 +12,11 @@ import pytest
 import SimpleITK as sitk
 
 from madreg.errors import InputError
-from madreg.image.geometry import Grid, about, apply, matrix_of_itk, mean_displacement
+from madreg.image.geometry import Grid, apply, matrix_of_itk, mean_displacement
 from madreg_benchmark.cases.case import Case, contrast_of, load_cases
 from madreg_benchmark.cases.levels import LEVELS, random_motion, trial_generator
 from madreg_benchmark.cases.trial import make_trial
+from translation import translation_matrix
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "bench" / "protocol.py"
 
@@ -50,7 +51,7 @@ def test_trials_equal_those_of_the_shared_benchmark(shared, cases, level, tmp_pa
             assert (
                 np.abs(Grid.of_image(mine).matrix - Grid.of_image(other).matrix).max() < 1e-5
             )  # a NIfTI holds float32
-        estimate = about(np.zeros(3), np.eye(3), np.array([1.0, 2.0, 3.0]))
+        estimate = translation_matrix(1.0, 2.0, 3.0)
         error = mean_displacement(estimate, ours.truth, ours.points)
         assert error == pytest.approx(shared.tre(estimate, theirs[2], theirs[3]), abs=1e-9)
 
@@ -72,7 +73,7 @@ def test_the_truth_of_a_trial_brings_the_scans_together(cases, level, tmp_path):
         return float(np.corrcoef(ours, theirs)[0, 1])
 
     assert correlation(trial.truth) > 0.9
-    assert correlation(about(np.zeros(3), np.eye(3), np.array([8.0, 8, 0])) @ trial.truth) < 0.6
+    assert correlation(translation_matrix(8.0, 8) @ trial.truth) < 0.6
 
 
 def test_level_bounds_are_kept():

@@ -11,7 +11,7 @@ from madreg import resources
 from madreg.commands import main as cli
 from madreg.image.geometry import Grid, about, apply, rotation
 from madreg.image.transform import Transform
-from madreg.io.writing import write_transform
+from madreg.io.itk_transform import write_transform
 from madreg.network import weights
 from madreg.pipeline import assessment
 from madreg.quality.bound import bound_of

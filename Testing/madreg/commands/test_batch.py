@@ -16,7 +16,7 @@ import torch
 
 from madreg.batch import manifest
 from madreg.commands import main as cli
-from madreg.io.writing import read_transform
+from madreg.io.itk_transform import read_transform
 
 SOURCES = Path(cli.__file__).resolve().parents[2]
 

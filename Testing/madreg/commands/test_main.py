@@ -186,7 +186,7 @@ def test_the_written_transform_is_a_start(head_folder, tmp_path, capsys):
     """What one run found is where the next begins, also for another type of transform."""
     folder, motion = head_folder
     start = tmp_path / "start.tfm"
-    from madreg.io.writing import write_transform
+    from madreg.io.itk_transform import write_transform
 
     write_transform(Transform(motion), start)
     status = cli.main(
@@ -240,7 +240,7 @@ def test_a_transform_of_flirt_that_mirrors_is_no_start(scans, fake_register, cap
 
 
 def test_options_become_settings(scans, fake_register, capsys):
-    from madreg.io.writing import write_transform
+    from madreg.io.itk_transform import write_transform
 
     start = np.eye(4)
     start[:3, 3] = (5.0, 6.0, 7.0)
@@ -343,7 +343,7 @@ def test_the_version(capsys):
 
 def write_bad(folder):
     """Images that cannot be registered."""
-    from madreg.io.writing import write_transform
+    from madreg.io.itk_transform import write_transform
 
     scan = sitk.GetImageFromArray(np.random.default_rng(0).random((20, 24, 28)).astype(np.float32))
     scan.SetSpacing((4.0, 4.0, 4.0))
@@ -515,9 +515,9 @@ def test_earlier_results_stay_when_a_run_fails(scans, monkeypatch, capsys):
 
 
 def test_one_name_for_two_outputs_is_refused(scans, fake_register, capsys, monkeypatch):
-    from madreg.io import writing as output
+    from madreg.io import file_names
 
-    monkeypatch.setattr(output, "REPORT_SUFFIXES", (".json", ".txt"))  # no two kinds share an ending so far
+    monkeypatch.setattr(file_names, "REPORT_SUFFIXES", (".json", ".txt"))  # no two kinds share an ending so far
     assert (
         cli.main(
             register_arguments(
@@ -548,7 +548,7 @@ def test_a_device_that_is_not_there_is_refused(scans, fake_register, capsys):
 
 
 def test_images_without_common_view_are_refused(head_folder, tmp_path, capfd):
-    from madreg.io.writing import write_transform
+    from madreg.io.itk_transform import write_transform
 
     folder, _ = head_folder
     far = np.eye(4)
@@ -611,13 +611,11 @@ def test_too_little_memory_is_one_sentence(scans, monkeypatch, capsys, error):
 
 
 def test_a_disk_that_fills_up_leaves_no_file(scans, fake_register, monkeypatch, capsys):
-    from madreg.io import writing as output
-
     def fail(image, path):
         path.write_text("hal")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(output, "_put_image", fail)
+    monkeypatch.setattr(writing, "_put_image", fail)
     assert cli.main(register_arguments(scans, "--resampled", scans / "out" / "r.nii.gz")) == 1
     assert_one_sentence(capsys.readouterr().err)
     assert list((scans / "out").iterdir()) == []

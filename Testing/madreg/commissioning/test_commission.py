@@ -86,7 +86,7 @@ def answers(monkeypatch):
     """Replaces trials by known ones; returns the numbers that were asked for."""
     asked = []
 
-    def known(scan, number, tolerance, settings, progress):
+    def known(scan, number, tolerance, settings):
         asked.append(number)
         return trial(number, true=0.4 * number)
 

@@ -8,6 +8,7 @@ from madreg.descent.objective import Forward, Reversed, Schedule
 from madreg.image.geometry import mean_displacement
 from madreg.image.pair import Pair
 from madreg.measures import NMI
+from translation import translation_matrix
 
 SCHEDULE = Schedule(adam, 10, 1.0, 0.2)
 
@@ -20,8 +21,7 @@ def pair(grid_of, make_volume, head):
 
 def test_reversed_takes_and_returns_inverses(pair):
     inner = Forward(NMI(pair.moving, pair.fixed, samples=3000), pair.swapped.points)
-    start = np.eye(4)
-    start[:3, 3] = [4.0, -2.0, 3.0]
+    start = translation_matrix(4.0, -2.0, 3.0)
     reported = []
     poses, values = Reversed(inner).descend(start[None], "rigid", SCHEDULE, lambda _, at: reported.append(at))
     inverses, expected = inner.descend(np.linalg.inv(start)[None], "rigid", SCHEDULE)

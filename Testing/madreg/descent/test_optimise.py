@@ -10,6 +10,7 @@ from madreg.descent.evaluation import evaluate
 from madreg.descent.parameters import LinearTransform
 from madreg.image.geometry import about, mean_displacement
 from madreg.measures.nmi import NMI
+from translation import translation_matrix
 
 
 def test_adam_takes_the_steps_of_torchs():
@@ -115,8 +116,7 @@ def test_bfgs_meets_adam_on_a_real_measure_with_fewer_evaluations(grid_of, make_
 def test_a_pose_without_overlap_stays_and_does_no_harm(grid_of, make_volume, head):
     grid = grid_of("straight")
     volume = make_volume(head.mr, grid)
-    away, near = np.eye(4), np.eye(4)
-    away[:3, 3], near[:3, 3] = 2000.0, [1.5, 0.0, 0.0]
+    away, near = translation_matrix(2000.0, 2000.0, 2000.0), translation_matrix(1.5)
     poses, _ = bfgs(
         NMI(volume, volume, samples=4000),
         LinearTransform(np.stack([away, near]), grid.center),

@@ -18,7 +18,7 @@ from madreg.image.geometry import (
     slicer_to_parent,
 )
 from madreg.image.transform import Transform
-from madreg.io import writing as output
+from madreg.io.itk_transform import write_transform
 
 LINEAR = np.array([[0.9, -0.45, 0.1], [0.4, 0.95, -0.2], [0.05, 0.25, 1.1]])
 AFFINE = about([5.0, -8.0, 30.0], LINEAR, [7.0, -11.0, 19.0])
@@ -139,7 +139,7 @@ def test_the_written_transform_aligns_the_moving_volume_in_slicer(tmp_path, odd_
     vtk = pytest.importorskip("vtk")
     slicer.mrmlScene = slicer.vtkMRMLScene()
     path = tmp_path / f"fixed_to_moving{suffix}"
-    output.write_transform(Transform(AFFINE), path)
+    write_transform(Transform(AFFINE), path)
 
     storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformStorageNode")
     storage.SetFileName(str(path))

@@ -9,6 +9,7 @@ import pytest
 from madreg.image import pair as module
 from madreg.image.geometry import Grid, apply
 from madreg.image.pair import FINEST, Pair
+from translation import translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +49,9 @@ def test_what_is_made_once_is_made_once(pair):
 
 
 def test_overlap_of_either_scan(pair):
-    shift = np.eye(4)
-    assert pair.overlap(shift) > 0.99
-    shift[0, 3] = 1000.0
-    assert pair.overlap(shift) == pair.greater_overlap(shift) == 0.0
+    away = translation_matrix(1000.0)
+    assert pair.overlap(np.eye(4)) > 0.99
+    assert pair.overlap(away) == pair.greater_overlap(away) == 0.0
 
 
 def test_points_depend_on_the_seed_alone(pair):
@@ -102,13 +102,9 @@ def test_a_long_volume_is_cropped_to_what_the_other_can_reach(pair, head, make_v
 
 def test_volumes_of_one_size_are_not_cropped(pair, monkeypatch):
     monkeypatch.setattr(module, "LARGE", 0)
-    shift = np.eye(4)
-    shift[0, 3] = 40.0
-    assert pair.near([np.eye(4), shift]) is pair
+    assert pair.near([np.eye(4), translation_matrix(40.0)]) is pair
 
 
 def test_a_pose_without_overlap_crops_nothing(pair, monkeypatch):
     monkeypatch.setattr(module, "LARGE", 0)
-    shift = np.eye(4)
-    shift[0, 3] = 5000.0
-    assert pair.near([shift]) is pair
+    assert pair.near([translation_matrix(5000.0)]) is pair

@@ -13,7 +13,7 @@ from madreg.image.displacement_field import DisplacementField
 from madreg.image.transform import Transform
 from madreg.io.any_transform import read_any_transform
 from madreg.io.displacement_files import RAS_INTENT
-from madreg.io.writing import write_transform
+from madreg.io.itk_transform import write_transform
 
 POINT = np.array([10.0, -28.0, 40.0])
 

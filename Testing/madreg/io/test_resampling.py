@@ -9,10 +9,11 @@ from madreg.image.geometry import Grid, about, apply
 from madreg.image.transform import Transform
 from madreg.io.resampling import resample
 from madreg.settings import INTERPOLATION, VOXEL_TYPE
+from translation import translation
 
 MATRIX = about([5.0, -8.0, 30.0], np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]]), [7.0, -11.0, 19.0])
-FAR = Transform(about(np.zeros(3), np.eye(3), np.array([500.0, 0, 0])))
-HALF = Transform(about(np.zeros(3), np.eye(3), np.array([0.5, 0, 0])))
+FAR = translation(500.0)
+HALF = translation(0.5)
 
 
 def scan(array):
@@ -46,7 +47,7 @@ def test_the_resampled_image_has_the_blob_where_the_transform_says(blob_image, o
 
 def test_integers_are_rounded_not_cut():
     moving = sitk.GetImageFromArray(np.random.default_rng(0).integers(-1000, 2000, (12, 12, 12)).astype(np.int16))
-    shift = Transform(about(np.zeros(3), np.eye(3), np.array([0.37, 0.21, -0.3])))
+    shift = translation(0.37, 0.21, -0.3)
     inner = (slice(2, -2),) * 3
     whole = values(resample(moving, moving, shift))[inner]
     exact = values(resample(sitk.Cast(moving, sitk.sitkFloat64), moving, shift))[inner]
@@ -56,12 +57,11 @@ def test_integers_are_rounded_not_cut():
 def test_what_the_moving_image_does_not_cover_gets_its_lowest_value():
     moving = sitk.GetImageFromArray(np.random.default_rng(0).integers(-1000, 2000, (9, 9, 9)).astype(np.int16))
     fixed = sitk.Image([5, 5, 5], sitk.sitkUInt8)
-    far = Transform(about(np.zeros(3), np.eye(3), np.array([500.0, 0, 0])))
-    resampled = resample(moving, fixed, far)
+    resampled = resample(moving, fixed, FAR)
     assert (values(resampled) == sitk.GetArrayFromImage(moving).min()).all()
     holes = sitk.Cast(moving, sitk.sitkFloat32)
     holes[4, 4, 4] = float("nan")
-    assert np.isfinite(values(resample(holes, fixed, far))).all()
+    assert np.isfinite(values(resample(holes, fixed, FAR))).all()
 
 
 # --- chosen by the user ---------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def test_what_the_moving_image_does_not_cover_gets_its_lowest_value():
 def test_nearest_keeps_labels_and_linear_makes_others():
     labels = np.zeros((9, 9, 9), np.int32)
     labels[:, :, 4:] = 100_000_001  # float32 would make 100000000 of it
-    third = Transform(about(np.zeros(3), np.eye(3), np.array([0.3, 0, 0])))
+    third = translation(0.3)
     nearest = values(resample(scan(labels), scan(labels), third, "nearest"))
     assert set(np.unique(nearest)) == {0, 100_000_001} and nearest.dtype == np.int32
     assert len(np.unique(values(resample(scan(labels), scan(labels), third)))) > 2
@@ -79,7 +79,7 @@ def test_nearest_keeps_labels_and_linear_makes_others():
 @pytest.mark.parametrize("name", INTERPOLATION.values)
 def test_every_interpolation_keeps_voxels_that_lie_on_voxels(name):
     array = noise()
-    shifted = Transform(about(np.zeros(3), np.eye(3), np.array([2.0, 0, 0])))
+    shifted = translation(2.0)
     found = values(resample(scan(array), scan(array), shifted, name))
     inner = (slice(3, -3),) * 3
     np.testing.assert_allclose(found[inner], np.roll(array, -2, axis=2)[inner], atol=1)

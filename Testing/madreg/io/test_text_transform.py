@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from madreg.io import writing
+from madreg.io import itk_transform
 from madreg.io.text_transform import is_text_transform
 
 KINDS = (
@@ -22,9 +22,9 @@ def test_text_of_one_linear_transform_is_read_here(tmp_path, monkeypatch, transf
     transform.SetParameters(parameters)
     path = tmp_path / "a.tfm"
     sitk.WriteTransform(transform, str(path))
-    monkeypatch.setattr(writing, "check_transform", lambda *_: pytest.fail("another process was asked"))
+    monkeypatch.setattr(itk_transform, "check_transform", lambda *_: pytest.fail("another process was asked"))
     assert is_text_transform(path)
-    assert writing.read_transform(path).type in ("rigid", "affine")
+    assert itk_transform.read_transform(path).type in ("rigid", "affine")
     assert np.allclose(sitk.ReadTransform(str(path)).GetParameters(), parameters)
 
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from madreg import resources
-from madreg.image.geometry import about
 from madreg.measures.mad import MAD
 from madreg.network import weights
 from madreg.network.models import build
 from madreg.network.settings import FusedSettings, SiameseSettings
+from translation import translation_matrix
 
 
 def bundled():
@@ -30,16 +30,9 @@ def network(request):
     return build(settings).eval().requires_grad_(False)
 
 
-def shifted(x: float) -> np.ndarray:
-    matrix = np.eye(4)
-    matrix[0, 3] = x
-    return matrix
-
-
-@pytest.mark.parametrize("mode", ["dense", "patches"])
-def test_values_are_per_matrix_and_differentiable(pair, network, mode):
-    measure = MAD(*pair, network, mode=mode, patches=4)
-    matrices = torch.tensor(np.stack([np.eye(4), shifted(20.0)]), requires_grad=True)
+def test_values_are_per_matrix_and_differentiable(pair, network):
+    measure = MAD(*pair, network)
+    matrices = torch.tensor(np.stack([np.eye(4), translation_matrix(20.0)]), requires_grad=True)
     values = measure(matrices)
     assert values.shape == (2,) and bool((values > 0).all())
     assert float(values[0].detach()) == pytest.approx(float(measure(matrices[:1].detach())[0]), abs=1e-3)
@@ -49,26 +42,21 @@ def test_values_are_per_matrix_and_differentiable(pair, network, mode):
 
 def test_the_map_has_a_distance_for_every_point_of_the_fixed_head(pair, network):
     measure = MAD(*pair, network)
-    distances, seen = measure.map(shifted(10.0))
+    distances, seen = measure.map(translation_matrix(10.0))
     assert distances.shape == seen.shape == (len(measure.points),) and seen.dtype == bool
     assert seen.mean() > 0.9
     points = measure.points.numpy()
     assert np.abs(points.mean(0)).max() < 10  # the head of the fixture lies about the origin
     assert np.ptp(points, axis=0).min() > 80
-    far, unseen = measure.map(shifted(1000.0))
+    far, unseen = measure.map(translation_matrix(1000.0))
     assert not unseen.any() and np.isfinite(far).all()
-
-
-def test_no_other_mode_exists(pair, network):
-    with pytest.raises(ValueError, match="unknown mode 'sparse'"):
-        MAD(*pair, network, mode="sparse")
 
 
 def predictions(measure: MAD, distances: list[float]) -> list[float]:
     """Mean predicted distance at shifts along a slanted direction."""
     direction = np.array([2.0, -1.0, 2.0]) / 3
     with torch.no_grad():
-        return [float(measure(torch.tensor(about(np.zeros(3), np.eye(3), d * direction))[None])[0]) for d in distances]
+        return [float(measure(torch.tensor(translation_matrix(*d * direction))[None])[0]) for d in distances]
 
 
 def test_the_shipped_distance_grows_with_the_displacement_of_a_real_scan():
@@ -88,7 +76,7 @@ def test_the_shipped_network_finds_the_moving_points():
     network = bundled()
     fixed, _ = read_volume(resources.path("Demo", "T1w.nii.gz"))
     measure = MAD(fixed, fixed, network)
-    start = shifted(20.0)
+    start = translation_matrix(20.0)
     points, found, deviation = measure.correspondences(start)
     error = np.linalg.norm(found - points, axis=1)
     assert len(points) == len(found) == len(deviation) > 100 and (deviation > 0).all()

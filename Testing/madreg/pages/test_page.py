@@ -11,7 +11,7 @@ import pytest
 from madreg.pages import pictures
 from madreg.pages.page import MOST_STRUCTURES, page
 from madreg.pages.pictures import Pictures
-from madreg.pictures.sheet import Errors
+from madreg.quality.error_map import ErrorMap
 
 VOID = {"meta", "img", "br"}
 
@@ -162,10 +162,11 @@ def test_the_pictures(odd_grids, blob_volume):
 
     volume = blob_volume(odd_grids["plain"], sigma_mm=15.0)
     values = np.full(odd_grids["plain"].shape, 4.0, np.float32)
-    sides = pictures.draw(volume, volume, np.eye(4), Errors(values, odd_grids["plain"]), odd_grids["plain"].center)
+    errors = ErrorMap(values, odd_grids["plain"], 4.0, odd_grids["plain"].center)
+    sides = pictures.draw(volume, volume, np.eye(4), errors)
     scans, mixed, errors = (imread(BytesIO(one), format="jpeg").astype(float) for one in vars(sides).values())
     assert scans.shape[0] > mixed.shape[0] > 400 and scans.shape[1] > 1000
     assert np.ptp(scans, -1).max() > 100  # orange edges
     red = (errors[..., 0] - errors[..., 2] > 80).mean()
     assert red > 0.1 and red > 3 * (mixed[..., 0] - mixed[..., 2] > 80).mean()
-    assert pictures.draw(volume, volume, np.eye(4), None, None).errors is None
+    assert pictures.draw(volume, volume, np.eye(4), None).errors is None

@@ -8,10 +8,11 @@ from madreg.errors import InputError
 from madreg.image.displacement_field import DisplacementField
 from madreg.image.geometry import about
 from madreg.image.transform import Transform
-from madreg.pipeline import assessment, registration
+from madreg.pipeline import assessment, error_estimate
 from madreg.pipeline.assessment import FIELD, assess_alignment
 from madreg.quality.quality import Quality
 from madreg.settings import Settings
+from translation import translation, translation_matrix
 
 CPU = Settings(device="cpu")
 SHIFT = [24.0, -34.0, 143.0]  # mm, into the field of view of the moving volume
@@ -20,7 +21,7 @@ SHIFT = [24.0, -34.0, 143.0]  # mm, into the field of view of the moving volume
 @pytest.fixture(scope="module")
 def heads(grid_of, head, make_volume):
     """A fixed and a moving volume, and the transform between them."""
-    truth = about(np.zeros(3), np.eye(3), np.array(SHIFT))
+    truth = translation_matrix(*SHIFT)
     return make_volume(head.ct, grid_of("straight")), make_volume(head.mr, grid_of("oblique"), truth), truth
 
 
@@ -34,7 +35,7 @@ def field_of(matrix, grid):
 @pytest.mark.parametrize("shift", [0.0, 6.0])
 def test_a_field_and_a_matrix_of_one_pose_are_as_far_off(heads, shift):
     fixed, moving, truth = heads
-    pose = truth @ about(np.zeros(3), np.eye(3), np.array([0.0, shift, 0.0]))
+    pose = truth @ translation_matrix(0.0, shift)
     linear = assess_alignment(fixed, moving, Transform(pose), CPU)
     warped = assess_alignment(fixed, moving, field_of(pose, fixed.grid), CPU)
     assert linear.error_mm == pytest.approx(shift, abs=1.5) and warped.error_mm == pytest.approx(shift, abs=1.5)
@@ -47,7 +48,7 @@ def test_a_field_and_a_matrix_of_one_pose_are_as_far_off(heads, shift):
 def test_scans_that_do_not_meet(heads, make_volume, grid_of, head):
     fixed, _, _ = heads
     far = make_volume(head.mr, grid_of("straight"), None)
-    found = assess_alignment(fixed, far, Transform(about(np.zeros(3), np.eye(3), np.array([900.0, 0, 0]))), CPU)
+    found = assess_alignment(fixed, far, translation(900.0), CPU)
     assert found.verdict == "failed" and found.error_mm is None and found.overlap == 0 and found.quality is None
     assert found.report()["little_overlap"] and found.report()["consensus"] is None
 
@@ -63,7 +64,7 @@ def kinds(monkeypatch):
             yield Quality(transform, 1.5, 0.5, 2.0, transform, 0.9)
 
     monkeypatch.setattr(assessment, "assess_all", assess_all)
-    monkeypatch.setattr(registration, "mean_prediction", lambda *_: pytest.fail("not needed"))
+    monkeypatch.setattr(error_estimate, "mean_prediction", lambda *_: pytest.fail("not needed"))
     return asked
 
 

@@ -17,13 +17,15 @@ from madreg.image.pair import Pair
 from madreg.image.resampling import resample
 from madreg.image.transform import Transform
 from madreg.image.volume import Volume
-from madreg.pipeline import feature_search
+from madreg.pipeline import feature_search, initialization
+from madreg.pipeline.assessment import assess_all
 from madreg.pipeline.block_alignment import BlockAlignment
-from madreg.pipeline.registration import assess_all, register
+from madreg.pipeline.registration import register
 from madreg.progress import Monitor
 from madreg.quality.alternatives import compare
 from madreg.quality.cut_out import leaves_empty, without_outline
 from madreg.settings import Settings
+from translation import translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def test_a_single_voxel_is_compared_with_other_poses(heads):
 
 def test_a_pose_without_blocks_stays_where_it_is(heads):
     pair = Pair(heads[0], shown(heads[1], (24, 24, 24)))
-    away = about(np.zeros(3), np.eye(3), np.array([500.0, 0.0, 0.0]))
+    away = translation_matrix(500.0)
     (found,) = BlockAlignment("rigid").run(pair, [Transform(away)], Monitor(None))
     assert found.matrix == pytest.approx(away, abs=1e-6)
 
@@ -83,6 +85,8 @@ def test_a_registration_of_a_few_voxels_fails_as_it_should(heads, init, swapped,
     """Whatever it tries, each time with few poses."""
     monkeypatch.setattr(feature_search, "SEEDS", 30)
     monkeypatch.setattr(feature_search, "COUNT", 5)
+    monkeypatch.setattr(initialization, "SEEDS", 30)
+    monkeypatch.setattr(initialization, "ROTATIONS", 100)
     pair = shown(heads[0], (24, 24, 24), (24, 24, 25)), heads[1]
     pair = pair[::-1] if swapped else pair
     with suppress(InputError):

@@ -12,6 +12,7 @@ from madreg.image.transform import Transform
 from madreg.pipeline import ordering
 from madreg.pipeline.ordering import most_plausible_first
 from madreg.quality.alternatives import Evidence
+from translation import translation
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +23,8 @@ def pair(grid_of, make_volume, head):
 
 
 def moved(mm: float) -> Transform:
-    """A shift along x and z."""
-    return Transform(about(np.zeros(3), np.eye(3), np.array([0.6, 0.0, 0.8]) * mm))
+    """A translation along x and z."""
+    return translation(0.6 * mm, 0.0, 0.8 * mm)
 
 
 def test_the_right_pose_comes_before_wrong_ones(pair, turn):

@@ -10,12 +10,7 @@ import pytest
 from madreg.image.transform import Transform
 from madreg.pipeline import refining
 from madreg.progress import Monitor
-
-
-def shifted(mm: float) -> Transform:
-    matrix = np.eye(4)
-    matrix[0, 3] = mm
-    return Transform(matrix)
+from translation import translation
 
 
 @pytest.mark.parametrize(("led_to", "expected"), [(8.0, 8.0), (20.0, 3.0)])
@@ -25,8 +20,8 @@ def test_the_rigid_pose_with_which_a_stretched_one_is_compared_is_nearby(monkeyp
     compared = []
     fine = SimpleNamespace(run=lambda pair, transforms, monitor: transforms)
     monkeypatch.setattr(refining, "is_supported", lambda *_: False)
-    monkeypatch.setattr(refining, "refine", lambda *_, **__: shifted(led_to))
-    monkeypatch.setattr(refining, "nearest_rigid", lambda *_: shifted(3.0).matrix)
+    monkeypatch.setattr(refining, "refine", lambda *_, **__: translation(led_to))
+    monkeypatch.setattr(refining, "nearest_rigid", lambda *_: translation(3.0).matrix)
     monkeypatch.setattr(refining, "_last", lambda *_: None)
     monkeypatch.setattr(refining, "_fine", lambda *_: fine)
     monkeypatch.setattr(refining, "best_first", lambda pair, transforms, fine: transforms)
@@ -49,7 +44,7 @@ def test_what_is_refined_without_an_outline_is_kept_where_that_is_worth_it(monke
     monkeypatch.setattr(refining, "is_supported", lambda *_: False)
     monkeypatch.setattr(refining, "is_worth_it", lambda *_: False)
     monkeypatch.setattr(refining, "is_worth_it_inside", lambda *_: is_worth_it)
-    monkeypatch.setattr(refining, "refine", lambda pair, *_, **__: shifted(8.0 if pair is whole else 5.0))
+    monkeypatch.setattr(refining, "refine", lambda pair, *_, **__: translation(8.0 if pair is whole else 5.0))
     monkeypatch.setattr(refining, "_last", lambda *_: None)
     monkeypatch.setattr(refining, "_fine", lambda *_: fine)
     monkeypatch.setattr(refining, "best_first", lambda pair, transforms, fine: transforms)

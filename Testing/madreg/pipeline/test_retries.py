@@ -17,14 +17,9 @@ from madreg.progress import Monitor
 from madreg.quality.fine_features import FineAgreement
 from madreg.quality.quality import Quality
 from madreg.settings import Settings
+from translation import translation
 
 WIDER = ["from_other", "from_wider_search"]
-
-
-def shifted(mm: float) -> Transform:
-    matrix = np.eye(4)
-    matrix[0, 3] = mm
-    return Transform(matrix)
 
 
 @pytest.fixture
@@ -32,7 +27,7 @@ def retries(monkeypatch):
     """A pair that leaves a part empty, in which the evidence for a pose is given: what is assessed and refined."""
     done = SimpleNamespace(evidence={}, refined=[], assessed=[], pair=SimpleNamespace(points=np.zeros((1, 3))))
     done.pair.near = lambda poses: done.pair
-    done.made = lambda others: Retries(done.pair, done.pair, shifted(0), Search(), others, Settings())
+    done.made = lambda others: Retries(done.pair, done.pair, translation(0), Search(), others, Settings())
 
     def most_plausible_first(pair, transforms):
         return sorted(transforms, key=lambda one: -done.evidence[one.matrix[0, 3]])
@@ -66,13 +61,13 @@ def failed_at(transform: Transform) -> Found:
 def without_outline(retries, failed: Found, candidates: list[Transform], monkeypatch) -> Found:
     """What a retry without outlines ends at that finds some candidates."""
     monkeypatch.setattr(retries_module, "candidates_of", lambda pair, *_: (pair, candidates))
-    return retries.made([shifted(90)]).from_what_is_shown(failed, Monitor())
+    return retries.made([translation(90)]).from_what_is_shown(failed, Monitor())
 
 
 def found_by_features(retries, monkeypatch, found: FineAgreement | None, agreement: float = 0.0) -> Found:
     """What a retry with features ends at, of which the search with features finds two candidates; what failed is 100
     off, what is refined 3."""
-    candidates = [shifted(7).matrix, shifted(60).matrix]
+    candidates = [translation(7).matrix, translation(60).matrix]
 
     def search(pair, others, count, report):
         retries.searched = others
@@ -85,18 +80,18 @@ def found_by_features(retries, monkeypatch, found: FineAgreement | None, agreeme
     monkeypatch.setattr(retries_module, "feature_search", search)
     monkeypatch.setattr(retries_module, "recognized", recognized)
     monkeypatch.setattr(retries_module, "agreement_at", lambda pair, pose: agreement)
-    monkeypatch.setattr(retries_module, "best_refined", lambda *_: shifted(3))
-    return retries.made([shifted(8)]).from_features(failed_at(shifted(100)), Monitor())
+    monkeypatch.setattr(retries_module, "best_refined", lambda *_: translation(3))
+    return retries.made([translation(8)]).from_features(failed_at(translation(100)), Monitor())
 
 
 @pytest.mark.parametrize(("agreement", "expected"), [(0.09, 3.0), (0.05, 5.0)])
 def test_what_features_find_is_refined_as_long_as_they_agree(retries, monkeypatch, agreement, expected):
-    one, quality = found_by_features(retries, monkeypatch, FineAgreement(shifted(5).matrix, 0.1), agreement)
+    one, quality = found_by_features(retries, monkeypatch, FineAgreement(translation(5).matrix, 0.1), agreement)
     assert one.matrix[0, 3] == expected and quality.verdict == "aligned"
 
 
 def test_what_features_find_is_compared_with_all_that_was_found(retries, monkeypatch):
-    found_by_features(retries, monkeypatch, FineAgreement(shifted(5).matrix, 0.1))
+    found_by_features(retries, monkeypatch, FineAgreement(translation(5).matrix, 0.1))
     _, others, _ = retries.assessed[0]
     assert [one[0, 3] for one in retries.searched] == [8]
     assert [one[0, 3] for one in retries.compared] == [100, 7, 60]
@@ -111,7 +106,7 @@ def test_features_that_recognize_nothing_leave_what_failed(retries, monkeypatch)
 def test_what_is_found_without_outlines_is_compared_without_them(retries, monkeypatch):
     """With what failed too, which may agree better with its outline."""
     retries.evidence = {100.0: 1.0, 0.0: 1.1, 50.0: 0.9}
-    failed, candidates = failed_at(shifted(100)), [shifted(50), shifted(0)]
+    failed, candidates = failed_at(translation(100)), [translation(50), translation(0)]
     found = without_outline(retries, failed, candidates, monkeypatch)
     assert found[0] is candidates[1] and found[1].verdict == "aligned"
     _, others, how = retries.assessed[0]
@@ -120,8 +115,8 @@ def test_what_is_found_without_outlines_is_compared_without_them(retries, monkey
 
 def test_a_pose_that_failed_and_is_found_again_without_outlines_is_assessed_without_them(retries, monkeypatch):
     retries.evidence = {10.0: 1.1, 0.0: 1.0, 50.0: 0.9}
-    failed = failed_at(shifted(10))
-    found = without_outline(retries, failed, [shifted(50), shifted(0)], monkeypatch)
+    failed = failed_at(translation(10))
+    found = without_outline(retries, failed, [translation(50), translation(0)], monkeypatch)
     assert found[0] is failed[0] and found[1].verdict == "aligned" and not retries.refined
 
 
@@ -137,9 +132,9 @@ def test_of_two_poses_that_fail_the_one_with_the_larger_margin_is_kept(retries, 
 
 def test_candidates_with_less_evidence_than_what_failed_are_not_refined(retries, monkeypatch):
     retries.evidence = {100.0: 1.1, 0.0: 1.0, 50.0: 0.9}
-    failed, candidates = failed_at(shifted(100)), [shifted(50), shifted(0)]
+    failed, candidates = failed_at(translation(100)), [translation(50), translation(0)]
     assert without_outline(retries, failed, candidates, monkeypatch) is failed
-    wider = retries.made([shifted(90)]).from_wider_search
+    wider = retries.made([translation(90)]).from_wider_search
     monkeypatch.setattr(Search, "wider", lambda *_: candidates)
     assert wider(failed, Monitor()) is failed
     assert not retries.refined and not retries.assessed
@@ -170,19 +165,19 @@ def test_what_fails_is_first_looked_for_without_outlines(monkeypatch, begin, com
     for name in ("from_what_is_shown", "from_features", *WIDER):
         monkeypatch.setattr(Retries, name, noted(name))
     monkeypatch.setattr(retries_module, "is_comparable", lambda pair: comparable)
-    pair, failed = SimpleNamespace(), failed_at(shifted(0))
-    assert Retries(pair, pair, shifted(0), begin, [], Settings()).run(failed, Monitor()) is failed
+    pair, failed = SimpleNamespace(), failed_at(translation(0))
+    assert Retries(pair, pair, translation(0), begin, [], Settings()).run(failed, Monitor()) is failed
     assert called == expected
 
 
 def test_what_does_not_fail_is_not_tried_again(retries, monkeypatch):
     """Nor is what the first retry mends."""
-    mended = Found(shifted(0), Quality(shifted(0), 1.0, 0.7, 0.3, shifted(0)))
+    mended = Found(translation(0), Quality(translation(0), 1.0, 0.7, 0.3, translation(0)))
     monkeypatch.setattr(retries_module, "is_comparable", lambda pair: pytest.fail("looked further"))
     monkeypatch.setattr(Retries, "from_what_is_shown", lambda *_: pytest.fail("tried again"))
-    one = Retries(retries.pair, retries.pair, shifted(0), Start("none"), [], Settings())
+    one = Retries(retries.pair, retries.pair, translation(0), Start("none"), [], Settings())
     assert one.run(mended, Monitor()) is mended
     monkeypatch.setattr(Retries, "from_what_is_shown", lambda *_: mended)
     monkeypatch.setattr(Retries, "from_features", lambda *_: pytest.fail("tried again"))
     monkeypatch.setattr(retries_module, "is_comparable", lambda pair: True)
-    assert retries.made([]).run(failed_at(shifted(9)), Monitor()) is mended
+    assert retries.made([]).run(failed_at(translation(9)), Monitor()) is mended

@@ -5,8 +5,9 @@ import pytest
 
 from madreg.image.geometry import about, apply, mean_displacement
 from madreg.image.transform import Transform
-from madreg.pipeline.registration import assess_all, register
-from madreg.pipeline.size import enlargement, radius_of_gyration
+from madreg.pipeline.assessment import assess_all
+from madreg.pipeline.registration import register
+from madreg.pipeline.size import bright_radius, enlargement
 from madreg.quality.error_map import error_map
 from madreg.settings import Settings
 
@@ -19,7 +20,7 @@ def pair(ct_and_mr):
 
 def test_a_head_and_a_person_stay_as_they_are(pair):
     fixed, moving, _ = pair
-    assert 40 < radius_of_gyration(fixed) < 80
+    assert 40 < bright_radius(fixed) < 80
     assert enlargement(fixed, moving) == enlargement(fixed.resized(8), moving.resized(8)) == 1
     assert enlargement(fixed.resized(0.01), moving) == 1  # a part of a head in a head
 
@@ -29,7 +30,7 @@ def test_what_is_small_or_large_gets_the_size_of_a_head(pair, scale):
     fixed, moving = (volume.resized(scale) for volume in pair[:2])
     factor = enlargement(fixed, moving)
     assert np.log2(factor) == round(np.log2(factor))
-    assert 50 < radius_of_gyration(fixed.resized(factor)) < 110
+    assert 50 < bright_radius(fixed.resized(factor)) < 110
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from madreg.pose.correlation import Correlation
 from madreg.pose.rotations import super_fibonacci
 from madreg.pose.search import DESCENT, FINE, POINTS
 from madreg.pose.tensor_agreement import TensorAgreement
+from translation import translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,7 @@ def test_no_contrast_and_no_scale_of_the_intensities_changes_it(scans, make_volu
 
 def test_a_pose_without_overlap_scores_nothing(scans):
     fixed, moving, truth, _points = scans
-    far = truth.copy()
-    far[:3, 3] += 1000.0
+    far = translation_matrix(1000.0, 1000.0, 1000.0) @ truth
     measure = TensorAgreement(fixed, moving, FINE, POINTS)
     assert scores(measure, far[None])[0] == 0.0
 
@@ -84,9 +84,7 @@ def test_descents_that_stay_behind_change_nothing_for_the_others(scans):
         evaluated.append(len(matrices))
         return measure(matrices)
 
-    shifts = [np.zeros(3), np.array([3.0, -2.0, 4.0]), np.array([90.0, 0.0, 0.0])]
-    starts = np.stack([about(fixed.grid.center, np.eye(3), shift) for shift in shifts])
-    starts = truth @ starts
+    starts = truth @ np.stack([np.eye(4), translation_matrix(3.0, -2.0, 4.0), translation_matrix(90.0)])
     expected, values = Forward(measure, points).descend(starts, "rigid", DESCENT)
     descents = Descents(counted, points, starts, DESCENT)
     descents.descend(9)

@@ -18,6 +18,7 @@ from madreg.quality.block_fit import block_matching_of
 from madreg.quality.flips import flipped_poses
 from madreg.quality.motion import common_motion
 from madreg.quality.shape import Stretch
+from translation import translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,8 @@ def pair(grid_of, make_volume, head):
 
 
 def moved(mm: float) -> np.ndarray:
-    """A shift along x and z (4, 4)."""
-    return about(np.zeros(3), np.eye(3), np.array([0.6, 0.0, 0.8]) * mm)
+    """(4, 4) translation along x and z."""
+    return translation_matrix(0.6 * mm, 0.0, 0.8 * mm)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from madreg.image.geometry import Grid, about, apply, mean_displacement
 from madreg.quality.block_matching import BlockMatching
 from madreg.quality.blocks import Blocks, _SplineSamples
 from madreg.quality.motion import common_motion, local_displacements
+from translation import translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -136,12 +137,12 @@ def test_a_local_displacement_is_seen_where_it_is(scans, grid_of, make_volume, h
 
 def test_spectra_of_fixed_blocks_are_computed_once(scans, monkeypatch):
     """Poses compared one after the other share nearly all of them, and get the same scores as from anew."""
-    fixed, moving, truth, center = scans
+    fixed, moving, truth, _center = scans
     matching, computed = BlockMatching(fixed, moving), []
     spectra = matching.blocks.spectra
     compute = spectra._computed
     monkeypatch.setattr(spectra, "_computed", lambda chosen: computed.append(len(chosen)) or compute(chosen))
-    poses = [truth @ about(center, np.eye(3), np.array([shift, 0.0, 0.0])) for shift in (0.0, 2.0, 4.0)]
+    poses = [truth @ translation_matrix(shift) for shift in (0.0, 2.0, 4.0)]
     scores = [matching.about(pose, few=True).scores for pose in poses]
     asked = sum(len(one) for one in scores)
     assert sum(computed) < 0.4 * asked
@@ -165,5 +166,5 @@ def test_a_third_of_known_blocks_is_what_is_found_anew(scans):
     assert torch.equal(known.chosen, anew.chosen)
     torch.testing.assert_close(known.scores, anew.scores, atol=1e-5, rtol=0)
     torch.testing.assert_close(known.weight, anew.weight)
-    elsewhere = matching.about(truth @ about(scans[3], np.eye(3), np.array([5.0, 0.0, 0.0])), few=True)
+    elsewhere = matching.about(truth @ translation_matrix(5.0), few=True)
     assert not torch.equal(elsewhere.scores[0], known.scores[0])

@@ -16,6 +16,7 @@ from madreg.progress import Monitor
 from madreg.quality.assessment import assess
 from madreg.quality.cut_out import cut_out_of_other, leaves_empty, without_outline
 from madreg.quality.shape import cut_out_at, is_supported, is_worth_it
+from translation import translation, translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -34,22 +35,18 @@ def heads(grid_of, make_volume, head):
     return ct, inside(1.02), inside(0.78), grid.center
 
 
-def shifted(mm: float) -> np.ndarray:
-    return about(np.zeros(3), np.eye(3), np.array([0.6, 0.8, 0.0]) * mm)
-
-
 def test_a_brain_without_its_skull_was_cut_out(heads):
     ct, _mr, brain, _center = heads
     for mm in (0, 4):
-        assert cut_out_of_other(Pair(brain, ct), shifted(mm)) == "fixed"
-        assert cut_out_of_other(Pair(ct, brain), shifted(mm)) == "moving"
+        assert cut_out_of_other(Pair(brain, ct), translation_matrix(0.6 * mm, 0.8 * mm)) == "fixed"
+        assert cut_out_of_other(Pair(ct, brain), translation_matrix(0.6 * mm, 0.8 * mm)) == "moving"
 
 
 @pytest.mark.parametrize("mm", [0, 10, 30])
 def test_a_head_in_air_was_not_cut_out(heads, mm):
     ct, mr, _brain, _center = heads
-    assert cut_out_of_other(Pair(mr, ct), shifted(mm)) is None
-    assert cut_out_of_other(Pair(ct, mr), shifted(mm)) is None
+    assert cut_out_of_other(Pair(mr, ct), translation_matrix(0.6 * mm, 0.8 * mm)) is None
+    assert cut_out_of_other(Pair(ct, mr), translation_matrix(0.6 * mm, 0.8 * mm)) is None
 
 
 def test_a_scan_that_shows_nothing_was_not_cut_out(heads):
@@ -107,10 +104,10 @@ def test_a_brain_that_lies_right_has_a_clear_margin(heads):
 @pytest.mark.slow
 def test_the_error_does_not_depend_on_whether_outlines_are_compared(heads):
     """A pose that a registration found without outlines is as far off as one that was found with them."""
-    _ct, mr, _brain, center = heads
+    _ct, mr, _brain, _center = heads
     pair = Pair(mr, replace(mr, data=mr.data * (mr.data > 0.05)))
     assert leaves_empty(pair) and cut_out_of_other(pair, np.eye(4)) is None
-    pose = Transform(about(center, np.eye(3), np.array([1.0, -1.0, 0.5])))
+    pose = translation(1.0, -1.0, 0.5)
     shown, inside = assess(pair, pose), assess(pair, pose, has_outline=False)
     assert inside.margin != shown.margin
     for name in ("error_mm", "bound_mm", "deformation_mm", "consensus", "overlap", "verdict"):

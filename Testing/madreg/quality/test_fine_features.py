@@ -15,6 +15,7 @@ from madreg.quality.fine_features import (
     is_recognized,
     recognized,
 )
+from translation import translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def poses(slab_pair, turn):
     center = pair.fixed.grid.center
     near = truth @ about(center, turn((1, 1, -2), 4), np.array([2.0, -3.0, 2.0]))
     quarter = truth @ about(center, turn((1, 0, 0), 90), np.zeros(3))
-    return near, [quarter, truth @ about(center, np.eye(3), np.array([0.0, 80.0, 0.0]))]
+    return near, [quarter, truth @ translation_matrix(0.0, 80.0)]
 
 
 def test_the_right_pose_is_recognized_among_others(slab_pair, poses):
@@ -43,7 +44,7 @@ def test_a_wrong_pose_is_not(slab_pair, poses):
     pair, _ = slab_pair
     near, far = poses
     assert all(not is_recognized(pair, pose, [*far, near], 10.0) for pose in far)
-    shifted = near @ about(np.zeros(3), np.eye(3), np.array([0.0, 0.0, 300.0]))
+    shifted = near @ translation_matrix(0.0, 0.0, 300.0)
     assert recognized(pair, [shifted]) is None
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from madreg.image.geometry import about, apply, mean_displacement
 from madreg.quality.middle_features import most_alike
+from translation import translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def poses(slab_pair, turn):
     center = pair.fixed.grid.center
     near = [truth @ about(center, turn((1, 1, -2), degrees), np.array([4.0, -5.0, 4.0])) for degrees in (5, -5)]
     quarter = truth @ about(center, turn((1, 0, 0), 90), np.zeros(3))
-    shifts = [truth @ about(center, np.eye(3), np.array([0.0, mm, 0.0])) for mm in (80.0, -80.0)]
+    shifts = [truth @ translation_matrix(0.0, mm) for mm in (80.0, -80.0)]
     return near, [quarter, *shifts]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from madreg.image.geometry import about
 from madreg.image.pair import Pair
 from madreg.quality import screening
 from madreg.quality.flips import flipped_poses, mirrored_poses
 from madreg.quality.screening import promising
+from translation import translation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +17,6 @@ def pair(grid_of, make_volume, head):
     """Two heads of opposite contrast in one place."""
     grid = grid_of("straight")
     return Pair(make_volume(head.ct, grid), make_volume(head.mr, grid))
-
-
-def shifted(x: float) -> np.ndarray:
-    return about(np.zeros(3), np.eye(3), np.array([x, 0.0, 0.0]))
 
 
 class Scored:
@@ -42,7 +38,7 @@ class Scored:
 )
 def test_the_best_pose_and_those_near_it_are_kept_unless_the_pose_is_clearly_better(monkeypatch, of_pose, scores, kept):
     monkeypatch.setattr(screening, "_agreement", lambda pair: Scored())
-    found = promising(None, shifted(of_pose), [shifted(score) for score in scores])
+    found = promising(None, translation_matrix(of_pose), [translation_matrix(score) for score in scores])
     assert [pose[0, 3] for pose in found] == kept
 
 
@@ -72,4 +68,4 @@ def test_a_mirror_image_is_found_where_one_scan_shows_a_part(pair, role):
 
 
 def test_a_single_other_pose_is_kept_without_a_comparison():
-    assert len(promising(None, np.eye(4), [shifted(1.0)])) == 1
+    assert len(promising(None, np.eye(4), [translation_matrix(1.0)])) == 1

@@ -337,7 +337,8 @@ from pathlib import Path
 import numpy as np, SimpleITK as sitk
 from madreg.errors import InputError
 from madreg.image.transform import Transform
-from madreg.io import writing
+from madreg.io.itk_transform import read_transform, transform_content
+from madreg.io.writing import image_content
 from madreg.system.files import write_all
 from madreg.system.stderr import allow_suppression
 
@@ -355,12 +356,13 @@ for fill in (0, 24_000, 56_000, 65_536):
     (disk / "filler").write_bytes(b"x" * min(fill, room))
     try:
         with allow_suppression():
-            write_all({transform: writing.transform_content(Transform(matrix)), picture: writing.image_content(image)})
+            contents = {transform: transform_content(Transform(matrix)), picture: image_content(image)}
+            write_all(contents)
     except InputError as error:
         assert transform.read_text() == picture.read_text() == "former"
         print("refused", error)
     else:
-        assert np.allclose(writing.read_transform(transform).matrix, matrix)
+        assert np.allclose(read_transform(transform).matrix, matrix)
         assert (sitk.GetArrayFromImage(sitk.ReadImage(str(picture))) == sitk.GetArrayFromImage(image)).all()
         print("written")
     assert sorted(disk.iterdir()) == sorted([disk / "filler", picture, transform])

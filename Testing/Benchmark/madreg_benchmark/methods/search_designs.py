@@ -144,8 +144,8 @@ class LearnedFeatures(Correlation):
         points = self.lattice.offsets(tuple(2 * half for half in halves), self.spacing / 2) @ turn.T + middle
         values, mask = volume.sample(points)
         features = self.encoder.encoded(values[None, None])[0][0]
-        inverse = torch.as_tensor(volume.grid.inverse, dtype=torch.float32, device=self.device)
-        foreground = sample_array(volume.foreground.float()[None], inverse, points[::2, ::2, ::2], "zeros")[0]
+        shown = volume.foreground.float()[None]
+        foreground = sample_array(shown, volume.grid.inverse, points[::2, ::2, ::2], "zeros")[0]
         return features, foreground, mask[::2, ::2, ::2]
 
     def _reduced(self, encoded: torch.Tensor, foreground: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

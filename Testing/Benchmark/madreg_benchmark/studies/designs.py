@@ -1,7 +1,7 @@
 """Why the shipped search?  Designs of a global pose search side by side, and orders in which to try its candidates.
 
-Every design (:mod:`.search_designs`) gets the same displaced pairs.  What counts is where the first right pose stands
-among its candidates, and what finding them took.
+Every design (:mod:`madreg_benchmark.methods.search_designs`) gets the same displaced pairs.  What counts is where the
+first right pose stands among its candidates, and what finding them took.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def measure_estimates(
         InputError: if a case cannot be used.
     """
     from madreg.io.reading import read_volume
-    from madreg.pipeline.registration import assess_all
+    from madreg.pipeline.assessment import assess_all
     from madreg.settings import Settings
 
     found = []

@@ -1,0 +1,81 @@
+"""Names of files, checked before any work: what they may hold, and whether a file can be written there."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import InputError
+
+TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".mat")
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+REPORT_SUFFIXES = (".json",)
+PICTURE_SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
+PAGE_SUFFIXES = (".html", ".htm")
+
+
+def check_output(path: str | Path, suffixes: Iterable[str], inputs: Iterable[str | Path] = ()) -> Path:
+    """Make sure, before any work, that a file can be written.
+
+    Args:
+        suffixes: the endings that are known, with their dots; case does not matter.
+        inputs: files that are read and must not be overwritten.
+
+    Raises:
+        InputError: for another ending, a folder that is not there or does not take files, an input's own path, or a
+            name that cannot be used.
+    """
+    path = Path(path)
+    suffixes = tuple(suffixes)
+    if not path.name.lower().endswith(suffixes):
+        raise InputError(f"{path} has an unknown ending: choose one of {', '.join(suffixes)}.")
+    if path.name.lower() in suffixes:
+        raise InputError(f"{path} has no name before its ending: give one.")
+    check_name(path)
+    try:
+        mode = _mode(path)
+        if mode is not None and stat.S_ISDIR(mode):
+            raise InputError(f"{path} is a folder: give the name of a file.")
+        if mode is not None and not stat.S_ISREG(mode):
+            raise InputError(f"{path} is a device or a pipe: give the name of a file.")
+        real = os.path.realpath(path)
+        if any(real == os.path.realpath(one) for one in inputs):
+            raise InputError(f"{path} is an input and would be overwritten: choose another name.")
+        folder = Path(real).parent
+        if not folder.is_dir():
+            raise InputError(f"{path} cannot be written, since the folder {folder} does not exist: create it first.")
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): choose a name and a folder that you may write to."
+        ) from error
+    return path
+
+
+def check_name(path: str | Path) -> None:
+    """Refuse a name that the libraries that read and write images, which expect UTF-8, cannot pass on.
+
+    Raises:
+        InputError: if it is not UTF-8, or holds a character that no name may hold.
+    """
+    name = str(path)
+    try:
+        fits = name.encode("utf-8") == os.fsencode(name)
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        raise InputError(f"{path} has a name that is not UTF-8: rename it, or use a UTF-8 locale such as C.UTF-8.")
+    if "\0" in name:
+        raise InputError(f"{path} has a name with a zero byte: give another one.")
+
+
+def _mode(path: Path) -> int | None:
+    """What kind of file there is, following links; None if there is none.  OSError for a loop of links."""
+    try:
+        return os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None

@@ -1,0 +1,54 @@
+"""The estimated error of a pose: from blocks, or where these do not agree, as MAD predicts it."""
+
+from __future__ import annotations
+
+from ..image.geometry import mean_displacement
+from ..image.pair import Pair
+from ..image.transform import Transform
+from ..measures.mad import mad_of, mean_prediction
+from ..quality.assessment import LEAST_OVERLAP
+from ..quality.quality import Quality, agreed_pose
+from ..settings import Settings
+
+
+def estimated_error(
+    pair: Pair, transform: Transform, quality: Quality | None, settings: Settings
+) -> tuple[float | None, str]:
+    """The estimated error in mm at a transform, None where unknown, and what it comes from: ``blocks`` or ``mad``.
+
+    Args:
+        quality: of the transform; None without overlap.
+    """
+    if quality is not None and quality.verdict != "failed" and quality.error_mm is not None:
+        return quality.error_mm, "blocks"
+    predicted = _predicted(pair, transform, settings)
+    if quality is not None and quality.error_mm is not None:  # blocks that do not agree may know a part of the error
+        predicted = quality.error_mm if predicted is None else max(quality.error_mm, predicted)
+    return predicted, "mad"
+
+
+def errors_before_and_after(
+    pair: Pair, start: Transform, transform: Transform, quality: Quality | None, settings: Settings
+) -> tuple[float | None, float | None, str]:
+    """The estimated errors in mm at the start and at the end, None where unknown, and what they come from: ``blocks``
+    or ``mad``.
+
+    Both are distances to the pose that the blocks prefer, with the deformation that they show.  Where that is not to be
+    relied on, MAD predicts them.
+
+    Args:
+        quality: of the transform at the end; None without overlap.
+    """
+    pair = pair.near([start.matrix, transform.matrix])
+    after, source = estimated_error(pair, transform, quality, settings)
+    if source == "blocks" and quality is not None:
+        motion_mm = mean_displacement(start.matrix, agreed_pose(quality), pair.points)
+        return quality.with_deformation(motion_mm), after, source
+    return _predicted(pair, start, settings), after, source
+
+
+def _predicted(pair: Pair, pose: Transform, settings: Settings) -> float | None:
+    """The error in mm that MAD predicts; None without overlap."""
+    if pair.overlap(pose.matrix) < LEAST_OVERLAP:
+        return None
+    return mean_prediction(mad_of(pair, settings.weights), pose.matrix)

@@ -1,0 +1,33 @@
+"""Names of outputs are checked before the work."""
+
+import pytest
+
+from madreg.errors import InputError
+from madreg.io import file_names
+from madreg.io.file_names import TRANSFORM_SUFFIXES, check_output
+
+
+def test_outputs_are_checked_before_the_work(tmp_path, monkeypatch):
+    assert check_output(tmp_path / "OUT.TFM", TRANSFORM_SUFFIXES) == tmp_path / "OUT.TFM"
+    (tmp_path / "taken.tfm").mkdir()
+    (tmp_path / "file").write_text("")
+    for name, reason in [
+        ("out.png", "unknown ending"),
+        ("out", "unknown ending"),
+        (".tfm", "no name before its ending"),
+        ("no/out.tfm", "does not exist"),
+        ("taken.tfm", "is a folder"),
+        ("file/out.tfm", "does not exist"),
+    ]:
+        with pytest.raises(InputError, match=reason) as caught:
+            check_output(tmp_path / name, TRANSFORM_SUFFIXES)
+        assert str(tmp_path / name) in str(caught.value)
+    with pytest.raises(InputError, match="would be overwritten"):
+        check_output(tmp_path / "in.tfm", TRANSFORM_SUFFIXES, [tmp_path / "x" / ".." / "in.tfm"])
+
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(file_names.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(InputError, match="Permission denied"):
+        check_output(tmp_path / "out.tfm", TRANSFORM_SUFFIXES)
