@@ -18,6 +18,7 @@ from ..settings import Settings
 from ..system import device
 from .on_device import on_device
 from .registration import assess_all, estimated_error
+from .size import enlargement, resized_progress
 
 FIELD = "displacement field"
 LEAST_INSIDE = 0.99  # of the fixed foreground
@@ -60,6 +61,17 @@ class Assessment:
     def type(self) -> str:
         """``rigid``, ``similarity``, ``affine`` or ``displacement field``."""
         return self.transform.type if isinstance(self.transform, Transform) else FIELD
+
+    def resized(self, factor: float) -> Assessment:
+        """The same with all lengths multiplied by a factor."""
+        return replace(
+            self,
+            transform=self.transform.resized(factor),
+            linear=self.linear.resized(factor),
+            moving=self.moving.resized(factor),
+            error_mm=None if self.error_mm is None else factor * self.error_mm,
+            quality=None if self.quality is None else self.quality.resized(factor),
+        )
 
     def report(self) -> dict[str, Any]:
         """Everything as plain types, for JSON."""
@@ -104,7 +116,12 @@ def assess_alignment(
     transform = Transform.identity() if transform is None else transform
 
     def work(fixed: Volume, moving: Volume, settings: Settings) -> Assessment:
-        return _assessed(fixed, moving, transform, settings, Monitor(progress))
+        factor = enlargement(fixed, moving)
+        enlarged = fixed.resized(factor), moving.resized(factor), transform.resized(factor)
+        found = _assessed(*enlarged, settings, Monitor(resized_progress(progress, 1 / factor)))
+        found = replace(found.resized(1 / factor), transform=transform)
+        remarks = [] if found.quality is None else found.quality.remarks  # some name lengths
+        return replace(found, notices=[*found.notices, *remarks])
 
     return on_device(fixed, moving, settings or Settings(), work, "the assessment was done on the CPU.")
 
@@ -139,5 +156,5 @@ def _assessed(
         overlap=pair.overlap(linear.matrix),
         seconds=time.perf_counter() - began,
         device=device.describe(fixed.device),
-        notices=[*notices, *(quality.remarks if quality is not None else [])],
+        notices=notices,
     )

@@ -63,12 +63,13 @@ def test_unusable_starts_are_refused(tmp_path):
 
 
 def test_outputs_are_checked_before_the_work(tmp_path, monkeypatch):
-    assert output.check_output(tmp_path / "OUT.TFM", SUFFIXES) == tmp_path / "OUT.TFM"
+    assert output.check_output(tmp_path / "OUT.PNG", output.PICTURE_SUFFIXES) == tmp_path / "OUT.PNG"
     (tmp_path / "taken.tfm").mkdir()
     (tmp_path / "file").write_text("")
     for name, reason in [
         ("out.png", "unknown ending"),
         ("out", "unknown ending"),
+        ("OUT.TFM", "capital letters"),
         (".tfm", "no name before its ending"),
         ("no/out.tfm", "does not exist"),
         ("taken.tfm", "is a folder"),
