@@ -21,6 +21,7 @@ def sign(
     node.SetNodeReferenceID(FIXED, fixed.GetID())
     node.SetNodeReferenceID(MOVING, moving.GetID())
     node.SetAttribute(VERSION, str(report.get("madreg")))
+    made.rememberName(node)
     outcome.keep(node, fixed, moving, report)
 
 
@@ -48,5 +49,5 @@ def marked(className: str, *kinds: str) -> list[slicer.vtkMRMLNode]:
 def ofPair(
     nodes: list[slicer.vtkMRMLNode], fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode
 ) -> slicer.vtkMRMLNode | None:
-    """The first of some nodes that belongs to two volumes, if there is one."""
-    return next((node for node in nodes if isOf(node, fixed, moving)), None)
+    """The first of some nodes that belongs to two volumes, if there is one; none that the user has made of it."""
+    return next((node for node in nodes if isOf(node, fixed, moving) and not made.isTheUsers(node)), None)
