@@ -56,10 +56,6 @@ class DisplacementField:
             )
         )
 
-    def resized(self, factor: float) -> DisplacementField:
-        """The field once all lengths in both worlds are multiplied by a factor."""
-        return DisplacementField(factor * self.displacements, self.grid.resized(factor))
-
     def apply(self, points: np.ndarray) -> np.ndarray:
         """Moving points (..., 3) of fixed points (..., 3), LPS mm."""
         return self._mapped(torch.as_tensor(np.asarray(points, float))).numpy()

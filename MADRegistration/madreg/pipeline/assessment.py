@@ -18,7 +18,7 @@ from ..settings import Settings
 from ..system import device
 from .on_device import on_device
 from .registration import assess_all, estimated_error
-from .size import enlargement, resized_progress
+from .size import enlargement
 
 FIELD = "displacement field"
 LEAST_INSIDE = 0.99  # of the fixed foreground
@@ -61,17 +61,6 @@ class Assessment:
     def type(self) -> str:
         """``rigid``, ``similarity``, ``affine`` or ``displacement field``."""
         return self.transform.type if isinstance(self.transform, Transform) else FIELD
-
-    def resized(self, factor: float) -> Assessment:
-        """The same with all lengths multiplied by a factor."""
-        return replace(
-            self,
-            transform=self.transform.resized(factor),
-            linear=self.linear.resized(factor),
-            moving=self.moving.resized(factor),
-            error_mm=None if self.error_mm is None else factor * self.error_mm,
-            quality=None if self.quality is None else self.quality.resized(factor),
-        )
 
     def report(self) -> dict[str, Any]:
         """Everything as plain types, for JSON."""
@@ -116,12 +105,7 @@ def assess_alignment(
     transform = Transform.identity() if transform is None else transform
 
     def work(fixed: Volume, moving: Volume, settings: Settings) -> Assessment:
-        factor = enlargement(fixed, moving)
-        enlarged = fixed.resized(factor), moving.resized(factor), transform.resized(factor)
-        found = _assessed(*enlarged, settings, Monitor(resized_progress(progress, 1 / factor)))
-        found = replace(found.resized(1 / factor), transform=transform)
-        remarks = [] if found.quality is None else found.quality.remarks  # some name lengths
-        return replace(found, notices=[*found.notices, *remarks])
+        return _assessed(fixed, moving, transform, settings, Monitor(progress))
 
     return on_device(fixed, moving, settings or Settings(), work, "the assessment was done on the CPU.")
 
@@ -132,9 +116,11 @@ def _assessed(
     began, notices = time.perf_counter(), []
     linear = transform if isinstance(transform, Transform) else Transform.identity()
     monitor.report("estimate", 0.05, linear)
+    factor = enlargement(fixed, moving)
     if isinstance(transform, DisplacementField):
-        grid = fixed.grid.isotropic(FINEST) if fixed.grid.spacing.min() < FINEST else fixed.grid
-        moving = transform.warped(reduced(moving), grid)
+        finest = FINEST / factor
+        grid = fixed.grid.isotropic(finest) if fixed.grid.spacing.min() < finest else fixed.grid
+        moving = transform.warped(reduced(moving.resized(factor)).resized(1 / factor), grid)
         inside = transform.covers(fixed.grid.points()[fixed.foreground.cpu()].double().numpy())
         if inside < LEAST_INSIDE:
             notices.append(
@@ -142,8 +128,11 @@ def _assessed(
             )
     quality = next(iter(assess_all(fixed, moving, [linear], replace(settings, type=TYPE))))
     monitor.report("estimate", 0.7, linear)
-    pair = Pair(fixed, moving, settings.seed).near([linear.matrix])
-    error_mm, source = estimated_error(pair, linear, quality, settings)
+    here = linear.resized(factor)
+    pair = Pair(fixed.resized(factor), moving.resized(factor), settings.seed).near([here.matrix])
+    enlarged = None if quality is None else quality.resized(factor)
+    error_mm, source = estimated_error(pair, here, enlarged, settings)
+    error_mm = None if error_mm is None else error_mm / factor
     monitor.estimated(error_mm)
     monitor.report("estimate", 0.8, linear)
     return Assessment(
@@ -153,8 +142,8 @@ def _assessed(
         error_mm=error_mm,
         error_source=source,
         quality=quality,
-        overlap=pair.overlap(linear.matrix),
+        overlap=pair.overlap(here.matrix),
         seconds=time.perf_counter() - began,
         device=device.describe(fixed.device),
-        notices=notices,
+        notices=[*notices, *(quality.remarks if quality is not None else [])],
     )
