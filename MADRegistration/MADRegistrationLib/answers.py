@@ -7,6 +7,12 @@ from typing import Any
 
 from .client import WorkerClient
 
+OUT_OF_MEMORY = (
+    "The computer ran out of memory: close other programs or volumes, or crop the volumes to the region of interest "
+    "(module Crop Volume). Nothing was changed."
+)
+"""Where that was in Slicer itself."""
+
 MESSAGE_OF_ERROR = {
     "input": "{message}",
     "memory": "The computer ran out of memory ({message}): close other programs or volumes, crop the volumes to the "

@@ -10,7 +10,7 @@ import slicer
 
 from madreg.errors import InputError
 
-from . import made, views, volumes
+from . import made, resultnode, views, volumes
 from .client import WorkerClient
 from .job import SceneJob
 from .voxels import setVoxels
@@ -65,7 +65,8 @@ class SceneComparison(SceneJob):
         yield
         scene = self.fixed.GetScene()
         name = NAME.format(fixed=self.fixed.GetName(), moving=self.moving.GetName())
-        self.node = scene.GetFirstNode(name, "vtkMRMLScalarVolumeNode")
+        former = resultnode.marked("vtkMRMLScalarVolumeNode", KIND)  # not a volume of the user's that is called so
+        self.node = next((node for node in former if node.GetName() == name), None)
         if self.node is None:
             self.node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
             display = scene.AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")

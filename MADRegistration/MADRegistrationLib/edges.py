@@ -36,7 +36,7 @@ def find(volume: slicer.vtkMRMLScalarVolumeNode | None) -> slicer.vtkMRMLScalarV
     if volume is None:
         return None
     nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return next((node for node in nodes if node.GetNodeReference(OF) is volume), None)
+    return next((node for node in nodes if node.GetNodeReference(OF) is volume and not made.isTheUsers(node)), None)
 
 
 def follow(volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:

@@ -67,7 +67,7 @@ class Inputs:
     def _checkResampled(self) -> None:
         if self.resampled is None:
             return
-        if self.resampled in (self.fixed, self.moving, self.fixedMask, self.movingMask):
+        if self.resampled in (self.fixed, self.moving, self.fixedMask, self.movingMask, self.structures):
             raise InputError(
                 f'"{self.resampled.GetName()}" is an input and would be overwritten: choose another resampled volume.'
             )

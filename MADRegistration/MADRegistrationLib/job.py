@@ -14,7 +14,7 @@ import slicer
 
 from madreg.errors import InputError
 
-from .answers import hear
+from .answers import OUT_OF_MEMORY, hear
 from .client import WorkerClient
 from .jobfiles import JobFiles
 
@@ -127,8 +127,8 @@ class SceneJob:
                 self.state = "done"
             elif not self._isEnding:
                 self._hear()
-        except InputError as error:
-            self._giveUp(str(error))
+        except (InputError, MemoryError) as error:
+            self._giveUp(str(error) if isinstance(error, InputError) else OUT_OF_MEMORY)
         except (OSError, ValueError) as error:
             what = "result could not be read from" if self._isEnding else "volumes could not be written to"
             self._giveUp(f"The {what} {self._files.folder}: {error}")

@@ -14,11 +14,14 @@ def find() -> list[slicer.vtkMRMLNode]:
     """The edges and checkerboards of volumes that are gone, and the error maps and tables of structures
 
     - of which a volume is gone;
-    - of registrations whose transform is gone, unless both volumes still lie where it has put them.
+    - of registrations whose transform is gone, unless both volumes still lie where it has put them;
+
+    but none that the user has copied or renamed.
     """
     kept = _ofTransforms()
     found = [*errormap.maps(), *structuretable.tables()]
-    return _pictures() + [node for node in found if node.GetID() not in kept and not _holds(node)]
+    gone = _pictures() + [node for node in found if node.GetID() not in kept and not _holds(node)]
+    return [node for node in gone if not made.isTheUsers(node)]
 
 
 def remove() -> None:

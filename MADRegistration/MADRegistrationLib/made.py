@@ -10,9 +10,24 @@ KIND = ATTRIBUTE_PREFIX + "Made"
 """Attribute of a volume that only shows something: what it is."""
 
 
+NAME = ATTRIBUTE_PREFIX + "Name"
+"""Attribute of it: what it was called.  What the user has copied or renamed is called otherwise."""
+
+
 def mark(node: slicer.vtkMRMLNode, kind: str) -> None:
     """Note that a volume is no scan."""
+    rememberName(node)
     node.SetAttribute(KIND, kind)
+
+
+def rememberName(node: slicer.vtkMRMLNode) -> None:
+    """Note what a node is called."""
+    node.SetAttribute(NAME, node.GetName())
+
+
+def isTheUsers(node: slicer.vtkMRMLNode) -> bool:
+    """Whether the user has copied or renamed what this module has made: it is not removed by itself."""
+    return node.GetAttribute(NAME) not in (None, node.GetName())
 
 
 def ids() -> list[str]:
@@ -28,7 +43,7 @@ def isResult(transform: slicer.vtkMRMLTransformNode) -> bool:
 def removePictures() -> None:
     """Remove the volumes that can be made again at any time: checkerboards and edges."""
     for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
-        if node.GetAttribute(KIND) in ("checkerboard", "edges"):
+        if node.GetAttribute(KIND) in ("checkerboard", "edges") and not isTheUsers(node):
             remove(node)
 
 

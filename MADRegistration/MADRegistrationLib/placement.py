@@ -145,7 +145,8 @@ class Placement:
         return self._before.state is None
 
     def show(self, fixedToMoving: np.ndarray) -> None:
-        """Put the moving volume where a 4x4 matrix (fixed LPS to moving LPS, world as it was at the start) says."""
+        """Put the moving volume where a 4x4 matrix (fixed LPS to moving LPS, world as it was at the start) says; raise
+        InputError if the fixed volume was put under the transform meanwhile."""
         if self.transform is not None and self.transform.GetScene() is None:  # deleted meanwhile
             wasUnder = self._before.parentId is not None and self.scene.GetNodeByID(self._before.parentId) is None
             self._before = replace(
@@ -156,6 +157,8 @@ class Placement:
             self.transform = self.scene.AddNewNodeByClass(
                 "vtkMRMLLinearTransformNode", transformName(self.fixed, self.moving)
             )
+        if self.transform in ancestors(self.fixed):
+            raise InputError(whyNotOutput(self.transform, self.fixed, self.moving))
         setParent(self.transform, self._parentId)
         toWorld = parentToWorld(self.fixed) @ self.ownPose(fixedToMoving)
         self.transform.SetMatrixTransformToParent(toMatrix(np.linalg.inv(parentToWorld(self.transform)) @ toWorld))

@@ -115,7 +115,8 @@ class SceneRegistration(SceneJob):
 
     @property
     def canRevert(self) -> bool:
-        return self.state == "done" and self.isApplied and self.moving.GetScene() is not None
+        isThere = self.moving.GetScene() is not None
+        return self.state == "done" and self.isApplied and isThere and not self._result.isHardened
 
     overwritten = None  # :meth:`revert` gives everything back
 

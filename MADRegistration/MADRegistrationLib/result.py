@@ -79,6 +79,8 @@ class Result:
             return None
         try:
             if attempt.isApplied:
+                if not attempt.canRevert:
+                    return None
                 found = outcome.read(attempt.transform, fixed, moving)
                 return attempt if found is not None and found.isValid else None
             isThere = outcome.distanceMm(self._poseBefore, outcome.poseOf(fixed, moving), moving) < outcome.SAME_MM

@@ -21,6 +21,7 @@ def sign(
     node.SetNodeReferenceID(FIXED, fixed.GetID())
     node.SetNodeReferenceID(MOVING, moving.GetID())
     node.SetAttribute(VERSION, str(report.get("madreg")))
+    made.rememberName(node)
     outcome.keep(node, fixed, moving, report)
 
 
@@ -52,8 +53,11 @@ def former(
     moving: slicer.vtkMRMLNode,
     transform: slicer.vtkMRMLTransformNode | None,
 ) -> slicer.vtkMRMLNode | None:
-    """The node of an earlier result, if there is one: that to which the transform of a registration refers in a role,
-    or of an assessment, which has no transform, the first of some nodes that belongs to the two volumes."""
+    """The node of an earlier result, if there is one, and it is not the user's own by now: that to which the transform
+    of a registration refers in a role, or of an assessment, which has no transform, the first of some nodes that
+    belongs to the two volumes."""
     if transform is not None:
-        return transform.GetNodeReference(role)
-    return next((node for node in nodes if isOf(node, fixed, moving)), None)
+        nodes = [node for node in [transform.GetNodeReference(role)] if node is not None]
+    else:
+        nodes = [node for node in nodes if isOf(node, fixed, moving)]
+    return next((node for node in nodes if not made.isTheUsers(node)), None)

@@ -10,10 +10,12 @@ import numpy as np
 from . import outcome, saved
 from .before import ERROR_MAP, FORMER_ERROR_MAP, refer, references
 from .errormap import ErrorMap
+from .hierarchy import ancestors
 from .inputs import Inputs
 from .placement import Placement, ownTransform
 from .report import attributesOf
 from .structuretable import StructureTable
+from .volumes import ijkToRas
 from .voxels import VoxelsBefore, setDisplay, setVoxels
 
 
@@ -35,6 +37,7 @@ class SceneResult:
     def __init__(self, inputs: Inputs, run: str) -> None:
         self._inputs, self._run = inputs, run
         self.placement = self._place()
+        self._ijkToRas = ijkToRas(inputs.moving)
         self.isApplied = False
         self._errorMap: ErrorMap | None = None
         self._table: StructureTable | None = None
@@ -45,6 +48,13 @@ class SceneResult:
         inputs = self._inputs
         transform = inputs.transform or ownTransform(inputs.fixed, inputs.moving)
         return Placement(inputs.fixed, inputs.moving, transform, inputs.along)
+
+    @property
+    def isHardened(self) -> bool:
+        """Whether the moving volume was taken out of the transform and lies elsewhere itself: there is no way back."""
+        moving = self._inputs.moving
+        isUnder = self.placement.transform in ancestors(moving)[:1]
+        return not isUnder and not np.allclose(ijkToRas(moving), self._ijkToRas, atol=1e-6)
 
     def apply(self, matrix: np.ndarray, report: dict[str, Any], errorMap: ErrorMap | None) -> None:
         """Put the moving volume in place (4x4, fixed LPS to moving LPS), and all that belongs to it.

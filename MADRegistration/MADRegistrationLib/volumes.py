@@ -17,6 +17,9 @@ import vtk
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, Grid
 
+LEAST_DETERMINANT = 1e-12
+"""Of a transform that counts as invertible."""
+
 CHUNK_BYTES = 16_000_000
 """Written to disk at a time, so that Slicer's interface goes on between two pieces."""
 
@@ -73,7 +76,7 @@ def parentToWorld(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
     """4x4 RAS matrix of all transforms above a node; the identity if there are none.
 
     Raises:
-        InputError: if one of them is not linear.
+        InputError: if one of them is not linear, or all together have no inverse.
     """
     parent = node.GetParentTransformNode()
     if parent is None:
@@ -90,13 +93,16 @@ def toWorld(transform: slicer.vtkMRMLTransformNode) -> np.ndarray:
     """4x4 RAS matrix of a transform and all above it.
 
     Raises:
-        InputError: if one of them is not linear.
+        InputError: if one of them is not linear, or all together have no inverse.
     """
     if not transform.IsTransformToWorldLinear():
         raise InputError(f'"{transform.GetName()}" is not linear: choose a linear transform.')
     matrix = vtk.vtkMatrix4x4()
     transform.GetMatrixTransformToWorld(matrix)
-    return toArray(matrix)
+    found = toArray(matrix)
+    if not abs(np.linalg.det(found)) > LEAST_DETERMINANT:  # nor if it is no number
+        raise InputError(f'"{transform.GetName()}" has no inverse: correct its matrix (module Transforms).')
+    return found
 
 
 def whyNotVolume(node: slicer.vtkMRMLNode | None) -> str | None:

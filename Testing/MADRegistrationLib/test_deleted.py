@@ -39,6 +39,17 @@ def test_the_output_transform(panel, view, volumes, scene, addTransform, isChose
     assert moving.GetParentTransformNode().GetName() == "Patient"
 
 
+def test_the_fixed_volume_is_put_under_the_output(panel, view, volumes, scene):
+    fixed, moving, _ = volumes
+    begin(panel, view, fixedVolume=fixed, movingVolume=moving)
+    fixed.SetAndObserveTransformNodeID(moving.GetTransformNodeID())
+    run(panel)
+    text, isError = view.shown["Message"]
+    assert isError and 'The fixed volume "MR" lies under "CT to MR (MAD)"' in text
+    assert fixed.GetTransformNodeID() is None and moving.GetTransformNodeID() is None
+    assert scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0
+
+
 @pytest.mark.parametrize(("role", "name"), [(0, "MR"), (1, "CT")])
 def test_a_volume(panel, view, client, volumes, scene, role, name):
     begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW)

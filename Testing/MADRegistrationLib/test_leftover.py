@@ -5,7 +5,7 @@ import pytest
 import slicer
 from doubles import makeParameters, run
 
-from MADRegistrationLib import errormap, overlay
+from MADRegistrationLib import edges, errormap, overlay
 from MADRegistrationLib.parameters import Measure
 
 
@@ -45,6 +45,23 @@ def test_the_map_goes_with_the_output_transform(panel, view, volumes, registered
     assert all(
         view.GetLabelVolumeID() in (None, "") for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     )
+
+
+def test_what_the_user_has_copied_stays(panel, volumes, registered, scene):
+    """As Slicer's Clone makes it, with all attributes and references."""
+    for node, name in ((errormap.find(*volumes[:2]), "Map Copy"), (edges.find(volumes[1]), "Edges Copy")):
+        copy = slicer.vtkMRMLScalarVolumeNode()
+        copy.Copy(node)
+        copy.SetName(name)
+        scene.AddNode(copy)
+    panel.registering.onButton()
+    run(panel)
+    finish(panel)
+    assert {"Map Copy", "Edges Copy", "CT to MR error (MAD)", "CT edges (MAD)"} < set(names())
+    panel.onRevert()
+    panel.onRevert()
+    finish(panel)
+    assert names() == ["CT", "Edges Copy", "MR", "Map Copy", "PET"]
 
 
 def test_the_map_goes_also_where_the_transform_is_deleted_while_another_registration_runs(

@@ -58,6 +58,7 @@ def test_both_moved_together_keep_it(panel, view, volumes, registered, addTransf
 def test_hardened_it_is_kept(panel, view, volumes, registered):
     volumes[1].HardenTransform()
     assert volumes[1].GetParentTransformNode() is None and "CHECK" in headline(panel, view)
+    assert not view.shown["RevertEnabled"]  # it could not be put back
 
 
 def test_it_is_there_after_saving_and_loading(panel, view, registered, saveAndLoad):

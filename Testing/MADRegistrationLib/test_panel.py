@@ -365,6 +365,15 @@ def test_the_checkerboard_is_a_volume_in_the_views_and_goes_by_the_same_toggle(p
     assert view.shown["Pictures"] == (False, False, False)
 
 
+def test_a_volume_of_the_users_is_not_overwritten_by_the_checkerboard(panel, volumes, scene, addVolume):
+    mine = addVolume(np.full((4, 5, 6), 7, np.int16), name="Checkerboard of CT and MR")
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
+    panel.parts.pictures.onCheckerboard(True)
+    run(panel)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 5
+    assert (slicer.util.arrayFromVolume(mine) == 7).all() and mine.GetAttribute("MADRegistration.Made") is None
+
+
 def test_a_comparison_can_be_cancelled(panel, view, volumes, client, scene):
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
     panel.parts.pictures.onCheckerboard(True)

@@ -68,7 +68,7 @@ def run(registration, until=lambda r: False, seconds=120):
 
 
 def register(client, pair, seed=QUICK, measure="default", **options):
-    names = ("fixedMask", "movingMask", "transform", "resampled", "resampling")
+    names = ("fixedMask", "movingMask", "transform", "resampled", "resampling", "structures")
     inputs = {key: options.pop(key) for key in names if key in options}
     registration = SceneRegistration(client, Inputs(*pair, **inputs), {"seed": seed, "measure": measure}, **options)
     registration.start()
@@ -355,6 +355,26 @@ def test_masks_reach_the_worker_on_their_own_grid(client, pair, addVolume):
     empty = addVolume(np.zeros((5, 6, 7), np.uint8), nodeClass="vtkMRMLLabelMapVolumeNode", name="Nothing")
     run(registration := register(client, pair, fixedMask=empty))
     assert registration.state == "failed" and 'The mask "Nothing" is empty' in registration.message
+
+
+@pytest.mark.parametrize("where", ["ascontiguousarray", "load"])
+def test_out_of_memory_in_slicer_is_said_and_changes_nothing(client, pair, scene, monkeypatch, where):
+    def fails(*_, **__):
+        raise MemoryError("Unable to allocate 64 GiB")
+
+    output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
+    nodes = scene.GetNumberOfNodes()
+    monkeypatch.setattr(np, where, fails)  # as the volumes are written, and as the result is read
+    registration = register(client, pair, resampled=output)
+    run(registration, seconds=20)
+    assert registration.state == "failed" and "ran out of memory" in registration.message
+    assert scene.GetNumberOfNodes() == nodes and pair[1].GetTransformNodeID() is None
+
+
+def test_structures_are_not_overwritten(client, pair, scene, addVolume):
+    structures = addVolume(np.ones((20, 21, 22), np.uint8), name="Organs", nodeClass="vtkMRMLLabelMapVolumeNode")
+    with pytest.raises(InputError, match='"Organs" is an input'):
+        register(client, pair, resampled=structures, structures=structures)
 
 
 def test_closing_the_scene_ends_the_registration(client, pair, scene):

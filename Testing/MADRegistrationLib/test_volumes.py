@@ -88,6 +88,14 @@ def test_non_linear_parents_are_refused_in_one_sentence(scene, addVolume, addTra
     assert whyNotVolume(node) == str(caught.value)
 
 
+def test_parents_without_an_inverse_are_refused_in_one_sentence(scene, addVolume, addTransform):
+    node = addVolume(np.zeros((4, 5, 6), np.int16), name="CT")
+    node.SetAndObserveTransformNodeID(addTransform(np.diag([1.0, 1, 0, 1]), "Flat").GetID())
+    with pytest.raises(InputError, match='"Flat" has no inverse') as caught:
+        imageOfVolume(node)
+    assert whyNotVolume(node) == str(caught.value)
+
+
 def test_what_is_not_a_scalar_volume_is_refused_with_the_reason(scene, addVolume):
     array = np.zeros((4, 5, 6), np.int16)
     assert whyNotVolume(addVolume(array)) is None

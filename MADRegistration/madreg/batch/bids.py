@@ -8,8 +8,9 @@ the CT.  Nothing here loads torch, numpy or Dask.
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,9 +124,23 @@ def _participants(dataset: Path, labels: Iterable[str]) -> list[Path]:
 
 def _images(dataset: Path, folder: Path) -> list[Image]:
     """The images of a participant, sorted by path."""
-    files = (path for path in folder.rglob("*") if path.name.endswith(IMAGES))
+    files = (path for path in _files(folder) if path.name.endswith(IMAGES))
     found = (parsed(path.relative_to(dataset).as_posix()) for path in sorted(files))
     return [image for image in found if image is not None and not NOT_IMAGES & set(image.entities.items())]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder.
+
+    Raises:
+        InputError: if one of the folders cannot be read: its images would be left out unnoticed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename} cannot be read ({error.strerror}): check your rights to it.") from error
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(place, name) for name in names)
 
 
 def parsed(path: str) -> Image | None:

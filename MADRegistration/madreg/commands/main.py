@@ -114,6 +114,8 @@ def main(arguments: Sequence[str] | None = None, restore: bool = True) -> int:
         if isinstance(error, OSError) and _is_output_error(error):
             _discard_output()
             return _fail(f"The results cannot be printed ({error.strerror}): the files are complete.", 1)
+        if isinstance(error, PermissionError):
+            return _fail(f"{error.filename} cannot be opened ({error.strerror}): check your rights to it.", 1)
         if is_memory_error(error):
             return _fail(
                 "The memory of this computer does not suffice: close other programs, or give smaller images.", 1

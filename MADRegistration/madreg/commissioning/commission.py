@@ -142,6 +142,8 @@ def commission(
     settings.check()
     bundled = weights.FEATURES if settings.measure == "mad" else weights.DISTANCES
     card = weights.checked_card(settings.weights, device.choose(settings.device), bundled)
+    for path in paths:  # what cannot be read is refused before the work
+        read_scan(path)
     for path in paths:
         scan = read_scan(path)
         volume = scan.volume()

@@ -15,8 +15,9 @@ from .file_names import check_name
 from .itk_transform import linear_transform, read_itk_transform
 from .transform_files import is_foreign_transform, read_foreign_transform
 
-FIELD_SPACING = 3.0
-"""mm between the points at which other non-linear transforms (B-splines, composites) are evaluated."""
+FIELD_SPACING, ACROSS = 3.0, 64
+"""mm, at most, between the points at which other non-linear transforms (B-splines, composites) are evaluated, and how
+many there are along the longest axis of the fixed image, at least: it may be of a mouse."""
 
 
 def read_any_transform(path: str | Path, fixed: Grid, moving: Grid) -> Transform | DisplacementField:
@@ -46,6 +47,7 @@ def _as_field(transform: sitk.Transform, fixed: Grid, path: str | Path) -> Displ
         inner = transform.Downcast()
         if isinstance(inner, sitk.DisplacementFieldTransform):
             return DisplacementField.of_image(inner.GetDisplacementField())
-        return DisplacementField.of_itk(transform, fixed.isotropic(FIELD_SPACING).widened(1))
+        spacing = min(FIELD_SPACING, float((fixed.spacing * fixed.size).max()) / ACROSS)
+        return DisplacementField.of_itk(transform, fixed.isotropic(spacing).widened(1))
     except (RuntimeError, ValueError) as error:
         raise InputError(f"{path} holds displacements that are no numbers: write the transform again.") from error

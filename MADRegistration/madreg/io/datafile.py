@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
@@ -67,10 +68,15 @@ def voxels(content: bytes, stored: Stored) -> np.ndarray:
 def beside(header: Path, name: str) -> Path:
     """A data file that a header names, which must lie in the header's folder or below.
 
+    Args:
+        name: as it stands in the header, each byte a character.
+
     Raises:
         UnreadableError: if it lies elsewhere or does not exist.
     """
     folder = header.parent.resolve()
+    with suppress(UnicodeError):  # else it is Latin-1
+        name = name.encode("latin-1").decode("utf-8")
     if not name or "\0" in name:
         raise UnreadableError(DAMAGED)
     path = folder / name

@@ -37,6 +37,8 @@ def read_displacement_field(path: str | Path) -> DisplacementField:
     """
     path = Path(path)
     try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder: give the file of the transform.")
         if not path.is_file():
             raise InputError(f"{path} does not exist: check the path of the transform.")
         field = _of_nifti(path) if is_nifti(path) else _of_declared(path)

@@ -21,7 +21,8 @@ def check_output(path: str | Path, suffixes: Iterable[str], inputs: Iterable[str
     """Make sure, before any work, that a file can be written.
 
     Args:
-        suffixes: the endings that are known, with their dots; case does not matter.
+        suffixes: the endings that are known, with their dots.  Those of ITK have to be in lower case: ITK reads no
+            ``.TFM``.
         inputs: files that are read and must not be overwritten.
 
     Raises:
@@ -30,8 +31,11 @@ def check_output(path: str | Path, suffixes: Iterable[str], inputs: Iterable[str
     """
     path = Path(path)
     suffixes = tuple(suffixes)
-    if not path.name.lower().endswith(suffixes):
+    ending = next((one for one in suffixes if path.name.lower().endswith(one)), None)
+    if ending is None:
         raise InputError(f"{path} has an unknown ending: choose one of {', '.join(suffixes)}.")
+    if ending in (*TRANSFORM_SUFFIXES, *IMAGE_SUFFIXES) and not path.name.endswith(ending):
+        raise InputError(f"{path} has an ending in capital letters, which ITK does not know: write it as {ending}.")
     if path.name.lower() in suffixes:
         raise InputError(f"{path} has no name before its ending: give one.")
     check_name(path)

@@ -52,6 +52,8 @@ def read_nrrd_vectors(path: Path) -> tuple[Header, np.ndarray]:
     """
     header, declared, attached = _declared(path)
     voxels = header.size[2::-1]
+    if header.components == 1 and declared.sizes == header.size:
+        return header, read_voxels(path, declared.with_shape((*voxels, 1)), attached)
     if declared.sizes == (header.components, *header.size):
         return header, read_voxels(path, declared.with_shape((*voxels, header.components)), attached)
     if declared.sizes == (*header.size, header.components):

@@ -136,9 +136,11 @@ def _assessed(
     began, notices = time.perf_counter(), []
     linear = transform if isinstance(transform, Transform) else Transform.identity()
     monitor.report("estimate", 0.05, linear)
+    factor = enlargement(fixed, moving)
     if isinstance(transform, DisplacementField):
-        grid = fixed.grid.isotropic(FINEST) if fixed.grid.spacing.min() < FINEST else fixed.grid
-        moving = transform.warped(reduced(moving), grid)
+        finest = FINEST / factor
+        grid = fixed.grid.isotropic(finest) if fixed.grid.spacing.min() < finest else fixed.grid
+        moving = transform.warped(reduced(moving.resized(factor)).resized(1 / factor), grid)
         inside = transform.covers(fixed.grid.points()[fixed.foreground.cpu()].double().numpy())
         if inside < LEAST_INSIDE:
             notices.append(
@@ -146,8 +148,11 @@ def _assessed(
             )
     quality = next(iter(assess_all(fixed, moving, [linear], replace(settings, type=TYPE))))
     monitor.report("estimate", 0.7, linear)
-    pair = Pair(fixed, moving, settings.seed).near([linear.matrix])
-    error_mm, source = estimated_error(pair, linear, quality, settings)
+    here = linear.resized(factor)
+    pair = Pair(fixed.resized(factor), moving.resized(factor), settings.seed).near([here.matrix])
+    enlarged = None if quality is None else quality.resized(factor)
+    error_mm, source = estimated_error(pair, here, enlarged, settings)
+    error_mm = None if error_mm is None else error_mm / factor
     monitor.estimated(error_mm)
     monitor.report("estimate", 0.8, linear)
     return Assessment(
@@ -157,7 +162,7 @@ def _assessed(
         error_mm=error_mm,
         error_source=source,
         quality=quality,
-        overlap=pair.overlap(linear.matrix),
+        overlap=pair.overlap(here.matrix),
         seconds=time.perf_counter() - began,
         device=device.describe(fixed.device),
         notices=[*notices, *(quality.remarks if quality is not None else [])],

@@ -1,6 +1,7 @@
 """Pairs of a BIDS data set, and the names and sidecars of its derivative."""
 
 import json
+import os
 
 import pytest
 
@@ -62,6 +63,19 @@ def test_participants_are_chosen_by_label(dataset):
     for label in ("04", "../data/sub-01", "*"):
         with pytest.raises(InputError, match="no participant"):
             bids.find_pairs(dataset, "T1w", ["T2w"], [label])
+
+
+def test_a_folder_that_cannot_be_read_is_not_left_out(dataset, monkeypatch):
+    scandir = os.scandir
+
+    def denied(path):
+        if os.path.basename(path) == "ses-b":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(InputError, match=r"ses-b cannot be read \(Permission denied\): check your rights"):
+        bids.find_pairs(dataset, "T1w", ["T2w"])
 
 
 def test_what_is_no_data_set_is_refused(tmp_path, dataset):

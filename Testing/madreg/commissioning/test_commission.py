@@ -110,6 +110,22 @@ def test_page_and_report_are_written_and_the_status_says_whether_it_passed(folde
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_scan_that_cannot_be_read_is_refused_before_the_work(folder, monkeypatch, capsys):
+    monkeypatch.setattr(commissioning, "run_trial", lambda *_: pytest.fail("it has begun"))
+    (folder / "z.nii.gz").write_bytes(b"hello")
+    assert cli.main(["commission", str(folder)]) == 1
+    assert "z.nii.gz" in capsys.readouterr().err
+
+
+def test_a_folder_that_may_not_be_read_is_one_sentence(folder, monkeypatch, capsys):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(commissioning.Path, "iterdir", denied)
+    assert cli.main(["commission", str(folder)]) == 1
+    assert capsys.readouterr().err == f"{folder} cannot be opened (Permission denied): check your rights to it.\n"
+
+
 def test_an_interrupt_leaves_no_file(folder, answers, tmp_path, monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt

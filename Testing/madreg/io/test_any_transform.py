@@ -110,6 +110,18 @@ def test_chains_and_b_splines_become_fields(tmp_path, grids, vectors):
         assert found.apply(POINT) == pytest.approx(transform.TransformPoint(POINT.tolist()), abs=0.05)
 
 
+def test_of_a_mouse_they_are_as_fine_as_of_a_head(tmp_path, grids):
+    head = grids[0].isotropic(4.0)
+    mouse = head.resized(0.05)
+    wave = sitk.BSplineTransformInitializer(mouse.as_image(np.zeros(mouse.shape, np.uint8)), [4, 4, 4])
+    wave.SetParameters(np.random.default_rng(0).normal(0, 0.2, len(wave.GetParameters())).tolist())
+    sitk.WriteTransform(wave, str(tmp_path / "t.h5"))
+    found = read_any_transform(tmp_path / "t.h5", mouse, mouse)
+    point = mouse.center + 0.13
+    assert max(found.grid.size) >= 64
+    assert found.apply(point) == pytest.approx(wave.TransformPoint(point.tolist()), abs=0.002)
+
+
 def test_linear_ones(tmp_path, grids, rigid_motion):
     wanted = Transform(rigid_motion((1, 2, 3), 20, (4, 5, 6)))
     for ending in ("tfm", "txt", "h5", "mat"):
@@ -135,6 +147,7 @@ def bad(folder, vectors):
     sitk.WriteImage(sitk.GetImageFromArray(array, isVector=True), str(folder / "nan.nii.gz"))
     sitk.WriteImage(sitk.VectorIndexSelectionCast(vectors, 0), str(folder / "scalar.nii.gz"))
     sitk.WriteImage(sitk.VectorIndexSelectionCast(vectors, 0), str(folder / "scalar.mha"))
+    sitk.WriteImage(sitk.VectorIndexSelectionCast(vectors, 0), str(folder / "scalar.nrrd"))
     sitk.WriteImage(
         sitk.JoinSeries([sitk.VectorIndexSelectionCast(vectors, n) for n in range(3)]), str(folder / "4d.nii")
     )
@@ -152,6 +165,7 @@ def bad(folder, vectors):
     array[0, 0, 0] = 1e300
     sitk.WriteImage(sitk.GetImageFromArray(array, isVector=True), str(folder / "overflow.nrrd"))
     (folder / "folder.tfm").mkdir()
+    (folder / "folder.nii.gz").mkdir()
     affine = "#Insight Transform File V1.0\n#Transform 0\nTransform: Affine{}Transform_double_3_3\nParameters: 1\n"
     (folder / "latin.tfm").write_bytes(affine.format("é").encode("latin-1"))  # SimpleITK cannot print its complaint
     spline = affine.replace("Affine{}", "BSpline") + "FixedParameters: 999999 999999 9 0 0 0 1 1 1 1 0 0 0 1 0 0 0 1\n"
@@ -168,6 +182,7 @@ def bad(folder, vectors):
         ("nan.nii.gz", "displacements that are no numbers"),
         ("scalar.nii.gz", "is no displacement field"),
         ("scalar.mha", "is no displacement field"),
+        ("scalar.nrrd", "is no displacement field"),
         ("4d.nii", "is no displacement field"),
         ("text.nii.gz", "is damaged or incomplete"),
         ("text.mha", "is damaged or incomplete"),
@@ -178,6 +193,7 @@ def bad(folder, vectors):
         ("large.mha", "for which"),
         ("overflow.nrrd", "displacements that are no numbers"),
         ("folder.tfm", "is a folder"),
+        ("folder.nii.gz", "is a folder"),
         ("latin.tfm", "cannot be read as a transform"),
         ("spline.tfm", "cannot be read as a transform"),
     ],

@@ -4,16 +4,17 @@ import pytest
 
 from madreg.errors import InputError
 from madreg.io import file_names
-from madreg.io.file_names import TRANSFORM_SUFFIXES, check_output
+from madreg.io.file_names import PICTURE_SUFFIXES, TRANSFORM_SUFFIXES, check_output
 
 
 def test_outputs_are_checked_before_the_work(tmp_path, monkeypatch):
-    assert check_output(tmp_path / "OUT.TFM", TRANSFORM_SUFFIXES) == tmp_path / "OUT.TFM"
+    assert check_output(tmp_path / "OUT.PNG", PICTURE_SUFFIXES) == tmp_path / "OUT.PNG"
     (tmp_path / "taken.tfm").mkdir()
     (tmp_path / "file").write_text("")
     for name, reason in [
         ("out.png", "unknown ending"),
         ("out", "unknown ending"),
+        ("OUT.TFM", "capital letters"),
         (".tfm", "no name before its ending"),
         ("no/out.tfm", "does not exist"),
         ("taken.tfm", "is a folder"),

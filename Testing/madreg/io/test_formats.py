@@ -144,6 +144,14 @@ def test_compressed_pairs(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
+def test_data_files_have_names_in_any_script(tmp_path, suffix):
+    path = tmp_path / f"Müller 日本{suffix}"
+    sitk.WriteImage(image_of(voxels()), str(path))
+    assert len(list(tmp_path.iterdir())) == 2
+    assert (sitk.GetArrayFromImage(read_image(path)) == voxels()).all()
+
+
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
 def test_voxels_spread_over_files(tmp_path, suffix):
     array = voxels()
     sitk.WriteImage(image_of(array), str(tmp_path / f"scan{suffix}"), False)

@@ -1,6 +1,7 @@
 """Hashes of inputs."""
 
 import hashlib
+from pathlib import Path
 
 from madreg.io.hashing import sha256_of_input
 
@@ -17,3 +18,17 @@ def test_of_a_file_and_of_a_folder(tmp_path):
     renamed = sha256_of_input(folder)
     (folder / "a.dcm").write_bytes(b"One")
     assert len({whole, renamed, sha256_of_input(folder)}) == 3
+
+
+def test_a_file_that_may_not_be_read_does_not_end_the_work(tmp_path, monkeypatch):
+    (tmp_path / "a.dcm").write_bytes(b"one")
+    (tmp_path / "b.dcm").write_bytes(b"two")
+    whole, opened = sha256_of_input(tmp_path), Path.open
+
+    def denied(path, *arguments):
+        if path.name == "b.dcm":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments)
+
+    monkeypatch.setattr(Path, "open", denied)
+    assert len({whole, sha256_of_input(tmp_path), None}) == 3

@@ -94,6 +94,18 @@ def test_a_field_is_applied_and_how_much_it_covers_is_said(heads, kinds):
     assert "elsewhere nothing was displaced" in notice and notice.endswith(".")
 
 
+def test_of_small_objects_a_field_is_applied_as_finely_as_of_heads(heads, kinds):
+    fixed, moving, truth = heads
+    field, small = field_of(truth, fixed.grid), 1 / 8
+    wanted = assess_alignment(fixed, moving, field, CPU).moving
+    shrunken = DisplacementField(small * field.displacements, field.grid.resized(small))
+    found = assess_alignment(fixed.resized(small), moving.resized(small), shrunken, CPU)
+    assert found.moving.grid.size == wanted.grid.size
+    assert np.allclose(found.moving.grid.matrix[:3], small * wanted.grid.matrix[:3])
+    assert torch.allclose(found.moving.data, wanted.data, atol=1e-3)
+    assert found.error_mm == 1.5
+
+
 def test_unknown_settings(heads):
     with pytest.raises(InputError, match="device"):
         assess_alignment(*heads[:2], settings=Settings(device="abacus"))
