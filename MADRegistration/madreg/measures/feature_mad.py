@@ -54,10 +54,8 @@ class FeatureMAD:
         self.points, self.share, self.seed = sample_points(fixed, samples, seed), 1.0, seed
         self.level_weights = {number: 1.0 for number in range(len(network.levels))}
         axes = lattice_axes(fixed, np.eye(3))
-        self._compare(self._encoded(fixed, axes), self._encoded(moving, lattice_axes(moving, axes)))
-
-    def _encoded(self, volume: Volume, axes: np.ndarray, near: np.ndarray | None = None) -> EncodedScan:
-        return EncodedScan(volume, axes, encode(volume, self.network, axes, self.level_weights, near))
+        of_fixed = encode(fixed, network, axes, self.level_weights)
+        self._compare(of_fixed, encode(moving, network, lattice_axes(moving, axes), self.level_weights))
 
     def _compare(self, fixed: EncodedScan, moving: EncodedScan) -> None:
         self.fixed, self.moving, self.fixed_features = fixed, moving, fixed.at(self.points)
@@ -124,7 +122,7 @@ class FeatureMAD:
         if near is None and np.allclose(axes, self.moving.axes):
             return self
         other = copy.copy(self)
-        other._compare(self.fixed, self._encoded(self.moving.volume, axes, near))
+        other._compare(self.fixed, encode(self.moving.volume, self.network, axes, self.level_weights, near))
         return other
 
     def _part_near(self, pose: np.ndarray, axes: np.ndarray) -> FeatureMAD:

@@ -43,7 +43,7 @@ class LevelFeatures:
 
 @dataclass(frozen=True)
 class EncodedScan:
-    """A volume with its features on a lattice along ``axes`` (3, 3); ``levels`` by number, as of :func:`encode`."""
+    """A volume with its features, by number of the level, on a lattice along ``axes`` (3, 3): see :func:`encode`."""
 
     volume: Volume
     axes: np.ndarray
@@ -61,17 +61,17 @@ def encode(
     axes: np.ndarray,
     numbers: Collection[int],
     near: np.ndarray | None = None,
-) -> dict[int, LevelFeatures]:
-    """Features of a volume's foreground, one entry a level of the network, by number.
+) -> EncodedScan:
+    """Features of a volume's foreground at some levels of a network.
 
     Args:
         axes: (3, 3), columns are the directions of the lattice's axes i, j, k in LPS: see :func:`lattice_axes`.
         numbers: of the levels.
         near: points (n, 3), LPS mm; what lies away from all of them is left out.
     """
-    finest = network.input_level(numbers)
+    finest, given = network.input_level(numbers), volume
     spacing = network.settings.spacing * 2**finest
-    volume = volume.resampled(spacing)
+    volume = given.resampled(spacing)
     grid = _covering(volume, axes, spacing, network.multiple // 2**finest, near)
     foreground = sample_lattice(volume.foreground.float()[None], volume.grid, np.eye(4), grid, "zeros")[None]
     levels = {}
@@ -80,7 +80,7 @@ def encode(
         mean = torch.einsum("ckji,kji->c", features[0], weight) / weight.sum().clamp(min=1e-3)
         inverse = torch.as_tensor(level_inverse(grid, level - finest), dtype=torch.float32, device=volume.device)
         levels[level] = LevelFeatures(features[0], inverse, mean)
-    return levels
+    return EncodedScan(given, axes, levels)
 
 
 def lattice_axes(volume: Volume, wanted: np.ndarray, turn: bool = False) -> np.ndarray:

@@ -162,7 +162,7 @@ def test_features_of_a_scan_follow_its_lattice(pair):
     other = Volume("scan", volume.data.permute(2, 1, 0).contiguous(), Grid(grid.size[::-1], matrix), volume.mask)
     network = weights.load_features()[0]
     points = torch.tensor([[10.0, -20.0, 5.0], [0.0, 30.0, 20.0]])
-    one, two = (encode(v, network, lattice_axes(v, np.eye(3)), range(3)) for v in (volume, other))
+    one, two = (encode(v, network, lattice_axes(v, np.eye(3)), range(3)).levels for v in (volume, other))
     assert set(one) == {0, 1, 2}
     for number, level in one.items():
         torch.testing.assert_close(level.at(points), two[number].at(points), atol=1e-3, rtol=0)
@@ -173,7 +173,7 @@ def test_features_of_one_level_alone_are_nearly_the_same(pair):
     volume = pair[0]
     network, axes = weights.load_features()[0], lattice_axes(volume, np.eye(3))
     points = volume.grid.points()[volume.foreground][::50]
-    every, alone = encode(volume, network, axes, range(3)), encode(volume, network, axes, [1])
+    every, alone = (encode(volume, network, axes, numbers).levels for numbers in (range(3), [1]))
     assert set(alone) == {1}
     cosine = (every[1].at(points) * alone[1].at(points)).sum(0)
     assert float(cosine.mean()) > 0.9

@@ -123,10 +123,10 @@ def test_a_pose_that_failed_and_is_found_again_without_outlines_is_assessed_with
 @pytest.mark.parametrize(("margin", "expected"), [(0.01, 100.0), (0.03, 0.0)])
 def test_of_two_poses_that_fail_the_one_with_the_larger_margin_is_kept(retries, monkeypatch, margin, expected):
     retries.evidence = {100.0: 1.0, 0.0: 1.1}
-    failed = failed_at(shifted(100))
-    also_failed = Quality(shifted(0), 30.0, 0.3, margin, shifted(0))
+    failed = failed_at(translation(100))
+    also_failed = Quality(translation(0), 30.0, 0.3, margin, translation(0))
     monkeypatch.setattr(retries_module, "assess", lambda *_, **how: also_failed)
-    found = without_outline(retries, failed, [shifted(0)], monkeypatch)
+    found = without_outline(retries, failed, [translation(0)], monkeypatch)
     assert found.verdict == "failed" and found.transform.matrix[0, 3] == expected
 
 

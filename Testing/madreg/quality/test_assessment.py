@@ -11,7 +11,7 @@ from madreg.image.geometry import Grid, about, apply, mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
 from madreg.image.volume import Volume
-from madreg.quality.alternatives import Comparison
+from madreg.quality.alternatives import Comparison, compare_with_search
 from madreg.quality.assessment import assess
 from madreg.quality.block_fit import fit_blocks
 from madreg.quality.block_matching import BlockMatching
@@ -103,6 +103,32 @@ def test_a_right_pose_has_a_clear_margin_over_wrong_candidates(scans, pair, turn
     wrong = [Transform(off(truth, points, turn, degrees, mm)) for degrees, mm in ((100, 0), (0, 60))]
     found = assess(pair, Transform(truth), others=wrong)
     assert found.margin > CLEAR_MARGIN and not found.other_is_better and found.verdict == "aligned"
+
+
+@pytest.mark.slow
+def test_what_is_in_doubt_is_compared_with_a_search(scans, pair, turn, monkeypatch):
+    """A part of a head that was registered without search ended 26 mm off, where no flip of it fits better."""
+    _fixed, _moving, truth, points = scans
+    searched = []
+
+    def searched_for(pair, pose):
+        searched.append(pose)
+        return Comparison(-0.3, truth, -1.0)
+
+    monkeypatch.setattr("madreg.quality.assessment.compare_with_search", searched_for)
+    doubtful = Transform(off(truth, points, turn, 4, 6))
+    assert assess(pair, doubtful, comparison=BEST_OF_ALL).verdict == "check" and not searched
+    assert assess(pair, Transform(truth)).verdict == "aligned" and not searched
+    found = assess(pair, doubtful)
+    assert found.verdict == "failed" and found.other_is_better and len(searched) == 1
+    assert assess(pair, doubtful, others=[Transform(truth)]).verdict == "check" and len(searched) == 1
+
+
+@pytest.mark.slow
+def test_a_search_finds_the_pose_that_is_better(scans, pair, turn):
+    _fixed, _moving, truth, points = scans
+    found = compare_with_search(pair, off(truth, points, turn, 60, 30))
+    assert found.margin < 0 and mean_displacement(found.other, truth, points) < 3
 
 
 IDENTITY = Transform.identity()
