@@ -43,7 +43,8 @@ def assess(
         kind: of the transform that was looked for: ``rigid``, ``similarity`` or ``affine``; the verdict does not
             depend on it, but on the pose.
         others: that were found as well, the likeliest first; those far from the pose are compared with it.  Without
-            them, what is neither aligned nor failed by its blocks and its flips is compared with what a search finds.
+            them, a pose that is neither aligned nor failed by its blocks and its flips is looked for by a search, and
+            fails where that finds one that fits as well.
         comparison: of the pose with other poses, if it is known.
         has_outline: whether the outline of what a volume shows counts in the comparison with other poses
             (:mod:`madreg.quality.cut_out`); the error is that of the whole volumes, however the pose was found.
@@ -69,7 +70,8 @@ def assess(
     quality = seen.compared_with(with_others)
     if others or comparison is not None or not _is_in_doubt(quality):
         return quality
-    return seen.compared_with(compare_with_search(compared, pose))
+    searched = compare_with_search(compared, pose)
+    return seen.compared_with(searched) if searched.margin < least_margin(overlap) else quality
 
 
 @dataclass(frozen=True)
