@@ -139,6 +139,7 @@ class _Seen:
             is_mirrored=with_others.mirror_margin > MIRRORED,
             # No body is quite symmetric, and each in its own way: a scan of another one fits a mirror image as well.
             may_be_other_body=abs(with_others.mirror_margin) <= MIRRORED,
+            moving_overlap=pair.swapped.overlap(np.linalg.inv(pose)),
         )
 
 

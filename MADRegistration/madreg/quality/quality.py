@@ -30,7 +30,8 @@ class Quality:
             other poses that were found (:mod:`madreg.quality.alternatives`); negative where that one is better, and
             infinite where there is nothing to compare.
         preferred: the pose on which the blocks agree best, as near to it as the type of the transform allows.
-        overlap: share of the fixed foreground that lies where the moving scan has data.
+        overlap: share of the fixed foreground that lies where the moving scan has data, and
+        moving_overlap: the reverse.
         other: that best other pose, where its blocks prefer it.
         joint_margin: by how much NMI and NGF together are better at the pose than at ``other``, refined; None where the
             margin leaves no doubt.
@@ -63,6 +64,7 @@ class Quality:
     has_doubtful_shape: bool = False
     is_mirrored: bool = False
     may_be_other_body: bool = False
+    moving_overlap: float = 0.0
     blocks: Blocks | None = None
     motion: Motion | None = None
     blocks_at: Transform | None = None
@@ -104,8 +106,8 @@ class Quality:
 
     @property
     def little_overlap(self) -> bool:
-        """Whether the scans have so little in common that no pose is sure."""
-        return self.overlap < LEAST_OVERLAP
+        """Whether the scans have so little in common that no pose is sure; a part has all in common with its whole."""
+        return max(self.overlap, self.moving_overlap) < LEAST_OVERLAP
 
     @property
     def other_is_better(self) -> bool:

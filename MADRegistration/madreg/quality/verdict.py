@@ -22,7 +22,7 @@ LEAST_JOINT_MARGIN = 0.045
 LEAST_CONSENSUS = 0.4
 ALIGNED_MM, FAILED_MM = 3.0, 10.0
 GOOD_CONSENSUS = 0.55  # wrong poses of tuning pairs reach 0.53, right ones of simulated pairs 0.65 and more
-LEAST_OVERLAP = 0.2  # slabs of 20 mm have less: of those of tuning pairs one was 15 mm off, and nothing showed it
+LEAST_OVERLAP = 0.2  # parts of parts have less in common
 
 
 def verdict_of(quality: Quality) -> str:

@@ -215,6 +215,7 @@ def test_a_report_has_no_infinity():
 
 def test_little_in_common_is_never_sure():
     assert Quality(IDENTITY, 1.0, 0.5, 0.5, IDENTITY, overlap=0.15).verdict == "check"
+    assert Quality(IDENTITY, 1.0, 0.5, 0.5, IDENTITY, overlap=0.15, moving_overlap=0.9).verdict == "aligned"
     assert Quality(IDENTITY, 1.0, 0.5, 0.12, IDENTITY, overlap=0.15).verdict == "check"
     unclear = Quality(IDENTITY, 6.0, 0.5, 0.08, IDENTITY, overlap=0.15)
     assert unclear.verdict == "failed" and "too little in common" in unclear.remarks[0]
