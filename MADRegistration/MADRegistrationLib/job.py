@@ -6,6 +6,7 @@ A job ends in one of three ways: ``done``, ``cancelled`` or ``failed``; in the l
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -132,6 +133,9 @@ class SceneJob:
         except (OSError, ValueError) as error:
             what = "result could not be read from" if self._isEnding else "volumes could not be written to"
             self._giveUp(f"The {what} {self._files.folder}: {error}")
+        except Exception:  # whatever else is wrong in this module: a job must end, and not seem done
+            logging.exception("An error of the MADRegistration module")
+            self._giveUp(f"The {self.NAME} was stopped by an error of this module: please report it with Slicer's log.")
 
     def _hear(self) -> None:
         """Take in what the worker has said."""

@@ -357,17 +357,21 @@ def test_masks_reach_the_worker_on_their_own_grid(client, pair, addVolume):
     assert registration.state == "failed" and 'The mask "Nothing" is empty' in registration.message
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(MemoryError("Unable to allocate 64 GiB"), "ran out of memory"), (KeyError("oops"), "error of this module")],
+)
 @pytest.mark.parametrize("where", ["ascontiguousarray", "load"])
-def test_out_of_memory_in_slicer_is_said_and_changes_nothing(client, pair, scene, monkeypatch, where):
+def test_an_error_in_slicer_is_said_and_changes_nothing(client, pair, scene, monkeypatch, where, error, words):
     def fails(*_, **__):
-        raise MemoryError("Unable to allocate 64 GiB")
+        raise error
 
     output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
     nodes = scene.GetNumberOfNodes()
     monkeypatch.setattr(np, where, fails)  # as the volumes are written, and as the result is read
     registration = register(client, pair, resampled=output)
     run(registration, seconds=20)
-    assert registration.state == "failed" and "ran out of memory" in registration.message
+    assert registration.state == "failed" and words in registration.message
     assert scene.GetNumberOfNodes() == nodes and pair[1].GetTransformNodeID() is None
 
 
