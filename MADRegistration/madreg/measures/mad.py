@@ -13,19 +13,25 @@ from ..network import weights
 from ..network.features import FeatureNetwork
 from ..network.models import DistanceNetwork
 from .predictors import SiamesePredictor, predictor
-from .sites import sites_over
+from .sites import dense_sites, patch_sites
+
+MODES = ("dense", "patches")
 
 
 class MAD:
     """Mean predicted distance in mm between corresponding anatomy (arXiv 2309.02875), over the fixed foreground.
 
-    The network predicts on one lattice over the whole fixed foreground.  Positions outside the moving field of view
-    have a weight of 2 %.
+    ``dense`` predicts on a lattice over the whole fixed foreground at once; ``patches`` averages over random patches,
+    as published.  Positions outside the moving field of view have a weight of 2 %.
 
     Args:
         fixed, moving: the pair, intensities normalised (0 background, about 1 bright).
         network: from :func:`madreg.network.weights.load`; the bundled one if None.
-        seed: as of every measure; nothing here is random.
+        seed: of the patches.
+        mode: ``dense`` or ``patches``.
+        patches: how many patches in that mode.
+        margin: mm around the fixed foreground in which the dense mode looks for moving anatomy; negative, as the
+            foreground includes 10 mm of air.
 
     Attributes:
         points: (n, 3) float32 LPS mm, the fixed positions whose distance is predicted.
@@ -33,19 +39,31 @@ class MAD:
 
     name = "mad-distance"
 
-    def __init__(self, fixed: Volume, moving: Volume, network: DistanceNetwork | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        fixed: Volume,
+        moving: Volume,
+        network: DistanceNetwork | None = None,
+        seed: int = 0,
+        mode: str = "dense",
+        patches: int = 96,
+        margin: float = -4.0,
+    ) -> None:
+        if mode not in MODES:
+            raise ValueError(f"unknown mode {mode!r}")
         if network is None:
             network = weights.load(device=fixed.device)[0]
+        self.mode = mode
         spacing = network.settings.spacing
         fixed, self.moving = fixed.resampled(spacing), moving.resampled(spacing)
-        sites = sites_over(fixed, spacing)
+        sites = dense_sites(fixed, spacing, margin) if mode == "dense" else patch_sites(fixed, spacing, patches, seed)
         self.sites, self.weight, self.points = sites, sites.weight, sites.points
         self.predictor = predictor(network, fixed.sample(sites.lattice)[0][:, None], sites.queries)
 
     @property
     def finds_correspondences(self) -> bool:
         """Whether :meth:`correspondences` can be asked for."""
-        return isinstance(self.predictor, SiamesePredictor)
+        return self.mode == "dense" and isinstance(self.predictor, SiamesePredictor)
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         values = []
@@ -79,10 +97,10 @@ class MAD:
             Fixed points (n, 3) and moving points (n, 3), LPS mm, and the standard deviation (n,) in mm of each match.
 
         Raises:
-            ValueError: if the network does not match points.
+            ValueError: if the network or the mode does not match points.
         """
-        if not isinstance(self.predictor, SiamesePredictor):
-            raise ValueError("correspondences need a siamese network")
+        if not isinstance(self.predictor, SiamesePredictor) or self.sites.grid is None:
+            raise ValueError("correspondences need a siamese network and the dense mode")
         moving, inside = self._moved(torch.tensor(matrix, dtype=torch.float64))
         chosen = torch.nonzero(((self.weight > 0) & (inside[0] > 0.5)).flatten())[:, 0]
         moments = self.predictor.moments(moving, chosen, sharpness, farther).cpu().double().numpy()
@@ -99,7 +117,10 @@ class MAD:
     def _predict(self, matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Distances in mm, shaped like :attr:`weight`, and how far each position lies in the moving scan."""
         values, inside = self._moved(matrix)
-        return self.predictor(values)[0], inside[0]
+        distances = self.predictor(values)
+        if self.mode == "patches":
+            return distances.mean((1, 2, 3)), inside[:, 0, 0, 0]
+        return distances[0], inside[0]
 
 
 def mad_of(pair: Pair, weights_path: str | None = None) -> MAD:

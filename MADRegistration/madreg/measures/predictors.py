@@ -33,10 +33,10 @@ class SiamesePredictor:
 
     Args:
         fixed: values (B, 1, k, j, i) on the lattice.
-        queries: (n,) flat indices of the fixed features that are matched.
+        queries: (n,) flat indices of the fixed features that are matched; None for all.
     """
 
-    def __init__(self, network: SiameseNetwork, fixed: torch.Tensor, queries: torch.Tensor) -> None:
+    def __init__(self, network: SiameseNetwork, fixed: torch.Tensor, queries: torch.Tensor | None) -> None:
         self.network, self.queries = network, queries
         # where the processor multiplies bfloat16 natively, that is twice as fast
         self.uses_bfloat16 = fixed.device.type == "cpu" and _has_native_bfloat16()
@@ -52,6 +52,8 @@ class SiamesePredictor:
     def __call__(self, moving: torch.Tensor) -> torch.Tensor:
         """Distances (B, k', j', i') in mm for moving values (B, k, j, i); differentiable in them."""
         encoded = self.encoded(moving[:, None])
+        if self.queries is None:
+            return self.network.compare(self.fixed, encoded)[0][:, 0]
         return self.network.measure(self.fixed, encoded, self.queries, _keys(moving))[:, 0]
 
     def moments(self, moving: torch.Tensor, queries: torch.Tensor, sharpness: float, farther: float) -> torch.Tensor:
@@ -68,7 +70,7 @@ class SiamesePredictor:
 
 
 def predictor(
-    network: DistanceNetwork, fixed: torch.Tensor, queries: torch.Tensor
+    network: DistanceNetwork, fixed: torch.Tensor, queries: torch.Tensor | None
 ) -> FusedPredictor | SiamesePredictor:
     """The predictor of a network for a fixed image."""
     quick = folded(network)

@@ -30,8 +30,9 @@ def network(request):
     return build(settings).eval().requires_grad_(False)
 
 
-def test_values_are_per_matrix_and_differentiable(pair, network):
-    measure = MAD(*pair, network)
+@pytest.mark.parametrize("mode", ["dense", "patches"])
+def test_values_are_per_matrix_and_differentiable(pair, network, mode):
+    measure = MAD(*pair, network, mode=mode, patches=4)
     matrices = torch.tensor(np.stack([np.eye(4), translation_matrix(20.0)]), requires_grad=True)
     values = measure(matrices)
     assert values.shape == (2,) and bool((values > 0).all())
@@ -50,6 +51,11 @@ def test_the_map_has_a_distance_for_every_point_of_the_fixed_head(pair, network)
     assert np.ptp(points, axis=0).min() > 80
     far, unseen = measure.map(translation_matrix(1000.0))
     assert not unseen.any() and np.isfinite(far).all()
+
+
+def test_no_other_mode_exists(pair, network):
+    with pytest.raises(ValueError, match="unknown mode 'sparse'"):
+        MAD(*pair, network, mode="sparse")
 
 
 def predictions(measure: MAD, distances: list[float]) -> list[float]:
