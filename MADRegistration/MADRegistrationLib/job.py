@@ -128,14 +128,9 @@ class SceneJob:
                 self.state = "done"
             elif not self._isEnding:
                 self._hear()
-        except (InputError, MemoryError) as error:
-            self._giveUp(str(error) if isinstance(error, InputError) else OUT_OF_MEMORY)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever is wrong, a job must end, and not seem done
             what = "result could not be read from" if self._isEnding else "volumes could not be written to"
-            self._giveUp(f"The {what} {self._files.folder}: {error}")
-        except Exception:  # whatever else is wrong in this module: a job must end, and not seem done
-            logging.exception("An error of the MADRegistration module")
-            self._giveUp(f"The {self.NAME} was stopped by an error of this module: please report it with Slicer's log.")
+            self._giveUp(_reasonOf(error, self.NAME, f"The {what} {self._files.folder}"))
 
     def _hear(self) -> None:
         """Take in what the worker has said."""
@@ -170,6 +165,18 @@ class SceneJob:
         self._undo()
         self._files.remove()
         self.message, self.state = message, "failed"
+
+
+def _reasonOf(error: Exception, what: str, sentence: str) -> str:
+    """What to tell the user of an error that ended a kind of job; the sentence tells of one with files."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return OUT_OF_MEMORY
+    if isinstance(error, (OSError, ValueError)):
+        return f"{sentence}: {error}"
+    logging.error("An error of the MADRegistration module", exc_info=error)
+    return f"The {what} was stopped by an error of this module: please report it with Slicer's log."
 
 
 def _checkThere(nodes: Iterable[slicer.vtkMRMLNode], what: str) -> None:

@@ -41,6 +41,15 @@ class Declared:
         """The same for voxels of another shape."""
         return replace(self, stored=replace(self.stored, shape=shape))
 
+    def data_files(self, path: Path) -> list[Path]:
+        """The files that hold the voxels, given the path of the header; none if they follow it.
+
+        Raises:
+            UnreadableError: if one is missing or lies elsewhere: :func:`madreg.io.datafile.beside`.
+        """
+        names = self.files or ([] if self.file is None else [self.file.strip()])
+        return [beside(path, name) for name in names]
+
 
 def read_declared(path: Path, name: str, header: Header, declared: Declared, attached: bytes) -> sitk.Image:
     """The scalar image that a header declares.
@@ -58,7 +67,7 @@ def read_declared(path: Path, name: str, header: Header, declared: Declared, att
     check_header(header, name)
     check_fits(math.prod(declared.sizes), declared.stored.dtype.itemsize)
     if not declared.binary:
-        _check_beside(path, declared)
+        declared.data_files(path)  # refuses what is missing
         return read_isolated(path, name)
     return image_of(read_voxels(path, declared, attached), header)
 
@@ -79,14 +88,13 @@ def read_voxels(path: Path, declared: Declared, attached: bytes) -> np.ndarray:
     stored = declared.stored
     check_fits(math.prod(stored.shape), stored.dtype.itemsize)
     if declared.files is None:
-        data = attached if declared.file is None else beside(path, declared.file.strip()).read_bytes()
+        data = next((file.read_bytes() for file in declared.data_files(path)), attached)
         return voxels(_without_lines(data, declared.skipped_lines), stored)
     count, rest = divmod(math.prod(stored.shape), max(len(declared.files), 1))
     if rest or not declared.files:
         raise UnreadableError(DAMAGED)
-    _check_beside(path, declared)
     piece = replace(stored, shape=(count,))
-    pieces = (_without_lines(beside(path, name).read_bytes(), declared.skipped_lines) for name in declared.files)
+    pieces = (_without_lines(file.read_bytes(), declared.skipped_lines) for file in declared.data_files(path))
     return np.concatenate([voxels(one, piece) for one in pieces]).reshape(stored.shape)
 
 
@@ -95,9 +103,3 @@ def _without_lines(data: bytes, number: int) -> bytes:
     for _ in range(number):
         data = data[data.index(b"\n") + 1 :] if b"\n" in data else b""
     return data
-
-
-def _check_beside(path: Path, declared: Declared) -> None:
-    """Refuse data files that are missing or lie elsewhere: :func:`madreg.io.datafile.beside`."""
-    for name in declared.files or ([] if declared.file is None else [declared.file.strip()]):
-        beside(path, name)

@@ -24,7 +24,7 @@ from .memory import check_fits
 from .pairs import check_pair
 from .unreadable import DAMAGED, UnreadableError
 
-ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".bz2", ".tar.xz", ".xz", ".zst")
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".bz2", ".tar.xz", ".xz", ".zst", ".nrrd.gz", ".mha.gz")
 FREESURFER = (".mgz", ".mgh", ".mgh.gz")
 OF_NIBABEL = {FREESURFER: "FreeSurfer", (".par",): "PAR/REC", (".head", ".brik", ".brik.gz"): "AFNI"}
 MINC = (".mnc", ".mnc2")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 CHUNK = 1 << 20
@@ -10,6 +13,8 @@ CHUNK = 1 << 20
 
 def sha256_of_input(path: str | Path) -> str | None:
     """SHA-256, in hexadecimal, of a file, or of the names and contents of all files in a folder; None without either.
+
+    Of a header whose voxels lie in other files (.nhdr, .mhd, .hdr), of the names and contents of all of these.
 
     Of a file in a folder that cannot be read the name alone counts: the reader has left it out, with a notice.
 
@@ -23,12 +28,35 @@ def sha256_of_input(path: str | Path) -> str | None:
     if not path.exists():
         path = Path(str(path).rpartition(":")[0] or path)
     if path.is_file():
-        return _of_file(path)
+        others = _data_files(path)
+        return _of_files(path.parent, [path, *others], _of_file) if others else _of_file(path)
     if not path.is_dir():
         return None
+    return _of_files(path, sorted(one for one in path.rglob("*") if one.is_file()), _of_readable)
+
+
+def _data_files(path: Path) -> list[Path]:
+    """The files besides a header in which its voxels lie; none if they follow it, or cannot be told."""
+    from .metaimage import data_files as of_metaimage  # which load ITK: a batch only hashes
+    from .nrrd import data_files as of_nrrd
+    from .unreadable import UnreadableError
+
+    ending = path.suffix.lower()
+    if ending == ".hdr":
+        return [one for one in path.parent.glob(f"{glob.escape(path.stem)}.*") if one.suffix.lower() == ".img"]
+    data_files = {".nhdr": of_nrrd, ".mhd": of_metaimage}.get(ending)
+    try:
+        return [] if data_files is None else data_files(path)
+    except UnreadableError:
+        return []
+
+
+def _of_files(folder: Path, files: Iterable[Path], hash_of: Callable[[Path], str]) -> str:
+    """The hash of names, as seen from a folder, and hashes."""
     digest = hashlib.sha256()
-    for file in sorted(one for one in path.rglob("*") if one.is_file()):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{_of_readable(file)}\n".encode(errors="surrogateescape"))
+    for file in files:
+        name = Path(os.path.relpath(file, folder)).as_posix()
+        digest.update(f"{name}\0{hash_of(file)}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

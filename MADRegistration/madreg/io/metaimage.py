@@ -60,6 +60,15 @@ def read_metaimage_vectors(path: Path) -> tuple[Header, np.ndarray]:
     return header, read_voxels(path, declared.with_shape((*header.size[2::-1], header.components)), attached)
 
 
+def data_files(path: Path) -> list[Path]:
+    """The files that hold the voxels of a MetaImage header; none if they follow it.
+
+    Raises:
+        UnreadableError: if it is damaged, or one is missing.
+    """
+    return _declared(path)[1].data_files(path)
+
+
 def _declared(path: Path) -> tuple[Header, Declared, bytes]:
     """The geometry, what the header says of the voxels, and what follows the header."""
     content = path.read_bytes()

@@ -61,6 +61,15 @@ def read_nrrd_vectors(path: Path) -> tuple[Header, np.ndarray]:
     raise UnreadableError("has its numbers per voxel along an axis in between: save it again, with this axis first")
 
 
+def data_files(path: Path) -> list[Path]:
+    """The files that hold the voxels of an NRRD header; none if they follow it.
+
+    Raises:
+        UnreadableError: if it is damaged, or one is missing.
+    """
+    return _declared(path)[1].data_files(path)
+
+
 def _declared(path: Path) -> tuple[Header, Declared, bytes]:
     """The geometry, what the header says of the voxels, and what follows the header."""
     content = path.read_bytes()

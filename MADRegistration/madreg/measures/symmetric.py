@@ -41,5 +41,5 @@ def symmetric_joint(fixed: Volume, moving: Volume, samples: int = 30_000, seed: 
 
 def symmetric_finest_features(measure: FeatureMAD) -> Symmetric:
     """The finest features alone, to be used within a few millimeters of the pose from which a measure is seen."""
-    finest = measure.of_level(0)
+    finest = measure.of_level(min(measure.level_weights))
     return Symmetric(finest, finest.swapped())

@@ -616,6 +616,8 @@ def test_archives_say_unpack(tmp_path):
     with zipfile.ZipFile(tmp_path / "scan.zip", "w") as archive:
         archive.writestr("a.dcm", b"x")
     assert "unpack it" in refused(tmp_path / "scan.zip")
+    (tmp_path / "scan.nrrd.gz").write_bytes(gzip.compress(b"NRRD0004"))
+    assert "unpack it" in refused(tmp_path / "scan.nrrd.gz")
     (tmp_path / "scan.REC").write_bytes(b"\0" * 100)
     assert ".PAR" in refused(tmp_path / "scan.REC")
 

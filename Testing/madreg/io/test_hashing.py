@@ -3,6 +3,10 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
 from madreg.io.hashing import sha256_of_input
 
 
@@ -32,3 +36,16 @@ def test_a_file_that_may_not_be_read_does_not_end_the_work(tmp_path, monkeypatch
 
     monkeypatch.setattr(Path, "open", denied)
     assert len({whole, sha256_of_input(tmp_path), None}) == 3
+
+
+@pytest.mark.parametrize("ending", [".mhd", ".nhdr", ".hdr"])
+def test_voxels_beside_their_header_count(tmp_path, ending):
+    image = sitk.GetImageFromArray(np.arange(60, dtype=np.int16).reshape(3, 4, 5))
+    sitk.WriteImage(image, str(tmp_path / f"scan{ending}"))
+    before = sha256_of_input(tmp_path / f"scan{ending}")
+    assert before == sha256_of_input(tmp_path / f"scan{ending}")
+    (other,) = (one for one in tmp_path.iterdir() if one.suffix != ending)
+    other.write_bytes(other.read_bytes()[:-1] + b"x")
+    assert sha256_of_input(tmp_path / f"scan{ending}") not in (before, None)
+    (tmp_path / f"scan{ending}").write_bytes(b"nothing")
+    assert sha256_of_input(tmp_path / f"scan{ending}") is not None
