@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .geometry import rounded
 from .morphology import dilate, erode
 
 BACKGROUND = 0.1  # normalised intensity up to which a voxel is background
@@ -31,4 +30,4 @@ def threshold(data: torch.Tensor, spacing: np.ndarray) -> torch.Tensor:
 
 def _reach(radius: float, spacing: np.ndarray) -> list[int]:
     """Voxels along k, j, i."""
-    return rounded(radius / spacing[::-1]).tolist()
+    return [round(radius / mm) for mm in spacing[::-1]]

@@ -62,15 +62,6 @@ def resized(matrix: np.ndarray, factor: float) -> np.ndarray:
     return matrix
 
 
-def rounded(numbers: np.ndarray) -> np.ndarray:
-    """Whole numbers nearest to some.
-
-    That of 2.5, as 5 mm have in voxels of 2 mm, does not depend on the last digit of a spacing, which depends on the
-    direction of the axis.
-    """
-    return np.round(np.round(numbers, 6)).astype(int)
-
-
 def mean_displacement(first: np.ndarray, second: np.ndarray, points: np.ndarray) -> float:
     """Mean distance in mm between where two 4x4 matrices send ``points`` (the target registration error, TRE)."""
     return float(np.linalg.norm(apply(first, points) - apply(second, points), axis=-1).mean())
@@ -176,7 +167,7 @@ class Grid:
     def isotropic(self, spacing: float) -> Grid:
         """Lattice with the same axes and extent, resampled to one spacing in mm along every axis."""
         extent = self.spacing * (np.array(self.size) - 1)
-        size = np.maximum(rounded(extent / spacing) + 1, 2)
+        size = np.maximum(np.round(extent / spacing).astype(int) + 1, 2)
         matrix = self.matrix.copy()
         matrix[:3, :3] = self.matrix[:3, :3] / self.spacing * spacing
         matrix[:3, 3] = self.center - matrix[:3, :3] @ ((size - 1) / 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..image.foreground import MARGIN_MM, tissue
-from ..image.geometry import Grid, rounded
+from ..image.geometry import Grid
 from ..image.morphology import dilate, erode
 from ..image.sampling import sample_array
 from ..image.volume import Volume
@@ -23,7 +23,7 @@ def body(fixed: Volume, grid: Grid) -> torch.Tensor:
     inside = sample_array(foreground, fixed.grid.inverse, grid.points(), "zeros")[0] > 0.5
     if shown.sum() < LEAST * foreground.sum():
         return inside
-    reach = rounded(MARGIN_MM / grid.spacing[::-1]).tolist()
+    reach = [round(MARGIN_MM / mm) for mm in grid.spacing[::-1]]
     wide = 2 * max(reach)  # closing looks so far around
     closed = sample_array(shown, fixed.grid.inverse, grid.widened(wide).points(), "zeros")[0]
     closed = erode(dilate(closed, reach), reach)[wide:-wide, wide:-wide, wide:-wide]

@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
-import torch
 
-from madreg.image.foreground import threshold
 from madreg.image.geometry import (
     FLIP_LPS_RAS,
     Grid,
@@ -13,7 +11,6 @@ from madreg.image.geometry import (
     itk_transform,
     matrix_of_itk,
     mean_displacement,
-    rotation,
     rotation_angle,
     slicer_to_parent,
 )
@@ -162,19 +159,3 @@ def test_the_written_transform_aligns_the_moving_volume_in_slicer(tmp_path, odd_
         fixed_ras = apply(FLIP_LPS_RAS @ np.linalg.inv(AFFINE) @ grid.matrix, np.array(index, float))
         assert np.linalg.norm(np.array(world) - fixed_ras) < 0.01  # mm
         assert np.linalg.norm(np.array(world) - moving_ras) > 10  # it did move
-
-
-@pytest.mark.parametrize("degrees", [0, 10, 23, 77, 131])
-def test_the_size_of_a_lattice_does_not_depend_on_its_direction(degrees):
-    """46 voxels of 2 mm are 22.5 intervals of 4 mm."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = 2 * rotation((1, 2, 3), degrees)
-    assert Grid((46, 48, 50), matrix).isotropic(4.0).size == (23, 25, 25)
-
-
-@pytest.mark.parametrize("degrees", [0, 10, 23, 77, 131])
-def test_the_margin_around_tissue_does_not_depend_on_the_direction_of_the_lattice(degrees):
-    """10 mm are 2.5 voxels of 4 mm."""
-    data, matrix = torch.zeros(9, 9, 9), np.eye(4)
-    data[4, 4, 4], matrix[:3, :3] = 1, 4 * rotation((1, 2, 3), degrees)
-    assert threshold(data, Grid((9, 9, 9), matrix).spacing).sum() == 5**3
