@@ -168,7 +168,7 @@ class SceneJob:
 
 
 def _reasonOf(error: Exception, what: str, sentence: str) -> str:
-    """What to tell the user of an error that ended a kind of job; the sentence tells of one with files."""
+    """One sentence for the user on an error that ended a kind of job; one with files is said in the given sentence."""
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, MemoryError):
