@@ -36,7 +36,7 @@ def sha256_of_input(path: str | Path) -> str | None:
 
 
 def _data_files(path: Path) -> list[Path]:
-    """The files besides a header in which its voxels lie; none if they follow it, or cannot be told."""
+    """The files besides a header in which its voxels lie; none if they follow it, or if it is damaged."""
     from .metaimage import data_files as of_metaimage  # which load ITK: a batch only hashes
     from .nrrd import data_files as of_nrrd
     from .unreadable import UnreadableError
