@@ -60,8 +60,8 @@ class FeatureMAD:
     def _compare(self, fixed: EncodedScan, moving: EncodedScan) -> None:
         self.fixed, self.moving, self.fixed_features = fixed, moving, fixed.at(self.points)
         self.chance = {
-            number: torch.einsum("cn,c->n", self.fixed_features[number], level.mean)
-            for number, level in moving.levels.items()
+            number: torch.einsum("cn,c->n", self.fixed_features[number], moving.levels[number].mean)
+            for number in self.fixed_features.keys() & moving.levels.keys()
         }
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
