@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 from collections.abc import Callable, Iterable
@@ -37,14 +36,15 @@ def sha256_of_input(path: str | Path) -> str | None:
 
 def _data_files(path: Path) -> list[Path]:
     """The files besides a header in which its voxels lie; none if they follow it, or if it is damaged."""
-    from .metaimage import data_files as of_metaimage  # which load ITK: a batch only hashes
-    from .nrrd import data_files as of_nrrd
+    from . import metaimage, nrrd, pairs  # which load ITK: a batch only hashes
     from .unreadable import UnreadableError
 
-    ending = path.suffix.lower()
-    if ending == ".hdr":
-        return [one for one in path.parent.glob(f"{glob.escape(path.stem)}.*") if one.suffix.lower() == ".img"]
-    data_files = {".nhdr": of_nrrd, ".mhd": of_metaimage}.get(ending)
+    of_ending = {
+        ".nhdr": nrrd.data_files,
+        ".mhd": metaimage.data_files,
+        ".hdr": lambda header: [pairs.header_and_voxels(header)[1]],
+    }
+    data_files = of_ending.get(path.suffix.lower())
     try:
         return [] if data_files is None else data_files(path)
     except UnreadableError:

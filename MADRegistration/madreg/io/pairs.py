@@ -20,9 +20,7 @@ def check_pair(path: Path) -> None:
     Raises:
         UnreadableError: if one file is missing or there twice, or the voxels are fewer than declared.
     """
-    stem = re.sub(r"\.(hdr|img)(\.gz)?$", "", path.name, flags=re.IGNORECASE)
-    files = {one.name.lower(): one for one in path.parent.iterdir() if one.name.startswith(stem)}
-    header, voxels = (_the_one(files, stem, ending) for ending in (".hdr", ".img"))
+    header, voxels = header_and_voxels(path)
     start = header.read_bytes()
     start = Inflater(start).read(540) if start.startswith(GZIP_START) else start[:540]
     order = next((one for one in "<>" if len(start) >= 348 and struct.unpack_from(one + "i", start)[0] == 348), None)
@@ -40,6 +38,20 @@ def check_pair(path: Path) -> None:
         stream.finish()
     if len(content) < needed:
         raise UnreadableError(DAMAGED)
+
+
+def header_and_voxels(path: Path) -> tuple[Path, Path]:
+    """Both files of a pair.
+
+    Args:
+        path: either of them.
+
+    Raises:
+        UnreadableError: if one is missing or there twice.
+    """
+    stem = re.sub(r"\.(hdr|img)(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    files = {one.name.lower(): one for one in path.parent.iterdir() if one.name.startswith(stem)}
+    return _the_one(files, stem, ".hdr"), _the_one(files, stem, ".img")
 
 
 def _the_one(files: dict[str, Path], stem: str, ending: str) -> Path:
