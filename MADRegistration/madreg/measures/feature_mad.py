@@ -58,11 +58,10 @@ class FeatureMAD:
         self._compare(of_fixed, encode(moving, network, lattice_axes(moving, axes), self.level_weights))
 
     def _compare(self, fixed: EncodedScan, moving: EncodedScan) -> None:
-        self.fixed, self.moving, self.fixed_features = fixed, moving, fixed.at(self.points)
-        self.chance = {
-            number: torch.einsum("cn,c->n", self.fixed_features[number], moving.levels[number].mean)
-            for number in self.fixed_features.keys() & moving.levels.keys()
-        }
+        self.fixed, self.moving = fixed, moving
+        numbers = fixed.levels.keys() & moving.levels.keys()
+        self.fixed_features = {number: fixed.levels[number].at(self.points) for number in numbers}
+        self.chance = {n: torch.einsum("cn,c->n", at, moving.levels[n].mean) for n, at in self.fixed_features.items()}
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
         where = map_points(matrices, self.points)

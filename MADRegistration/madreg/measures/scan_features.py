@@ -49,10 +49,6 @@ class EncodedScan:
     axes: np.ndarray
     levels: dict[int, LevelFeatures]
 
-    def at(self, points: torch.Tensor) -> dict[int, torch.Tensor]:
-        """Unit features (C, n) of each level at points (n, 3), LPS mm."""
-        return {number: level.at(points) for number, level in self.levels.items()}
-
 
 @torch.no_grad()
 def encode(
