@@ -14,7 +14,7 @@ from ..image.transform import Transform
 from ..system.parallel import with_ahead
 from .alternatives import Comparison, compare, compare_with_search, joint_margin
 from .block_fit import BlockFit, at_pose, block_matching_of, fit_blocks
-from .cut_out import without_outline
+from .cut_out import leaves_empty, without_outline
 from .deformation import deformation_mm
 from .feature_blocks import settled_by_features
 from .fine_features import is_recognized
@@ -49,15 +49,16 @@ def assess(
         has_outline: whether the outline of what a volume shows counts in the comparison with other poses
             (:mod:`madreg.quality.cut_out`); the error is that of the whole volumes, however the pose was found.
     """
-    pose = transform.matrix
-    cut_out, whole = cut_out_at(pair, pose), pair
-    if cut_out == "moving":
-        pair = without_outline(pair)
+    pose, whole = transform.matrix, pair
+    cut_out = cut_out_at(whole, pose)
+    pair = without_outline(whole) if cut_out == "moving" else whole
     compared = pair if has_outline else without_outline(pair)
-    overlap = pair.overlap(pose)
-    if overlap < LEAST_OVERLAP:
+    overlaps = pair.overlap(pose), pair.swapped.overlap(np.linalg.inv(pose))
+    if overlaps[0] < LEAST_OVERLAP:
         return None
     found = _clearest_fit([pair] if pair is whole else [pair, whole], pose, may_stretch=cut_out is None)
+    if cut_out is None and leaves_empty(pair) and (found is None or found.error_mm > FAILED_MM):
+        pair, found = _with_or_without_outline(pair, found, pose)
 
     def settled() -> BlockFit | None:
         return settled_by_features(pair, found) if found is not None and cut_out is None else found
@@ -66,12 +67,12 @@ def assess(
         return comparison or compare(compared, pose, [one.matrix for one in others])
 
     with_others, by_features = with_ahead(with_other_poses, settled, pair.fixed.device)
-    seen = _Seen(pair, compared, transform, kind, overlap, cut_out is not None, found, by_features)
+    seen = _Seen(pair, compared, transform, kind, overlaps, cut_out is not None, found, by_features)
     quality = seen.compared_with(with_others)
     if others or comparison is not None or not _is_in_doubt(quality):
         return quality
     searched = compare_with_search(compared, pose)
-    return seen.compared_with(searched) if searched.margin < least_margin(overlap) else quality
+    return seen.compared_with(searched) if searched.margin < least_margin(overlaps) else quality
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class _Seen:
         pair: whose blocks are compared.
         compared: the pair that is compared with other poses.
         kind: of the transform that was looked for.
-        overlap: of the fixed foreground.
+        overlaps: shares of the fixed and of the moving foreground that lie in the other volume.
         is_cut_out: whether one volume was cut out of the other one.
         found: what the blocks say; None where too few show anything.
         by_features: returns what features of the blocks say.
@@ -92,7 +93,7 @@ class _Seen:
     compared: Pair
     transform: Transform
     kind: str
-    overlap: float
+    overlaps: tuple[float, float]
     is_cut_out: bool
     found: BlockFit | None
     by_features: Callable[[], BlockFit | None]
@@ -101,7 +102,7 @@ class _Seen:
         """How good the pose is, given its comparison with other ones."""
         transform, pose, pair, found = self.transform, self.transform.matrix, self.pair, self.found
         other, second_opinion, is_known = None, None, False
-        is_clear = with_others.margin >= least_margin(self.overlap)
+        is_clear = with_others.margin >= least_margin(self.overlaps)
         if with_others.other is not None:
             other = Transform(with_others.other)
             if not is_clear:
@@ -109,7 +110,7 @@ class _Seen:
                 may_be_known = found is not None and not self.is_cut_out
                 is_known = may_be_known and is_recognized(self.compared, pose, with_others.others, FAILED_MM)
         if found is None:
-            return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, self.overlap, other)
+            return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, self.overlaps[0], other)
         stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
         consensus = found.motion.consensus
         if is_known:
@@ -123,7 +124,7 @@ class _Seen:
             consensus,
             with_others.margin,
             Transform(pose @ restricted(preferred, pair.points, self.kind)),
-            self.overlap,
+            self.overlaps[0],
             other,
             joint_margin=second_opinion,
             is_recognized=is_known,
@@ -139,7 +140,7 @@ class _Seen:
             is_mirrored=with_others.mirror_margin > MIRRORED,
             # No body is quite symmetric, and each in its own way: a scan of another one fits a mirror image as well.
             may_be_other_body=abs(with_others.mirror_margin) <= MIRRORED,
-            moving_overlap=pair.swapped.overlap(np.linalg.inv(pose)),
+            moving_overlap=self.overlaps[1],
         )
 
 
@@ -158,6 +159,21 @@ def _clearest_fit(pairs: Sequence[Pair], pose: np.ndarray, may_stretch: bool) ->
     """
     fits = [fit_blocks(block_matching_of(pair), pose, pair.points, may_stretch=may_stretch) for pair in pairs]
     return max((fit for fit in fits if fit is not None), key=lambda fit: fit.motion.consensus, default=None)
+
+
+def _with_or_without_outline(pair: Pair, found: BlockFit | None, pose: np.ndarray) -> tuple[Pair, BlockFit | None]:
+    """The pair, or the pair without outlines where its blocks about a pose (4, 4) agree better, and what these say.
+
+    The ends of a cone, as of an ultrasound scan, agree on a stretch to the ends of the body.
+
+    Args:
+        found: what the blocks with the outlines say.
+    """
+    shown = without_outline(pair)
+    inside = _clearest_fit([shown], pose, may_stretch=True)
+    if inside is None or (found is not None and inside.motion.consensus <= found.motion.consensus):
+        return pair, found
+    return shown, inside
 
 
 def rough_error_mm(pair: Pair, transform: Transform) -> float | None:

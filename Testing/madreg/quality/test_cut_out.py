@@ -13,6 +13,7 @@ from madreg.image.pair import Pair
 from madreg.image.transform import Transform
 from madreg.pipeline.refining import best_refined, with_supported_shape
 from madreg.progress import Monitor
+from madreg.quality.alternatives import Comparison
 from madreg.quality.assessment import assess
 from madreg.quality.cut_out import cut_out_of_other, leaves_empty, without_outline
 from madreg.quality.shape import cut_out_at, is_supported, is_worth_it
@@ -112,6 +113,25 @@ def test_the_error_does_not_depend_on_whether_outlines_are_compared(heads):
     assert inside.margin != shown.margin
     for name in ("error_mm", "bound_mm", "deformation_mm", "consensus", "overlap", "verdict"):
         assert getattr(inside, name) == getattr(shown, name)
+
+
+@pytest.fixture(scope="module")
+def sector(heads):
+    """The CT, and a cone of the MR with nothing around it, as of an ultrasound scan."""
+    ct, mr, _brain, center = heads
+    axis = np.array([0.0, -0.28, 0.96])
+    from_tip = mr.grid.points().double().numpy() - center + 60 * axis
+    depth, radius = from_tip @ axis, np.linalg.norm(from_tip, axis=-1)
+    there = torch.from_numpy((depth > 0.8 * radius) & (radius > 10) & (radius < 130))
+    return Pair(ct, replace(mr, data=torch.where(there, mr.data + 0.03, torch.zeros(()))))
+
+
+@pytest.mark.parametrize(("mm", "verdict"), [(0, "aligned"), pytest.param(15, "failed", marks=pytest.mark.slow)])
+def test_the_outline_of_a_sector_does_not_decide_how_far_off_it_is(sector, mm, verdict):
+    """Blocks at the ends of the cone agree on a stretch to the ends of the head: right poses read 15 to 29 mm."""
+    assert cut_out_at(sector, np.eye(4)) is None and leaves_empty(sector)
+    found = assess(sector, translation(0.6 * mm, 0.8 * mm), comparison=Comparison(1.0, None, -1.0))
+    assert found.error_mm == pytest.approx(mm, abs=2.5) and found.verdict == verdict
 
 
 def test_a_brain_is_seen_in_a_head_that_is_dark_on_one_side(heads):
