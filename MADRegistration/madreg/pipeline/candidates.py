@@ -8,6 +8,7 @@ from ..image.transform import Transform
 from ..progress import Monitor
 from ..settings import Settings
 from .block_alignment import BlockAlignment
+from .block_following import BlockFollowing
 from .initialization import Search, Start
 from .match_following import MatchFollowing
 from .ordering import most_plausible_first
@@ -31,7 +32,8 @@ def candidates_of(
             found = [*found, start]  # two series of one examination lie nearly right
         pair = pair.near([transform.matrix for transform in found])
         return pair, BlockAlignment(settings.type).run(pair, found, monitor.part(0.77, 1.0))
-    found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.7, 0.77))
+    found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.7, 0.75))
+    found = BlockFollowing().run(pair, found, monitor.part(0.75, 0.77))
     found = CANDIDATES.run(pair, found, monitor.part(0.77, 0.92))
     if settings.type != "rigid":
         # Scale before shear: an affine transform far from the right pose shears what it should scale.

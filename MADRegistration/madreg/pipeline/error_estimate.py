@@ -8,6 +8,7 @@ from ..image.transform import Transform
 from ..measures.mad import mad_of, mean_prediction
 from ..quality.assessment import LEAST_OVERLAP
 from ..quality.quality import Quality, agreed_pose
+from ..quality.verdict import LEAST_CONSENSUS, margin_is_small
 from ..settings import Settings
 
 
@@ -19,7 +20,7 @@ def estimated_error(
     Args:
         quality: of the transform; None without overlap.
     """
-    if quality is not None and quality.verdict != "failed" and quality.error_mm is not None:
+    if quality is not None and quality.error_mm is not None and _is_known_by_blocks(quality):
         return quality.error_mm, "blocks"
     predicted = _predicted(pair, transform, settings)
     if quality is not None and quality.error_mm is not None:  # blocks that do not agree may know a part of the error
@@ -45,6 +46,15 @@ def errors_before_and_after(
         motion_mm = mean_displacement(start.matrix, agreed_pose(quality), pair.points)
         return quality.with_deformation(motion_mm), after, source
     return _predicted(pair, start, settings), after, source
+
+
+def _is_known_by_blocks(quality: Quality) -> bool:
+    """Whether the blocks tell the error: at a pose that does not fail, or that fails as they agree that it is far off.
+
+    At a wrong pose that fits as well as the right one they agree on a pose nearby.
+    """
+    is_clear = quality.consensus >= LEAST_CONSENSUS and not margin_is_small(quality)
+    return quality.verdict != "failed" or is_clear
 
 
 def _predicted(pair: Pair, pose: Transform, settings: Settings) -> float | None:

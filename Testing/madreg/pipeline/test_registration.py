@@ -25,12 +25,13 @@ from madreg.pipeline import candidates as candidates_module
 from madreg.pipeline import corrections, initialization, plan, refining
 from madreg.pipeline import found as found_module
 from madreg.pipeline.assessment import assess_all
-from madreg.pipeline.error_estimate import errors_before_and_after
+from madreg.pipeline.error_estimate import errors_before_and_after, estimated_error
 from madreg.pipeline.registration import register
 from madreg.pipeline.retries import Retries
 from madreg.pose.correlation import Candidate
 from madreg.pose.search import PoseSearch
 from madreg.progress import Cancelled, Progress
+from madreg.quality.assessment import assess
 from madreg.quality.flips import flipped_poses
 from madreg.quality.quality import Quality
 from madreg.quality.verdict import CLEAR_MARGIN
@@ -269,6 +270,20 @@ def test_where_blocks_show_nothing_the_error_is_what_mad_predicts(pair, monkeypa
     assert result.verdict == "check" and result.error_source == "mad"
     predicted = measures.distance("mad-distance", pair.fixed, pair.moving, result.matrix)
     assert result.error_after_mm == pytest.approx(predicted, rel=0.05)
+
+
+@pytest.mark.slow
+def test_blocks_tell_the_error_of_a_pose_that_is_far_off(pair):
+    """MAD predicts it to 5 mm: of heads 11 mm off it read 18 mm."""
+    scans, settings = Scans(pair.fixed, pair.moving), Settings(device="cpu")
+    far = Transform(pair.near(20.0))
+    quality = assess(scans, far)
+    assert quality.verdict == "failed"
+    error_mm, source = estimated_error(scans, far, quality, settings)
+    assert source == "blocks" and error_mm == pytest.approx(pair.error(far.matrix), abs=1.5)
+    flip = Transform(flipped_poses(pair.truth, scans.points.mean(0))[2])
+    _, source = estimated_error(scans, flip, assess(scans, flip), settings)
+    assert source == "mad"
 
 
 @pytest.mark.slow
