@@ -49,7 +49,7 @@ def errors_before_and_after(
 
 
 def _is_known_by_blocks(quality: Quality) -> bool:
-    """Whether the blocks tell the error: at a pose that does not fail, or that fails as they agree that it is far off.
+    """Whether the blocks show the error: at a pose that does not fail, or that fails as they agree that it is far off.
 
     At a wrong pose that fits as well as the right one they agree on a pose nearby.
     """
