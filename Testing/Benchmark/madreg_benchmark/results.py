@@ -53,6 +53,7 @@ RESULTS = {
     "capture": Result(f"study capture {THREE_HEADS}"),
     "designs": Result("study designs"),
     "predictions": Result("study predictions"),
+    "distances": Result("study distances"),
     "estimates": Result("study estimates"),
     "bounds": Result("study bounds", "calibration"),
     "verdicts": Result("study verdicts --seed 1"),
@@ -72,6 +73,7 @@ RESULTS = {
     ),
     "trunk": Result("methods --methods default,peer:greedy_search --trials 2 --fresh-process", "trunk"),
     "trunk_predictions": Result("study predictions", "trunk"),
+    "trunk_distances": Result("study distances", "trunk"),
     "trunk_estimates": Result("study estimates", "trunk"),
     "pelvis": Result(
         "methods --methods default,peer:greedy_search,peer:ants,peer:elastix,peer:mattes --trials 2 --fresh-process",

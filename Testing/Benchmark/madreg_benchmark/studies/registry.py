@@ -11,6 +11,8 @@ from madreg_benchmark.studies.study import Study
 
 STUDIES = {
     "predictions": "the distance that the network predicts against the true one, cases misaligned by 0 to 60 mm",
+    "distances": "the distance that blocks of MAD's features show, and the one that the network predicts, against the "
+    "true one, cases misaligned by 0 to 60 mm, as they are and with cut fields of view",
     "estimates": "the estimated error, its verdict and its map against the truth, cases misaligned by 0 to 40 mm and "
     "flipped by 180 degrees",
     "ablations": "what training needs: the network trained anew (--data) in variants that differ in one thing, "
