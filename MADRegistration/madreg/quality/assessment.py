@@ -53,26 +53,24 @@ def assess(
     cut_out = cut_out_at(whole, pose)
     pair = without_outline(whole) if cut_out == "moving" else whole
     compared = pair if has_outline else without_outline(pair)
-    overlaps = pair.overlap(pose), pair.swapped.overlap(np.linalg.inv(pose))
-    if overlaps[0] < LEAST_OVERLAP:
+    overlap = pair.overlap(pose)
+    if overlap < LEAST_OVERLAP:
         return None
     found = _clearest_fit([pair] if pair is whole else [pair, whole], pose, may_stretch=cut_out is None)
-    if cut_out is None and leaves_empty(pair) and (found is None or found.error_mm > FAILED_MM):
-        pair, found = _with_or_without_outline(pair, found, pose)
 
     def settled() -> BlockFit | None:
-        return settled_by_features(pair, found) if found is not None and cut_out is None else found
+        return _settled(pair, found, pose) if found is not None and cut_out is None else found
 
     def with_other_poses() -> Comparison:  # uses the blocks about the pose
         return comparison or compare(compared, pose, [one.matrix for one in others])
 
-    with_others, by_features = with_ahead(with_other_poses, settled, pair.fixed.device)
-    seen = _Seen(pair, compared, transform, kind, overlaps, cut_out is not None, found, by_features)
+    with_others, settled_fit = with_ahead(with_other_poses, settled, pair.fixed.device)
+    seen = _Seen(pair, compared, transform, kind, overlap, cut_out is not None, found, settled_fit)
     quality = seen.compared_with(with_others)
     if others or comparison is not None or not _is_in_doubt(quality):
         return quality
     searched = compare_with_search(compared, pose)
-    return seen.compared_with(searched) if searched.margin < least_margin(overlaps) else quality
+    return seen.compared_with(searched) if searched.margin < least_margin(overlap) else quality
 
 
 @dataclass(frozen=True)
@@ -83,26 +81,26 @@ class _Seen:
         pair: whose blocks are compared.
         compared: the pair that is compared with other poses.
         kind: of the transform that was looked for.
-        overlaps: shares of the fixed and of the moving foreground that lie in the other volume.
+        overlap: of the fixed foreground.
         is_cut_out: whether one volume was cut out of the other one.
         found: what the blocks say; None where too few show anything.
-        by_features: returns what features of the blocks say.
+        settled: returns what is said where the pose is clearly the right one or near it (:func:`_settled`).
     """
 
     pair: Pair
     compared: Pair
     transform: Transform
     kind: str
-    overlaps: tuple[float, float]
+    overlap: float
     is_cut_out: bool
     found: BlockFit | None
-    by_features: Callable[[], BlockFit | None]
+    settled: Callable[[], BlockFit | None]
 
     def compared_with(self, with_others: Comparison) -> Quality:
         """How good the pose is, given its comparison with other ones."""
         transform, pose, pair, found = self.transform, self.transform.matrix, self.pair, self.found
         other, second_opinion, is_known = None, None, False
-        is_clear = with_others.margin >= least_margin(self.overlaps)
+        is_clear = with_others.margin >= least_margin(self.overlap)
         if with_others.other is not None:
             other = Transform(with_others.other)
             if not is_clear:
@@ -110,21 +108,22 @@ class _Seen:
                 may_be_known = found is not None and not self.is_cut_out
                 is_known = may_be_known and is_recognized(self.compared, pose, with_others.others, FAILED_MM)
         if found is None:
-            return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, self.overlaps[0], other)
-        stretch = Stretch.of((np.linalg.inv(pose) @ found.preferred)[:3, :3])
-        consensus = found.motion.consensus
+            return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, self.overlap, other)
+        edges = found
         if is_known:
             found = settled_by_features(pair, at_pose(block_matching_of(pair), found))
-        elif is_clear or are_outvoted(second_opinion, consensus):
-            found = self.by_features() or found
+        elif is_clear or are_outvoted(second_opinion, edges.motion.consensus):
+            found = self.settled() or found
+            edges = edges if found.blocks.by_features else found
+        stretch = Stretch.of((np.linalg.inv(pose) @ edges.preferred)[:3, :3])
         preferred = np.linalg.inv(pose) @ found.preferred
         return Quality(
             transform,
             found.error_mm,
-            consensus,
+            edges.motion.consensus,
             with_others.margin,
             Transform(pose @ restricted(preferred, pair.points, self.kind)),
-            self.overlaps[0],
+            self.overlap,
             other,
             joint_margin=second_opinion,
             is_recognized=is_known,
@@ -135,12 +134,12 @@ class _Seen:
             blocks=found.blocks,
             motion=found.motion,
             blocks_at=Transform(found.blocks_at),
-            stretch=stretch if found.is_stretched and stretch.is_clear else None,
+            stretch=stretch if edges.is_stretched and stretch.is_clear else None,
             has_doubtful_shape=_has_doubtful_shape(pair, pose, CLEAR if self.is_cut_out else PLAUSIBLE),
             is_mirrored=with_others.mirror_margin > MIRRORED,
             # No body is quite symmetric, and each in its own way: a scan of another one fits a mirror image as well.
             may_be_other_body=abs(with_others.mirror_margin) <= MIRRORED,
-            moving_overlap=self.overlaps[1],
+            moving_overlap=pair.swapped.overlap(np.linalg.inv(pose)),
         )
 
 
@@ -161,19 +160,20 @@ def _clearest_fit(pairs: Sequence[Pair], pose: np.ndarray, may_stretch: bool) ->
     return max((fit for fit in fits if fit is not None), key=lambda fit: fit.motion.consensus, default=None)
 
 
-def _with_or_without_outline(pair: Pair, found: BlockFit | None, pose: np.ndarray) -> tuple[Pair, BlockFit | None]:
-    """The pair, or the pair without outlines where its blocks about a pose (4, 4) agree better, and what these say.
+def _settled(pair: Pair, found: BlockFit, pose: np.ndarray) -> BlockFit:
+    """What features of the blocks about a pose (4, 4) say, or blocks without outlines.
 
-    The ends of a cone, as of an ultrasound scan, agree on a stretch to the ends of the body.
+    The latter where a volume is empty in a good part of its field of view, the blocks with its outline lead far, and
+    those without agree better: the ends of a cone, as of an ultrasound scan, lead to the ends of the body.
 
     Args:
-        found: what the blocks with the outlines say.
+        found: what blocks of edges say.
     """
-    shown = without_outline(pair)
-    inside = _clearest_fit([shown], pose, may_stretch=True)
-    if inside is None or (found is not None and inside.motion.consensus <= found.motion.consensus):
-        return pair, found
-    return shown, inside
+    if found.error_mm > FAILED_MM and leaves_empty(pair):
+        inside = fit_blocks(block_matching_of(without_outline(pair)), pose, pair.points)
+        if inside is not None and inside.motion.consensus > found.motion.consensus:
+            return inside
+    return settled_by_features(pair, found)
 
 
 def rough_error_mm(pair: Pair, transform: Transform) -> float | None:

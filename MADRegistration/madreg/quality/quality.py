@@ -31,7 +31,7 @@ class Quality:
             infinite where there is nothing to compare.
         preferred: the pose on which the blocks agree best, as near to it as the type of the transform allows.
         overlap: share of the fixed foreground that lies where the moving scan has data, and
-        moving_overlap: the reverse; None where it is as large.
+        moving_overlap: the reverse.
         other: that best other pose, where its blocks prefer it.
         joint_margin: by how much NMI and NGF together are better at the pose than at ``other``, refined; None where the
             margin leaves no doubt.
@@ -64,7 +64,7 @@ class Quality:
     has_doubtful_shape: bool = False
     is_mirrored: bool = False
     may_be_other_body: bool = False
-    moving_overlap: float | None = None
+    moving_overlap: float = 0.0
     blocks: Blocks | None = None
     motion: Motion | None = None
     blocks_at: Transform | None = None
@@ -105,14 +105,9 @@ class Quality:
         return float(np.hypot(0.0 if self.stretch else self.shape_mm, self.error_by_deformation_mm))
 
     @property
-    def overlaps(self) -> tuple[float, float]:
-        """Shares of the fixed and of the moving foreground that lie in the other volume."""
-        return self.overlap, self.overlap if self.moving_overlap is None else self.moving_overlap
-
-    @property
     def little_overlap(self) -> bool:
         """Whether the scans have so little in common that no pose is sure; a part has all in common with its whole."""
-        return max(self.overlaps) < LEAST_OVERLAP
+        return max(self.overlap, self.moving_overlap) < LEAST_OVERLAP
 
     @property
     def other_is_better(self) -> bool:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 # rigid, affine, both fields of view cut): right poses have margins of 0.106 and more, but for a box of 42 by 76 mm
 # (-0.03); 94 wrong ones, refined, 0.017 at most where the candidates of the search are compared too.  Compared with
 # flips about the axes of the lattice alone, one of an oblique head reached 0.10: hence the principal axes.
-# Where a volume shows a small part of the other one wrong poses reach more: of simulated sectors of ultrasound scans
-# and cylinders of cone-beam CTs, 14 right ones have 0.12 and more, and 6 wrong ones up to 0.10.
+# With little overlap wrong poses reach more: of simulated sectors of ultrasound scans and cylinders of cone-beam CTs,
+# 14 right ones have 0.12 and more, and 6 wrong ones up to 0.10.
 CLEAR_MARGIN, LEAST_MARGIN = 0.1, 0.05
 # Tuning pairs in doubt (slabs of 20 and 30 mm; CT on a synthetic couch): right poses have 0.05 or more, wrong ones
 # 0.02 at most; poses that slid by 11 mm had 0.045.
@@ -48,18 +48,14 @@ def are_outvoted(joint_margin: float | None, consensus: float) -> bool:
     return consensus >= LEAST_CONSENSUS and (joint_margin or 0.0) >= LEAST_JOINT_MARGIN
 
 
-def least_margin(overlaps: tuple[float, float]) -> float:
-    """Below which a pose is hardly better than others; larger where a volume shows a small part of the other one.
-
-    Args:
-        overlaps: shares of the fixed and of the moving foreground that lie in the other volume.
-    """
-    return CLEAR_MARGIN if min(overlaps) < LEAST_OVERLAP else LEAST_MARGIN
+def least_margin(overlap: float) -> float:
+    """Below which a pose is hardly better than others, at an overlap of the fixed foreground."""
+    return CLEAR_MARGIN if overlap < LEAST_OVERLAP else LEAST_MARGIN
 
 
 def margin_is_small(quality: Quality) -> bool:
     """Whether the pose is hardly better than others: the less the scans have in common, the more so by chance."""
-    return quality.margin < least_margin(quality.overlaps)
+    return quality.margin < least_margin(quality.overlap)
 
 
 def is_clearly_worse(quality: Quality) -> bool:
