@@ -32,9 +32,10 @@ def candidates_of(
             found = [*found, start]  # two series of one examination lie nearly right
         pair = pair.near([transform.matrix for transform in found])
         return pair, BlockAlignment(settings.type).run(pair, found, monitor.part(0.77, 1.0))
-    found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.7, 0.75))
-    found = BlockFollowing().run(pair, found, monitor.part(0.75, 0.77))
-    found = CANDIDATES.run(pair, found, monitor.part(0.77, 0.92))
+    followed = BlockFollowing().run(pair, found, monitor.part(0.7, 0.72))[1:]
+    found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.72, 0.77))
+    # NMI at 6 mm may lead away from where blocks agree, in slabs above all
+    found = [*CANDIDATES.run(pair, found, monitor.part(0.77, 0.92)), *followed]
     if settings.type != "rigid":
         # Scale before shear: an affine transform far from the right pose shears what it should scale.
         found = SIZE.of_type("similarity").run(pair, found, monitor.part(0.92, 1.0))
