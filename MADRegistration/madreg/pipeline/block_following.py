@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
+
+import numpy as np
 
 from ..image.fitting import restricted
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor, StageRecord
 from ..quality.block_fit import block_matching_of, fit_blocks
+from ..quality.verdict import GOOD_CONSENSUS
 
 ROUNDS = 6  # each goes up to 16 mm along every axis
 
 
-class BlockFollowing:
-    """A stage that follows the blocks from the first transform."""
+class Followed(NamedTuple):
+    """A rigid transform that blocks lead to.
 
-    def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
-        """The transforms, and the rigid one that the blocks lead to; only the former where the blocks show nothing."""
-        clock, start = time.perf_counter(), transforms[0].matrix
-        found = fit_blocks(block_matching_of(pair), start, pair.points, ROUNDS, may_stretch=False)
-        if found is None:
-            return transforms
-        followed = Transform(restricted(found.preferred, pair.points, "rigid"))
-        monitor.report("candidates", 1.0, followed)
-        seconds = time.perf_counter() - clock
-        monitor.record(StageRecord("candidates", "blocks", -found.rigid.consensus, -found.motion.consensus, seconds))
-        return [*transforms, followed]
+    Attributes:
+        consensus: of the blocks there, times the square root of the share of either scan that lies in the other.
+    """
+
+    transform: Transform
+    consensus: float
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the blocks agree better than they do at wrong poses."""
+        return self.consensus >= GOOD_CONSENSUS
+
+
+def follow_blocks(pair: Pair, start: Transform, monitor: Monitor) -> Followed | None:
+    """Where blocks lead from a start; None where they show nothing."""
+    clock = time.perf_counter()
+    found = fit_blocks(block_matching_of(pair), start.matrix, pair.points, ROUNDS, may_stretch=False)
+    if found is None:
+        return None
+    transform = Transform(restricted(found.preferred, pair.points, "rigid"))
+    monitor.report("candidates", 1.0, transform)
+    seconds = time.perf_counter() - clock
+    monitor.record(StageRecord("candidates", "blocks", -found.rigid.consensus, -found.motion.consensus, seconds))
+    return Followed(transform, float(found.motion.consensus * np.sqrt(pair.greater_overlap(transform.matrix))))

@@ -8,7 +8,7 @@ from ..image.transform import Transform
 from ..progress import Monitor
 from ..settings import Settings
 from .block_alignment import BlockAlignment
-from .block_following import BlockFollowing
+from .block_following import follow_blocks
 from .initialization import Search, Start
 from .match_following import MatchFollowing
 from .ordering import most_plausible_first
@@ -32,10 +32,12 @@ def candidates_of(
             found = [*found, start]  # two series of one examination lie nearly right
         pair = pair.near([transform.matrix for transform in found])
         return pair, BlockAlignment(settings.type).run(pair, found, monitor.part(0.77, 1.0))
-    followed = BlockFollowing().run(pair, found, monitor.part(0.7, 0.72))[1:]
-    found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.72, 0.77))
-    # NMI at 6 mm may lead away from where blocks agree, in slabs above all
-    found = [*CANDIDATES.run(pair, found, monitor.part(0.77, 0.92)), *followed]
+    followed = follow_blocks(pair, found[0], monitor.part(0.7, 0.72))
+    if followed is None or not followed.is_sure:
+        found = MatchFollowing(settings.weights).run(pair, found, monitor.part(0.72, 0.77))
+    found = CANDIDATES.run(pair, found, monitor.part(0.77, 0.92))
+    if followed is not None:  # NMI at 6 mm may lead away from where blocks agree, in slabs above all
+        found = [*found, followed.transform]
     if settings.type != "rigid":
         # Scale before shear: an affine transform far from the right pose shears what it should scale.
         found = SIZE.of_type("similarity").run(pair, found, monitor.part(0.92, 1.0))
