@@ -184,7 +184,7 @@ def test_thresholds_of_the_verdict_are_those_of_the_code() -> None:
     rows = {line.split("|")[1].strip(): line for line in text_of("how-it-works.md").splitlines() if "|" in line[1:]}
     assert f"at most {verdict.ALIGNED_MM:g} mm" in rows["aligned"]
     assert f"margin at least {verdict.CLEAR_MARGIN:g}" in rows["aligned"]
-    assert f"at least {100 * verdict.LEAST_OVERLAP:g} %" in rows["aligned"]
+    assert f"at least {100 * verdict.LITTLE_OVERLAP:g} %" in rows["aligned"]
     assert f"above {verdict.FAILED_MM:g} mm" in rows["failed"]
     assert f"margin below {verdict.LEAST_MARGIN:g}" in rows["failed"]
 
