@@ -12,7 +12,7 @@ from madreg.network import weights
 from madreg.pipeline import registration
 from madreg.pipeline.assessment_job import AssessmentJob, run_assessment
 from madreg.pipeline.job import Job, run_job
-from madreg.pipeline.job_inputs import ScanFile
+from madreg.pipeline.job_sources import ScanFile
 from madreg.pipeline.outputs import Outputs
 from madreg.pipeline.result import Result
 from madreg.quality.quality import Quality
