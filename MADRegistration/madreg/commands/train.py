@@ -154,8 +154,13 @@ def prepare_folder(folder: Path) -> Callable[[str], None]:
 def run(args: argparse.Namespace) -> int:
     """Train, validate, write weights with their model card."""
     from ..learn.appearance import Appearance
-    from ..learn.pairs import PairSampler, PairSettings, load_scan
-    from ..learn.training import TrainingSettings, figures, plot, train, validate
+    from ..learn.pair_settings import PairSettings
+    from ..learn.pairs import PairSampler
+    from ..learn.scans import load_scan
+    from ..learn.training import train
+    from ..learn.training_plots import plot
+    from ..learn.training_settings import TrainingSettings
+    from ..learn.validation import figures, validate
     from ..network import weights
     from ..network.settings import FusedSettings, SiameseSettings
 
