@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .journal import JOURNAL, undone
+from .journal import JOURNAL, undo
 from .locks import locked, try_lock
 from .signals import deferred_signals
 
@@ -22,28 +22,28 @@ STALE_SECONDS = 24 * 3600.0
 @contextmanager
 def folder_of_drafts(folder: Path) -> Iterator[Path]:
     """A folder for drafts beside their targets, removed in the end; what dead processes left there is removed first."""
-    stage = descriptor = None
+    drafts = descriptor = None
     try:
         with locked(folder), deferred_signals():
             _sweep(folder)
-            stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
-            descriptor = try_lock(stage)
-        yield stage
+            drafts = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
+            descriptor = try_lock(drafts)
+        yield drafts
     finally:
         with deferred_signals():
             try:
-                if stage is not None and not (stage / JOURNAL).exists():
-                    _remove(stage)
+                if drafts is not None and not (drafts / JOURNAL).exists():
+                    _remove(drafts)
             finally:
                 if descriptor is not None:
                     os.close(descriptor)
 
 
-def _remove(stage: Path) -> None:
+def _remove(drafts: Path) -> None:
     """Remove a folder of drafts, if it lets itself be removed; at the second try if something was in the way."""
     for _ in range(2):
-        shutil.rmtree(stage, ignore_errors=True)
-        if not stage.exists():
+        shutil.rmtree(drafts, ignore_errors=True)
+        if not drafts.exists():
             return
 
 
@@ -56,16 +56,16 @@ def _sweep(folder: Path) -> None:
                     _remove_if_dead(folder, Path(entry.path))
 
 
-def _remove_if_dead(folder: Path, stage: Path) -> None:
-    about = os.lstat(stage)
+def _remove_if_dead(folder: Path, drafts: Path) -> None:
+    about = os.lstat(drafts)
     if hasattr(os, "geteuid") and about.st_uid != os.geteuid():
         return  # another user's, whose journal is not to be trusted
-    descriptor = try_lock(stage)
+    descriptor = try_lock(drafts)
     if descriptor is None and time.time() - about.st_mtime < STALE_SECONDS:
         return
     try:
-        if undone(folder, stage):
-            _remove(stage)
+        if undo(folder, drafts):
+            _remove(drafts)
     finally:
         if descriptor is not None:
             os.close(descriptor)

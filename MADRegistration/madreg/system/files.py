@@ -65,18 +65,18 @@ def write_all(contents: Mapping[Path, Content], durable: bool = True) -> None:
     """
     targets = {target: Path(os.path.realpath(target)) for target in contents}
     with ExitStack() as stack:
-        stages: dict[Path, Path] = {}
+        drafts_in: dict[Path, Path] = {}
         replacements: dict[Path, Replacement] = {}
         for number, (target, content) in enumerate(contents.items()):
             real = targets[target]
             with _reported(target):
-                if real.parent not in stages:
-                    stages[real.parent] = stack.enter_context(folder_of_drafts(real.parent))
-                stage = stages[real.parent]
-                replacement = Replacement(real, stage / f"{number}{_ending(real)}", stage / f"{number}.former")
+                if real.parent not in drafts_in:
+                    drafts_in[real.parent] = stack.enter_context(folder_of_drafts(real.parent))
+                drafts = drafts_in[real.parent]
+                replacement = Replacement(real, drafts / f"{number}{_ending(real)}", drafts / f"{number}.former")
                 _write_draft(content, replacement.draft, durable)
             replacements[target] = replacement
-        _replace(replacements, stages, durable)
+        _replace(replacements, drafts_in, durable)
 
 
 def _write_draft(content: Content, draft: Path, durable: bool) -> None:
@@ -89,15 +89,15 @@ def _write_draft(content: Content, draft: Path, durable: bool) -> None:
         content.check(draft)
 
 
-def _replace(replacements: Mapping[Path, Replacement], stages: Mapping[Path, Path], durable: bool) -> None:
+def _replace(replacements: Mapping[Path, Replacement], drafts_in: Mapping[Path, Path], durable: bool) -> None:
     """Move all drafts to their targets, or none.
 
     Args:
         replacements: of each target.
-        stages: the folder of drafts in each folder.
+        drafts_in: the folder of drafts in each folder.
     """
     with ExitStack() as stack:
-        for folder in sorted(stages):  # in one order, so that two runs do not wait for each other
+        for folder in sorted(drafts_in):  # in one order, so that two runs do not wait for each other
             with _reported(folder / "*"):
                 stack.enter_context(locked(folder))
         stack.enter_context(deferred_signals())
@@ -105,23 +105,24 @@ def _replace(replacements: Mapping[Path, Replacement], stages: Mapping[Path, Pat
             for target, one in replacements.items():
                 with _reported(target):
                     one.keep_former()
-            for folder, stage in stages.items():
+            for folder, drafts in drafts_in.items():
                 with _reported(folder / JOURNAL):
-                    write_journal(stage, [one for one in replacements.values() if one.target.parent == folder], durable)
+                    here = [one for one in replacements.values() if one.target.parent == folder]
+                    write_journal(drafts, here, durable)
             for target, one in replacements.items():
                 with _reported(target):
                     one.make()
-            for folder, stage in stages.items():
+            for folder, drafts in drafts_in.items():
                 with _reported(folder / "*"):
                     if durable:
                         sync_folder(folder)
-                    os.unlink(stage / JOURNAL)
+                    os.unlink(drafts / JOURNAL)
         except BaseException:
-            _put_back(list(replacements.values()), list(stages.values()))
+            _put_back(list(replacements.values()), list(drafts_in.values()))
             raise
 
 
-def _put_back(replacements: list[Replacement], stages: list[Path]) -> None:
+def _put_back(replacements: list[Replacement], folders_of_drafts: list[Path]) -> None:
     """Undo the replacements that were made.
 
     Raises:
@@ -140,9 +141,9 @@ def _put_back(replacements: list[Replacement], stages: list[Path]) -> None:
             f"{', '.join(str(one.target) for one in lost)} could not be restored after a failed write: the former "
             f"files are {', '.join(str(one.former) for one in lost)}."
         )
-    for stage in stages:
+    for drafts in folders_of_drafts:
         with suppress(OSError):
-            os.unlink(stage / JOURNAL)
+            os.unlink(drafts / JOURNAL)
 
 
 @contextmanager

@@ -16,11 +16,11 @@ from .sync import sync_file, sync_folder
 JOURNAL = "journal.json"
 
 
-def write_journal(stage: Path, replacements: list[Replacement], durable: bool) -> None:
+def write_journal(drafts: Path, replacements: list[Replacement], durable: bool) -> None:
     """Write which files are about to be replaced.
 
     Args:
-        stage: the folder of drafts.
+        drafts: the folder of drafts.
         durable: whether to wait until the journal is on the disk.
 
     Raises:
@@ -28,29 +28,36 @@ def write_journal(stage: Path, replacements: list[Replacement], durable: bool) -
         ValueError: if it reads back differently.
     """
     text = json.dumps([_entry(one) for one in replacements])
-    draft = stage / "journal.draft"
+    draft = drafts / "journal.draft"
     draft.write_text(text, encoding="utf-8")
     if durable:
         sync_file(draft)
     if draft.read_text(encoding="utf-8") != text:
         raise ValueError("it reads back differently")
-    os.replace(draft, stage / JOURNAL)
+    os.replace(draft, drafts / JOURNAL)
     if durable:
-        sync_folder(stage)
+        sync_folder(drafts)
 
 
 def _entry(one: Replacement) -> dict:
     return {"target": one.target.name, "inode": os.stat(one.draft).st_ino, "former": one.former.name}
 
 
-def undone(folder: Path, stage: Path) -> bool:
-    """Whether all replacements in a folder are undone that a dead process wrote into the journal."""
+def undo(folder: Path, drafts: Path) -> bool:
+    """Undo the replacements in a folder that a dead process wrote into the journal.
+
+    Args:
+        drafts: the folder of drafts of that process.
+
+    Returns:
+        Whether this is done; not where the journal cannot be read.
+    """
     try:
-        entries = json.loads((stage / JOURNAL).read_text(encoding="utf-8"))
+        entries = json.loads((drafts / JOURNAL).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return not (stage / JOURNAL).exists()
+        return not (drafts / JOURNAL).exists()
     for entry in entries:
-        target, former = folder / Path(entry["target"]).name, stage / Path(entry["former"]).name
+        target, former = folder / Path(entry["target"]).name, drafts / Path(entry["former"]).name
         if target.exists() and os.stat(target).st_ino == entry["inode"]:  # replaced by it, and by nobody since
             restore(target, former)
     return True
