@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from syntax import syntax_of
+
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "MADRegistration"
 HOMEPAGE = "https://github.com/MADRegistration/SlicerMADRegistration"
@@ -156,7 +158,7 @@ def test_the_backend_declares_what_it_imports() -> None:
     }
     for name in tracked(MODULE):
         if name.startswith("madreg/") and name.endswith(".py"):
-            for node in ast.walk(ast.parse((MODULE / name).read_text(encoding="utf-8"))):
+            for node in ast.walk(syntax_of(MODULE / name)):
                 modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 if isinstance(node, ast.ImportFrom) and node.level == 0:
                     modules = [node.module]

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from madreg.system.folders import open_private, private_folder
+from madreg.system.private_folder import open_private, private_folder
 
 TAIL_BYTES = 100_000
 

@@ -16,7 +16,7 @@ _MODULES = {
     "Job": "pipeline.job",
     "Outputs": "pipeline.outputs",
     "Result": "pipeline.result",
-    "ScanFile": "pipeline.job_inputs",
+    "ScanFile": "pipeline.job_sources",
     "Settings": "settings",
     "Transform": "image.transform",
     "Volume": "image.volume",
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from .pipeline.assessment import assess_alignment
     from .pipeline.assessment_job import AssessmentJob, run_assessment
     from .pipeline.job import Job, run_job
-    from .pipeline.job_inputs import ScanFile
+    from .pipeline.job_sources import ScanFile
     from .pipeline.outputs import Outputs
     from .pipeline.registration import register
     from .pipeline.result import Result

@@ -92,7 +92,15 @@ def addTransform(scene):
 
 
 @pytest.fixture
-def client():
+def resume(tmp_path_factory, monkeypatch):
+    """Function that lets a fake worker go on that waits for the test (``WAITING``)."""
+    file = tmp_path_factory.mktemp("fakes") / "resume"
+    monkeypatch.setenv("MADREG_FAKES_RESUME", str(file))
+    return file.touch
+
+
+@pytest.fixture
+def client(resume):
     client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
     yield client
     client.stop()

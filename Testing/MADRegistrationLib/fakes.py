@@ -27,6 +27,13 @@ QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAI
 SHIFT = np.array([[1.0, 0, 0, 10], [0, 1, 0, -20], [0, 0, 1, 30], [0, 0, 0, 1]])
 
 
+def wait_for_the_test():
+    """Until the test has done what it does meanwhile, and calls the fixture ``resume``."""
+    end = time.monotonic() + 60
+    while not Path(os.environ["MADREG_FAKES_RESUME"]).exists() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def perform(command, say):
     kind = command["settings"]["seed"]
     report = worker_jobs.progress_reporter(say, command["job"])
@@ -53,8 +60,8 @@ def perform(command, say):
                 seconds_left=None,
             )
         time.sleep(600)
-    elif kind == WAITING:  # so that the test can do something meanwhile
-        time.sleep(1.0)
+    elif kind == WAITING:
+        wait_for_the_test()
     fixed, moving = (worker_scans.image_of(command[role]) for role in ("fixed", "moving"))
     if command["resampled"]:
         resampled = resample(moving, fixed, Transform(SHIFT), **command["resampling"])
@@ -87,7 +94,7 @@ def assess(command, say):
     elif kind == BUG:
         raise KeyError("oops")
     elif kind == WAITING:
-        time.sleep(1.0)
+        wait_for_the_test()
     placed = worker_scans.image_of(command["moving"])
     origin = transform.inverse().matrix[:3, :3] @ placed.GetOrigin() + transform.inverse().matrix[:3, 3]
     return {

@@ -44,7 +44,7 @@ def assess(panel):
     run(panel)
 
 
-def test_verdict_number_and_map_and_no_transform_is_touched(panel, view, volumes, parameters):
+def test_verdict_number_and_map_and_no_transform_is_touched(panel, view, volumes, parameters, resume):
     before = transforms(), [imageOfVolume(node).matrix.tolist() for node in volumes]
     nodes = slicer.mrmlScene.GetNumberOfNodes()
     assert view.shown["AssessEnabled"] is True
@@ -54,6 +54,7 @@ def test_verdict_number_and_map_and_no_transform_is_touched(panel, view, volumes
     assert view.shown["Busy"] is True
     run(panel, until=lambda: "Estimating" in view.shown["Progress"][0])
     assert 0 < view.shown["Progress"][1] < 100
+    resume()
     run(panel)
     assert (transforms(), [imageOfVolume(node).matrix.tolist() for node in volumes]) == before
     assert parameters.outputTransform is None and view.shown["RevertEnabled"] is False
@@ -147,11 +148,12 @@ def test_no_overlap_and_faults_are_said(panel, view, parameters):
         assert view.shown["Result"] == ("", "") and slicer.mrmlScene.GetNumberOfNodes() == nodes
 
 
-def test_a_volume_that_is_deleted_meanwhile(panel, view, volumes, parameters, scene):
+def test_a_volume_that_is_deleted_meanwhile(panel, view, volumes, parameters, scene, resume):
     parameters.seed = WAITING
     panel.assessing.onButton()
     run(panel, until=lambda: "Estimating" in view.shown["Progress"][0])
     scene.RemoveNode(volumes[1])
+    resume()
     run(panel)
     assert view.shown["Message"] == ('"CT" was deleted: the assessment was stopped.', True)
 

@@ -22,12 +22,13 @@ def begin(panel, view, **values):
 
 
 @pytest.mark.parametrize("isChosen", [False, True])
-def test_the_output_transform(panel, view, volumes, scene, addTransform, isChosen):
+def test_the_output_transform(panel, view, volumes, scene, addTransform, isChosen, resume):
     fixed, moving, _ = volumes
     moving.SetAndObserveTransformNodeID(addTransform(SHIFTED, "Patient").GetID())
     mine = addTransform(np.eye(4), "Mine") if isChosen else None
     parameters = begin(panel, view, fixedVolume=fixed, movingVolume=moving, outputTransform=mine)
     scene.RemoveNode(moving.GetParentTransformNode())
+    resume()
     run(panel)
     result = moving.GetParentTransformNode()
     assert result.GetName() == "CT to MR (MAD)" and result.GetParentTransformNode().GetName() == "Patient"
@@ -39,10 +40,11 @@ def test_the_output_transform(panel, view, volumes, scene, addTransform, isChose
     assert moving.GetParentTransformNode().GetName() == "Patient"
 
 
-def test_the_fixed_volume_is_put_under_the_output(panel, view, volumes, scene):
+def test_the_fixed_volume_is_put_under_the_output(panel, view, volumes, scene, resume):
     fixed, moving, _ = volumes
     begin(panel, view, fixedVolume=fixed, movingVolume=moving)
     fixed.SetAndObserveTransformNodeID(moving.GetTransformNodeID())
+    resume()
     run(panel)
     text, isError = view.shown["Message"]
     assert isError and 'The fixed volume "MR" lies under "CT to MR (MAD)"' in text
@@ -73,10 +75,11 @@ def test_one_volume_of_many(panel, view, volumes, scene):
     assert '"CT" was deleted' in view.shown["BatchRows"][0].remark
 
 
-def test_the_resampled_volume(panel, view, volumes, scene):
+def test_the_resampled_volume(panel, view, volumes, scene, resume):
     output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
     begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], resampledVolume=output)
     scene.RemoveNode(output)
+    resume()
     run(panel)
     assert volumes[1].GetParentTransformNode() is not None
     assert "resampled volume was deleted" in view.shown["Result"][0]
@@ -84,43 +87,47 @@ def test_the_resampled_volume(panel, view, volumes, scene):
     assert volumes[1].GetParentTransformNode() is None
 
 
-def test_the_transform_above_the_moving_volume(panel, view, volumes, scene, addTransform):
+def test_the_transform_above_the_moving_volume(panel, view, volumes, scene, addTransform, resume):
     parent = addTransform(SHIFTED, "Patient")
     volumes[1].SetAndObserveTransformNodeID(parent.GetID())
     begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1])
     scene.RemoveNode(parent)
+    resume()
     run(panel)
     np.testing.assert_allclose(parentToWorld(volumes[1])[:3, 3], np.array([7, 0, 0]) + [10, -20, -30], atol=1e-9)
     panel.onRevert()
     assert volumes[1].GetParentTransformNode() is None
 
 
-def test_the_fixed_volume_is_moved(panel, view, volumes, addTransform):
+def test_the_fixed_volume_is_moved(panel, view, volumes, addTransform, resume):
     """The result is of the two volumes: it holds where the user has taken them meanwhile."""
     fixed, moving, _ = volumes
     begin(panel, view, fixedVolume=fixed, movingVolume=moving)
     fixed.SetAndObserveTransformNodeID(addTransform(SHIFTED).GetID())
+    resume()
     run(panel)
     pose = outcome.poseOf(fixed, moving)
     np.testing.assert_allclose(pose[:3, 3], [10, -20, -30], atol=1e-9)
 
 
-def test_a_non_linear_transform_above_the_fixed_volume(panel, view, volumes, scene):
+def test_a_non_linear_transform_above_the_fixed_volume(panel, view, volumes, scene, resume):
     import vtk
 
     begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1])
     bend = scene.AddNewNodeByClass("vtkMRMLTransformNode", "Bend")
     bend.SetAndObserveTransformToParent(vtk.vtkThinPlateSplineTransform())
     volumes[0].SetAndObserveTransformNodeID(bend.GetID())
+    resume()
     run(panel)
     assert view.shown["Message"][1] and "non-linear" in view.shown["Message"][0]
     assert volumes[1].GetParentTransformNode() is None
 
 
-def test_the_mask(panel, view, volumes, addVolume, scene):
+def test_the_mask(panel, view, volumes, addVolume, scene, resume):
     mask = addVolume(np.ones((9, 10, 11), np.uint8), name="CT mask", nodeClass="vtkMRMLLabelMapVolumeNode")
     begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], movingMask=mask)
     scene.RemoveNode(mask)
+    resume()
     run(panel)
     assert volumes[1].GetParentTransformNode() is not None, view.shown["Message"]
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode") == 1

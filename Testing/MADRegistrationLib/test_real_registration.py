@@ -12,7 +12,7 @@ import slicer
 
 pytest.importorskip("torch", reason="needs torch")
 
-from madreg.image.geometry import FLIP_LPS_RAS, about, apply
+from madreg.image.geometry import FLIP_LPS_RAS, about, apply, rotation
 from MADRegistrationLib import errormap
 from MADRegistrationLib.assessment import SceneAssessment
 from MADRegistrationLib.check import meanErrorMm
@@ -56,12 +56,6 @@ def pair(loadVolume):
     return loadVolume("T1w.nii.gz"), loadVolume("EPI.nii.gz")
 
 
-def turn(axis, degrees):
-    x, y, z = np.asarray(axis) / np.linalg.norm(axis)
-    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(np.radians(degrees)) * skew + (1 - np.cos(np.radians(degrees))) * skew @ skew
-
-
 def register(client, fixed, moving, settings=None, **inputs):
     registration = SceneRegistration(client, Inputs(fixed, moving, **inputs), settings or {})
     registration.start()
@@ -95,9 +89,9 @@ def test_far_apart_with_parents_on_both(client, pair, addTransform, tmp_path):
 
     fixed, moving = pair
     fixed.SetAndObserveTransformNodeID(
-        addTransform(about(np.array([5.0, 9, -3]), turn([3, 1, 2], 25), np.array([-30.0, 12, 8]))).GetID()
+        addTransform(about(np.array([5.0, 9, -3]), rotation([3, 1, 2], 25), np.array([-30.0, 12, 8]))).GetID()
     )
-    parent = addTransform(about(np.zeros(3), turn([1, 2, 3], 60), np.array([40.0, -30, 20])))
+    parent = addTransform(about(np.zeros(3), rotation([1, 2, 3], 60), np.array([40.0, -30, 20])))
     moving.SetAndObserveTransformNodeID(parent.GetID())
     before = meanErrorMm(fixed, moving, TRUTH)
     assert before > 40
@@ -141,7 +135,7 @@ def test_left_handed_voxels_with_masks_and_a_resampled_volume(client, pair, addV
     flip = LEFT_HANDED.copy()
     flip[2, 3] = array.shape[0] - 1
     mirrored = addVolume(array[::-1].copy(), matrix @ flip, "EPI mirrored")
-    shift = about(np.zeros(3), turn([0, 0, 1], 8), np.array([12.0, -9, 6]))
+    shift = about(np.zeros(3), rotation([0, 0, 1], 8), np.array([12.0, -9, 6]))
     mirrored.SetIJKToRASMatrix(toMatrix(shift @ matrix @ flip))
     truth = FLIP_LPS_RAS @ shift @ FLIP_LPS_RAS @ TRUTH
     assert meanErrorMm(fixed, mirrored, truth) > 10

@@ -16,7 +16,7 @@ from madreg.errors import InputError
 from madreg.image.geometry import Grid
 from madreg.image.transform import Transform
 from madreg.io.any_transform import read_any_transform
-from madreg.pipeline.job_inputs import check_initial_transform
+from madreg.pipeline.initial_transform import check_initial_transform
 
 from . import children, inputs, outcomes, scans
 from .damage import EXTREMES, Damage

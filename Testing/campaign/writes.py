@@ -16,7 +16,8 @@ from madreg import __main__ as entry
 from madreg.commands import main as cli
 from madreg.commands.messages import STOPPED
 from madreg.pipeline import registration
-from madreg.system.files import PREFIX, bytes_content, write_file
+from madreg.system.drafts import PREFIX
+from madreg.system.files import bytes_content, write_file
 
 from . import children, outcomes, scans
 

@@ -90,7 +90,7 @@ class Pair:
             InputError: for a setting that does not exist.
         """
         from ..pipeline.job import Job
-        from ..pipeline.job_inputs import ScanFile
+        from ..pipeline.job_sources import ScanFile
         from ..pipeline.outputs import Outputs
 
         names = ("transform", "resampled", "error_map", "report", "overlay")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..io.hashing import sha256_of_input
+from ..system.versions import versions
 from .pair import INPUTS, Pair
-
-LIBRARIES = ("torch", "numpy", "SimpleITK", "scipy")
 
 
 def of_pair(pair: Pair, root: Path) -> dict[str, Any]:
@@ -21,10 +19,6 @@ def of_pair(pair: Pair, root: Path) -> dict[str, Any]:
         "inputs": {
             name: {"path": str(getattr(pair, name)), "sha256": sha256_of_input(path)} for name, path in inputs.items()
         },
-        "software": {
-            "madreg": __version__,
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in LIBRARIES},
-        },
+        "software": {"madreg": __version__, **versions()},
         "platform": platform.platform(),
     }

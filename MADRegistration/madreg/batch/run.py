@@ -218,13 +218,13 @@ def on_worker(task: Task) -> Entry:
     device = task["pair"]["device"]
     reuse_memory()
     try:
-        return register_pair({**task, "device": _own_device(device) if device in ("auto", "cuda") else None})
+        return register_pair({**task, "device": _own_device() if device in ("auto", "cuda") else None})
     finally:
         if held_bytes() > HELD_BYTES:
             release_memory()
 
 
-def _own_device(name: str) -> str | None:
+def _own_device() -> str | None:
     """The GPU of this worker, by its number in the cluster; None if there is no choice."""
     import torch
     from distributed import get_worker

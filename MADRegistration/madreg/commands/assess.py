@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 def job_of(args: argparse.Namespace) -> AssessmentJob:
     """The job that the command line asks for."""
     from ..pipeline.assessment_job import AssessmentJob
-    from ..pipeline.job_inputs import ScanFile, StructuresFile
+    from ..pipeline.job_sources import ScanFile, StructuresFile
     from ..pipeline.outputs import Outputs
 
     return AssessmentJob(

@@ -148,7 +148,7 @@ def _write(image: sitk.Image, path: Path) -> None:
 def _register(fixed: Path, moving: Path, args: argparse.Namespace) -> JobResult:
     """Do what ``madreg register`` does, with every output but the error map."""
     from ..pipeline.job import Job, run_job
-    from ..pipeline.job_inputs import ScanFile
+    from ..pipeline.job_sources import ScanFile
     from ..pipeline.outputs import Outputs
 
     outputs = Outputs(

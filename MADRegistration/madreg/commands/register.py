@@ -79,7 +79,7 @@ def job_of(args: argparse.Namespace) -> Job:
         InputError: if an option or an output cannot be used, before anything is read but the initial transform.
     """
     from ..pipeline.job import Job
-    from ..pipeline.job_inputs import ScanFile, StructuresFile
+    from ..pipeline.job_sources import ScanFile, StructuresFile
     from ..pipeline.outputs import Outputs
 
     outputs = Outputs(**outcome.output_paths(args, "transform", "resampled", "error_map", "report", "overlay", "page"))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 from ..system import device as devices
@@ -151,11 +152,27 @@ def prepare_folder(folder: Path) -> Callable[[str], None]:
     return say
 
 
+def origin_of(files: list[list[Path]], held_out: list[list[Path]], seed: int) -> dict[str, Any]:
+    """What a model card says of where weights come from: scans, seed, commit and command."""
+    return {
+        "data": [str(path) for found in files for path in found],
+        "held_out": [str(path) for found in held_out for path in found],
+        "seed": seed,
+        "commit": checkout_commit(),
+        "command": shlex.join(["madreg", *sys.argv[1:]]),
+    }
+
+
 def run(args: argparse.Namespace) -> int:
     """Train, validate, write weights with their model card."""
     from ..learn.appearance import Appearance
-    from ..learn.pairs import PairSampler, PairSettings, load_scan
-    from ..learn.training import TrainingSettings, figures, plot, train, validate
+    from ..learn.pair_settings import PairSettings
+    from ..learn.pairs import PairSampler
+    from ..learn.scans import load_scan
+    from ..learn.training import train
+    from ..learn.training_plots import plot
+    from ..learn.training_settings import TrainingSettings
+    from ..learn.validation import figures, validate
     from ..network import weights
     from ..network.settings import FusedSettings, SiameseSettings
 
@@ -189,13 +206,9 @@ def run(args: argparse.Namespace) -> int:
     plot(args.out, results)
     card = {
         "name": "mad",
-        "data": [str(path) for found in files for path in found],
-        "held_out": [str(path) for found in held_out_files for path in found],
-        "seed": args.seed,
+        **origin_of(files, held_out_files, args.seed),
         "training": asdict(settings),
         "pairs": asdict(pairs),
-        "commit": checkout_commit(),
-        "command": shlex.join(["madreg", *sys.argv[1:]]),
         "validation": {name: figures(true, found) for name, (true, found, _) in results.items()},
     }
     card = weights.save(trained, args.out / "mad.pt", card)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..system import device as devices
-from .train import checkout_commit, prepare_folder, scans_of
+from .train import origin_of, prepare_folder, scans_of
 
 if TYPE_CHECKING:
     from ..learn.bodies import Body
@@ -46,16 +44,12 @@ def run(args: argparse.Namespace) -> int:
     validation = discrimination(network, ViewSampler(held_out, views, args.seed + 1, device), VALIDATION_BATCHES)
     card = {
         "name": "mad-features",
-        "data": [str(path) for files in (*scans, *maps) for path in files],
+        **origin_of([*scans, *maps], [*held_out_scans, *held_out_maps], args.seed),
         "synthetic_bodies": args.synthetic,
-        "held_out": [str(path) for files in (*held_out_scans, *held_out_maps) for path in files],
-        "seed": args.seed,
         "views": asdict(views),
         "batches": args.steps or BATCHES,
         "bodies_a_batch": args.batch or BODIES,
         "context": asdict(context) if context else None,
-        "commit": checkout_commit(),
-        "command": shlex.join(["madreg", *sys.argv[1:]]),
         "validation": {
             "what": "how often features of the right place are more alike than those of another one (0.5: chance), "
             "held-out bodies in random appearances, by level of the network; the other place is 1 to 3 voxels away "

@@ -12,7 +12,7 @@ from .. import __version__
 from ..errors import InputError
 from ..io.reading import read_scan
 from ..network import weights
-from ..pipeline.outputs import provenance
+from ..pipeline.provenance import provenance
 from ..settings import Settings
 from ..system import device
 from .trial import TrialResult, run_trial

@@ -11,7 +11,7 @@ from ..image.fitting import fit
 from ..image.geometry import Grid, about, apply, rotation
 from ..image.volume import Volume
 from ..learn.appearance import Appearance, acquired, random_appearance
-from ..learn.pairs import head_mask
+from ..learn.scans import head_mask
 from .smooth_displacement import SmoothDisplacement
 
 CHANGES = ("rigid", "affine", "deformed")

@@ -20,7 +20,12 @@ from .bfgs import bfgs
 from .objective import Forward, Objective, Schedule, in_smaller
 
 KEPT = 0.5  # of its overlap that a pose keeps at least: what is left of two scans that slide apart agrees on anything
-LEAST_OVERLAP = 0.15  # of the foreground of either scan; the search asks for 0.25 of its edges, and descents may slide
+HARDLY_ANY_OVERLAP = 0.15  # of either foreground; the search asks for 0.25 of its edges, and descents may slide
+
+
+def hardly_overlap(pair: Pair, transform: Transform) -> bool:
+    """Whether the scans have so little in common at a transform that what is left of them may agree by chance."""
+    return pair.greater_overlap(transform.matrix) < HARDLY_ANY_OVERLAP
 
 
 def descend(
@@ -124,6 +129,6 @@ def best_first(pair: Pair, transforms: list[Transform], refinement: Refinement =
     if len(transforms) < 2:
         return transforms
     values = refinement.objective(pair).values(np.stack([transform.matrix for transform in transforms]))
-    apart = [pair.greater_overlap(transform.matrix) < LEAST_OVERLAP for transform in transforms]
+    apart = [hardly_overlap(pair, transform) for transform in transforms]
     order = sorted(range(len(transforms)), key=lambda index: (apart[index], values[index]))
     return [transforms[index] for index in order]

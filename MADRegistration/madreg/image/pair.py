@@ -18,8 +18,7 @@ SPACING = 4.0  # mm, of the level from which points are drawn
 POINTS = 2000
 PART = 0.6  # of the fixed foreground; a moving volume that shows less is a part of it
 SURROUNDINGS = 0.5  # of the larger radius of gyration: how far around brightness is averaged
-SLAB = 45.0  # mm; of slabs of 20 and 30 mm, 10 mm lose one right pose in three among all candidates, 6 mm none
-
+SLAB = 45.0  # mm of thickness, up to which a volume is a slab
 REACH = 60.0  # mm around what one volume shows of the other at a pose: how far a refinement and its blocks may look
 LARGE = 20_000_000  # voxels; a smaller volume is not cropped, as what surrounds an edge decides how much it counts
 WORTH = 0.6  # of the voxels; a volume of which more is left is not cropped
@@ -30,11 +29,6 @@ Made = TypeVar("Made")
 def reduced(volume: Volume) -> Volume:
     """The volume at :data:`FINEST` if it is finer: every coarser level is made from that."""
     return volume.resampled(FINEST) if volume.grid.spacing.max() < FINEST else volume
-
-
-def is_slab(fixed: Volume, moving: Volume) -> bool:
-    """Whether either volume is a thin slab."""
-    return min(fixed.thickness, moving.thickness) <= SLAB
 
 
 def _part(volume: Volume, other: Volume, poses: Sequence[np.ndarray]) -> Volume:
@@ -115,8 +109,8 @@ class Pair:
     def near(self, poses: Sequence[np.ndarray]) -> Pair:
         """The pair without what neither volume can show of the other at poses (4, 4), fixed LPS to moving LPS, or near.
 
-        A body of 1.9 m so costs little more than its head.  What is measured is measured
-        at the points of the whole volumes, so that it means the same.  The pair itself if there is little to leave out.
+        A body of 1.9 m so costs little more than its head.  What is measured is measured at the points of the whole
+        volumes, so that it means the same.  The pair itself if there is little to leave out.
         """
         fixed = _part(self.fixed, self.moving, [np.linalg.inv(pose) for pose in poses])
         moving = _part(self.moving, self.fixed, poses)
@@ -152,7 +146,7 @@ class Pair:
     @property
     def is_slab(self) -> bool:
         """Whether either volume is a thin slab."""
-        return is_slab(self.fixed, self.moving)
+        return min(self.fixed.thickness, self.moving.thickness) <= SLAB
 
     def overlap(self, matrix: np.ndarray) -> float:
         """Share of the fixed foreground that lies where the moving volume has data, at a 4x4 matrix, LPS mm."""

@@ -21,7 +21,7 @@ from ..errors import InputError
 from ..image.sampling import sample_array
 from ..io.reading import read_volume
 from ..system.files import bytes_content, write_file
-from .pairs import head_mask
+from .scans import head_mask
 
 FORMAT = "madreg-bodies-1"
 SPACING = 2.0

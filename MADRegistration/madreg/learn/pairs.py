@@ -3,171 +3,22 @@
 A crop is a cube of ``size`` voxels of ``spacing`` mm about a random point of the head.  Its points are given in mm
 from its middle, x, y, z order; ``transform`` maps a point of the fixed crop to where the same anatomy lies in the
 moving crop, so the label at a point ``p`` is ``|transform(p) - p|`` in mm.
-
-The distribution of distances: 30 % of the pairs lie near alignment (shifted 0 to 8 mm, rotated 0
-to 10 degrees), 67 % are spread evenly to 50 mm and 40 degrees, 3 % have any orientation.  Away from the middle of the
-rotation that makes distances of up to 60 mm and more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 
-from ..errors import InputError
-from ..image.geometry import Grid, apply
 from ..image.points import lattice_points
 from ..image.sampling import sample_array
-from ..image.smoothing import COARSENING, smooth
-from ..image.volume import Volume
-from ..io.reading import read_volume
-from .appearance import Appearance, random_appearance
-
-BRIGHT = 0.12  # normalized intensity of what may be the body
-SCAN_SPACING = 2.0
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A mono-modal scan kept in memory for sampling.
-
-    Attributes:
-        name: file name.
-        channels: float32 (2, k, j, i): intensities (0 background, 1 bright) and the head (0 or 1, softened).
-        grid: lattice of the voxels, LPS mm.
-        center: (3,) middle of the head, LPS mm.
-    """
-
-    name: str
-    channels: torch.Tensor
-    grid: Grid
-    center: np.ndarray
-
-
-def head_mask(data: np.ndarray) -> np.ndarray:
-    """Bool mask of the largest bright thing of a normalised array, with its bone and cavities filled in."""
-    bright = ndimage.gaussian_filter(data, 1.0) > BRIGHT
-    labels, count = ndimage.label(bright)
-    if count == 0:
-        return bright
-    bright = labels == 1 + np.argmax(ndimage.sum_labels(bright, labels, np.arange(1, count + 1)))
-    padded = np.pad(bright, 6)
-    distance = ndimage.distance_transform_edt(~padded)
-    closed = ndimage.distance_transform_edt(distance <= 5) > 5
-    filled = ndimage.binary_fill_holes(closed | padded)
-    for axis in range(3):
-        filled = np.stack([ndimage.binary_fill_holes(s) for s in np.moveaxis(filled, axis, 0)], axis)
-    return filled[6:-6, 6:-6, 6:-6]
-
-
-def load_scan(path: Path) -> Scan:
-    """Read a scan for training: see :func:`scan_of`.
-
-    Raises:
-        InputError: if the file cannot be read or shows nothing.
-    """
-    return scan_of(read_volume(path)[0])
-
-
-def scan_of(volume: Volume) -> Scan:
-    """A volume at 2 mm, smoothed as registration smooths for 4 mm, its head found.
-
-    Raises:
-        InputError: if it shows nothing.
-    """
-    array, grid = volume.data, volume.grid
-    sigma = COARSENING * np.sqrt(np.maximum(4.0**2 - grid.spacing**2, 0)) / grid.spacing
-    out = grid.isotropic(SCAN_SPACING)
-    sharp = sample_array(smooth(array, 0.8 / grid.spacing)[None], grid.inverse, out.points())[0]
-    soft = sample_array(smooth(array, sigma)[None], grid.inverse, out.points())[0]
-    head = torch.from_numpy(head_mask(sharp.numpy()).astype(np.float32))
-    if head.sum() < 1000:
-        raise InputError(f"{volume.name} shows no head or other object; leave it out of the training folder.")
-    index = torch.nonzero(head > 0.5).float().mean(0).flip(0).numpy()
-    head = smooth(head, np.full(3, 0.8))
-    return Scan(volume.name, torch.stack([soft, head]).contiguous(), out, apply(out.matrix, index))
-
-
-@dataclass(frozen=True)
-class PairSettings:
-    """What the pairs look like; lengths in mm, angles in degrees.
-
-    Attributes:
-        size: voxels along each edge of a crop.
-        spacing: mm between them.
-        stride: voxels between two labels.
-        distance: largest translation between the crops.
-        rotation: largest rotation between them.
-        near: share of pairs near alignment; any_pose: share of pairs with any orientation.
-        upright: share of fixed crops within 30 degrees of the scanner's axes; the others lie anyhow.
-        crop: share of images of which a part lies outside the field of view.
-        appearance: the random convolutions.
-    """
-
-    size: int = 36
-    spacing: float = 4.0
-    stride: int = 4
-    distance: float = 50.0
-    rotation: float = 40.0
-    near: float = 0.3
-    any_pose: float = 0.03
-    upright: float = 0.95
-    crop: float = 0.2
-    appearance: Appearance = Appearance()
-
-
-def random_rotation(rng: np.random.Generator, largest: float = 180.0) -> np.ndarray:
-    """3x3 rotation about a random axis by up to ``largest`` degrees (180: uniform over all orientations)."""
-    if largest >= 180.0:
-        q = rng.standard_normal(4)
-        w, x, y, z = q / np.linalg.norm(q)
-    else:
-        axis = rng.standard_normal(3)
-        angle = np.radians(rng.uniform(0, largest)) / 2
-        w, (x, y, z) = np.cos(angle), np.sin(angle) * axis / np.linalg.norm(axis)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
-def _stretch(rng: np.random.Generator, scale: float, shear: float) -> np.ndarray:
-    matrix = np.diag(np.exp(rng.normal(0, scale, 3)))
-    matrix += np.triu(rng.normal(0, shear, (3, 3)), 1)
-    return matrix
-
-
-def random_transform(rng: np.random.Generator, settings: PairSettings, growth: float = 1.0) -> np.ndarray:
-    """4x4 fixed crop to moving crop, mm.  ``growth`` from 0 to 1 is the curriculum: how far the range has grown."""
-    kind = rng.random()
-    distance = 25.0 + (settings.distance - 25.0) * growth
-    rotation = 15.0 + (settings.rotation - 15.0) * growth
-    if kind < settings.near:
-        linear, shift = random_rotation(rng, min(10.0, rotation)), rng.uniform(0, 8.0)
-    elif kind < settings.near + settings.any_pose * growth:
-        linear, shift = random_rotation(rng), rng.uniform(0, 0.6 * distance)
-    else:
-        linear, shift = random_rotation(rng, rotation), rng.uniform(0, distance)
-    if kind < settings.near:
-        linear = linear @ _stretch(rng, 0.02, 0.01)
-    else:
-        wide = rng.random() < 0.4  # as two people's heads differ; the rest differ as one person's scans do
-        linear = linear @ (_stretch(rng, 0.09, 0.045) if wide else _stretch(rng, 0.03, 0.015))
-    direction = rng.standard_normal(3)
-    pivot = rng.uniform(-30, 30, 3)
-    matrix = np.eye(4)
-    matrix[:3, :3] = linear
-    matrix[:3, 3] = pivot - linear @ pivot + shift * direction / np.linalg.norm(direction)
-    return matrix
+from .appearance import random_appearance
+from .pair_settings import PairSettings
+from .random_transforms import random_rotation, random_stretch, random_transform
+from .scans import Scan
 
 
 def crop_points(size: int, spacing: float) -> torch.Tensor:
@@ -197,7 +48,7 @@ class PairSampler:
         seed: of everything random.
     """
 
-    def __init__(self, scans: Sequence[Sequence[Scan]], settings: PairSettings = PairSettings(), seed: int = 0) -> None:
+    def __init__(self, scans: Sequence[Sequence[Scan]], settings: PairSettings, seed: int = 0) -> None:
         self.groups = [group for group in scans if group]
         self.settings = settings
         self.seed = seed
@@ -225,7 +76,7 @@ class PairSampler:
         scan = group[int(rng.integers(len(group)))]
         pose = random_rotation(rng, 30.0 if rng.random() < settings.upright else 180.0)
         to_scan = np.eye(4)
-        shape = np.exp(rng.uniform(-0.2, 0.2)) * _stretch(rng, 0.06, 0.04)
+        shape = np.exp(rng.uniform(-0.2, 0.2)) * random_stretch(rng, 0.06, 0.04)
         if rng.random() < 0.5:
             shape = np.diag([-1.0, 1.0, 1.0]) @ shape  # a mirrored head is another head that lies the same way
         to_scan[:3, :3] = shape @ pose

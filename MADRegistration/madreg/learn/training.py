@@ -1,60 +1,27 @@
-"""Training: pairs in, a network that predicts distances out; resumable, seeded, logged and plotted."""
+"""Training: pairs in, a network that predicts distances out; resumable, seeded and logged."""
 
 from __future__ import annotations
 
-import csv
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 
 from ..network.models import DistanceNetwork, build, placed
-from ..network.settings import STRIDE, UNIT_MM, DistanceSettings, SiameseSettings, plain
-from ..network.siamese import SiameseNetwork
+from ..network.settings import DistanceSettings, SiameseSettings, plain
 from .log import TrainingLog
-from .pairs import PairSampler, PairSettings, Scan, crop_points, displacements
+from .losses import losses
+from .pairs import PairSampler, PairSettings, crop_points
+from .scans import Scan
 from .state import TrainingState, rate_at
+from .training_settings import TrainingSettings
+from .validation import figures, validate
 
-AT_ONCE = 4  # pairs, for the memory they take
-CLAIMED, BIN = 60.0, 5.0  # mm; distances for which figures are given, and width of their bins
-FARTHEST = 80.0  # mm; a label beyond this is as far as a crop of this size shows
 LOGGED = 25  # steps from one row of the log to the next
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How to train.
-
-    Attributes:
-        steps: optimizer steps; ``minutes``: stop earlier, with the schedule fitted to that time (0: no limit).
-        batch: pairs a step.
-        rate: largest learning rate.
-        matching: weight of the matching loss beside the squared error (siamese only).
-        sampling: ``dense`` learns from the whole map of a crop, ``patches`` from a crop's mean alone, as published.
-        growth: share of the run over which distances and rotations grow to their full range.
-        average: decay of the moving average of the weights that is validated and kept.
-        seed: of weights and pairs.
-        workers: processes that draw pairs (0: in line).
-        validate_every: steps between validations and checkpoints.
-    """
-
-    steps: int = 5000
-    minutes: float = 0.0
-    batch: int = 4
-    rate: float = 2e-3
-    matching: float = 0.6
-    sampling: str = "dense"
-    growth: float = 0.25
-    average: float = 0.998
-    seed: int = 0
-    workers: int = 1
-    validate_every: int = 250
 
 
 class _Pairs(torch.utils.data.Dataset):
@@ -78,167 +45,6 @@ class _Pairs(torch.utils.data.Dataset):
 
 def _one_thread(_: int) -> None:
     torch.set_num_threads(1)
-
-
-def labels_of(batch: dict[str, torch.Tensor], points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Displacements (B, k', j', i', 3) and distances (B, k', j', i') in mm at a crop's labelled points."""
-    vectors = displacements(batch["transform"], points[::STRIDE, ::STRIDE, ::STRIDE])
-    return vectors, vectors.norm(dim=-1)
-
-
-def matching_loss(
-    posterior: torch.Tensor, vectors: torch.Tensor, batch: dict[str, torch.Tensor], points: torch.Tensor, spacing: float
-) -> torch.Tensor:
-    """Cross-entropy between the posterior (B, P, V) and the eight moving voxels around the true match."""
-    targets = points[::STRIDE, ::STRIDE, ::STRIDE] + vectors
-    index = (targets - points[0, 0, 0]) / (2 * spacing)  # in moving feature voxels, x y z order
-    shape = [(n + 1) // 2 for n in batch["moving"].shape[2:]]
-    size = torch.tensor(shape[::-1], device=index.device)
-    low = index.floor()
-    inside = ((low >= 0) & (low + 1 <= size - 1)).all(-1)
-    low = low.clamp(min=0).minimum(size.to(low) - 2)
-    part = (index - low).clamp(0, 1)
-    seen = F.avg_pool3d(batch["visible"], 3, 2, 1, count_include_pad=False)[:, 0].flatten(1)
-    indices, shares = [], []
-    for corner in range(8):
-        bits = torch.tensor([(corner >> axis) & 1 for axis in range(3)], device=index.device)
-        at = (low + bits).long()
-        indices.append((at[..., 2] * shape[1] + at[..., 1]) * shape[2] + at[..., 0])
-        shares.append(torch.where(bits.bool(), part, 1 - part).prod(-1))
-    flat, weights = torch.stack(indices, -1).flatten(1, 3), torch.stack(shares, -1).flatten(1, 3)
-    visible = seen.gather(1, flat[..., 0]) > 0.3
-    counts = (batch["weight"].flatten(1) > 0) & inside.flatten(1) & visible
-    chosen = posterior.gather(2, flat).clamp(min=1e-9).log()
-    loss = -(chosen * weights).sum(-1)
-    return (loss * counts).sum() / counts.sum().clamp(min=1)
-
-
-def losses(
-    network: DistanceNetwork, batch: dict[str, torch.Tensor], points: torch.Tensor, settings: TrainingSettings
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Loss to minimize, mean squared error in mm^2, and matching loss of a batch."""
-    pair = torch.cat([batch["fixed"], batch["moving"]], 1)
-    vectors, truth = labels_of(batch, points)
-    truth = truth.clamp(max=FARTHEST)
-    weight = batch["weight"]
-    matching = torch.zeros((), device=pair.device)
-    if isinstance(network, SiameseNetwork):
-        features, context = network.encoder(torch.cat([pair[:, :1], pair[:, 1:]]))
-        n = len(pair)
-        with torch.autocast(pair.device.type, enabled=False):
-            maps, posteriors = network.compare(
-                (features[:n].float(), context[:n].float()), (features[n:].float(), context[n:].float())
-            )
-            if settings.matching and settings.sampling == "dense":
-                spacing = network.settings.spacing
-                matching = matching_loss(posteriors[0], vectors, batch, points, spacing)
-                matching = matching + matching_loss(posteriors[1], vectors, batch, points, spacing) / 2
-    else:
-        maps = network(pair)
-    maps = maps.float()
-    if settings.sampling == "patches":
-        maps = maps.mean((2, 3, 4), keepdim=True)
-        truth = displacements(batch["transform"], torch.zeros(1, 1, 1, 3, device=pair.device)).norm(dim=-1)
-        truth, weight = truth.clamp(max=FARTHEST), torch.ones_like(truth)
-    square = ((maps[:, 0] - truth) / UNIT_MM).square()
-    mean = (square * weight).sum() / weight.sum().clamp(min=1)
-    loss = mean
-    if maps.shape[1] > 1:
-        deviation = maps[:, 1].clamp(-4, 3)
-        likelihood = square.detach() * torch.exp(-2 * deviation) / 2 + deviation
-        loss = mean + 0.1 * (likelihood * weight).sum() / weight.sum().clamp(min=1)
-    return loss + settings.matching * matching, mean.detach() * UNIT_MM**2, matching.detach()
-
-
-def bins(truth: np.ndarray, predicted: np.ndarray) -> list[dict]:
-    """Mean absolute error, bias and count per bin of true distance, all in mm."""
-    rows = []
-    for low in np.arange(0, CLAIMED, BIN):
-        here = (truth >= low) & (truth < low + BIN)
-        if here.any():
-            error = predicted[here] - truth[here]
-            rows.append(
-                {
-                    "from": float(low),
-                    "to": float(low + BIN),
-                    "mae": round(float(np.abs(error).mean()), 2),
-                    "bias": round(float(error.mean()), 2),
-                    "count": int(here.sum()),
-                }
-            )
-    return rows
-
-
-def figures(truth: np.ndarray, predicted: np.ndarray) -> dict:
-    """Validation figures of true and predicted distances (N,) in mm."""
-    from scipy import stats
-
-    inside = truth < CLAIMED
-    truth, predicted = truth[inside], predicted[inside]
-    return {
-        "mae": round(float(np.abs(truth - predicted).mean()), 2),
-        "mae_of_the_median": round(float(np.abs(truth - np.median(truth)).mean()), 2),
-        "pearson": round(float(np.corrcoef(truth, predicted)[0, 1]), 3),
-        "spearman": round(float(stats.spearmanr(truth, predicted)[0]), 3),
-        "count": len(truth),
-        "bins": bins(truth, predicted),
-    }
-
-
-@torch.no_grad()
-def validate(
-    network: DistanceNetwork,
-    pairs: Sequence[dict[str, torch.Tensor]],
-    points: torch.Tensor,
-    sampling: str = "dense",
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """True and predicted distance (N,) in mm at every counting point of the pairs, and the pair (N,) of each."""
-    network.eval()
-    device = next(network.parameters()).device
-    truths, predictions, which = [], [], []
-    for start in range(0, len(pairs), AT_ONCE):
-        some = pairs[start : start + AT_ONCE]
-        joined = {key: torch.stack([p[key] for p in some]).to(device) for key in some[0]}
-        maps = network(torch.cat([joined["fixed"], joined["moving"]], 1))[:, 0]
-        _, truth = labels_of(joined, points.to(device))
-        counts = joined["weight"] > 0
-        if sampling == "patches":
-            maps = maps.mean((1, 2, 3), keepdim=True)
-            truth = displacements(joined["transform"], torch.zeros(1, 1, 1, 3, device=device)).norm(dim=-1)
-            counts = torch.ones_like(truth, dtype=torch.bool)
-        number = torch.arange(start, start + len(some), device=device)[:, None, None, None].expand_as(counts)
-        truths.append(truth[counts].cpu().numpy())
-        predictions.append(maps[counts].cpu().numpy())
-        which.append(number[counts].cpu().numpy())
-    return np.concatenate(truths), np.concatenate(predictions), np.concatenate(which)
-
-
-def plot(out: Path, validation: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None) -> None:
-    """Draw ``loss.png`` from ``log.csv`` and, given validation results, ``predicted.png``."""
-    from matplotlib.figure import Figure
-
-    with open(out / "log.csv", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([int(r["step"]) for r in rows], [float(r["mse_mm2"]) ** 0.5 for r in rows], label="training, RMS")
-    for key in rows[0] if rows else []:
-        if key.startswith("mae "):
-            at = [(int(r["step"]), float(r[key])) for r in rows if r[key]]
-            if at:
-                axes.plot(*zip(*at, strict=True), "o-", label=f"validation, {key[4:]}, mean absolute")
-    axes.set(xlabel="step", ylabel="error of the predicted distance (mm)", ylim=(0, None))
-    axes.legend()
-    figure.savefig(out / "loss.png", dpi=110)
-    if validation:
-        figure = Figure(figsize=(4 * len(validation), 4), layout="constrained")
-        for axes, (name, (truth, predicted, _)) in zip(
-            np.ravel(figure.subplots(1, len(validation))), validation.items(), strict=True
-        ):
-            axes.hist2d(truth, predicted, bins=60, range=[[0, 80], [0, 80]], cmap="magma_r", cmin=1)
-            axes.plot([0, 80], [0, 80], "k--", lw=0.8)
-            axes.set(xlabel="true distance (mm)", ylabel="predicted (mm)", title=name, aspect="equal")
-        figure.savefig(out / "predicted.png", dpi=110)
 
 
 def train(
@@ -286,15 +92,10 @@ def train(
             loss, error, matching = losses(state.model, batch, points, settings)
         state.update(loss, rate_at(progress, settings.rate), settings.average)
         log.add(float(error), float(matching), float(batch["seconds"]), time.perf_counter() - started)
-        if state.step % LOGGED == 0 or state.step == settings.steps:
-            row: dict[str, Any] = {
-                "step": state.step,
-                "pairs": state.step * settings.batch,
-                "seconds": round(state.seconds, 1),
-                "rate": f"{rate_at(progress, settings.rate):.2e}",
-                **log.means(settings.batch),
-            }
-            if state.step % settings.validate_every == 0 or state.step == settings.steps:
+        is_last = state.step == settings.steps
+        if state.step % LOGGED == 0 or is_last:
+            row = _row(state, log, settings, progress)
+            if state.step % settings.validate_every == 0 or is_last:
                 row |= _validated(state.averaged, validation, points, settings)
                 state.save()
             log.write(row)
@@ -328,6 +129,23 @@ def _progress(state: TrainingState[DistanceNetwork], settings: TrainingSettings)
     """Share of the training that is done, of its steps or, if more, of its time."""
     share = state.step / settings.steps
     return max(share, state.seconds / (60 * settings.minutes)) if settings.minutes else share
+
+
+def _row(
+    state: TrainingState[DistanceNetwork], log: TrainingLog, settings: TrainingSettings, progress: float
+) -> dict[str, Any]:
+    """A row of the log, without validation.
+
+    Args:
+        progress: share of the training that was done before the last step.
+    """
+    return {
+        "step": state.step,
+        "pairs": state.step * settings.batch,
+        "seconds": round(state.seconds, 1),
+        "rate": f"{rate_at(progress, settings.rate):.2e}",
+        **log.means(settings.batch),
+    }
 
 
 def _validated(

@@ -5,12 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import pickle
-import warnings
-import zipfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -18,23 +14,12 @@ from .. import resources
 from ..errors import InputError
 from ..system.files import bytes_content, write_all
 from .features import FeatureNetwork
-from .models import DistanceNetwork, Network, build, placed
-from .settings import NetworkSettings, plain, settings_of
+from .model_card import verified_card
+from .models import DistanceNetwork, Network, placed
+from .settings import plain
+from .stored_network import FORMAT, stored_network
 
-FORMAT = "madreg-weights-1"
 DISTANCES, FEATURES = "mad.pt", "mad-features.pt"  # the bundled files
-LARGEST_FILE = 1 << 30  # bytes; the bundled weights have 6 MB
-LARGEST_CARD = 1 << 24
-LARGEST_NUMBER = 1024
-"""Of channels, blocks or features of a network that is loaded."""
-
-SPACINGS = (0.2, 20.0)
-"""mm between the voxels that a network sees, at least and at most."""
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def save(network: Network, path: Path, card: dict) -> dict:
@@ -113,7 +98,7 @@ def checked_card(path: Path | str | None = None, device: torch.device | str = "c
     if path is not None:
         return load_any(path, device)[1]
     file = _file(path, bundled)
-    return _verified_card(file, file.stat().st_mtime_ns)
+    return verified_card(file, file.stat().st_mtime_ns)
 
 
 def _file(path: Path | str | None, bundled: str = DISTANCES) -> Path:
@@ -143,113 +128,6 @@ def _numbered(device: torch.device) -> torch.device:
 
 @lru_cache(maxsize=4)
 def _load(path: Path, changed: int, device: torch.device, is_bundled: bool) -> tuple[Network, dict]:
-    card = _verified_card(path, changed)
-    try:
-        if not is_bundled:
-            _check_sizes_in(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # torch's, of files that are not its own
-            stored = torch.load(path, map_location="cpu", weights_only=True)
-        network = _network(stored, is_bundled)
-    except (
-        OSError,
-        zipfile.BadZipFile,
-        RuntimeError,  # RecursionError among them
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        EOFError,
-        OverflowError,
-        MemoryError,
-        pickle.UnpicklingError,
-    ) as error:
-        raise InputError(f"{path} holds no weights of MADRegistration: give a .pt file of `madreg train`.") from error
+    card = verified_card(path, changed)
+    network = stored_network(path, is_bundled)
     return placed(network.float().eval().requires_grad_(False), device), card
-
-
-def _check_sizes_in(path: Path) -> None:
-    """Raise ValueError, or zipfile.BadZipFile, for a file that torch would inflate: it stores tensors as they are."""
-    with zipfile.ZipFile(path) as archive:
-        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
-            raise ValueError("compressed")
-
-
-@lru_cache(maxsize=4)
-def _verified_card(path: Path, _changed: int) -> dict[str, Any]:
-    """The model card of weights with its hash.
-
-    Raises:
-        InputError: if either cannot be read, or the hash is another.
-    """
-    card = _read_card(path)
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ValueError("too large")
-        digest = sha256(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"The weights {path} cannot be read: give a .pt file that `madreg train` wrote.") from error
-    if digest != card["sha256"]:
-        raise InputError(f"The weights {path} are not those of their model card: copy both files again.")
-    return card
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    """The model card of weights.
-
-    Raises:
-        InputError: if it is missing, or no card.
-    """
-    card_path = path.with_suffix(".json")
-    try:
-        if not card_path.is_file() or card_path.stat().st_size > LARGEST_CARD:  # reading a pipe would wait for ever
-            raise ValueError("no file, or too large")
-        card = json.loads(card_path.read_text(encoding="utf-8"))
-        if not isinstance(card, dict) or not isinstance(card.get("sha256"), str):
-            raise ValueError("no card")
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"The model card {card_path} is missing or damaged: keep it beside {path.name}.") from error
-    return card
-
-
-def _network(stored: Any, is_bundled: bool) -> Network:
-    """The network of a file of weights.
-
-    Args:
-        is_bundled: whether the file is ours: that it declares no more than it holds is then known.  To find that out
-            takes torch more than a second, in which it loads its compiler.
-
-    Raises:
-        ValueError, KeyError, RuntimeError ...: if it holds none.
-    """
-    if not isinstance(stored, dict) or stored["format"] != FORMAT:
-        raise ValueError("another format")
-    if not isinstance(stored["network"], dict) or not isinstance(stored["state"], dict):
-        raise ValueError("no network")
-    settings = settings_of(stored["network"])
-    _check_size(settings)
-    if not is_bundled:
-        _check_shapes(settings, stored["state"])
-    network = build(settings)
-    network.load_state_dict(stored["state"])
-    if not all(value.isfinite().all() for value in network.state_dict().values()):
-        raise ValueError("weights that are no numbers, as of a training that diverged")
-    return network
-
-
-def _check_shapes(settings: NetworkSettings, state: dict[str, Any]) -> None:
-    """Raise ValueError if a network of these settings is not what the file holds, without allocating it."""
-    with torch.device("meta"):
-        shapes = {name: value.shape for name, value in build(settings).state_dict().items()}
-    if shapes != {name: value.shape for name, value in state.items()}:
-        raise ValueError("weights of another network")
-
-
-def _check_size(settings: NetworkSettings) -> None:
-    """Raise ValueError for numbers that no network has."""
-    if not isinstance(settings.spacing, (int, float)) or not SPACINGS[0] <= settings.spacing <= SPACINGS[1]:
-        raise ValueError("no spacing")
-    for value in plain(settings).values():
-        for one in value if isinstance(value, list) else [value]:
-            if not isinstance(one, (int, float, str)) or (not isinstance(one, str) and not 0 <= one <= LARGEST_NUMBER):
-                raise ValueError("too large")

@@ -14,7 +14,7 @@ from ..image.transform import Transform
 from ..image.volume import FINEST, Volume
 from ..progress import Monitor, Progress
 from ..quality.assessment import assess
-from ..quality.quality import Quality, basis_of_verdict
+from ..quality.quality import Quality, basis_of_verdict, verdict_or_failed
 from ..settings import Settings
 from ..system import device
 from .error_estimate import estimated_error
@@ -56,7 +56,7 @@ class Assessment:
     @property
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""
-        return "failed" if self.quality is None else self.quality.verdict
+        return verdict_or_failed(self.quality)
 
     @property
     def type(self) -> str:

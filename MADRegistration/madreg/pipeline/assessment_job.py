@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..settings import Settings
-from .job_inputs import Scan, Structures, check_input, check_job, files_of, read_inputs
+from .findings import Findings, content, short_name
+from .job_inputs import check_job, read_inputs
 from .job_report import JobOutcome, error_map_of, report_of
-from .outputs import Findings, Outputs, content, short_name, write_outputs
+from .job_sources import Scan, Structures, check_input, files_of
+from .outputs import Outputs, write_outputs
 
 if TYPE_CHECKING:
     from ..image.displacement_field import DisplacementField

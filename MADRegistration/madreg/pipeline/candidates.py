@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..descent.refinement import CANDIDATES, LEAST_OVERLAP, SIZE
+from ..descent.refinement import CANDIDATES, SIZE, hardly_overlap
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
@@ -28,7 +28,7 @@ def candidates_of(
     """
     found = begin.run(pair, [start], monitor.part(0.0, 0.7))
     if isinstance(begin, Search):
-        if pair.greater_overlap(start.matrix) >= LEAST_OVERLAP:
+        if not hardly_overlap(pair, start):
             found = [*found, start]  # two series of one examination lie nearly right
         pair = pair.near([transform.matrix for transform in found])
         return pair, BlockAlignment(settings.type).run(pair, found, monitor.part(0.77, 1.0))

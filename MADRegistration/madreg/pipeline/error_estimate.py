@@ -6,7 +6,7 @@ from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..measures.mad import mad_of, mean_prediction
-from ..quality.assessment import LEAST_OVERLAP
+from ..quality.assessment import NO_OVERLAP
 from ..quality.quality import Quality, agreed_pose
 from ..quality.verdict import LEAST_CONSENSUS, margin_is_small
 from ..settings import Settings
@@ -59,6 +59,6 @@ def _is_known_by_blocks(quality: Quality) -> bool:
 
 def _predicted(pair: Pair, pose: Transform, settings: Settings) -> float | None:
     """The error in mm that MAD predicts; None without overlap."""
-    if pair.overlap(pose.matrix) < LEAST_OVERLAP:
+    if pair.overlap(pose.matrix) < NO_OVERLAP:
         return None
     return mean_prediction(mad_of(pair, settings.weights), pose.matrix)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..quality.assessment import assess
-from ..quality.quality import Quality
+from ..quality.quality import Quality, verdict_or_failed
 from ..quality.verdict import margin_is_small
 
 
@@ -26,7 +26,7 @@ class Found(NamedTuple):
     @property
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""
-        return "failed" if self.quality is None else self.quality.verdict
+        return verdict_or_failed(self.quality)
 
     @property
     def has_clear_margin(self) -> bool:

@@ -13,7 +13,7 @@ from ..image.transform import Transform
 from ..pose.rotations import between_super_fibonacci, super_fibonacci
 from ..pose.search import COUNT, ROTATIONS, SEEDS, PoseSearch
 from ..progress import Monitor, StageRecord
-from ..quality.assessment import LEAST_OVERLAP
+from ..quality.assessment import NO_OVERLAP
 
 WIDER = 2  # times as many rotations and candidates, where a search is widened
 BEGUN = 10  # times as many descents, most of which are left out on the way
@@ -81,7 +81,7 @@ class Start:
             matrix[:3, 3] = pair.moving.grid.center - matrix[:3, :3] @ pair.fixed.grid.center
         elif self.init == "center_of_mass":
             matrix[:3, 3] = pair.moving.center_of_mass() - matrix[:3, :3] @ pair.fixed.center_of_mass()
-        if pair.overlap(matrix) < LEAST_OVERLAP:
+        if pair.overlap(matrix) < NO_OVERLAP:
             raise InputError(
                 f"{pair.fixed.name} and {pair.moving.name} have no field of view in common at the start: "
                 'let the registration search for the pose (initialization "search").'

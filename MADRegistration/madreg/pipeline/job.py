@@ -12,19 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import Resampling, Settings
-from .job_inputs import (
-    Inputs,
-    Scan,
-    Structures,
-    check_initial_transform,
-    check_job,
-    files_of,
-    read_initial_transform,
-    read_inputs,
-)
+from .findings import Findings, content, short_name
+from .initial_transform import check_initial_transform, read_initial_transform
+from .job_inputs import Inputs, check_job, read_inputs
 from .job_progress import JobProgress
 from .job_report import JobOutcome, error_map_of, report_of
-from .outputs import Findings, Outputs, content, short_name, write_outputs
+from .job_sources import Scan, Structures, files_of
+from .outputs import Outputs, write_outputs
 
 if TYPE_CHECKING:
     from ..progress import Progress
@@ -118,7 +112,7 @@ def _settings(job: Job, read: Inputs) -> Settings:
     """The settings with the initial transform, if there is a file of it."""
     if job.initial_transform is None:
         return job.settings
-    return replace(job.settings, start=read_initial_transform(job.initial_transform, read))
+    return replace(job.settings, start=read_initial_transform(job.initial_transform, read.fixed, read.moving))
 
 
 def _check_resampling(job: Job, read: Inputs) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .job_inputs import AnyJob, Inputs
-from .outputs import provenance
+from .provenance import provenance
 
 if TYPE_CHECKING:
     from ..image.volume import Volume

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..descent.refinement import LEAST_OVERLAP
+from ..descent.refinement import hardly_overlap
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..quality.alternatives import evidence
@@ -22,7 +22,6 @@ def most_plausible_first(pair: Pair, transforms: list[Transform]) -> list[Transf
 
     def rank(index: int) -> tuple[bool, bool, float]:
         here = found[index]
-        apart = pair.greater_overlap(transforms[index].matrix) < LEAST_OVERLAP
-        return apart, here is None, 0.0 if here is None else -here.value
+        return hardly_overlap(pair, transforms[index]), here is None, 0.0 if here is None else -here.value
 
     return [transforms[index] for index in sorted(range(len(transforms)), key=rank)]

@@ -64,10 +64,13 @@ def with_supported_shape(pair: Pair, transform: Transform, kind: str, monitor: M
     free = fine.run(pair, [rigid], monitor.part(0.4, 0.7))[0]
     stretched = best_first(pair, [transform, free], fine)
     found = next((one for one in stretched if is_worth_it(pair, one.matrix, rigid.matrix)), rigid)
-    if not leaves_empty(pair):
-        return found
+    return _or_without_outline(pair, found, rigid, kind, monitor.part(0.7, 1.0)) if leaves_empty(pair) else found
+
+
+def _or_without_outline(pair: Pair, found: Transform, rigid: Transform, kind: str, monitor: Monitor) -> Transform:
+    """What was found, or what a rigid transform is refined to without outlines, where that is worth it and better."""
     shown = without_outline(pair)
-    inside = refine(shown, [rigid], kind, monitor.part(0.7, 1.0))
+    inside = refine(shown, [rigid], kind, monitor)
     if not is_worth_it_inside(pair, inside.matrix, rigid.matrix):
         return found
     return better_refined(shown, found, inside, kind)

@@ -10,7 +10,7 @@ import numpy as np
 from .. import __version__
 from ..image.transform import Transform
 from ..progress import StageRecord
-from ..quality.quality import Quality, basis_of_verdict
+from ..quality.quality import Quality, basis_of_verdict, verdict_or_failed
 from ..settings import Settings
 
 
@@ -48,7 +48,7 @@ class Result:
     @property
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""
-        return "failed" if self.quality is None else self.quality.verdict
+        return verdict_or_failed(self.quality)
 
     def report(self) -> dict[str, Any]:
         """Everything as plain types, for JSON."""

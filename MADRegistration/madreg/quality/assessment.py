@@ -26,7 +26,7 @@ PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
 # Right poses of 33 tuning pairs are better than their mirror images by 0.04 and more, but for two boxes of 42 by 76 mm
 # out of a head, whose mirror images are better by 0.01 and 0.04.
 MIRRORED = 0.02  # within this of 0, neither the pose nor a mirror image is better
-LEAST_OVERLAP = 0.01  # of the fixed foreground; less is no overlap at all
+NO_OVERLAP = 0.01  # of the fixed foreground; less is no overlap at all
 
 
 def assess(
@@ -54,7 +54,7 @@ def assess(
     pair = without_outline(whole) if cut_out == "moving" else whole
     compared = pair if has_outline else without_outline(pair)
     overlap = pair.overlap(pose)
-    if overlap < LEAST_OVERLAP:
+    if overlap < NO_OVERLAP:
         return None
     found = _clearest_fit([pair] if pair is whole else [pair, whole], pose, may_stretch=cut_out is None)
 
@@ -178,7 +178,7 @@ def _settled(pair: Pair, found: BlockFit, pose: np.ndarray) -> BlockFit:
 
 def rough_error_mm(pair: Pair, transform: Transform) -> float | None:
     """The error of a pose as one round of block matching has it, without other poses; None where it is unknown."""
-    if pair.overlap(transform.matrix) < LEAST_OVERLAP:
+    if pair.overlap(transform.matrix) < NO_OVERLAP:
         return None
     found = fit_blocks(block_matching_of(pair), transform.matrix, pair.points, rounds=1)
     return None if found is None else found.error_mm

@@ -16,7 +16,7 @@ from .feature_agreement import MIDDLE, agreement, descended, features_seen_from
 
 SAMPLES = 1500
 DESCENT = Schedule(adam, 15, 4.0, 0.7)
-LEAST_OVERLAP = 0.1  # below which a mean is as uncertain as there
+OVERLAP_FLOOR = 0.1  # below which a mean is as uncertain as there
 
 
 @dataclass(frozen=True)
@@ -55,5 +55,5 @@ def most_alike(
 def _middle_agreement(pair: Pair, pose: np.ndarray) -> MiddleAgreement:
     seen = features_seen_from(pair, pose, SAMPLES, MIDDLE)
     pose = descended(pair, seen, pose, DESCENT)
-    overlap = max(pair.greater_overlap(pose), LEAST_OVERLAP)
+    overlap = max(pair.greater_overlap(pose), OVERLAP_FLOOR)
     return MiddleAgreement(pose, agreement(pair, seen, pose) / overlap**0.5)

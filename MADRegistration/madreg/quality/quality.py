@@ -14,7 +14,7 @@ from .deformation import error_by_deformation
 from .motion import Motion
 from .remarks import remarks_on
 from .shape import Stretch
-from .verdict import LEAST_OVERLAP, verdict_of
+from .verdict import LITTLE_OVERLAP, verdict_of
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Quality:
     @property
     def little_overlap(self) -> bool:
         """Whether the scans have so little in common that no pose is sure; a part has all in common with its whole."""
-        return max(self.overlap, self.moving_overlap) < LEAST_OVERLAP
+        return max(self.overlap, self.moving_overlap) < LITTLE_OVERLAP
 
     @property
     def other_is_better(self) -> bool:
@@ -128,6 +128,11 @@ class Quality:
     def bound_mm(self) -> float | None:
         """The true mean error of scans of the same body is at most this in 95 % of cases; None where unknown."""
         return _bound_of(self)
+
+
+def verdict_or_failed(quality: Quality | None) -> str:
+    """The verdict on a pose; scans that do not overlap, of which there is no quality, have failed."""
+    return "failed" if quality is None else quality.verdict
 
 
 def agreed_pose(quality: Quality) -> np.ndarray:

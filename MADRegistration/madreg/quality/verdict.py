@@ -22,7 +22,7 @@ LEAST_JOINT_MARGIN = 0.045
 LEAST_CONSENSUS = 0.4
 ALIGNED_MM, FAILED_MM = 3.0, 10.0
 GOOD_CONSENSUS = 0.55  # wrong poses of tuning pairs reach 0.53, right ones of simulated pairs 0.65 and more
-LEAST_OVERLAP = 0.2  # parts of parts have less in common
+LITTLE_OVERLAP = 0.2  # parts of parts have less in common
 
 
 def verdict_of(quality: Quality) -> str:
@@ -50,7 +50,7 @@ def are_outvoted(joint_margin: float | None, consensus: float) -> bool:
 
 def least_margin(overlap: float) -> float:
     """Below which a pose is hardly better than others, at an overlap of the fixed foreground."""
-    return CLEAR_MARGIN if overlap < LEAST_OVERLAP else LEAST_MARGIN
+    return CLEAR_MARGIN if overlap < LITTLE_OVERLAP else LEAST_MARGIN
 
 
 def margin_is_small(quality: Quality) -> bool:

@@ -7,27 +7,20 @@ former files are put back.  If this process is killed, the next run does so, fro
 
 from __future__ import annotations
 
-import errno
-import json
 import os
-import shutil
-import stat
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from .locks import locked, try_lock
+from .drafts import folder_of_drafts
+from .journal import JOURNAL, write_journal
+from .locks import locked
+from .replacement import Replacement
 from .signals import deferred_signals
 from .stderr import suppressed
-
-PREFIX = ".madreg-"
-JOURNAL = "journal.json"
-STALE_SECONDS = 24 * 3600.0
-"""After this time a folder of drafts is taken for a dead process's where the file system has no locks."""
+from .sync import sync_file, sync_folder
 
 
 @dataclass(frozen=True)
@@ -43,32 +36,19 @@ class Content:
     check: Callable[[Path], object]
 
 
-@dataclass(frozen=True)
-class _Move:
-    """A draft, where it goes, and where the former file is kept meanwhile."""
+def bytes_content(data: bytes) -> Content:
+    """Some bytes as the content of a file."""
 
-    target: Path
-    draft: Path
-    former: Path
+    def check(path: Path) -> None:
+        if path.read_bytes() != data:
+            raise ValueError("it reads back differently")
 
-    def keep_former(self) -> None:
-        """Keep the file that is about to be replaced, and give the draft its mode and owner."""
-        try:
-            before = os.stat(self.target)
-        except FileNotFoundError:
-            return
-        os.chmod(self.draft, stat.S_IMODE(before.st_mode))
-        if hasattr(os, "chown") and (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-            with suppress(OSError):
-                os.chown(self.draft, before.st_uid, before.st_gid)
-        try:
-            os.link(self.target, self.former)
-        except OSError:  # a file system without hard links
-            shutil.copy2(self.target, self.former)
+    return Content(lambda path: path.write_bytes(data), check)
 
-    def entry(self) -> dict:
-        """For the journal."""
-        return {"target": self.target.name, "inode": os.stat(self.draft).st_ino, "former": self.former.name}
+
+def write_file(path: Path, content: Content) -> None:
+    """Write one file whole or not at all: :func:`write_all`."""
+    write_all({Path(path): content})
 
 
 def write_all(contents: Mapping[Path, Content], durable: bool = True) -> None:
@@ -85,38 +65,85 @@ def write_all(contents: Mapping[Path, Content], durable: bool = True) -> None:
     """
     targets = {target: Path(os.path.realpath(target)) for target in contents}
     with ExitStack() as stack:
-        stages: dict[Path, Path] = {}
-        moves: dict[Path, _Move] = {}
+        drafts_in: dict[Path, Path] = {}
+        replacements: dict[Path, Replacement] = {}
         for number, (target, content) in enumerate(contents.items()):
             real = targets[target]
             with _reported(target):
-                if real.parent not in stages:
-                    stages[real.parent] = stack.enter_context(_stage(real.parent))
-                stage = stages[real.parent]
-                move = _Move(real, stage / f"{number}{_ending(real)}", stage / f"{number}.former")
-                with suppressed():  # HDF5 prints pages about a full disk
-                    content.write(move.draft)
-                if durable:
-                    _sync(move.draft)
-                with suppressed():
-                    content.check(move.draft)
-            moves[target] = move
-        _put_in_place(moves, stages, durable)
+                if real.parent not in drafts_in:
+                    drafts_in[real.parent] = stack.enter_context(folder_of_drafts(real.parent))
+                drafts = drafts_in[real.parent]
+                replacement = Replacement(real, drafts / f"{number}{_ending(real)}", drafts / f"{number}.former")
+                _write_draft(content, replacement.draft, durable)
+            replacements[target] = replacement
+        _replace(replacements, drafts_in, durable)
 
 
-def write_file(path: Path, content: Content) -> None:
-    """Write one file whole or not at all: :func:`write_all`."""
-    write_all({Path(path): content})
+def _write_draft(content: Content, draft: Path, durable: bool) -> None:
+    """Write a draft and read it back."""
+    with suppressed():  # HDF5 prints pages about a full disk
+        content.write(draft)
+    if durable:
+        sync_file(draft)
+    with suppressed():
+        content.check(draft)
 
 
-def bytes_content(data: bytes) -> Content:
-    """Some bytes as the content of a file."""
+def _replace(replacements: Mapping[Path, Replacement], drafts_in: Mapping[Path, Path], durable: bool) -> None:
+    """Move all drafts to their targets, or none.
 
-    def check(path: Path) -> None:
-        if path.read_bytes() != data:
-            raise ValueError("it reads back differently")
+    Args:
+        replacements: of each target.
+        drafts_in: the folder of drafts in each folder.
+    """
+    with ExitStack() as stack:
+        for folder in sorted(drafts_in):  # in one order, so that two runs do not wait for each other
+            with _reported(folder / "*"):
+                stack.enter_context(locked(folder))
+        stack.enter_context(deferred_signals())
+        try:
+            for target, one in replacements.items():
+                with _reported(target):
+                    one.keep_former()
+            for folder, drafts in drafts_in.items():
+                with _reported(folder / JOURNAL):
+                    here = [one for one in replacements.values() if one.target.parent == folder]
+                    write_journal(drafts, here, durable)
+            for target, one in replacements.items():
+                with _reported(target):
+                    one.make()
+            for folder, drafts in drafts_in.items():
+                with _reported(folder / "*"):
+                    if durable:
+                        sync_folder(folder)
+                    os.unlink(drafts / JOURNAL)
+        except BaseException:
+            _put_back(list(replacements.values()), list(drafts_in.values()))
+            raise
 
-    return Content(lambda path: path.write_bytes(data), check)
+
+def _put_back(replacements: list[Replacement], folders_of_drafts: list[Path]) -> None:
+    """Undo the replacements that were made.
+
+    Raises:
+        InputError: if that is not possible; then the former files stay where the message says.
+    """
+    lost = []
+    for one in replacements:
+        try:
+            one.undo()
+        except OSError:
+            lost.append(one)
+    if lost:
+        for one in lost:
+            (one.former.parent / JOURNAL).touch()  # so that the folder of drafts stays
+        raise InputError(
+            f"{', '.join(str(one.target) for one in lost)} could not be restored after a failed write: the former "
+            f"files are {', '.join(str(one.former) for one in lost)}."
+        )
+    for drafts in folders_of_drafts:
+        with suppress(OSError):
+            os.unlink(drafts / JOURNAL)
 
 
 @contextmanager
@@ -135,169 +162,3 @@ def _ending(path: Path) -> str:
     """The ending by which libraries recognize formats, such as ``.nii.gz``."""
     name = path.name
     return name[-len(".nii.gz") :] if name.lower().endswith(".nii.gz") else path.suffix
-
-
-# --- moving into place ----------------------------------------------------------------------------------------------
-
-
-def _put_in_place(moves: Mapping[Path, _Move], stages: Mapping[Path, Path], durable: bool) -> None:
-    """Move all drafts to their targets, or none."""
-    with ExitStack() as stack:
-        for folder in sorted(stages):  # in one order, so that two runs do not wait for each other
-            with _reported(folder / "*"):
-                stack.enter_context(locked(folder))
-        stack.enter_context(deferred_signals())
-        try:
-            for target, move in moves.items():
-                with _reported(target):
-                    move.keep_former()
-            for folder, stage in stages.items():
-                with _reported(folder / JOURNAL):
-                    _write_journal(stage, [move for move in moves.values() if move.target.parent == folder], durable)
-            for target, move in moves.items():
-                with _reported(target):
-                    os.replace(move.draft, move.target)
-            for folder, stage in stages.items():
-                with _reported(folder / "*"):
-                    if durable:
-                        _sync_folder(folder)
-                    os.unlink(stage / JOURNAL)
-        except BaseException:
-            _put_back(moves, stages)
-            raise
-
-
-def _put_back(moves: Mapping[Path, _Move], stages: Mapping[Path, Path]) -> None:
-    """Undo the moves that were made.
-
-    Raises:
-        InputError: if that is not possible; then the former files stay where the message says.
-    """
-    lost = []
-    for move in moves.values():
-        try:
-            if move.draft.exists():
-                continue  # not moved yet
-            if move.former.exists():
-                os.replace(move.former, move.target)
-            else:
-                os.unlink(move.target)
-        except OSError:
-            lost.append(move)
-    if lost:
-        for move in lost:
-            (move.former.parent / JOURNAL).touch()  # _stage leaves the folder as it is
-        raise InputError(
-            f"{', '.join(str(move.target) for move in lost)} could not be restored after a failed write: the former "
-            f"files are {', '.join(str(move.former) for move in lost)}."
-        )
-    for stage in stages.values():
-        with suppress(OSError):
-            os.unlink(stage / JOURNAL)
-
-
-def _write_journal(stage: Path, moves: list[_Move], durable: bool) -> None:
-    text = json.dumps([move.entry() for move in moves])
-    draft = stage / "journal.draft"
-    draft.write_text(text, encoding="utf-8")
-    if durable:
-        _sync(draft)
-    if draft.read_text(encoding="utf-8") != text:
-        raise ValueError("it reads back differently")
-    os.replace(draft, stage / JOURNAL)
-    if durable:
-        _sync_folder(stage)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file is on the disk; OSError if it cannot be."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the system can do that."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise
-    finally:
-        os.close(descriptor)
-
-
-# --- folders of drafts ----------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _stage(folder: Path) -> Iterator[Path]:
-    """A folder for drafts beside their targets, removed in the end; what dead processes left there is removed first."""
-    stage = descriptor = None
-    try:
-        with locked(folder), deferred_signals():
-            _sweep(folder)
-            stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
-            descriptor = try_lock(stage)
-        yield stage
-    finally:
-        with deferred_signals():
-            try:
-                if stage is not None and not (stage / JOURNAL).exists():
-                    _remove(stage)
-            finally:
-                if descriptor is not None:
-                    os.close(descriptor)
-
-
-def _remove(stage: Path) -> None:
-    """Remove a folder of drafts, if it lets itself be removed; at the second try if something was in the way."""
-    for _ in range(2):
-        shutil.rmtree(stage, ignore_errors=True)
-        if not stage.exists():
-            return
-
-
-def _sweep(folder: Path) -> None:
-    """Remove the drafts of processes that were killed; undo moves that they had begun."""
-    with suppress(OSError):
-        for entry in list(os.scandir(folder)):
-            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False):
-                with suppress(OSError):
-                    _remove_if_dead(folder, Path(entry.path))
-
-
-def _remove_if_dead(folder: Path, stage: Path) -> None:
-    about = os.lstat(stage)
-    if hasattr(os, "geteuid") and about.st_uid != os.geteuid():
-        return  # another user's, whose journal is not to be trusted
-    descriptor = try_lock(stage)
-    if descriptor is None and time.time() - about.st_mtime < STALE_SECONDS:
-        return
-    try:
-        if _undone(folder, stage):
-            _remove(stage)
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
-
-
-def _undone(folder: Path, stage: Path) -> bool:
-    """Whether all moves of a dead process are undone, those in its journal."""
-    try:
-        moves = json.loads((stage / JOURNAL).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return not (stage / JOURNAL).exists()
-    for move in moves:
-        target, former = folder / Path(move["target"]).name, stage / Path(move["former"]).name
-        if target.exists() and os.stat(target).st_ino == move["inode"]:  # moved, and not replaced since
-            if former.exists():
-                os.replace(former, target)
-            else:
-                os.unlink(target)
-    return True

@@ -16,12 +16,12 @@ from madreg.settings import Settings
 from madreg_benchmark.methods.alone import register_alone
 from madreg_benchmark.methods.matched_ssd import MatchedSSD, with_histogram_of
 from madreg_benchmark.studies import ablations, trainings
-from madreg_benchmark.studies.ablations import CLASSICAL, PAGE, REFERENCE, VARIANTS, measure_ablations
+from madreg_benchmark.studies.ablations import CLASSICAL, PAGE, REFERENCE, STUDY, VARIANTS, measure_ablations
 from madreg_benchmark.studies.study import Setting
 from madreg_benchmark.studies.trainings import DRAWN, SHIPPED, Budget, Variant
 from madreg_benchmark.studies.trainings_report import write_trainings
 
-TINY = Budget(pairs=8, size=16, validation=3, steps=1, resamples=20)
+TINY = Budget(pairs=8, size=16, validation=3, steps=1, resamples=20, timed=1)
 SMALL = (
     Variant("first", "reference", "", SiameseSettings(width=4, depth=1, features=8)),
     Variant("other appearance", "diversity", "", SiameseSettings(width=4, depth=1, features=8), Appearance(layers=0)),
@@ -50,22 +50,28 @@ def heads():
     return trainings.synthetic_heads()
 
 
-@pytest.fixture
-def setting(tmp_path, cases):
-    ticks = []
-    return Setting(cases[:1], tmp_path, True, device="cpu", on_unit=lambda: ticks.append(1)), ticks
-
-
 @pytest.mark.slow
-def test_budgets_are_equal_and_what_is_done_is_not_done_again(setting, heads, monkeypatch):
-    setting, ticks = setting
+def test_budgets_are_equal_and_what_is_done_is_not_done_again(quick_study, cases, heads, monkeypatch):
+    """The quick form of the study, with small networks, whose processor time is measured and replaced."""
     monkeypatch.setattr(trainings, "synthetic_heads", lambda: heads)
-    cost = {"first": 0.02, "other network": 0.005}
-    monkeypatch.setattr(ablations, "seconds_per_pair", lambda trainer, variant: cost[variant.name])
+    monkeypatch.setattr(ablations, "_plan", lambda setting: (SMALL, TINY))
+    cost, measured = {"first": 0.02, "other network": 0.005}, {}
+    measure = ablations.seconds_per_pair
+
+    def seconds_per_pair(trainer, variant):
+        measured[variant.name] = measure(trainer, variant)
+        return cost[variant.name]
+
+    monkeypatch.setattr(ablations, "seconds_per_pair", seconds_per_pair)
     done = []
     train = trainings.train
     monkeypatch.setattr(trainings, "train", lambda *args, **more: done.append(args[4].steps) or train(*args, **more))
+    setting = Setting(cases[:1], quick_study("ablations"), True, device="cpu")
+    assert done and set(measured) == set(cost) and min(measured.values()) > 0
+
+    done.clear()
     found = measure_ablations(setting, SMALL, TINY)
+    assert not done  # the rows of the command
     # as many pairs for other appearances, as much processor time for other networks: 4 times the pairs at 1/4 the cost
     assert [row["pairs"] for row in found.trained] == [8, 8, 32, None]
     assert found.trained[-1]["variant"] == SHIPPED.name
@@ -73,9 +79,8 @@ def test_budgets_are_equal_and_what_is_done_is_not_done_again(setting, heads, mo
     by = [row["by"] for row in found.registered]
     assert set(by) == {*CLASSICAL, SHIPPED.name, *(variant.name for variant in SMALL)}
     assert by.count("NMI") == 2 and by.count("first") == 1
-    assert len(ticks) == 2 + len(found.trained) + len(found.registered)
+    assert STUDY.units(setting) == 2 + len(found.trained) + len(found.registered)
 
-    done.clear()
     assert measure_ablations(setting, SMALL, TINY) == found and not done
     (setting.out / "trained.jsonl").unlink()
     again = measure_ablations(setting, SMALL, TINY)  # from the checkpoints

@@ -87,6 +87,7 @@ def test_a_second_run_reuses_the_rows(run, quick, capsys):
 
 
 WITH_TESTS_OF_THEIR_OWN = {
+    "ablations",
     "alone",
     "anatomy",
     "bodies",

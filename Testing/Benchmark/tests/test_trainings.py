@@ -7,7 +7,9 @@ import torch
 
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
-from madreg.learn.pairs import PairSampler, PairSettings, Scan
+from madreg.learn.pair_settings import PairSettings
+from madreg.learn.pairs import PairSampler
+from madreg.learn.scans import Scan
 from madreg_benchmark.studies.study import Setting
 from madreg_benchmark.studies.trainings import Budget, Trainer, cross_pairs, split, training_files, with_intervals
 from translation import translation_matrix

@@ -23,6 +23,7 @@ from madreg.image.transform import Transform
 from madreg.io import writing
 from madreg.io.reading import read_volume
 from madreg.network import weights
+from madreg.network.model_card import sha256
 from madreg.pipeline import registration
 from madreg.pipeline.result import Result
 from madreg.progress import Progress
@@ -444,7 +445,7 @@ def test_unusable_weights_are_refused_before_the_work(scans, monkeypatch, capfd,
     models.mkdir(parents=True)
     if kind != "missing":
         torch.save({"weight": torch.zeros(3)}, models / "mad.pt")
-        digest = weights.sha256(models / "mad.pt") if kind == "foreign" else "0" * 64
+        digest = sha256(models / "mad.pt") if kind == "foreign" else "0" * 64
         (models / "mad.json").write_text(json.dumps({"sha256": digest}))
     # the bundled file is known by its hash, and not looked into
     options = ["--weights", models / "mad.pt"] if kind == "foreign" else []

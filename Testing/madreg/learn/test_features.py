@@ -185,6 +185,7 @@ def test_features_come_from_the_command(tmp_path, head_images, capsys, monkeypat
     from madreg.network import weights
 
     monkeypatch.setattr(train_features, "VALIDATION_BATCHES", 2)
+    monkeypatch.setattr(views_module, "ViewSettings", lambda: SMALL)
     (tmp_path / "scans").mkdir()
     for number, image in enumerate(head_images):
         sitk.WriteImage(image, str(tmp_path / "scans" / f"{number}.nii.gz"))

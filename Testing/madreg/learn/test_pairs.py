@@ -8,7 +8,10 @@ import torch
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
 from madreg.learn.appearance import Appearance
-from madreg.learn.pairs import PairSampler, PairSettings, Scan, crop_points, displacements, load_scan, random_transform
+from madreg.learn.pair_settings import PairSettings
+from madreg.learn.pairs import PairSampler, crop_points, displacements
+from madreg.learn.random_transforms import random_transform
+from madreg.learn.scans import Scan, load_scan
 
 PLAIN = PairSettings(
     size=24,

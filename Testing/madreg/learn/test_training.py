@@ -9,8 +9,14 @@ import torch
 
 from madreg.image.geometry import Grid
 from madreg.learn.appearance import Appearance
-from madreg.learn.pairs import PairSampler, PairSettings, Scan, crop_points
-from madreg.learn.training import FARTHEST, TrainingSettings, figures, labels_of, matching_loss, plot, train, validate
+from madreg.learn.losses import FARTHEST, labels_of, matching_loss
+from madreg.learn.pair_settings import PairSettings
+from madreg.learn.pairs import PairSampler, crop_points
+from madreg.learn.scans import Scan
+from madreg.learn.training import train
+from madreg.learn.training_plots import plot
+from madreg.learn.training_settings import TrainingSettings
+from madreg.learn.validation import figures, validate
 from madreg.network.settings import FusedSettings, SiameseSettings
 
 PAIRS = PairSettings(

@@ -9,8 +9,10 @@ import torch
 
 from madreg.errors import InputError
 from madreg.network import weights
+from madreg.network.model_card import sha256
 from madreg.network.models import build
 from madreg.network.settings import FusedSettings
+from madreg.network.stored_network import FORMAT
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def saved(tmp_path):
 def test_a_network_comes_back_as_it_was(saved):
     network, path, card = saved
     loaded, same_card = weights.load(path)
-    assert same_card == card and card["seed"] == 7 and card["sha256"] == weights.sha256(path)
+    assert same_card == card and card["seed"] == 7 and card["sha256"] == sha256(path)
     assert card["parameters"] == sum(p.numel() for p in network.parameters())
     assert not loaded.training and not any(p.requires_grad for p in loaded.parameters())
     pair = torch.rand(1, 2, 12, 12, 12)
@@ -63,7 +65,7 @@ class _Evil:
 
 @pytest.mark.parametrize(
     "content",
-    [{"a": torch.zeros(2)}, [1, 2], {"format": weights.FORMAT}, _Evil(), b"noise"],
+    [{"a": torch.zeros(2)}, [1, 2], {"format": FORMAT}, _Evil(), b"noise"],
     ids=["foreign", "list", "empty", "code", "noise"],
 )
 def test_foreign_files_are_refused_and_run_nothing(tmp_path, content):
@@ -72,7 +74,7 @@ def test_foreign_files_are_refused_and_run_nothing(tmp_path, content):
         path.write_bytes(content)
     else:
         torch.save(content, path)
-    path.with_suffix(".json").write_text(json.dumps({"sha256": weights.sha256(path)}))
+    path.with_suffix(".json").write_text(json.dumps({"sha256": sha256(path)}))
     with pytest.raises(InputError, match="no weights of MADRegistration"):
         weights.load(path)
     assert not os.path.exists("/tmp/madreg_was_here")
@@ -88,7 +90,7 @@ def refused(stored, path):
 
 
 def _with_card(path):
-    path.with_suffix(".json").write_text(json.dumps({"sha256": weights.sha256(path)}))
+    path.with_suffix(".json").write_text(json.dumps({"sha256": sha256(path)}))
 
 
 @pytest.mark.parametrize("spacing", [0.0, -1.0, 1e-6, 1023.0, float("nan"), "4"])

@@ -9,10 +9,11 @@ import SimpleITK as sitk
 from madreg.errors import InputError
 from madreg.image.transform import Transform
 from madreg.network import weights
+from madreg.network.model_card import sha256
 from madreg.pipeline import registration
 from madreg.pipeline.assessment_job import AssessmentJob, run_assessment
 from madreg.pipeline.job import Job, run_job
-from madreg.pipeline.job_inputs import ScanFile
+from madreg.pipeline.job_sources import ScanFile
 from madreg.pipeline.outputs import Outputs
 from madreg.pipeline.result import Result
 from madreg.quality.quality import Quality
@@ -64,7 +65,7 @@ def test_bundled_weights_are_named_and_not_loaded(scans, built, tmp_path, monkey
 def test_chosen_weights_are_loaded_before_the_work(scans, built, tmp_path, monkeypatch):
     monkeypatch.setattr(registration, "register", lambda *_: pytest.fail("the work began"))
     (tmp_path / "mad.pt").write_bytes(b"no weights")
-    (tmp_path / "mad.json").write_text(json.dumps({"sha256": weights.sha256(tmp_path / "mad.pt")}))
+    (tmp_path / "mad.json").write_text(json.dumps({"sha256": sha256(tmp_path / "mad.pt")}))
     with pytest.raises(InputError, match="holds no weights"):
         run_job(Job(*scans, Settings(device="cpu", weights=str(tmp_path / "mad.pt"))))
     assert built

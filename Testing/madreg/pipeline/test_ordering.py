@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from madreg.descent.refinement import LEAST_OVERLAP
+from madreg.descent.refinement import hardly_overlap
 from madreg.image.geometry import about
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
@@ -31,7 +31,7 @@ def test_the_right_pose_comes_before_wrong_ones(pair, turn):
     right, flip = Transform.identity(), Transform(about(np.zeros(3), np.diag([1.0, -1.0, -1.0])))
     wrong = Transform(about(np.zeros(3), turn((1, -1, 2), 70)))
     apart = moved(170.0)
-    assert pair.greater_overlap(apart.matrix) < LEAST_OVERLAP
+    assert hardly_overlap(pair, apart)
     found = most_plausible_first(pair, [apart, flip, wrong, right])
     assert found[0] is right and found[-1] is apart
 

@@ -211,8 +211,11 @@ def test_a_mirrored_scan_is_named_or_fails(pair):
     assert result.verdict == "failed" or any("mirror image" in notice for notice in result.notices)
 
 
-@pytest.mark.xfail(reason="ends 1.3 mm off: the fine descent has used up its 25 steps, of about 0.2 mm each by then")
 @pytest.mark.slow
+@pytest.mark.xfail(
+    strict=True,
+    reason="ends 1.3 mm off: the fine descent has used up its 25 steps, of about 0.2 mm each by then",
+)
 def test_a_wrong_pose_converges_from_where_its_blocks_prefer_it(pair, searches):
     result = register(pair.fixed, pair.moving)
     assert len(searches) == 1 and pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
@@ -242,7 +245,7 @@ def test_poses_at_which_the_scans_hardly_overlap_come_last(pair):
     apart = pair.truth.copy()
     apart[:3, 3] += 180.0 * np.array([0.6, 0.0, 0.8])
     scans = Scans(pair.fixed, pair.moving)
-    assert scans.greater_overlap(apart) < refinement.LEAST_OVERLAP < 0.9 < scans.greater_overlap(pair.truth)
+    assert scans.greater_overlap(apart) < refinement.HARDLY_ANY_OVERLAP < 0.9 < scans.greater_overlap(pair.truth)
     order = {tuple(pair.near(12).ravel()): -1.0, tuple(pair.truth.ravel()): -1.1, tuple(apart.ravel()): -1.5}
 
     class Known:

@@ -12,7 +12,7 @@ from madreg.errors import InputError
 from madreg.image.geometry import Grid, about, mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.transform import Transform
-from madreg.measures.feature_mad import FeatureMAD
+from madreg.measures.feature_mad import FeatureMAD, feature_mad_of
 from madreg.measures.mad import MAD, mad_of
 from madreg.measures.nmi import NMI
 from madreg.network import weights
@@ -61,7 +61,7 @@ def test_features_predict_no_distance(pair, files):
 
 @pytest.mark.slow
 def test_far_from_the_pose_the_finest_features_have_no_say(pair):
-    measure = FeatureMAD(pair.fixed, pair.moving, samples=500)
+    measure = feature_mad_of(pair)
     assert set(measure.coarse().level_weights) == {1, 2} and set(measure.level_weights) == {0, 1, 2}
 
 

@@ -28,6 +28,7 @@ def poses(slab_pair, turn):
     return near, [quarter, truth @ translation_matrix(0.0, 80.0)]
 
 
+@pytest.mark.slow
 def test_the_right_pose_is_recognized_among_others(slab_pair, poses):
     pair, truth = slab_pair
     near, far = poses
@@ -62,6 +63,7 @@ def test_a_nearly_symmetric_body_is_not_recognized(slab_pair, poses, turn):
     assert not is_recognized(pair, poses[0], flips, 10.0)
 
 
+@pytest.mark.slow
 def test_two_poses_that_are_the_same_count_as_one(slab_pair, poses, turn):
     pair, _ = slab_pair
     near, far = poses

@@ -18,6 +18,7 @@ import pytest
 from madreg.errors import InputError
 from madreg.system import files
 from madreg.system.files import Content, bytes_content, write_all, write_file
+from madreg.system.journal import JOURNAL
 
 SOURCES = Path(files.__file__).parents[2]
 CALLS = ("fsync", "replace", "link", "chmod", "unlink", "open", "mkdir")
@@ -260,7 +261,7 @@ def test_a_journal_cannot_name_files_elsewhere(folder):
     stage.mkdir(parents=True)
     (stage / "0.former").write_bytes(b"evil")
     entry = {"target": "../outside.txt", "inode": outside.stat().st_ino, "former": "0.former"}
-    (stage / files.JOURNAL).write_text(json.dumps([entry]))
+    (stage / JOURNAL).write_text(json.dumps([entry]))
     write_file(inner / "a.txt", bytes_content(b"a"))
     assert outside.read_bytes() == b"mine" and sorted(p.name for p in inner.iterdir()) == ["a.txt"]
 

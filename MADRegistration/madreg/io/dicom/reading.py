@@ -88,7 +88,7 @@ def read_dicom(path: Path, name: str, choice: str | None = None) -> ReadVolume:
     """
     found = _find(path)
     offered = candidates(found)
-    chosen = _chosen(offered, choice, name)
+    chosen = _chosen(offered, choice)
     notices = _notices(found, offered, chosen, name, choice)
     slices = chosen.volume.slices
     try:
@@ -156,7 +156,7 @@ def _nothing(path: Path, found: Found) -> str:
     return "is a folder without DICOM files: give an image file, or the folder that holds the slices"
 
 
-def _chosen(offered: Sequence[Candidate], choice: str | None, name: str) -> Candidate:
+def _chosen(offered: Sequence[Candidate], choice: str | None) -> Candidate:
     if choice is None:
         return largest_of(offered)
     if choice.isdigit() and 1 <= int(choice) <= len(offered):

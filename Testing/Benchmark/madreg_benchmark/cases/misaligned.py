@@ -166,7 +166,7 @@ class Misaligning:
         others = self._others(case, "other person")
         other = others[rng.integers(len(others))]
         wrong = Pair(pair.fixed, read_volume(other.moving)[0], self.seed)
-        pose = _refined(wrong, _laid_together(wrong, case, other), "rigid")
+        pose = _refined(wrong, _laid_together(wrong, other), "rigid")
         return Misaligned(
             wrong, pose, None, _apart(*(self.structures.get(one.name, {}) for one in (case, other)), pose)
         )
@@ -176,7 +176,7 @@ class Misaligning:
         others = self._others(case, "other part")
         other = others[rng.integers(len(others))]
         wrong = Pair(pair.fixed, read_volume(other.moving)[0], self.seed)
-        return Misaligned(wrong, _refined(wrong, _laid_together(wrong, case, other), "rigid"), None)
+        return Misaligned(wrong, _refined(wrong, _laid_together(wrong, other), "rigid"), None)
 
     def _others(self, case: Case, kind: str) -> list[Case]:
         """Cases of other persons, or of other body parts."""
@@ -203,7 +203,7 @@ def _refined(pair: Pair, start: np.ndarray, kind: str) -> np.ndarray:
     return with_supported_shape(pair, found, kind, Monitor()).matrix
 
 
-def _laid_together(pair: Pair, case: Case, other: Case) -> np.ndarray:
+def _laid_together(pair: Pair, other: Case) -> np.ndarray:
     """The pose (4, 4) with the rotation of the other case's truth, and the middle of one scan on that of the other."""
     rotation = other.truth[:3, :3]
     return about(np.zeros(3), rotation, pair.swapped.points.mean(0) - rotation @ pair.points.mean(0))

@@ -25,7 +25,7 @@ def stage_seconds(stages: list[StageRecord]) -> dict[str, float]:
 def registered(measure: str, init: str) -> Callable[[Path, Path, bool, Options], Outcome]:
     def run(fixed: Path, moving: Path, affine: bool, options: Options) -> Outcome:
         from madreg.pipeline.job import Job, run_job
-        from madreg.pipeline.job_inputs import ScanFile
+        from madreg.pipeline.job_sources import ScanFile
         from madreg.settings import Settings
 
         settings = Settings(

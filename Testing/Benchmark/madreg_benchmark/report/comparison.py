@@ -39,6 +39,21 @@ def _accuracies(rows: Sequence[dict]) -> str:
     )
 
 
+def _notes(rows: Sequence[dict], notices: Sequence[str]) -> str:
+    """What has to be known of the figures: clocks, accuracies, notices, and trials that ended otherwise."""
+    return (
+        "".join(f"- {CLOCKS[clock]}\n" for clock in sorted({row["clock"] for row in rows}))
+        + "- A run that ended with a message counts as not successful; its error is the displacement given.\n"
+        + _accuracies(rows)
+        + "".join(f"- {notice}\n" for notice in notices)
+        + "".join(
+            f"- {row['method']} on {row['case']}, {row['level']} {row['trial']}: {row['note']}\n"
+            for row in rows
+            if row["note"]
+        )
+    )
+
+
 def write_report(rows: Sequence[dict], notices: Sequence[str], out: Path) -> str:
     """Write ``summary.csv``, ``contrasts.csv``, ``by_contrast.csv``, ``by_case.csv``, ``results.md`` and the plots.
 
@@ -73,17 +88,6 @@ def write_report(rows: Sequence[dict], notices: Sequence[str], out: Path) -> str
     ]:
         plots.save(draw(rows), source, out / name)
         page.append(f"## {title}\n\n![{title}]({name}.png)\n\n{source}\n")
-    page.append("## Notes\n")
-    page.append(
-        "".join(f"- {CLOCKS[clock]}\n" for clock in sorted({row["clock"] for row in rows}))
-        + "- A run that ended with a message counts as not successful; its error is the displacement given.\n"
-        + _accuracies(rows)
-        + "".join(f"- {notice}\n" for notice in notices)
-        + "".join(
-            f"- {row['method']} on {row['case']}, {row['level']} {row['trial']}: {row['note']}\n"
-            for row in rows
-            if row["note"]
-        )
-    )
+    page += ["## Notes\n", _notes(rows, notices)]
     write_page(out / "results.md", "\n".join(page))
     return first

@@ -14,7 +14,9 @@ from itertools import zip_longest
 import torch
 
 from madreg.image.points import sample_points
-from madreg.learn.pairs import PairSampler, PairSettings, Scan, scan_of
+from madreg.learn.pair_settings import PairSettings
+from madreg.learn.pairs import PairSampler
+from madreg.learn.scans import Scan, scan_of
 from madreg.measures.mad import MAD
 from madreg_benchmark.cases.synthetic_body import displaced_pair, pair, upright_scan
 from madreg_benchmark.studies.study import Setting, Study, collect

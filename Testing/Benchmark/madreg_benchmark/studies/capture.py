@@ -85,7 +85,7 @@ def measure_capture(setting: Setting) -> list[dict]:
 
         def converges(amount: float) -> bool:
             start = pair.along(key["kind"], axis, float(f"{sign}{amount}"))
-            errors[str(amount)] = round(descend(pair, key["measure"], start, 5 if setting.quick else SCHEDULE.steps), 3)
+            errors[str(amount)] = round(descend(pair, key["measure"], start, 2 if setting.quick else SCHEDULE.steps), 3)
             return errors[str(amount)] < CONVERGED_MM
 
         ladder = LADDERS[key["kind"]][:1] if setting.quick else LADDERS[key["kind"]]

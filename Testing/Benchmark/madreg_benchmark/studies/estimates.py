@@ -12,7 +12,7 @@ from scipy import stats
 from madreg.image.geometry import apply, mean_displacement
 from madreg.image.points import sample_points
 from madreg.image.transform import Transform
-from madreg.quality.error_map import error_map
+from madreg.quality.error_map import ErrorMap, error_map
 from madreg.quality.flips import flipped_poses
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.levels import trial_generator
@@ -62,21 +62,10 @@ def measure_estimates(
     for case in cases:
         fixed, moving = (read_volume(path)[0] for path in (case.fixed, case.moving))
         points = sample_points(fixed.resampled(4.0), 2000, seed).double().numpy()
-        rng = trial_generator(case.name, "small", 2_000_000 + seed)
-        wrong = [
-            case.truth @ misalignment(LARGEST_MM * number / (poses - 1), points, rng) if number else case.truth
-            for number in range(poses)
-        ]
-        poses_of_case = [*wrong, *flipped_poses(case.truth, points.mean(0))]
+        poses_of_case = _poses_of(case, points, poses, seed)
         transforms = [Transform(pose) for pose in poses_of_case]
         assessments = assess_all(fixed, moving, transforms, Settings(seed=seed, device=device))
         for pose, quality in zip(poses_of_case, assessments, strict=True):
-            local = error_map(fixed, quality)
-            at = np.argwhere(local.values > 0)
-            there = apply(local.grid.matrix, at[:, ::-1])
-            true = np.linalg.norm(apply(pose, there) - apply(case.truth, there), axis=1)
-            varies = len(true) > 2 and np.ptp(true) > 1.0
-            rank = float(stats.spearmanr(local.values[tuple(at.T)], true)[0]) if varies else np.nan
             found.append(
                 Assessment(
                     case.name,
@@ -85,11 +74,30 @@ def measure_estimates(
                     np.nan if quality.error_mm is None else quality.error_mm,
                     quality.margin,
                     quality.verdict,
-                    rank,
+                    _map_correlation(error_map(fixed, quality), pose, case.truth),
                 )
             )
             on_pose()
     return found
+
+
+def _poses_of(case: Case, points: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
+    """The poses (4, 4) of a case: misaligned by ever more over points (n, 3), LPS mm, and its 180-degree flips."""
+    rng = trial_generator(case.name, "small", 2_000_000 + seed)
+    wrong = [
+        case.truth @ misalignment(LARGEST_MM * number / (count - 1), points, rng) if number else case.truth
+        for number in range(count)
+    ]
+    return [*wrong, *flipped_poses(case.truth, points.mean(0))]
+
+
+def _map_correlation(local: ErrorMap, pose: np.ndarray, truth: np.ndarray) -> float:
+    """Rank correlation of the estimated local errors of a pose (4, 4) with the true ones; NaN if these hardly vary."""
+    at = np.argwhere(local.values > 0)
+    there = apply(local.grid.matrix, at[:, ::-1])
+    true = np.linalg.norm(apply(pose, there) - apply(truth, there), axis=1)
+    varies = len(true) > 2 and np.ptp(true) > 1.0
+    return float(stats.spearmanr(local.values[tuple(at.T)], true)[0]) if varies else np.nan
 
 
 def _suspicion(one: Assessment) -> float:

@@ -21,8 +21,12 @@ from madreg.image.geometry import mean_displacement
 from madreg.image.volume import Volume
 from madreg.io.reading import read_volume, volume_from_image
 from madreg.learn.appearance import Appearance
-from madreg.learn.pairs import PairSampler, PairSettings, Scan, load_scan, scan_of
-from madreg.learn.training import TrainingSettings, figures, train, validate
+from madreg.learn.pair_settings import PairSettings
+from madreg.learn.pairs import PairSampler
+from madreg.learn.scans import Scan, load_scan, scan_of
+from madreg.learn.training import train
+from madreg.learn.training_settings import TrainingSettings
+from madreg.learn.validation import figures, validate
 from madreg.measures.base import Measure
 from madreg.network import weights
 from madreg.network.models import DistanceNetwork

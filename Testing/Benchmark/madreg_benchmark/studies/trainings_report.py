@@ -76,44 +76,11 @@ def registration_table(registered: Sequence[dict]) -> str:
 
 def draw(trained: Sequence[dict], registered: Sequence[dict]):
     """Figure: error of the predicted distance (left) and of registration at the farthest level (right)."""
-    from matplotlib.ticker import LogLocator
-
-    level = registered[-1]["level"]
     names = [row["variant"] for row in trained]
     names += [by for by in dict.fromkeys(row["by"] for row in registered) if by not in names]
     figure, (left, right) = new_figure(8.0, 1.4 + max(0.22 * len(names), 1.8), 2)
-    kinds = _kinds(trained)
-    for number, kind in enumerate(kinds):
-        shift = (number - (len(kinds) - 1) / 2) * 0.22
-        color = COLORS[number % len(COLORS)]
-        places = [place + shift for place in range(len(trained))]
-        left.hlines(
-            places,
-            *zip(*(row["figures"][kind]["mae_interval"] for row in trained), strict=True),
-            color=color,
-            linewidth=1.2,
-        )
-        left.scatter([row["figures"][kind]["mae"] for row in trained], places, s=12, color=color, label=kind)
-        left.axvline(trained[0]["figures"][kind]["mae_of_the_median"], color=color, linewidth=0.8, linestyle=":")
-    left.set_xlabel("MAE of the predicted distance, mm (dotted: a constant)", fontsize=8)
-    left.set_xlim(0, None)
-    for number, case in enumerate(dict.fromkeys(row["case"] for row in registered)):
-        some = [row for row in registered if row["case"] == case and row["level"] == level]
-        right.scatter(
-            [max(row["error_mm"], SMALLEST_DRAWN_MM) for row in some],
-            [names.index(row["by"]) for row in some],
-            s=20,
-            marker="osD^v<>"[number % 7],
-            color=COLORS[(3 + number) % len(COLORS)],
-            alpha=0.85,
-            label=case,
-        )
-    right.axvline(5, color="0.6", linewidth=0.8, linestyle=":")
-    right.set_xlabel(f"error of registration, level {level}, mm (dotted: 5 mm)", fontsize=8)
-    right.set_xscale("log")
-    right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    right.tick_params(which="minor", labelbottom=False)
-    right.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    _draw_predictions(left, trained)
+    _draw_registrations(right, registered, names)
     left.set_yticks(range(len(names)), names, fontsize=8)
     left.set_ylim(len(names) - 0.5, -0.5)
     for axes in (left, right):
@@ -125,12 +92,54 @@ def draw(trained: Sequence[dict], registered: Sequence[dict]):
     return figure
 
 
-def write_trainings(page: Page, found: Found, made_from: str, out: Path) -> str:
-    """Write ``NAME.csv``, ``NAME_registered.csv``, ``NAME.md`` and the plot; return the tables."""
-    trained, registered = found.trained, found.registered
+def _draw_predictions(axes, trained: Sequence[dict]) -> None:
+    """The mean absolute error of each network and its interval, by kind of pair; a line a network."""
+    kinds = _kinds(trained)
+    for number, kind in enumerate(kinds):
+        shift = (number - (len(kinds) - 1) / 2) * 0.22
+        color = COLORS[number % len(COLORS)]
+        places = [place + shift for place in range(len(trained))]
+        axes.hlines(
+            places,
+            *zip(*(row["figures"][kind]["mae_interval"] for row in trained), strict=True),
+            color=color,
+            linewidth=1.2,
+        )
+        axes.scatter([row["figures"][kind]["mae"] for row in trained], places, s=12, color=color, label=kind)
+        axes.axvline(trained[0]["figures"][kind]["mae_of_the_median"], color=color, linewidth=0.8, linestyle=":")
+    axes.set_xlabel("MAE of the predicted distance, mm (dotted: a constant)", fontsize=8)
+    axes.set_xlim(0, None)
+
+
+def _draw_registrations(axes, registered: Sequence[dict], names: Sequence[str]) -> None:
+    """The error of each registration at the last level, by case; a line a name."""
+    from matplotlib.ticker import LogLocator
+
+    level = registered[-1]["level"]
+    for number, case in enumerate(dict.fromkeys(row["case"] for row in registered)):
+        some = [row for row in registered if row["case"] == case and row["level"] == level]
+        axes.scatter(
+            [max(row["error_mm"], SMALLEST_DRAWN_MM) for row in some],
+            [names.index(row["by"]) for row in some],
+            s=20,
+            marker="osD^v<>"[number % 7],
+            color=COLORS[(3 + number) % len(COLORS)],
+            alpha=0.85,
+            label=case,
+        )
+    axes.axvline(5, color="0.6", linewidth=0.8, linestyle=":")
+    axes.set_xlabel(f"error of registration, level {level}, mm (dotted: 5 mm)", fontsize=8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.tick_params(which="minor", labelbottom=False)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def _write_tables(page: Page, found: Found, out: Path) -> None:
+    """Write ``NAME.csv`` and ``NAME_registered.csv``."""
     names = ("mae", "pearson", "spearman")
     fields = ["group", "variant", "differs", "pairs", "seconds_per_pair", "processor_seconds", "commit"]
-    fields = [name for name in fields if name in trained[0]]
+    fields = [name for name in fields if name in found.trained[0]]
     header = [
         *fields,
         "kind",
@@ -144,13 +153,19 @@ def write_trainings(page: Page, found: Found, made_from: str, out: Path) -> str:
             *(value for name in names for value in (of[name], *of[f"{name}_interval"])),
             of["mae_of_the_median"],
         ]
-        for row in trained
+        for row in found.trained
         for kind, of in row["figures"].items()
     ]
     write_csv(out / f"{page.name}.csv", header, lines)
     fields = ["by", "case", "contrast", "level", "before_mm", "error_mm", "processor_seconds", "commit"]
-    lines = [[row[name] for name in fields] for row in registered]
+    lines = [[row[name] for name in fields] for row in found.registered]
     write_csv(out / f"{page.name}_registered.csv", fields, lines)
+
+
+def write_trainings(page: Page, found: Found, made_from: str, out: Path) -> str:
+    """Write ``NAME.csv``, ``NAME_registered.csv``, ``NAME.md`` and the plot; return the tables."""
+    trained, registered = found.trained, found.registered
+    _write_tables(page, found, out)
     commits = ", ".join(dict.fromkeys(row["commit"] for row in [*trained, *registered]))
     made_from = (
         f"{made_from}; trained and registered at commit {commits}, reference: {trained[0]['pairs']} pairs of "
