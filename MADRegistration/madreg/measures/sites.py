@@ -12,6 +12,7 @@ from ..image.geometry import Grid, apply
 from ..image.sampling import sample_array
 from ..image.volume import Volume
 from ..network.settings import STRIDE
+from .scan_features import lattice_axes
 
 PATCH = 24  # voxels along the edge of a patch in the published mode
 FOREGROUND = 0.7  # share of what a position stands for, from which its prediction counts
@@ -45,13 +46,13 @@ class Sites:
 
 
 def dense_sites(fixed: Volume, spacing: float, margin: float) -> Sites:
-    """One lattice over the whole fixed foreground, along the fixed volume's own axes.
+    """One lattice over the whole fixed foreground, along the fixed volume's own axes, ordered and directed as LPS.
 
     Args:
         fixed: at ``spacing`` mm, that of the network.
         margin: mm around the foreground.
     """
-    axes = fixed.grid.axes
+    axes = lattice_axes(fixed, np.eye(3))  # the network was trained so, whatever the order of the voxels in a file
     axes = axes * np.array([1.0, 1.0, np.sign(np.linalg.det(axes))])  # the network was not trained on mirrored lattices
     inside = _foreground_points(fixed) @ axes
     low, high = inside.min(0) - margin, inside.max(0) + margin
