@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def _declared(path: Path) -> tuple[Header, Declared, bytes]:
     skip = _numbers(fields.get("byte skip", fields.get("byteskip", "0")), int)
     line_skip = _numbers(fields.get("line skip", fields.get("lineskip", "0")), int)
     declared = Declared(
-        stored=Stored(dtype, tuple(sizes[2::-1]), compressed, skip[0] if skip else 0),
+        stored=Stored(dtype, header.size[2::-1], compressed, skip[0] if skip else 0),
         sizes=tuple(sizes),
         file=data_file,
         files=_listed(data_file, lines) if data_file is not None and is_list(data_file) else None,
@@ -139,7 +140,10 @@ def _header(lines: list[str]) -> Header:
     if not any(line.lower().startswith("endian:") for line in kept):
         kept.append("endian: little")  # needless for one-byte types
     content = "\n".join([*kept, "encoding: raw", "", ""]).encode("latin-1")
-    return understood_header(content, ".nrrd")
+    header = understood_header(content, ".nrrd")
+    if header.components == 1:  # along an axis of vectors or of a list, such as the one volume of a sequence
+        return replace(header, pixel_type=header.pixel_type.removeprefix("vector of "))
+    return header
 
 
 def _listed(data_file: str, lines: list[str]) -> list[str]:

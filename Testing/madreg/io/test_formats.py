@@ -300,6 +300,29 @@ def test_impossible_nrrds_are_refused(tmp_path, line, words):
     assert re.search(words, refused(path))
 
 
+@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize("kind", ["list", "vector", "scalar"])
+@pytest.mark.parametrize("encoding", ["raw", "gzip"])
+def test_an_nrrd_axis_of_one_volume_does_not_matter(tmp_path, place, kind, encoding):
+    """As of a sequence of one volume, ``list domain domain domain``."""
+    array = voxels()
+
+    def with_axis(values, one):
+        return " ".join(map(str, [*values[:place], one, *values[place:]]))
+
+    axes = with_axis(["(2,0,0)", "(0,2.5,0)", "(0,0,3)"], "none")
+    header = [
+        *("NRRD0005", "type: short", "dimension: 4", "space: left-posterior-superior"),
+        f"sizes: {with_axis(array.shape[::-1], 1)}",
+        *(f"space directions: {axes}", f"kinds: {with_axis(['domain'] * 3, kind)}"),
+        *("endian: little", f"encoding: {encoding}", "space origin: (10,-20,30)", "", ""),
+    ]
+    data = array.astype("<i2").tobytes()
+    path = tmp_path / "one.nrrd"
+    path.write_bytes("\n".join(header).encode() + (gzip.compress(data) if encoding == "gzip" else data))
+    assert same(read_image(path), image_of(array))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs a locale of POSIX")
 def test_a_data_file_whose_name_the_file_system_cannot_have(tmp_path):
     """As of a header with a flipped bit, where names are ASCII."""
