@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from ..image.transform import Transform
+from .intensity import fits_float32
 
 INTERPOLATORS = {
     "linear": sitk.sitkLinear,
@@ -36,7 +37,7 @@ def resample(
     kind = check_fill(fill, voxel_type, array.dtype)
     fill = lowest(array) if fill is None else float(fill)
     # ITK cuts decimals off where the voxel type has none, which would darken the image by half a step
-    precise = sitk.sitkFloat32 if _fits_float32(array.dtype) and _fits_float32(kind) else sitk.sitkFloat64
+    precise = sitk.sitkFloat32 if fits_float32(array.dtype) and fits_float32(kind) else sitk.sitkFloat64
     found = sitk.Resample(moving, fixed, transform.to_itk(), INTERPOLATORS[interpolation], fill, precise)
     values = sitk.GetArrayFromImage(found)
     if np.issubdtype(kind, np.integer):
@@ -44,10 +45,6 @@ def resample(
     result = sitk.GetImageFromArray(values.astype(kind, copy=False))
     result.CopyInformation(found)
     return result
-
-
-def _fits_float32(kind: np.dtype) -> bool:
-    return kind == np.float32 or (kind.itemsize <= 2 and np.issubdtype(kind, np.integer))
 
 
 def _make_whole(values: np.ndarray, kind: np.dtype, fill: float) -> None:

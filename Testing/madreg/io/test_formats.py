@@ -17,6 +17,7 @@ import SimpleITK as sitk
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
 from madreg.io import memory
+from madreg.io.affine import straightened
 from madreg.io.images import open_image, read_image
 
 MIRROR = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -501,6 +502,14 @@ def test_sheared_axes_are_resampled(tmp_path, suffix):
     image, source = open_image(path)
     assert_in_place(image)
     assert len(source.notices) == 1 and "sheared by 14 degrees" in source.notices[0]
+
+
+def test_sheared_axes_keep_numbers_that_float32_does_not_hold():
+    matrix, array = sheared()
+    large, _ = straightened(array.astype(np.float64) * 1e60, matrix, "scan")
+    small, _ = straightened(array, matrix, "scan")
+    assert (large.GetPixelID(), small.GetPixelID()) == (sitk.sitkFloat64, sitk.sitkFloat32)
+    assert_in_place(large * 1e-60)
 
 
 # --- other formats --------------------------------------------------------------------------------------------------
