@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import slicer
 from madreg.errors import InputError
 
 from .answers import OUT_OF_MEMORY, hear
+from .asfound import AsFound
 from .client import WorkerClient
 from .jobfiles import JobFiles
 
@@ -54,7 +55,7 @@ class SceneJob:
 
     Attributes:
         NAME: of this kind of job, in sentences for the user.
-        fixed, moving: the volumes that it is about; when one of them is deleted, the job fails.
+        fixed, moving: the volumes that it is about; when one of them is deleted or changed, the job fails.
         state: ``new``, ``running``, ``done``, ``cancelled`` or ``failed``.
         message: for ``failed``, one sentence for the user.
     """
@@ -72,6 +73,11 @@ class SceneJob:
         self.state, self.message = "new", ""
         self._client = client
         self._onProgress = onProgress or (lambda progress: None)
+
+    @property
+    def _needsPlace(self) -> bool:
+        """Whether it ends if the transforms above a volume move it now."""
+        return True
 
     def _prepare(self) -> None:
         """Check the inputs; raise InputError.  The scene must not be changed."""
@@ -100,6 +106,7 @@ class SceneJob:
             InputError: with a sentence for the user; nothing has been changed.
         """
         self._prepare()
+        self._found = AsFound((self.fixed, self.moving), self.NAME)
         self._number = newNumber()
         try:
             self._client.start()
@@ -121,7 +128,7 @@ class SceneJob:
         if self.state != "running":
             return
         try:
-            _checkThere((self.fixed, self.moving), self.NAME)
+            self._found.check(self._needsPlace)
             isDone = next(self._steps, self) is self
             if self._isEnding and isDone:
                 self._files.remove()
@@ -177,11 +184,3 @@ def _reasonOf(error: Exception, what: str, sentence: str) -> str:
         return f"{sentence}: {error}"
     logging.error("An error of the MADRegistration module", exc_info=error)
     return f"The {what} was stopped by an error of this module: please report it with Slicer's log."
-
-
-def _checkThere(nodes: Iterable[slicer.vtkMRMLNode], what: str) -> None:
-    """Raise InputError, which says what was stopped, if a node was deleted."""
-    deleted = [f'"{node.GetName()}"' for node in nodes if node.GetScene() is None]
-    if deleted:
-        verb = "was" if len(deleted) == 1 else "were"
-        raise InputError(f"{' and '.join(deleted)} {verb} deleted: the {what} was stopped.")
