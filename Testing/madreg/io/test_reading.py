@@ -3,6 +3,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -233,6 +234,27 @@ def test_a_mask_over_nothing_but_padding_is_refused():
     mask[:5] = 1
     with pytest.raises(InputError, match="without data"):
         volume_from_image(image_of(array), "scan", image_of(mask))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs limits of POSIX")
+@pytest.mark.parametrize("name", ["scan.nii.gz", "scan.vtk"])
+@pytest.mark.parametrize("full", [False, True])
+def test_a_disk_without_room_for_temporary_files_is_said(tmp_path, monkeypatch, name, full):
+    """It is no fault of the scan."""
+    import resource
+
+    path, folder = tmp_path / name, tmp_path / "temporary"
+    sitk.WriteImage(image_of(noise()), str(path))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if full:
+        folder.mkdir()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(InputError, match="No temporary file can be written .*: free space .* TMPDIR"):
+            read_image(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 # --- where there is data --------------------------------------------------------------------------------------------
