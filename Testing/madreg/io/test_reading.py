@@ -251,7 +251,7 @@ def test_a_disk_without_room_for_temporary_files_is_said(tmp_path, monkeypatch, 
         folder.mkdir()
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
-        with pytest.raises(InputError, match="No temporary file can be written .*: free space .* TMPDIR"):
+        with pytest.raises(InputError, match=r"No temporary file can be written .*: free space .* TMPDIR"):
             read_image(path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
