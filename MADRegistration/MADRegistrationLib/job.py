@@ -137,7 +137,7 @@ class SceneJob:
                 self._hear()
         except Exception as error:  # whatever is wrong, a job must end, and not seem done
             what = "result could not be read from" if self._isEnding else "volumes could not be written to"
-            self._giveUp(_reasonOf(error, self.NAME, f"The {what} {self._files.folder}"))
+            self._giveUp(reasonOf(error, self.NAME, f"The {what} {self._files.folder}"))
 
     def _hear(self) -> None:
         """Take in what the worker has said."""
@@ -174,7 +174,7 @@ class SceneJob:
         self.message, self.state = message, "failed"
 
 
-def _reasonOf(error: Exception, what: str, sentence: str) -> str:
+def reasonOf(error: Exception, what: str, sentence: str) -> str:
     """One sentence for the user on an error that ended a kind of job; one with files is said in the given sentence."""
     if isinstance(error, InputError):
         return str(error)
