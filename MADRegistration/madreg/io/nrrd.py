@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -140,10 +139,7 @@ def _header(lines: list[str]) -> Header:
     if not any(line.lower().startswith("endian:") for line in kept):
         kept.append("endian: little")  # needless for one-byte types
     content = "\n".join([*kept, "encoding: raw", "", ""]).encode("latin-1")
-    header = understood_header(content, ".nrrd")
-    if header.components == 1:  # along an axis of vectors or of a list, such as the one volume of a sequence
-        return replace(header, pixel_type=header.pixel_type.removeprefix("vector of "))
-    return header
+    return understood_header(content, ".nrrd")
 
 
 def _listed(data_file: str, lines: list[str]) -> list[str]:

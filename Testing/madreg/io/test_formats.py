@@ -78,6 +78,27 @@ def test_slopes_of_nifti_count_as_for_itk(tmp_path, slope, intercept, kind):
     assert same(open_image(path)[0], sitk.ReadImage(str(path)))
 
 
+def test_slopes_beyond_float32(tmp_path):
+    array = voxels()
+    path = tmp_path / "scan.nii"
+    sitk.WriteImage(image_of(array), str(path))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<2f", content, 112, 2.0**120, 0.0)
+    path.write_bytes(content)
+    found = sitk.GetArrayFromImage(read_image(path))
+    assert found.dtype == np.float64 and (found == array * 2.0**120).all()
+
+
+def test_a_nifti_vector_of_one_number_is_that_number(tmp_path):
+    path = tmp_path / "scan.nii"
+    sitk.WriteImage(image_of(voxels()), str(path))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<8h", content, 40, 5, 24, 20, 12, 1, 1, 1, 1)
+    struct.pack_into("<h", content, 68, 1007)  # a vector
+    path.write_bytes(content)
+    assert same(read_image(path), image_of(voxels()))
+
+
 def test_big_endian_nifti(tmp_path):
     nibabel = pytest.importorskip("nibabel")
     array = voxels()
@@ -303,7 +324,7 @@ def test_impossible_nrrds_are_refused(tmp_path, line, words):
 
 @pytest.mark.parametrize("place", [0, 1, 3])
 @pytest.mark.parametrize("kind", ["list", "vector", "scalar"])
-@pytest.mark.parametrize("encoding", ["raw", "gzip"])
+@pytest.mark.parametrize("encoding", ["raw", "gzip", "ascii"])
 def test_an_nrrd_axis_of_one_volume_does_not_matter(tmp_path, place, kind, encoding):
     """As of a sequence of one volume, ``list domain domain domain``."""
     array = voxels()
@@ -320,7 +341,8 @@ def test_an_nrrd_axis_of_one_volume_does_not_matter(tmp_path, place, kind, encod
     ]
     data = array.astype("<i2").tobytes()
     path = tmp_path / "one.nrrd"
-    path.write_bytes("\n".join(header).encode() + (gzip.compress(data) if encoding == "gzip" else data))
+    text = " ".join(map(str, array.ravel())).encode()
+    path.write_bytes("\n".join(header).encode() + {"raw": data, "gzip": gzip.compress(data), "ascii": text}[encoding])
     assert same(read_image(path), image_of(array))
 
 
