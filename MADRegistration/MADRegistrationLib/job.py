@@ -137,7 +137,9 @@ class SceneJob:
                 self._hear()
         except Exception as error:  # whatever is wrong, a job must end, and not seem done
             what = "result could not be read from" if self._isEnding else "volumes could not be written to"
-            self._giveUp(reasonOf(error, self.NAME, f"The {what} {self._files.folder}"))
+            if self._isSent and not self._isEnding:
+                self._client.stop()  # it computes
+            self._fail(reasonOf(error, self.NAME, f"The {what} {self._files.folder}"))
 
     def _hear(self) -> None:
         """Take in what the worker has said."""
@@ -147,10 +149,9 @@ class SceneJob:
         if answers.failure:
             return self._fail(answers.failure)
         if answers.progress:
-            newest = answers.progress[-1]
             if answers.result is None:
-                self._follow(newest)
-            self._onProgress(Progress.of(newest))
+                self._follow(answers.progress[-1])
+            self._onProgress(Progress.of(answers.progress[-1]))
         if answers.result:
             self._steps, self._isEnding = self._finish(answers.result), True
             self._onProgress(Progress("finishing", 1.0))
@@ -161,12 +162,6 @@ class SceneJob:
             self._client.stop()
             self._undo()
             self.state = "cancelled"
-
-    def _giveUp(self, message: str) -> None:
-        """End it from this side: the worker, if it computes, is stopped."""
-        if self._isSent and not self._isEnding:
-            self._client.stop()
-        self._fail(message)
 
     def _fail(self, message: str) -> None:
         self._undo()

@@ -201,11 +201,7 @@ class Placement:
         refer(transform, LEFT_BEHIND, [node for node in there if transform not in ancestors(node)])
 
     def restore(self, withMoving: bool = True) -> None:
-        """Put everything back as it was before the first :meth:`show`; nodes that are gone are left alone.
-
-        Args:
-            withMoving: whether the moving volume goes back too: not if it was hardened meanwhile.
-        """
+        """Put all back as before the first :meth:`show`; nodes that are gone, or hardened, are left alone."""
         self._before.restore(self.transform, self._putUnder, withMoving)
         self._putUnder.clear()
         if self._before.state is None:
