@@ -134,14 +134,18 @@ class Before:
         return cls(moving, moving.GetTransformNodeID(), None if transform is None else TransformState.of(transform))
 
     def restore(
-        self, transform: slicer.vtkMRMLLinearTransformNode | None, along: Sequence[slicer.vtkMRMLNode] | None = None
+        self,
+        transform: slicer.vtkMRMLLinearTransformNode | None,
+        along: Sequence[slicer.vtkMRMLNode] | None = None,
+        withMoving: bool = True,
     ) -> None:
         """Put it back; a transform that the registration made is removed, nodes that are gone are left alone.
 
         Args:
             along: what was put under the transform with the moving volume; what is noted on the transform if None.
+            withMoving: whether the moving volume goes back too.
         """
-        if self.moving.GetScene() is not None:
+        if withMoving and self.moving.GetScene() is not None:
             setParent(self.moving, self.parentId)
         if transform is None or transform.GetScene() is None:
             return

@@ -35,6 +35,8 @@ class SceneComparison(SceneJob):
         node: for ``done``, the volume, on the grid of the fixed one, 0 to 255.
     """
 
+    NAME = "comparison"
+
     def __init__(
         self,
         client: WorkerClient,

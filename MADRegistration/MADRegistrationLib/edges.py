@@ -91,6 +91,10 @@ class SceneEdges(SceneJob):
         super().__init__(client, moving, moving, **options)
         self.node: slicer.vtkMRMLScalarVolumeNode | None = None
 
+    @property
+    def _needsPlace(self) -> bool:
+        return False  # they move with the volume
+
     def _prepare(self) -> None:
         reason = volumes.whyNotVolume(self.moving)
         if reason:

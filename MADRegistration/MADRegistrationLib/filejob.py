@@ -15,7 +15,7 @@ from madreg.errors import InputError
 from .answers import hear
 from .client import WorkerClient
 from .filepairs import FilePairs
-from .job import Progress, newNumber
+from .job import Progress, newNumber, reasonOf
 
 
 class FileJob:
@@ -55,7 +55,7 @@ class FileJob:
         self._began, self.state = time.monotonic(), "running"
         try:
             self._next()
-        except InputError:
+        except BaseException:
             self._opened.close()
             raise
 
@@ -93,10 +93,11 @@ class FileJob:
                 self._take(failure(self._task, "killed", answers.failure))
             elif answers.result:
                 self._take(answers.result["entry"])
-        except (InputError, OSError) as error:
+        except Exception as error:  # whatever is wrong, a job must end
             self._opened.close()
             self._client.stop()
-            self.state, self.message = "failed", str(error)
+            where = f"The results could not be written to {self._pairs.folder}"
+            self.state, self.message = "failed", reasonOf(error, "registration", where)
 
     def _take(self, entry: manifest.Entry) -> None:
         """Record what has become of the pair that was sent, or try it again later; go on."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import slicer
 from madreg.errors import InputError
 
 from .answers import OUT_OF_MEMORY, hear
+from .asfound import AsFound
 from .client import WorkerClient
 from .jobfiles import JobFiles
 
@@ -54,7 +55,7 @@ class SceneJob:
 
     Attributes:
         NAME: of this kind of job, in sentences for the user.
-        fixed, moving: the volumes that it is about; when one of them is deleted, the job fails.
+        fixed, moving: the volumes that it is about; when one of them is deleted or changed, the job fails.
         state: ``new``, ``running``, ``done``, ``cancelled`` or ``failed``.
         message: for ``failed``, one sentence for the user.
     """
@@ -72,6 +73,11 @@ class SceneJob:
         self.state, self.message = "new", ""
         self._client = client
         self._onProgress = onProgress or (lambda progress: None)
+
+    @property
+    def _needsPlace(self) -> bool:
+        """Whether it ends if the transforms above a volume move it now."""
+        return True
 
     def _prepare(self) -> None:
         """Check the inputs; raise InputError.  The scene must not be changed."""
@@ -100,6 +106,7 @@ class SceneJob:
             InputError: with a sentence for the user; nothing has been changed.
         """
         self._prepare()
+        self._found = AsFound((self.fixed, self.moving), self.NAME)
         self._number = newNumber()
         try:
             self._client.start()
@@ -121,7 +128,7 @@ class SceneJob:
         if self.state != "running":
             return
         try:
-            _checkThere((self.fixed, self.moving), self.NAME)
+            self._found.check(self._needsPlace)
             isDone = next(self._steps, self) is self
             if self._isEnding and isDone:
                 self._files.remove()
@@ -130,7 +137,9 @@ class SceneJob:
                 self._hear()
         except Exception as error:  # whatever is wrong, a job must end, and not seem done
             what = "result could not be read from" if self._isEnding else "volumes could not be written to"
-            self._giveUp(_reasonOf(error, self.NAME, f"The {what} {self._files.folder}"))
+            if self._isSent and not self._isEnding:
+                self._client.stop()  # it computes
+            self._fail(reasonOf(error, self.NAME, f"The {what} {self._files.folder}"))
 
     def _hear(self) -> None:
         """Take in what the worker has said."""
@@ -140,10 +149,9 @@ class SceneJob:
         if answers.failure:
             return self._fail(answers.failure)
         if answers.progress:
-            newest = answers.progress[-1]
             if answers.result is None:
-                self._follow(newest)
-            self._onProgress(Progress.of(newest))
+                self._follow(answers.progress[-1])
+            self._onProgress(Progress.of(answers.progress[-1]))
         if answers.result:
             self._steps, self._isEnding = self._finish(answers.result), True
             self._onProgress(Progress("finishing", 1.0))
@@ -155,19 +163,13 @@ class SceneJob:
             self._undo()
             self.state = "cancelled"
 
-    def _giveUp(self, message: str) -> None:
-        """End it from this side: the worker, if it computes, is stopped."""
-        if self._isSent and not self._isEnding:
-            self._client.stop()
-        self._fail(message)
-
     def _fail(self, message: str) -> None:
         self._undo()
         self._files.remove()
         self.message, self.state = message, "failed"
 
 
-def _reasonOf(error: Exception, what: str, sentence: str) -> str:
+def reasonOf(error: Exception, what: str, sentence: str) -> str:
     """One sentence for the user on an error that ended a kind of job; one with files is said in the given sentence."""
     if isinstance(error, InputError):
         return str(error)
@@ -177,11 +179,3 @@ def _reasonOf(error: Exception, what: str, sentence: str) -> str:
         return f"{sentence}: {error}"
     logging.error("An error of the MADRegistration module", exc_info=error)
     return f"The {what} was stopped by an error of this module: please report it with Slicer's log."
-
-
-def _checkThere(nodes: Iterable[slicer.vtkMRMLNode], what: str) -> None:
-    """Raise InputError, which says what was stopped, if a node was deleted."""
-    deleted = [f'"{node.GetName()}"' for node in nodes if node.GetScene() is None]
-    if deleted:
-        verb = "was" if len(deleted) == 1 else "were"
-        raise InputError(f"{' and '.join(deleted)} {verb} deleted: the {what} was stopped.")

@@ -21,7 +21,7 @@ from .before import ATTRIBUTE_PREFIX
 from .placement import isOf
 from .volumes import ijkToRas, parentToWorld
 
-REPORT, POSE, TIME = (ATTRIBUTE_PREFIX + name for name in ("Report", "Pose", "Time"))
+REPORT, POSE, TIME = (ATTRIBUTE_PREFIX + name for name in ("Report", "VoxelPose", "Time"))
 """Attributes of the node: JSON of the report and of :func:`poseOf`, and when it was written."""
 
 KEPT = (
@@ -48,12 +48,14 @@ SAME_MM = 0.05
 
 
 def poseOf(fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
-    """4x4, index (i, j, k) of the moving volume to RAS mm of the fixed one below its parents.
+    """4x4, index (i, j, k) of the moving volume to mm along the axes of the fixed one, from its first voxel.
 
     Raises:
         InputError: if one of them lies under a non-linear transform.
     """
-    return np.linalg.inv(parentToWorld(fixed)) @ parentToWorld(moving) @ ijkToRas(moving)
+    toWorld = parentToWorld(fixed) @ ijkToRas(fixed)
+    toWorld[:3, :3] /= np.linalg.norm(toWorld[:3, :3], axis=0)
+    return np.linalg.inv(toWorld) @ parentToWorld(moving) @ ijkToRas(moving)
 
 
 def distanceMm(first: np.ndarray, second: np.ndarray, moving: slicer.vtkMRMLScalarVolumeNode) -> float:

@@ -200,9 +200,9 @@ class Placement:
         there = [node for node in drawn if node.GetScene() is not None]
         refer(transform, LEFT_BEHIND, [node for node in there if transform not in ancestors(node)])
 
-    def restore(self) -> None:
-        """Put everything back as it was before the first :meth:`show`; nodes that are gone are left alone."""
-        self._before.restore(self.transform, self._putUnder)
+    def restore(self, withMoving: bool = True) -> None:
+        """Put all back as before the first :meth:`show`; nodes that are gone, or hardened, are left alone."""
+        self._before.restore(self.transform, self._putUnder, withMoving)
         self._putUnder.clear()
         if self._before.state is None:
             self.transform = None

@@ -54,6 +54,10 @@ class SceneRegistration(SceneJob):
         self._errorMap: ErrorMap | None = None
         self._result: SceneResult | None = None
 
+    @property
+    def _needsPlace(self) -> bool:
+        return not self._isSent  # the result belongs to the two volumes, wherever they are taken
+
     def _prepare(self) -> None:
         self.inputs.check()
         self._result = SceneResult(self.inputs, self._run)

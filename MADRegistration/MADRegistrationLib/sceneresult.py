@@ -117,7 +117,7 @@ class SceneResult:
             self._errorMap.remove()
         if self._table is not None:
             self._table.remove()
-        self.placement.restore()
+        self.placement.restore(withMoving=not self.isHardened)
         if self._former is not None:
             self._former.restore()
         self.isApplied = False

@@ -11,6 +11,7 @@ from .registration import SceneRegistration
 NUMBERS = {
     "Error before (mm)": ("error_before_mm", 1),
     "Error after (mm)": ("error_after_mm", 1),
+    "Error bound (mm)": ("bound_mm", 1),
     "Largest local error (mm)": ("worst_mm", 1),
     "Overlap (%)": ("overlap", 100),
     "Translation (mm)": ("moved_mm", 1),
@@ -28,8 +29,8 @@ def fill(table: slicer.vtkMRMLTableNode, registrations: list[SceneRegistration])
     used = [one.inputs.movingMask for one in registrations]
     addColumn(table, "Moving mask", ["" if mask is None else mask.GetName() for mask in used])
     for name, (key, factor) in NUMBERS.items():
-        values = [one.report.get(key) for one in registrations]
-        addColumn(table, name, ["" if value is None else f"{factor * value:.1f}" for value in values])
+        known = [{} if verdict.isUnknown(one.report, key) else one.report for one in registrations]
+        addColumn(table, name, [f"{factor * report[key]:.1f}" if report else "" for report in known])
     addColumn(table, "Remark", [one.message for one in registrations])
 
 

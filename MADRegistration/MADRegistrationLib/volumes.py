@@ -128,11 +128,21 @@ def whyNotVolume(node: slicer.vtkMRMLNode | None) -> str | None:
             f"{name} is a vector volume with {image.GetNumberOfScalarComponents()} numbers per voxel: convert it "
             "to a scalar volume first (module Vector to Scalar Volume)."
         )
+    if not _hasVolume(ijkToRas(node)):
+        return f"{name} has voxels without size or place, or axes in one plane: correct its geometry, or load it again."
     try:
         parentToWorld(node)
     except InputError as error:
         return str(error)
     return None
+
+
+def _hasVolume(matrix: np.ndarray) -> bool:
+    """Whether the voxels of a lattice have a size along three axes that lie in no plane, and a place."""
+    axes = matrix[:3, :3]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        volume = abs(np.linalg.det(axes / np.linalg.norm(axes, axis=0)))
+    return bool(np.isfinite(matrix).all() and volume > LEAST_DETERMINANT)
 
 
 def imageOfVolume(node: slicer.vtkMRMLScalarVolumeNode) -> Image:

@@ -158,6 +158,38 @@ def test_a_volume_that_is_deleted_meanwhile(panel, view, volumes, parameters, sc
     assert view.shown["Message"] == ('"CT" was deleted: the assessment was stopped.', True)
 
 
+@pytest.mark.parametrize("role", [0, 1])
+@pytest.mark.parametrize("hard", [False, True])
+def test_a_volume_that_is_moved_meanwhile(panel, view, volumes, parameters, role, hard):
+    """The pose that was assessed is not the one that the volumes have then."""
+    parameters.seed = WAITING
+    panel.assessing.onButton()
+    run(panel, until=lambda: "Estimating" in view.shown["Progress"][0])
+    nodes = slicer.mrmlScene.GetNumberOfNodes()
+    if hard:
+        volumes[role].HardenTransform()
+    else:
+        volumes[role].GetParentTransformNode().SetMatrixTransformToParent(toMatrix(np.eye(4)))
+    run(panel)
+    what = "hardened or given other voxels" if hard else "moved"
+    words = f'"{volumes[role].GetName()}" was {what}: the assessment was stopped, begin it again.'
+    assert view.shown["Message"] == (words, True)
+    assert view.shown["Result"] == ("", "") and slicer.mrmlScene.GetNumberOfNodes() == nodes
+
+
+def test_the_lattice_of_the_fixed_volume_is_part_of_the_pose(panel, view, volumes, parameters):
+    assess(panel)
+    assert "ALIGNED" in view.shown["Result"][0]
+    volumes[0].SetOrigin(5, 0, 0)
+    panel.update()
+    assert '"CT" was moved by 5.0 mm' in view.shown["Result"][0]
+    volumes[0].SetOrigin(0, 0, 0)
+    for node in volumes[:2]:  # both stay where they are
+        node.HardenTransform()
+    panel.update()
+    assert "ALIGNED" in view.shown["Result"][0]
+
+
 def test_what_cannot_be_assessed(panel, view, volumes, parameters, scene):
     """The output transform does not matter, as none is written; a non-linear transform is refused."""
     parameters.outputTransform = volumes[0].GetParentTransformNode()

@@ -8,7 +8,7 @@ import pytest
 import slicer
 from doubles import makeParameters, run
 
-from madreg.batch import manifest
+from madreg.batch import manifest, summary
 from madreg.commands.main import main
 from MADRegistrationLib import parameters as p
 from MADRegistrationLib.filepairs import FilePairs, commonSettings
@@ -104,6 +104,29 @@ def test_a_pair_that_fails_or_crashes_is_tried_twice_and_stops_no_other(panel, v
     assert view.shown["FilesButton"][:2] == ("Register 1 of 3 pairs", True)  # new ones first
     files.onPaths(str(table("crash.nii.gz", "bad.nii.gz")), str(out))
     assert view.shown["FileRows"][1].remark == "bad.nii.gz cannot be read."
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (KeyError("oops"), "stopped by an error of this module"),
+        (OSError(28, "No space left on device"), "could not be written to"),
+        (MemoryError(), "ran out of memory"),
+    ],
+)
+def test_an_error_in_slicer_ends_it(panel, view, table, tmp_path, monkeypatch, error, words):
+    def write(*_):
+        raise error
+
+    monkeypatch.setattr(summary, "write", write)
+    panel.setParameters(makeParameters())
+    panel.parts.files.onPaths(str(table("CT.nii.gz", "PET.nii.gz")), str(tmp_path / "out"))
+    panel.parts.files.onButton()
+    run(panel)
+    message, isError = view.shown["Message"]
+    assert words in message and isError and view.shown["Busy"] is False
+    with manifest.opened(tmp_path / "out") as record:  # it is not locked any more
+        assert len(record.entries) == 2
 
 
 def test_a_folder_that_another_batch_writes_to_is_left_alone(panel, view, table, tmp_path):

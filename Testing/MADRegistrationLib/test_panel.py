@@ -1,5 +1,6 @@
 import ast
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from doubles import CRASH, SLOW, layers, makeParameters, run
 import madreg.settings
 from madreg.errors import InputError
 from MADRegistrationLib import parameters as p
+from MADRegistrationLib import table
 from MADRegistrationLib.firstvolumes import chooseFirstVolumes
 from MADRegistrationLib.panel import Panel
 from MADRegistrationLib.stages import STAGES
@@ -182,6 +184,18 @@ def test_volumes_deleted_while_running(panel, view, volumes, scene, client):
     run(panel)
     assert not panel.isRunning and not client.isStarted
     assert scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0
+
+
+def test_the_table_of_many_has_bounds_and_no_local_errors_of_what_failed(volumes, scene):
+    node = scene.AddNewNodeByClass("vtkMRMLTableNode")
+    report = {"error_after_mm": 1.0, "bound_mm": 2.25, "worst_mm": 3.5}
+    rows = [{**report, "verdict": "check"}, {**report, "verdict": "failed", "bound_mm": None}, {}]
+    made = {"moving": volumes[1], "inputs": SimpleNamespace(movingMask=None), "message": "", "state": "new"}
+    table.fill(node, [SimpleNamespace(report=one, **made) for one in rows])
+    columns = {node.GetColumnName(n): n for n in range(node.GetNumberOfColumns())}
+    shown = {name: [node.GetCellText(row, column) for row in range(3)] for name, column in columns.items()}
+    assert shown["Error bound (mm)"] == ["2.2", "", ""]
+    assert shown["Largest local error (mm)"] == ["3.5", "", ""]
 
 
 def test_many_volumes_one_after_the_other(panel, view, volumes, scene, addVolume):

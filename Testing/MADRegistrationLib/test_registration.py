@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
+import vtk
 
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, about, apply
@@ -20,7 +21,7 @@ from MADRegistrationLib.process import SubprocessProcess
 from MADRegistrationLib.registration import SceneRegistration, newRun
 
 FAKES = Path(__file__).with_name("fakes.py")
-QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD = range(8)  # as in fakes.py
+QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, _, _, WAITING = range(11)  # as in fakes.py
 
 SHIFT_AND_TURN = about(
     np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]), np.array([5.0, 40, -9])
@@ -373,6 +374,55 @@ def test_an_error_in_slicer_is_said_and_changes_nothing(client, pair, scene, mon
     run(registration, seconds=20)
     assert registration.state == "failed" and words in registration.message
     assert scene.GetNumberOfNodes() == nodes and pair[1].GetTransformNodeID() is None
+
+
+def resize(node):
+    voxels = vtk.vtkImageData()
+    voxels.SetDimensions(5, 6, 7)
+    voxels.AllocateScalars(vtk.VTK_SHORT, 1)
+    node.SetAndObserveImageData(voxels)
+
+
+def harden(node):
+    node.HardenTransform()
+
+
+def center(node):
+    """As the module Volumes does."""
+    node.SetOrigin(7, 8, 9)
+
+
+@pytest.mark.parametrize(
+    ("role", "change", "follow"), [(0, harden, False), (1, harden, True), (1, center, False), (1, resize, False)]
+)
+def test_a_volume_on_another_lattice_meanwhile(client, pair, scene, addTransform, role, change, follow):
+    """The pose that is found is not that of the volume as it is now."""
+    for node in pair:
+        node.SetAndObserveTransformNodeID(addTransform(SHIFT_AND_TURN).GetID())
+    registration = register(client, pair, WAITING, follow=follow)
+    run(registration, until=lambda r: r.history)
+    change(pair[role])
+    changed = [volumes.imageOfVolume(node).matrix for node in pair]
+    parent = pair[role].GetTransformNodeID()
+    run(registration)
+    name = pair[role].GetName()
+    words = f'"{name}" was hardened or given other voxels: the registration was stopped, begin it again.'
+    assert (registration.state, registration.message) == ("failed", words)
+    if parent is None:  # it lies where it was hardened, and is not moved twice
+        np.testing.assert_allclose(volumes.imageOfVolume(pair[role]).matrix, changed[role])
+    assert scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 2
+    other = pair[1 - role]
+    assert other.GetParentTransformNode().GetName() == "Transform"
+
+
+def test_a_volume_moved_before_it_is_written(client, pair, addTransform, scene):
+    above = addTransform(SHIFT_AND_TURN)
+    pair[1].SetAndObserveTransformNodeID(above.GetID())
+    registration = register(client, pair)
+    above.SetMatrixTransformToParent(volumes.toMatrix(np.eye(4)))
+    run(registration)
+    assert registration.message == '"CT" was moved: the registration was stopped, begin it again.'
+    assert pair[1].GetParentTransformNode() is above
 
 
 def test_structures_are_not_overwritten(client, pair, scene, addVolume):

@@ -106,6 +106,17 @@ def test_a_label_map_has_numbers(panel, volumes, addVolume, chosen):
     assert columns(newestTable(*volumes[:2]))["Structure"] == ["Structure 7"]
 
 
+@pytest.mark.parametrize("share", [0.6, 1.6])
+def test_a_label_map_with_decimals_is_refused(panel, view, volumes, addVolume, chosen, share):
+    """As of probabilities, which would be cut off."""
+    labels = np.full((9, 10, 11), share, np.float32)
+    chosen.structures = addVolume(labels, name="Labels", nodeClass="vtkMRMLLabelMapVolumeNode")
+    chosen.structures.SetAndObserveTransformNodeID(volumes[0].GetTransformNodeID())
+    panel.assessing.onButton()
+    run(panel)
+    assert view.shown["Message"][0].startswith("The segmentation Labels holds numbers with decimals")
+
+
 @pytest.mark.parametrize("change", ["empty", "elsewhere"])
 def test_what_has_no_structures_in_the_fixed_volume_is_refused(panel, view, volumes, addVolume, chosen, change):
     labels = np.full((9, 10, 11), change == "elsewhere", np.int16)

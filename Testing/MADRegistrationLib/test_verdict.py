@@ -91,6 +91,12 @@ def test_the_details_in_words():
     assert millimetres(None) == "unknown"
 
 
+def test_the_largest_local_error_is_not_said_of_what_failed():
+    assert "4.6 mm" in details({**REPORT, "verdict": "check"})
+    assert "Largest local error" not in details({**REPORT, "verdict": "failed"})
+    assert "Largest local error" not in details({**REPORT, "worst_mm": None})
+
+
 def test_the_details_name_the_structures_that_are_farthest_off():
     known = [{"name": f"No. {n} & more", "mean_mm": float(n), "bound_mm": 2.0 * n} for n in (1, 6, 2, 5, 3, 4)]
     text = details({**REPORT, "structures": [*known, {"name": "Outside", "mean_mm": None, "bound_mm": None}]})

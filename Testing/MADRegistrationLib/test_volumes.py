@@ -109,6 +109,15 @@ def test_what_is_not_a_scalar_volume_is_refused_with_the_reason(scene, addVolume
     assert whyNotVolume(None) == "Choose a volume."
 
 
+@pytest.mark.parametrize("element", [(0, 3, np.nan), (0, 0, np.inf), (2, 2, 0.0), (1, 1, 0.0)])
+def test_a_lattice_without_volume_is_refused_with_the_reason(addVolume, element):
+    matrix = np.eye(4)
+    matrix[element[0], element[1]] = element[2]
+    matrix[0, 1] = 1.0
+    node = addVolume(np.zeros((4, 5, 6), np.int16), matrix, "CT")
+    assert whyNotVolume(node).startswith('"CT" has voxels without size or place, or axes in one plane: correct')
+
+
 def addSegmentation(scene, array, ijkToRas):
     """A segmentation with the labels 1 and 2 of an array as its segments."""
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Mask")

@@ -111,6 +111,12 @@ def find_pairs(
     return pairs
 
 
+def participants_without(pairs: Sequence[Pair], dataset: Path, labels: Iterable[str] = ()) -> list[str]:
+    """The participants, such as ``sub-01``, of whom there is no pair."""
+    found = {pair.moving.partition("/")[0] for pair in pairs}
+    return [folder.name for folder in _participants(dataset, labels) if folder.name not in found]
+
+
 def _participants(dataset: Path, labels: Iterable[str]) -> list[Path]:
     wanted = [label.removeprefix("sub-") for label in labels]
     if not wanted:

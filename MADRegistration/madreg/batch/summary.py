@@ -147,7 +147,8 @@ def _row(place: int, entry: Entry, columns: Sequence[str], reasons: dict[str, st
     if target is not None:
         name, picture = (f'<a href="{page.url(target, "")}">{inner}</a>' for inner in (name, picture))
     numbers = "".join(_number(key, entry.get(key)) for key in columns)
-    remark = ". ".join(filter(None, (reasons.get(entry["id"]), entry.get("message"), *entry.get("notices", []))))
+    reason = f"{reasons[entry['id']]}." if entry["id"] in reasons else None
+    remark = " ".join(filter(None, (reason, entry.get("message"), *entry.get("notices", []))))
     return (
         f'<tr><td>{picture}</td><td data-value="{place}">{page.badge(entry)}</td><td>{name}</td>'
         f"{numbers}<td>{page.text(remark)}</td></tr>"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..batch import bids, manifest, summary, table
 from ..batch.pair import Pair
 from ..errors import InputError
+from . import outcome
 from .messages import printable
 from .options import add_options
 from .register import FAILED_STATUS
@@ -26,6 +27,7 @@ LEVELS = ("participant", "group")
 TIME_LIMIT = 60.0
 """Minutes for a pair: heads take less than one with a thread."""
 LONGEST_LIMIT = 60 * 24 * 30
+MOST_NAMED = 12
 WAIT_SECONDS = 180.0
 """After this time without a worker on this computer the batch ends."""
 EPILOG = """The batch goes on where it was when the same command is called again. Exit status: 0 if all pairs have a
@@ -160,11 +162,21 @@ def _pairs(args: argparse.Namespace) -> list[Pair]:
     pictures = not args.no_pictures
     if args.bids:
         moving = [word for word in args.moving.split(",") if word]
-        return bids.find_pairs(
-            Path(args.source), args.fixed, moving, args.participant_label, common, args.resampled, pictures
-        )
+        dataset, labels = Path(args.source), args.participant_label
+        pairs = bids.find_pairs(dataset, args.fixed, moving, labels, common, args.resampled, pictures)
+        left_out = bids.participants_without(pairs, dataset, labels)
+        if left_out and not args.quiet:
+            outcome.print_notices([_left_out(left_out, args.fixed, moving)])
+        return pairs
     names = table.output_names(pictures, args.resampled, args.error_map)
     return table.read_table(Path(args.source), common, names)
+
+
+def _left_out(participants: list[str], fixed: str, moving: list[str]) -> str:
+    """A sentence about participants of whom no pair is registered."""
+    named = ", ".join(participants[:MOST_NAMED])
+    more = f" and {len(participants) - MOST_NAMED} more" if len(participants) > MOST_NAMED else ""
+    return f"{named}{more}: left out, without a {fixed} image or without one of {', '.join(moving)}."
 
 
 def _part(args: argparse.Namespace) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -67,6 +68,22 @@ def _values(option: Option) -> dict[str, Any]:
     if option.choices:
         return {"type": option.normalized, "choices": option.values, "metavar": "|".join(option.values)}
     return {"metavar": option.placeholder}
+
+
+def number(lowest: float, highest: float, whole: bool = True) -> Callable[[str], float]:
+    """A parser of numbers in a range, both ends included."""
+
+    def parsed(text: str) -> float:
+        try:
+            found = int(text) if whole else float(text)
+        except ValueError:
+            found = math.nan
+        if not lowest <= found <= highest:
+            kind = "a whole number" if whole else "a number"
+            raise argparse.ArgumentTypeError(f'"{text}" is not {kind} from {lowest:g} to {highest:g}')
+        return found
+
+    return parsed
 
 
 def _checked(parse: Callable[[str], Any], what: str) -> Callable[[str], Any]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from ..errors import InputError
 from ..system import device as devices
-from .options import add_options
+from .options import add_options, number
 
+MOST = 10**9
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz")
 
 
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--match", default="*", metavar="PATTERN", help="only files of this pattern, such as '*T1w*'")
     parser.add_argument(
         "--held-out",
-        type=int,
+        type=number(0, MOST),
         default=2,
         metavar="N",
         help="scans of each folder, the last by name, that serve for validation alone (2)",
@@ -59,7 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="features: folders of label maps, whose labels get random intensities",
     )
     parser.add_argument(
-        "--synthetic", type=int, default=80, metavar="N", help="features: synthetic bodies to train on as well (80)"
+        "--synthetic",
+        type=number(0, MOST),
+        default=80,
+        metavar="N",
+        help="features: synthetic bodies to train on as well (80)",
     )
     parser.add_argument(
         "--head",
@@ -71,23 +76,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sampling", choices=["dense", "patches"], default="dense", help="patches: one label a patch, as published"
     )
     parser.add_argument(
-        "--layers", type=int, default=2, metavar="N", help="most random convolutions stacked (2; 0: none)"
+        "--layers", type=number(0, 100), default=2, metavar="N", help="most random convolutions stacked (2; 0: none)"
     )
-    parser.add_argument("--size", type=int, metavar="VOXELS", help="edge of a crop (36; 24 for patches)")
-    parser.add_argument("--distance", type=float, default=45.0, metavar="MM", help="largest translation (45)")
-    parser.add_argument("--rotation", type=float, default=30.0, metavar="DEGREES", help="largest rotation (30)")
+    parser.add_argument("--size", type=number(8, 512), metavar="VOXELS", help="edge of a crop (36; 24 for patches)")
     parser.add_argument(
-        "--steps", type=int, metavar="N", help="steps of the optimizer (20000); features: batches to sum up (300)"
+        "--distance", type=number(0, 1000, whole=False), default=45.0, metavar="MM", help="largest translation (45)"
+    )
+    parser.add_argument(
+        "--rotation", type=number(0, 180, whole=False), default=30.0, metavar="DEGREES", help="largest rotation (30)"
+    )
+    parser.add_argument(
+        "--steps",
+        type=number(1, MOST),
+        metavar="N",
+        help="steps of the optimizer (20000); features: batches to sum up (300)",
     )
     parser.add_argument(
         "--minutes",
-        type=float,
+        type=number(0, MOST, whole=False),
         default=0.0,
         metavar="MIN",
         help="end the training after this time; features: train a network that looks farther around for so long (0)",
     )
-    parser.add_argument("--batch", type=int, metavar="N", help="pairs a step (4; features: 2)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw pairs (1)")
+    parser.add_argument("--batch", type=number(1, 10_000), metavar="N", help="pairs a step (4; features: 2)")
+    parser.add_argument("--workers", type=number(0, 1000), default=1, metavar="N", help="processes that draw pairs (1)")
     add_options(parser, "seed", "device")
 
 
@@ -99,7 +111,10 @@ def scan_files(folder: Path, pattern: str = "*") -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give one that holds the scans to train on.")
-    files = sorted(p for p in folder.glob(pattern) if p.is_file() and p.name.lower().endswith(SUFFIXES))
+    try:
+        files = sorted(p for p in folder.glob(pattern) if p.is_file() and p.name.lower().endswith(SUFFIXES))
+    except (ValueError, NotImplementedError) as error:  # of an empty or an absolute pattern
+        raise InputError(f'--match "{pattern}" is no pattern of names: give one such as "*T1w*".') from error
     if not files:
         raise InputError(f"{folder} holds no scan named {pattern}: give a folder with {', '.join(SUFFIXES)} files.")
     return files

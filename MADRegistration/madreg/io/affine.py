@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from ..image.geometry import Grid, itk_transform
 from .checks import SHEAR_TOLERANCE, shear
+from .intensity import fits_float32
 from .memory import check_fits
 
 
@@ -21,7 +22,7 @@ def straightened(array: np.ndarray, matrix: np.ndarray, name: str) -> tuple[sitk
         name: what to call the image.
 
     Returns:
-        float32 image with linear interpolation, NaN outside the sheared image.
+        float32 or float64 image with linear interpolation, NaN outside the sheared image.
     """
     axes, triangle = np.linalg.qr(matrix[:3, :3])
     axes = axes * np.sign(np.diag(triangle))
@@ -29,11 +30,12 @@ def straightened(array: np.ndarray, matrix: np.ndarray, name: str) -> tuple[sitk
     along = Grid(array.shape[::-1], matrix).corners @ axes
     low, high = along.min(0), along.max(0)
     new_size = np.ceil((high - low) / spacing - 1e-6).astype(int) + 1
-    check_fits(int(np.prod(new_size)), 4)
+    real = np.float32 if fits_float32(array.dtype) else np.float64
+    check_fits(int(np.prod(new_size)), np.dtype(real).itemsize)
     straight = np.eye(4)
     straight[:3, :3] = axes * spacing
     straight[:3, 3] = axes @ low
-    flat = sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=np.float32))  # an index is a point
+    flat = sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=real))  # an index is a point
     to_index = itk_transform(np.linalg.inv(matrix))
     grid = Grid((int(new_size[0]), int(new_size[1]), int(new_size[2])), straight)
     image = sitk.Resample(
@@ -45,7 +47,7 @@ def straightened(array: np.ndarray, matrix: np.ndarray, name: str) -> tuple[sitk
         spacing.tolist(),
         axes.ravel().tolist(),
         float("nan"),
-        sitk.sitkFloat32,
+        flat.GetPixelID(),
     )
     angle = np.degrees(np.arcsin(min(shear(matrix), 1)))
     return image, f"{name}: its axes are sheared by {angle:.2g} degrees; it was resampled onto orthogonal axes."

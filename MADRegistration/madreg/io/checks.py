@@ -25,6 +25,9 @@ FARTHEST_ORIGIN = 1e6
 SMALL_EXTENT = 1.0
 """mm: a scan smaller than this along every axis is a microscope's, or its spacing is in metres."""
 
+VECTOR = "vector of "
+"""How SimpleITK's names of pixel types with several numbers begin; some files have one number along an axis."""
+
 SHEAR_TOLERANCE = 1e-3
 """Largest scalar product of two axes that are taken for orthogonal: 0.06 degrees."""
 
@@ -63,11 +66,12 @@ class Header:
 
     @classmethod
     def of_reader(cls, reader: sitk.ImageFileReader) -> Header:
-        """Of a reader that has read the header of a file."""
+        """Of a reader that has read the header of a file; a vector of one number is that number."""
+        components, kind = reader.GetNumberOfComponents(), sitk.GetPixelIDValueAsString(reader.GetPixelID())
         return cls(
             reader.GetSize(),
-            reader.GetNumberOfComponents(),
-            sitk.GetPixelIDValueAsString(reader.GetPixelID()),
+            components,
+            kind.removeprefix(VECTOR) if components == 1 else kind,
             reader.GetSpacing(),
             reader.GetOrigin(),
             reader.GetDirection(),
@@ -178,7 +182,10 @@ def shear(matrix: np.ndarray) -> float:
 
 
 def without_empty_axes(image: sitk.Image) -> sitk.Image:
-    """A 4D image that holds a single volume, as that volume; other images as they are."""
+    """A 4D image that holds a single volume, as that volume, and vectors of one number as scalars; other images as they
+    are."""
+    if image.GetNumberOfComponentsPerPixel() == 1 and image.GetPixelIDTypeAsString().startswith(VECTOR):
+        image = sitk.VectorIndexSelectionCast(image, 0)
     if image.GetDimension() > 3 and all(n == 1 for n in image.GetSize()[3:]):
         return sitk.Extract(image, [*image.GetSize()[:3], *[0] * (image.GetDimension() - 3)])
     return image

@@ -9,6 +9,71 @@ from .padding import thinned
 CLAMP = 1.2
 """Highest normalised intensity: metal, vessels and coil hot spots end here."""
 
+LARGEST = float(np.finfo(np.float32).max)
+LEVELS = 4096  # that float32 has to distinguish in the range of an image
+SMALLEST_RANGE = 1e-30
+ROUNDING = 1e-12  # of the largest value: a range as small as that is what arithmetic leaves of a constant
+STRAY = 0.01  # share of the values beyond float32; fewer are damaged
+
+
+def as_float32(array: np.ndarray) -> np.ndarray:
+    """Intensities as float32; their range is mapped to 0 to 1 if float32 does not hold or does not distinguish them.
+
+    Numbers beyond float32 become infinite, which is no data, if they are few or most of them are the same number.
+
+    Args:
+        array: (k, j, i) numbers of any type.
+    """
+    with np.errstate(over="ignore"):
+        found = array.astype(np.float32)
+    if fits_float32(array.dtype):
+        return found
+    if array.dtype.kind in "iu":
+        return _of_whole_numbers(array, found)
+    values, lost = array, ~np.isfinite(found)
+    if lost.any():
+        beyond = array[lost & np.isfinite(array)]
+        values = array[~lost]
+        if len(beyond) and not _are_no_data(beyond, len(values)):
+            values, lost = np.concatenate([values, beyond]), ~np.isfinite(array)
+    if not values.size:
+        return found
+    low, high = float(values.min()), float(values.max())
+    if high - low <= ROUNDING * max(abs(low), abs(high)) or _is_held(low, high):
+        return found
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = ((array / 2 - low / 2) / (high / 2 - low / 2)).astype(np.float32)  # half, as the range may overflow
+    found[lost] = np.inf
+    return found
+
+
+def _of_whole_numbers(array: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """As :func:`as_float32`; ``found`` are the numbers as float32."""
+    low = array.min()
+    above = (array - low).view(np.dtype(f"u{array.itemsize}"))  # also where the range is beyond the type
+    high = int(above.max())
+    if high == 0 or _is_held(float(low), float(int(low) + high)):
+        return found
+    return (above / high).astype(np.float32)
+
+
+def fits_float32(kind: np.dtype) -> bool:
+    """Whether float32 holds all numbers of a type."""
+    return kind == np.float32 or (kind.itemsize <= 2 and np.issubdtype(kind, np.integer))
+
+
+def _are_no_data(beyond: np.ndarray, others: int) -> bool:
+    """Whether numbers beyond float32, beside so many others, are damaged or stand for what was not measured."""
+    few = len(beyond) < STRAY * (len(beyond) + others)
+    return few or 2 * int(np.unique(beyond, return_counts=True)[1].max()) > len(beyond)
+
+
+def _is_held(low: float, high: float) -> bool:
+    """Whether float32 holds a range of numbers, and distinguishes enough of them."""
+    largest = max(abs(low), abs(high))
+    finest = float(np.finfo(np.float32).eps) * largest
+    return largest <= LARGEST and high - low > max(LEVELS * finest, SMALLEST_RANGE)
+
 
 def intensity_window(values: np.ndarray) -> tuple[float, float]:
     """Intensities (background, bright) that :func:`normalise` maps to 0 and 1; see there.

@@ -20,7 +20,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
-from ..system.cleanup import temporary_folder, undone_at_the_end
+from ..system.cleanup import temporary_files, temporary_folder, undone_at_the_end
 from .arrays import load_array
 from .checks import Header, check_header, without_empty_axes
 from .itk_header import image_of, one_line
@@ -182,8 +182,13 @@ def _image(paths: Sequence[str], name: str, output: Path) -> dict:
     check_header(header, name)
     check_fits(int(np.prod(header.size, dtype=object)), 8)
     image = without_empty_axes(reader.Execute())
-    np.save(output / "voxels.npy", sitk.GetArrayViewFromImage(image), allow_pickle=False)
+    _save(sitk.GetArrayViewFromImage(image), output)
     return {"header": asdict(Header.of_image(image))}
+
+
+def _save(array: np.ndarray, output: Path) -> None:
+    with temporary_files():
+        np.save(output / "voxels.npy", array, allow_pickle=False)
 
 
 def _check_reader(used: str) -> None:
@@ -208,7 +213,7 @@ def _frames(paths: Sequence[str], _: str, output: Path) -> dict:
         array = sitk.GetArrayFromImage(sitk.ReadImage(path))
         frames.append(array if array.ndim == 3 else array[None])
     kind = np.result_type(*frames)
-    np.save(output / "voxels.npy", np.concatenate([one.astype(kind) for one in frames]), allow_pickle=False)
+    _save(np.concatenate([one.astype(kind) for one in frames]), output)
     return {}
 
 

@@ -11,7 +11,7 @@ import re
 import numpy as np
 import SimpleITK as sitk
 
-from ..system.cleanup import temporary_folder
+from ..system.cleanup import temporary_files, temporary_folder
 from ..system.stderr import suppressed
 from .checks import Header
 from .unreadable import UnreadableError
@@ -26,10 +26,12 @@ def read_header(content: bytes, suffix: str) -> Header:
 
     Raises:
         RuntimeError: if ITK does not take it.
+        InputError: if no temporary file can be written.
     """
     with temporary_folder() as folder, suppressed():
         path = folder / f"header{suffix}"
-        path.write_bytes(content)
+        with temporary_files():
+            path.write_bytes(content)
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(path))
         reader.ReadImageInformation()

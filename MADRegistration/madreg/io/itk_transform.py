@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..image.transform import Transform
 from ..system.files import Content, write_file
 from ..system.stderr import suppressed
-from .file_names import check_name
+from .file_names import TRANSFORM_SUFFIXES, check_name
 from .isolated import check_transform
 from .text_transform import is_text_transform
 from .unreadable import UnreadableError
@@ -67,6 +67,7 @@ def read_itk_transform(path: str | Path) -> sitk.Transform:
     check_name(path)
     if not os.path.isfile(path):
         raise InputError(f"{path} does not exist: check the path of the transform.")
+    _check_ending(path)
     try:
         if not is_text_transform(path):
             check_transform(Path(path).resolve(), os.stat(path).st_mtime_ns)
@@ -76,6 +77,15 @@ def read_itk_transform(path: str | Path) -> sitk.Transform:
         raise InputError(
             f"{path} cannot be read as a transform: give an ITK transform file such as .tfm or .h5."
         ) from error
+
+
+def _check_ending(path: str | Path) -> None:
+    """Refuse a file that ITK would not know by its ending, or would read in other coordinates."""
+    ending = Path(path).suffix
+    if ending.lower() == ".xfm":  # which ITK reads as if its RAS were LPS
+        raise InputError(f"{path} is a transform of MINC: convert it to ITK's .tfm.")
+    if ending.lower() in TRANSFORM_SUFFIXES and ending != ending.lower():
+        raise InputError(f"{path} has an ending in capital letters, which ITK does not know: rename it.")
 
 
 def linear_transform(transform: sitk.Transform, path: str | Path) -> Transform:

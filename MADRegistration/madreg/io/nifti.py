@@ -96,7 +96,11 @@ def read_voxels(
     array = array.astype(kind.newbyteorder("="), copy=False)
     if fields.rescaled:  # with the types and in the order in which ITK does it
         real = np.float64 if kind.kind == "f" and kind.itemsize == 8 else np.float32
-        array = (array.astype(real).astype(np.float64) * fields.slope + fields.intercept).astype(real)
+        with np.errstate(over="ignore"):
+            array = array.astype(real).astype(np.float64) * fields.slope + fields.intercept
+            single = array.astype(real)
+        if np.isinf(single).sum() == np.isinf(array).sum():  # else they are beyond float32, which ITK makes infinite
+            array = single
     return answer, fields, array
 
 

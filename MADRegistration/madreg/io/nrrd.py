@@ -89,7 +89,7 @@ def _declared(path: Path) -> tuple[Header, Declared, bytes]:
     skip = _numbers(fields.get("byte skip", fields.get("byteskip", "0")), int)
     line_skip = _numbers(fields.get("line skip", fields.get("lineskip", "0")), int)
     declared = Declared(
-        stored=Stored(dtype, tuple(sizes[2::-1]), compressed, skip[0] if skip else 0),
+        stored=Stored(dtype, header.size[2::-1], compressed, skip[0] if skip else 0),
         sizes=tuple(sizes),
         file=data_file,
         files=_listed(data_file, lines) if data_file is not None and is_list(data_file) else None,

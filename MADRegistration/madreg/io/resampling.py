@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from ..image.transform import Transform
+from .intensity import fits_float32
 
 INTERPOLATORS = {
     "linear": sitk.sitkLinear,
@@ -14,6 +15,9 @@ INTERPOLATORS = {
     "bspline": sitk.sitkBSpline,
     "sinc": sitk.sitkLanczosWindowedSinc,
 }
+
+FEW = 100
+"""Whole numbers: a range of fewer loses much of what it shows with its decimals."""
 
 
 def resample(
@@ -36,18 +40,16 @@ def resample(
     kind = check_fill(fill, voxel_type, array.dtype)
     fill = lowest(array) if fill is None else float(fill)
     # ITK cuts decimals off where the voxel type has none, which would darken the image by half a step
-    precise = sitk.sitkFloat32 if _fits_float32(array.dtype) and _fits_float32(kind) else sitk.sitkFloat64
+    precise = sitk.sitkFloat32 if fits_float32(array.dtype) and fits_float32(kind) else sitk.sitkFloat64
     found = sitk.Resample(moving, fixed, transform.to_itk(), INTERPOLATORS[interpolation], fill, precise)
     values = sitk.GetArrayFromImage(found)
     if np.issubdtype(kind, np.integer):
         _make_whole(values, kind, fill)
+    elif values.dtype != kind:
+        np.copyto(values, np.clip(values, np.finfo(kind).min, np.finfo(kind).max), where=np.isfinite(values))
     result = sitk.GetImageFromArray(values.astype(kind, copy=False))
     result.CopyInformation(found)
     return result
-
-
-def _fits_float32(kind: np.dtype) -> bool:
-    return kind == np.float32 or (kind.itemsize <= 2 and np.issubdtype(kind, np.integer))
 
 
 def _make_whole(values: np.ndarray, kind: np.dtype, fill: float) -> None:
@@ -64,6 +66,33 @@ def _make_whole(values: np.ndarray, kind: np.dtype, fill: float) -> None:
 def lowest(array: np.ndarray) -> float:
     """The lowest finite value."""
     return float(array[np.isfinite(array)].min())
+
+
+def loss_notice(array: np.ndarray, voxel_type: str, name: str) -> str | None:
+    """A sentence if the voxels of a resampled image cannot hold the values of the moving one; None if they can.
+
+    Args:
+        array: the voxels of the moving image.
+        name: of it.
+    """
+    if voxel_type == "moving":
+        return None
+    kind = np.dtype(voxel_type)
+    values = array if np.issubdtype(array.dtype, np.integer) else array[np.isfinite(array)]
+    low, high = values.min(), values.max()
+    limits = np.iinfo(kind) if np.issubdtype(kind, np.integer) else np.finfo(kind)
+    if low < limits.min or high > limits.max:
+        return (
+            f"{name} has values from {low:g} to {high:g}, of which voxels of the type {kind} hold {limits.min:g} to "
+            f"{limits.max:g}: the others become the nearest of these in the resampled image; another voxel type keeps "
+            "them."
+        )
+    if kind.kind in "iu" and values.dtype.kind == "f" and high - low < FEW and (values != np.rint(values)).any():
+        return (
+            f"{name} has values from {low:g} to {high:g}, which become whole numbers in the resampled image: the voxel "
+            "type float32 keeps their decimals."
+        )
+    return None
 
 
 def check_fill(fill: float | None, voxel_type: str, moving: np.dtype) -> np.dtype:

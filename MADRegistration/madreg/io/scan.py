@@ -23,7 +23,7 @@ from ..image.geometry import Grid
 from . import padding
 from .checks import Header, check_header, difference_of_grids, without_empty_axes
 from .images import open_image, printable
-from .intensity import normalise, selected
+from .intensity import as_float32, normalise, selected
 from .round_field import outside_circle
 from .source import Source
 
@@ -96,8 +96,7 @@ def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None
     notices: list[str] = []
     image = without_empty_axes(image)
     check_header(Header.of_image(image), name)
-    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which is no data
-        array = sitk.GetArrayViewFromImage(image).astype(np.float32)
+    array = as_float32(sitk.GetArrayViewFromImage(image))
     data = np.isfinite(array)
     if not data.any():
         raise InputError(f"{name} holds no finite number (only NaN or Inf): export it again, or give another image.")

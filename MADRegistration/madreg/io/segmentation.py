@@ -49,25 +49,25 @@ def read_segmentation(path: str | Path, image: sitk.Image, name: str) -> Segment
         raise InputError(
             f"The segmentation {shown} {difference} ({name}): resample the segmentation onto the grid of the image."
         )
-    values = sitk.GetArrayFromImage(found)
-    if not np.isfinite(values).all() or (values != np.rint(values)).any() or np.abs(values).max() > 2**31:
-        raise InputError(f"The segmentation {shown} holds numbers with decimals: give a label map of whole numbers.")
-    return _structures(values.astype(np.int64), _names(Path(path)), shown)
+    return _structures(sitk.GetArrayFromImage(found), _names(Path(path)), shown)
 
 
 def segmentation_of(image: sitk.Image, names: dict[int, str], name: str) -> Segmentation:
-    """The structures of a label map of whole numbers; those without a name are called by their number.
+    """The structures of a label map; those without a name are called by their number.
 
     Args:
         name: of the segmentation, for messages.
 
     Raises:
-        InputError: if there is none, or far too many.
+        InputError: if it does not hold whole numbers, or if there is no structure, or far too many.
     """
-    return _structures(sitk.GetArrayFromImage(image).astype(np.int64), names, name)
+    return _structures(sitk.GetArrayFromImage(image), names, name)
 
 
-def _structures(labels: np.ndarray, names: dict[int, str], shown: str) -> Segmentation:
+def _structures(values: np.ndarray, names: dict[int, str], shown: str) -> Segmentation:
+    if not np.isfinite(values).all() or (values != np.rint(values)).any() or np.abs(values).max() > 2**31:
+        raise InputError(f"The segmentation {shown} holds numbers with decimals: give a label map of whole numbers.")
+    labels = values.astype(np.int64)
     present = [int(label) for label in np.unique(labels) if label != 0]
     if not present:
         raise InputError(f"The segmentation {shown} is empty: give one with at least one structure.")

@@ -76,7 +76,7 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
         InputError: if an input, a setting or an output cannot be used; then nothing is written.
     """
     read = read_inputs(job)
-    _check_resampling(job, read)
+    notices = _check_resampling(job, read)
     from . import registration
 
     volumes = read.fixed.volume(), read.moving.volume()
@@ -85,8 +85,11 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
 
     steps.start_writing(result)
     errors = error_map_of(job, volumes[0], result.quality)
-    resampling = {} if job.outputs.resampled is None else {"resampling": asdict(job.resampling)}
-    report = report_of(job, read, {**result.report(), **resampling}, errors, result.quality)
+    found = result.report()
+    found["notices"] = [*found["notices"], *notices]
+    if job.outputs.resampled is not None:
+        found["resampling"] = asdict(job.resampling)
+    report = report_of(job, read, found, errors, result.quality)
     findings = Findings(
         *volumes,
         result.start.matrix,
@@ -115,15 +118,22 @@ def _settings(job: Job, read: Inputs) -> Settings:
     return replace(job.settings, start=read_initial_transform(job.initial_transform, read.fixed, read.moving))
 
 
-def _check_resampling(job: Job, read: Inputs) -> None:
-    """Raise InputError if the moving image cannot be resampled as it is wished."""
-    if job.outputs.resampled is not None:
-        import SimpleITK as sitk
+def _check_resampling(job: Job, read: Inputs) -> list[str]:
+    """Sentences about what is lost where the moving image is resampled as it is wished.
 
-        from ..io.resampling import check_fill
+    Raises:
+        InputError: if it cannot be.
+    """
+    if job.outputs.resampled is None:
+        return []
+    import SimpleITK as sitk
 
-        voxels = sitk.GetArrayViewFromImage(read.moving.image)
-        check_fill(job.resampling.fill, job.resampling.voxel_type, voxels.dtype)
+    from ..io.resampling import check_fill, loss_notice
+
+    voxels = sitk.GetArrayViewFromImage(read.moving.image)
+    check_fill(job.resampling.fill, job.resampling.voxel_type, voxels.dtype)
+    notice = loss_notice(voxels, job.resampling.voxel_type, read.moving.name)
+    return [] if notice is None else [notice]
 
 
 def _content(job: Job, name: str, read: Inputs, result: Result, findings: Findings) -> Content:

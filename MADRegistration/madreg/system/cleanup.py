@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import InputError
+
 _pending: dict[object, Callable[[], object]] = {}
 _lock = threading.Lock()
 """Held while something is made that has to be undone, and from :func:`clean_up` on."""
@@ -28,16 +30,36 @@ def undone_at_the_end(undo: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder that is removed after the block, and by :func:`clean_up`."""
+    """A folder that is removed after the block, and by :func:`clean_up`.
+
+    Raises:
+        InputError: if none can be made.
+    """
     key = object()
     with _lock:
-        place = tempfile.TemporaryDirectory(prefix="madreg-", ignore_cleanup_errors=True)
+        with temporary_files():
+            place = tempfile.TemporaryDirectory(prefix="madreg-", ignore_cleanup_errors=True)
         _pending[key] = lambda: _remove(place.name)
     try:
         with place:
             yield Path(place.name)
     finally:
         _pending.pop(key, None)
+
+
+@contextmanager
+def temporary_files() -> Iterator[None]:
+    """Turn what goes wrong with a temporary file in the block into an InputError.
+
+    It is not to be taken for a fault of the file of the user that is read meanwhile.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"No temporary file can be written ({error.strerror or 'it was not complete'}): free space where temporary "
+            "files go, or name another folder in the environment variable TMPDIR."
+        ) from error
 
 
 def clean_up() -> None:

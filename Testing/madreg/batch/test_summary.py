@@ -90,6 +90,19 @@ def test_the_page_of_a_pair_links_from_its_own_folder():
     assert "a&lt;b&gt;.nii" in text and "ALIGNED" in text
 
 
+def test_remarks_are_sentences():
+    entries = [entry("p", message="a.nii cannot be read.", notices=["One.", "Two."], state="error"), entry("q")]
+    text = summary.index_page(entries, {"q": "overlap 50, median 90"})
+    assert "<td>a.nii cannot be read. One. Two.</td>" in text and "<td>overlap 50, median 90.</td>" in text
+
+
+def test_the_largest_local_error_is_not_said_of_what_failed():
+    """Blocks that agree nowhere may show small errors."""
+    for verdict in ("check", "failed"):
+        text = page.of_pair(entry("p", verdict=verdict, worst_mm=3.25))
+        assert ("3.25" in text) == (verdict == "check")
+
+
 def test_the_progress_line_counts_and_estimates(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])

@@ -37,6 +37,16 @@ def test_separators_of_spreadsheets_and_quotes(write_table, delimiter):
     assert (pair.fixed, pair.moving) == ("a, b; c.nii", "d.nii")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_row_ends_at_a_line_break_and_nowhere_else(tmp_path, end):
+    """Other characters at which Python splits lines may be in names."""
+    path = tmp_path / "table.csv"
+    path.write_bytes(end.join(["fixed,moving", "a\u2028b\x85c.nii,d\x0be.nii", '"f\ng.nii",h.nii', ""]).encode())
+    first, second = read_table(path)
+    assert (first.fixed, first.moving) == ("a\u2028b\x85c.nii", "d\x0be.nii")
+    assert (second.fixed, second.moving) == ("f\ng.nii", "h.nii")
+
+
 def test_ids_that_are_not_given_do_not_depend_on_the_place_of_the_row(write_table):
     rows = ["x/T1.nii.gz,x/CT scan.nii.gz", "y/T1.nii.gz,y/CT scan.nii.gz"]
     forth = read_table(write_table("fixed,moving", *rows))

@@ -193,6 +193,20 @@ def test_levels_of_a_bids_data_set(dataset, cluster, tmp_path):
     assert json.loads((out / "dataset_description.json").read_text())["DatasetType"] == "derivative"
 
 
+def test_participants_without_a_pair_are_named(dataset, cluster, tmp_path, capsys):
+    (dataset / "sub-03").mkdir()
+    (dataset / "sub-02" / "anat" / "sub-02_T2w.nii.gz").unlink()
+    words = ("--bids", dataset, tmp_path / "out", "--fixed", "T1w", "--moving", "T2w,ct")
+    assert batch(*words) == 0
+    assert "Note: sub-02, sub-03: left out, without a T1w image or without one of T2w, ct." in capsys.readouterr().err
+    assert batch(*words, "--participant-label", "01") == 0
+    assert "left out" not in capsys.readouterr().err
+    assert batch(*words, "--participant-label", "03", "01") == 0
+    assert "Note: sub-03: left out" in capsys.readouterr().err
+    assert batch(*words, "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_data_set_is_not_its_own_derivative(dataset, cluster):
     before = (dataset / "dataset_description.json").read_bytes()
     assert batch("--bids", dataset, dataset, "--fixed", "T1w", "--moving", "T2w") == 1

@@ -470,6 +470,14 @@ def test_the_resampled_image_is_made_as_it_is_wished(scans, fake_register):
     assert report["resampling"] == {"interpolation": "nearest", "fill": -77.5, "voxel_type": "float64"}
 
 
+def test_what_the_voxel_type_cannot_hold_is_said(scans, fake_register, capsys):
+    outputs = ["--resampled", scans / "out" / "r.nrrd", "--report", scans / "out" / "r.json"]
+    assert cli.main(register_arguments(scans, *outputs, "--voxel-type", "uint8")) == 0
+    notices = json.loads((scans / "out" / "r.json").read_text())["notices"]
+    assert "moving.nii.gz" in notices[-1] and "voxel type float32" in notices[-1]
+    assert notices[-1] in " ".join(capsys.readouterr().err.split())
+
+
 def test_progress_goes_on_while_files_are_written(scans, fake_register, monkeypatch):
     from madreg import Job, Outputs, ScanFile, run_job
 

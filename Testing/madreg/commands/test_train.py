@@ -61,6 +61,26 @@ def test_a_folder_without_scans_is_named(tmp_path, capsys, folder_name, said):
     assert folder_name in error and said in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["--steps", "0"], ["--batch", "-1"], ["--held-out", "-1"], ["--size", "0"], ["--layers", "1.5"]),
+        *(["--rotation", "nan"], ["--distance", "inf"], ["--minutes", "-5"], ["--workers", "many"]),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(folder, tmp_path, capsys, words):
+    with pytest.raises(SystemExit) as left:
+        main(["train", "--images", str(folder), "--out", str(tmp_path / "out"), *words])
+    error = capsys.readouterr().err
+    assert left.value.code == 2 and f'{words[0]}: "{words[1]}" is not a' in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("pattern", ["", "/absolute/*.nii"])
+def test_what_is_no_pattern_is_refused(folder, tmp_path, capsys, pattern):
+    assert main(["train", "--images", str(folder), "--out", str(tmp_path / "out"), "--match", pattern]) == 1
+    assert "is no pattern of names" in capsys.readouterr().err
+
+
 def test_too_few_scans_are_refused(folder, tmp_path, capsys):
     arguments = ["train", "--images", str(folder), "--out", str(tmp_path / "out"), "--held-out", "3"]
     assert main(arguments) == 1

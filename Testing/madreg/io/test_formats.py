@@ -17,6 +17,7 @@ import SimpleITK as sitk
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
 from madreg.io import memory
+from madreg.io.affine import straightened
 from madreg.io.images import open_image, read_image
 
 MIRROR = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -75,6 +76,27 @@ def test_slopes_of_nifti_count_as_for_itk(tmp_path, slope, intercept, kind):
     content[112:120] = struct.pack("<2f", slope, intercept)
     path.write_bytes(content)
     assert same(open_image(path)[0], sitk.ReadImage(str(path)))
+
+
+def test_slopes_beyond_float32(tmp_path):
+    array = voxels()
+    path = tmp_path / "scan.nii"
+    sitk.WriteImage(image_of(array), str(path))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<2f", content, 112, 2.0**120, 0.0)
+    path.write_bytes(content)
+    found = sitk.GetArrayFromImage(read_image(path))
+    assert found.dtype == np.float64 and (found == array * 2.0**120).all()
+
+
+def test_a_nifti_vector_of_one_number_is_that_number(tmp_path):
+    path = tmp_path / "scan.nii"
+    sitk.WriteImage(image_of(voxels()), str(path))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<8h", content, 40, 5, 24, 20, 12, 1, 1, 1, 1)
+    struct.pack_into("<h", content, 68, 1007)  # a vector
+    path.write_bytes(content)
+    assert same(read_image(path), image_of(voxels()))
 
 
 def test_big_endian_nifti(tmp_path):
@@ -300,6 +322,30 @@ def test_impossible_nrrds_are_refused(tmp_path, line, words):
     assert re.search(words, refused(path))
 
 
+@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize("kind", ["list", "vector", "scalar"])
+@pytest.mark.parametrize("encoding", ["raw", "gzip", "ascii"])
+def test_an_nrrd_axis_of_one_volume_does_not_matter(tmp_path, place, kind, encoding):
+    """As of a sequence of one volume, ``list domain domain domain``."""
+    array = voxels()
+
+    def with_axis(values, one):
+        return " ".join(map(str, [*values[:place], one, *values[place:]]))
+
+    axes = with_axis(["(2,0,0)", "(0,2.5,0)", "(0,0,3)"], "none")
+    header = [
+        *("NRRD0005", "type: short", "dimension: 4", "space: left-posterior-superior"),
+        f"sizes: {with_axis(array.shape[::-1], 1)}",
+        *(f"space directions: {axes}", f"kinds: {with_axis(['domain'] * 3, kind)}"),
+        *("endian: little", f"encoding: {encoding}", "space origin: (10,-20,30)", "", ""),
+    ]
+    data = array.astype("<i2").tobytes()
+    path = tmp_path / "one.nrrd"
+    text = " ".join(map(str, array.ravel())).encode()
+    path.write_bytes("\n".join(header).encode() + {"raw": data, "gzip": gzip.compress(data), "ascii": text}[encoding])
+    assert same(read_image(path), image_of(array))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs a locale of POSIX")
 def test_a_data_file_whose_name_the_file_system_cannot_have(tmp_path):
     """As of a header with a flipped bit, where names are ASCII."""
@@ -478,6 +524,14 @@ def test_sheared_axes_are_resampled(tmp_path, suffix):
     image, source = open_image(path)
     assert_in_place(image)
     assert len(source.notices) == 1 and "sheared by 14 degrees" in source.notices[0]
+
+
+def test_sheared_axes_keep_numbers_that_float32_does_not_hold():
+    matrix, array = sheared()
+    large, _ = straightened(array.astype(np.float64) * 1e60, matrix, "scan")
+    small, _ = straightened(array, matrix, "scan")
+    assert (large.GetPixelID(), small.GetPixelID()) == (sitk.sitkFloat64, sitk.sitkFloat32)
+    assert_in_place(large * 1e-60)
 
 
 # --- other formats --------------------------------------------------------------------------------------------------

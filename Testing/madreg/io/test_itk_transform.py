@@ -58,3 +58,19 @@ def test_unusable_starts_are_refused(tmp_path):
         with pytest.raises(InputError, match=reason) as caught:
             read_transform(tmp_path / name)
         assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
+XFM = "MNI Transform File\nTransform_Type = Linear;\nLinear_Transform =\n1 0 0 1\n0 1 0 2\n0 0 1 3;\n"
+
+
+@pytest.mark.parametrize(("ending", "words"), [(".TFM", "in capital"), (".H5", "in capital"), (".xfm", "MINC")])
+def test_endings_that_itk_does_not_know_or_not_read_right(tmp_path, ending, words):
+    path = tmp_path / f"t{ending}"
+    if ending == ".xfm":  # which ITK takes for LPS
+        path.write_text(XFM)
+    else:
+        write_transform(Transform.identity(), tmp_path / f"u{ending.lower()}")
+        (tmp_path / f"u{ending.lower()}").rename(path)
+    with pytest.raises(InputError, match=words) as caught:
+        read_transform(path)
+    assert str(path) in str(caught.value)

@@ -3,6 +3,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -235,6 +236,27 @@ def test_a_mask_over_nothing_but_padding_is_refused():
         volume_from_image(image_of(array), "scan", image_of(mask))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs limits of POSIX")
+@pytest.mark.parametrize("name", ["scan.nii.gz", "scan.vtk"])
+@pytest.mark.parametrize("full", [False, True])
+def test_a_disk_without_room_for_temporary_files_is_said(tmp_path, monkeypatch, name, full):
+    """It is no fault of the scan."""
+    import resource
+
+    path, folder = tmp_path / name, tmp_path / "temporary"
+    sitk.WriteImage(image_of(noise()), str(path))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if full:
+        folder.mkdir()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(InputError, match=r"No temporary file can be written .*: free space .* TMPDIR"):
+            read_image(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
 # --- where there is data --------------------------------------------------------------------------------------------
 
 
@@ -267,11 +289,52 @@ def test_voxels_of_a_nifti_that_are_not_numbers_are_no_data(tmp_path, kind, zipp
     assert read_image(path).GetPixelID() == read_image(plain).GetPixelID()
 
 
-def test_numbers_beyond_float32_are_no_data():
+@pytest.mark.parametrize("rows", [1, 11])
+def test_one_number_beyond_float32_is_no_data(rows):
     array = noise().astype(np.float64)
-    array[0] = 1e300
+    array[:rows] = -1e300
     volume, notices = volume_from_image(image_of(array), "scan")
-    assert not volume.mask[0].any() and volume.mask[1:].all() and len(notices) == 1
+    assert not volume.mask[:rows].any() and volume.mask[rows:].all() and len(notices) == 1
+    assert len(np.unique(volume.data[rows:])) > 100
+
+
+def test_a_few_numbers_beyond_float32_are_damaged():
+    array = noise().astype(np.float64)
+    array[0, 0, :4] = 1e100, 1e200, -1e300, 1e50
+    volume, _ = volume_from_image(image_of(array), "scan")
+    assert volume.mask.sum() == array.size - 4 and len(np.unique(volume.data)) > 1000
+
+
+@pytest.mark.parametrize(
+    ("factor", "offset"), [(1e36, 0), (1e300, -5e302), (1e-300, 0), (1, 1e9), (1, -1e12), (1e305, 0)]
+)
+def test_numbers_that_float32_does_not_hold_or_not_distinguish_are_data(factor, offset):
+    """Their image is that of the same numbers in another unit."""
+    array = 1000 * noise().astype(np.float64)
+    expected, _ = volume_from_image(image_of(array), "scan")
+    volume, notices = volume_from_image(image_of(array * factor + offset), "scan")
+    assert volume.mask.all() and notices == []
+    np.testing.assert_allclose(volume.data, expected.data, atol=2e-4)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint32, np.int64, np.uint64])
+def test_whole_numbers_that_float32_does_not_distinguish_are_data(kind):
+    array = (1000 * noise()).astype(np.int64)
+    expected, _ = volume_from_image(image_of(array), "scan")
+    volume, _ = volume_from_image(image_of(array.astype(kind) + kind(np.iinfo(kind).max - 2000)), "scan")
+    np.testing.assert_allclose(volume.data, expected.data, atol=2e-4)
+
+
+def test_whole_numbers_of_the_widest_range():
+    array = np.linspace(-(2**63), 2**63 - 2048, 12 * 20 * 24).astype(np.int64).reshape(12, 20, 24)
+    volume, _ = volume_from_image(image_of(array), "scan")
+    assert (np.diff(volume.data.numpy().ravel()) >= 0).all() and len(np.unique(volume.data)) > 5000
+
+
+def test_a_constant_is_one_whatever_arithmetic_leaves_of_it():
+    array = np.full((12, 20, 24), 0.1) + 1e-16 * noise()
+    with pytest.raises(InputError, match="same value in every voxel"):
+        volume_from_image(image_of(array), "scan")
 
 
 @pytest.mark.parametrize("padding", [-2000.0, -3024.0, -32768.0])

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, about, apply
 from madreg.image.transform import Transform
-from madreg.io.resampling import resample
+from madreg.io.resampling import loss_notice, resample
 from madreg.settings import INTERPOLATION, VOXEL_TYPE
 from translation import translation
 
@@ -115,6 +115,42 @@ def test_the_voxel_type_is_the_chosen_one_and_values_are_cut_off_at_its_limits(n
     assert found.dtype == kind
     limits = np.iinfo(kind) if kind.kind in "iu" else np.finfo(kind)
     np.testing.assert_array_equal(found, array.clip(limits.min, min(limits.max, 3e9)).astype(kind))
+
+
+@pytest.mark.parametrize(
+    ("array", "kind", "words"),
+    [
+        (noise(), "uint8", "from -1000 to 1998"),
+        (noise(np.int32, -70_000, 0), "int16", "-32768 to 32767"),
+        (noise(np.float64, 0, 255) * 1e40, "float32", "float32 hold"),
+        (noise(np.float32, 0, 100) / 100, "uint8", "whole numbers"),
+    ],
+)
+def test_what_the_voxel_type_cannot_hold_is_said(array, kind, words):
+    notice = loss_notice(array, kind, "scan.nii")
+    assert notice.startswith("scan.nii has values") and words in notice and notice.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("array", "kind"),
+    [
+        (noise(), "moving"),
+        (noise(np.float32) + 0.5, "int16"),
+        (noise(np.float32, 0, 3), "uint8"),
+        (np.where(noise() > 0, np.float32(200), np.nan), "uint8"),
+        (noise(np.int64), "float32"),
+    ],
+)
+def test_nothing_is_said_where_next_to_nothing_is_lost(array, kind):
+    assert loss_notice(array, kind, "scan.nii") is None
+
+
+def test_numbers_beyond_float32_become_its_greatest():
+    array = noise(np.float64) * 1e40
+    array[4, 4, 4] = np.nan
+    found = values(resample(scan(array), scan(array), Transform.identity(), "nearest", voxel_type="float32"))
+    assert np.isnan(found[4, 4, 4]) and np.isfinite(found).sum() == found.size - 1
+    assert np.nanmax(found) == np.finfo(np.float32).max and np.nanmin(found) == np.finfo(np.float32).min
 
 
 def test_decimals_stay_in_a_voxel_type_with_decimals():
