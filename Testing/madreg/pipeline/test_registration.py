@@ -276,7 +276,7 @@ def test_where_blocks_show_nothing_the_error_is_what_mad_predicts(pair, monkeypa
 
 
 @pytest.mark.slow
-def test_blocks_tell_the_error_of_a_pose_that_is_far_off(pair):
+def test_blocks_show_the_error_of_a_pose_that_is_far_off(pair):
     """MAD predicts it to 5 mm: of heads 11 mm off it read 18 mm."""
     scans, settings = Scans(pair.fixed, pair.moving), Settings(device="cpu")
     far = Transform(pair.near(20.0))
