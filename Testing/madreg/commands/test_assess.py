@@ -120,6 +120,26 @@ def test_a_job_writes_no_transform(scans):
 
 
 @pytest.mark.slow
+def test_a_real_one(tmp_path, head_images, capsys):
+    """A CT and a T1w of one head, 6 mm apart."""
+    for name, image in zip(("ct", "t1"), head_images, strict=True):
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
+    labels = sitk.Cast(head_images[0] > 0, sitk.sitkUInt8)
+    sitk.WriteImage(labels, str(tmp_path / "labels.nii.gz"))
+    write_transform(Transform(np.eye(4) + np.eye(4, k=3) * 6), tmp_path / "off.tfm")
+    images = [str(tmp_path / "ct.nii.gz"), str(tmp_path / "t1.nii.gz")]
+    words = ["--transform", tmp_path / "off.tfm", "--report", tmp_path / "r.json", "--page", tmp_path / "p.html"]
+    words += ["--segmentation", tmp_path / "labels.nii.gz", "--device", "cpu"]
+    assert cli.main(["assess", *images, *map(str, words)]) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["error_mm"] == pytest.approx(6, abs=1.5) and report["verdict"] == "check"
+    (structure,) = report["structures"]
+    assert structure["mean_mm"] == pytest.approx(6, abs=2) and structure["largest_mm"] >= structure["mean_mm"]
+    assert report["worst_mm"] >= structure["largest_mm"] - 1e-3 and structure["known"] > 0.5
+    assert "mm on average" in capsys.readouterr().out and "Structure 1" in (tmp_path / "p.html").read_text()
+
+
+@pytest.mark.slow
 def test_errors_and_their_bounds_are_near_the_truth(tmp_path, capsys):
     """A scan and its negative, rotated by 6 degrees about the first of two structures, which is where it should be."""
     scan = sitk.ReadImage(str(resources.path("Demo", "T1w.nii.gz")), sitk.sitkFloat32)
