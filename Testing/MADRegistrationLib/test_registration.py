@@ -38,7 +38,7 @@ def tempFolder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def client(tempFolder):
+def client(tempFolder, resume):
     client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
     yield client
     client.stop()
@@ -395,7 +395,7 @@ def center(node):
 @pytest.mark.parametrize(
     ("role", "change", "follow"), [(0, harden, False), (1, harden, True), (1, center, False), (1, resize, False)]
 )
-def test_a_volume_on_another_lattice_meanwhile(client, pair, scene, addTransform, role, change, follow):
+def test_a_volume_on_another_lattice_meanwhile(client, pair, scene, addTransform, resume, role, change, follow):
     """The pose that is found is not that of the volume as it is now."""
     for node in pair:
         node.SetAndObserveTransformNodeID(addTransform(SHIFT_AND_TURN).GetID())
@@ -404,6 +404,7 @@ def test_a_volume_on_another_lattice_meanwhile(client, pair, scene, addTransform
     change(pair[role])
     changed = [volumes.imageOfVolume(node).matrix for node in pair]
     parent = pair[role].GetTransformNodeID()
+    resume()
     run(registration)
     name = pair[role].GetName()
     words = f'"{name}" was hardened or given other voxels: the registration was stopped, begin it again.'
