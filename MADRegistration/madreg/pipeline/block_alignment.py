@@ -16,7 +16,7 @@ from ..image.geometry import mean_displacement
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor, StageRecord
-from ..quality.block_fit import block_matching_of
+from ..quality.block_fit import block_matching_of, shared_consensus
 from ..quality.motion import common_motion
 from ..system.parallel import parallel_map
 
@@ -67,5 +67,5 @@ class BlockAlignment:
             return start
         motion = common_motion(block_matching_of(pair).about(start.pose, few=True), self.kind, STEPS)
         pose = restricted(start.pose @ motion.matrix, pair.points, self.kind)
-        consensus = motion.consensus * np.sqrt(pair.greater_overlap(start.pose))
+        consensus = shared_consensus(pair, motion, start.pose)
         return _Followed(pose, consensus, mean_displacement(start.pose, pose, pair.points) < SETTLED_MM)

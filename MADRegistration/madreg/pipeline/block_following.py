@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-import numpy as np
-
 from ..image.fitting import restricted
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor, StageRecord
-from ..quality.block_fit import block_matching_of, fit_blocks
+from ..quality.block_fit import block_matching_of, fit_blocks, shared_consensus
 from ..quality.verdict import GOOD_CONSENSUS
 
 ROUNDS = 6  # each goes up to 16 mm along every axis
@@ -43,4 +41,4 @@ def follow_blocks(pair: Pair, start: Transform, monitor: Monitor) -> Followed | 
     monitor.report("candidates", 1.0, transform)
     seconds = time.perf_counter() - clock
     monitor.record(StageRecord("candidates", "blocks", -found.rigid.consensus, -found.motion.consensus, seconds))
-    return Followed(transform, float(found.motion.consensus * np.sqrt(pair.greater_overlap(transform.matrix))))
+    return Followed(transform, shared_consensus(pair, found.motion, transform.matrix))

@@ -19,7 +19,7 @@ from ..image.geometry import apply, mean_displacement
 from ..image.pair import Pair
 from ..pose.search import search
 from ..system.parallel import parallel_map
-from .block_fit import FEWEST_BLOCKS, block_matching_of
+from .block_fit import FEWEST_BLOCKS, block_matching_of, shared_consensus
 from .flips import flipped_poses, mirrored_poses
 from .motion import common_motion
 from .screening import promising
@@ -101,7 +101,7 @@ def _said_by_blocks(pair: Pair, pose: np.ndarray) -> tuple[float, np.ndarray] | 
         return None
     motion = common_motion(blocks, "rigid", STEPS)
     preferred = pose @ restricted(motion.matrix, blocks.centers.cpu().double().numpy(), "rigid")
-    return float(motion.consensus * np.sqrt(pair.greater_overlap(pose))), preferred
+    return shared_consensus(pair, motion, pose), preferred
 
 
 def compare(pair: Pair, pose: np.ndarray, others: Sequence[np.ndarray] = ()) -> Comparison:

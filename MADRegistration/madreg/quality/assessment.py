@@ -59,7 +59,7 @@ def assess(
     found = _clearest_fit([pair] if pair is whole else [pair, whole], pose, may_stretch=cut_out is None)
 
     def settled() -> BlockFit | None:
-        return _settled(pair, found, pose) if found is not None and cut_out is None else found
+        return _settled(pair, found) if found is not None and cut_out is None else found
 
     def with_other_poses() -> Comparison:  # uses the blocks about the pose
         return comparison or compare(compared, pose, [one.matrix for one in others])
@@ -160,8 +160,8 @@ def _clearest_fit(pairs: Sequence[Pair], pose: np.ndarray, may_stretch: bool) ->
     return max((fit for fit in fits if fit is not None), key=lambda fit: fit.motion.consensus, default=None)
 
 
-def _settled(pair: Pair, found: BlockFit, pose: np.ndarray) -> BlockFit:
-    """What features of the blocks about a pose (4, 4) say, or blocks without outlines.
+def _settled(pair: Pair, found: BlockFit) -> BlockFit:
+    """What features of the blocks about the pose of a fit say, or blocks without outlines.
 
     The latter where a volume is empty in a good part of its field of view, the blocks with its outline lead far, and
     those without agree better: the ends of a cone, as of an ultrasound scan, lead to the ends of the body.
@@ -170,7 +170,7 @@ def _settled(pair: Pair, found: BlockFit, pose: np.ndarray) -> BlockFit:
         found: what blocks of edges say.
     """
     if found.error_mm > FAILED_MM and leaves_empty(pair):
-        inside = fit_blocks(block_matching_of(without_outline(pair)), pose, pair.points)
+        inside = fit_blocks(block_matching_of(without_outline(pair)), found.pose, pair.points)
         if inside is not None and inside.motion.consensus > found.motion.consensus:
             return inside
     return settled_by_features(pair, found)

@@ -94,6 +94,12 @@ def fit_blocks(
     return BlockFit(np.asarray(pose, float), preferred, error_mm, *rounds_done[-1], rigid, is_stretched)
 
 
+def shared_consensus(pair: Pair, motion: Motion, pose: np.ndarray) -> float:
+    """The consensus of a motion, times the square root of the share of either scan that lies in the other at a pose
+    (4, 4): of few blocks it is easily high."""
+    return float(motion.consensus * np.sqrt(pair.greater_overlap(pose)))
+
+
 def at_pose(matching: BlockMatching, found: BlockFit) -> BlockFit:
     """What blocks show about the pose itself, wherever they led."""
     blocks = matching.about(found.pose)

@@ -27,7 +27,16 @@ from madreg_benchmark.cases.trial import make_trial
 from madreg_benchmark.report.page import write_illustrated
 from madreg_benchmark.report.plots import new_figure
 from madreg_benchmark.report.tables import markdown, write_csv
-from madreg_benchmark.studies.predictions import BIN_MM, LARGEST_MM, binned, correlation, misalignment
+from madreg_benchmark.studies.predictions import (
+    BIN_MM,
+    BY_CONTRAST,
+    LARGEST_MM,
+    Pose,
+    binned,
+    by_contrast,
+    misalignment,
+    patches_of,
+)
 from madreg_benchmark.studies.study import Setting, Study
 
 VIEWS = ("whole", "cut")
@@ -101,42 +110,27 @@ def _scans(case: Case, view: str) -> tuple[Volume, Volume, np.ndarray]:
         return read_volume(trial.fixed)[0], read_volume(trial.moving)[0], trial.truth
 
 
+def poses_of(done: Sequence[Distances], view: str, predictor: str) -> list[Pose]:
+    """What a predictor finds in a view, but for poses at which the scans have no patch in common."""
+    some = [one for one in done if one.view == view and len(one.true)]
+    return [Pose(one.case, one.contrast, one.found[predictor], one.true) for one in some]
+
+
 def lines(done: Sequence[Distances]) -> list[list[str]]:
-    """View, predictor, contrast, poses, patches; mean absolute error and correlation of patches, and of means."""
-    made = []
-    for view in VIEWS:
-        for predictor in PREDICTORS:
-            here = [one for one in done if one.view == view and len(one.true)]
-            for contrast in ["all", *sorted({one.contrast for one in here})]:
-                some = [one for one in here if contrast in ("all", one.contrast)]
-                if some:
-                    made.append([view, predictor, contrast, str(len(some)), *_figures(some, predictor)])
-    return made
-
-
-def _figures(some: Sequence[Distances], predictor: str) -> list[str]:
-    patches = (np.concatenate([one.found[predictor] for one in some]), np.concatenate([one.true for one in some]))
-    means = (np.array([one.found[predictor].mean() for one in some]), np.array([one.true.mean() for one in some]))
-    return [
-        str(len(patches[0])),
-        *(
-            f"{figure:.{digits}f}"
-            for found, true in (patches, means)
-            for figure, digits in ((np.abs(found - true).mean(), 2), (correlation(found, true), 3))
-        ),
-    ]
+    """View, predictor, and a line of :func:`~madreg_benchmark.studies.predictions.by_contrast`."""
+    kinds = {(view, predictor): poses_of(done, view, predictor) for view in VIEWS for predictor in PREDICTORS}
+    return [[*kind, *line] for kind, poses in kinds.items() if poses for line in by_contrast(poses)]
 
 
 def draw(done: Sequence[Distances]):
     """Figure: the mean absolute error against the true distance, of each predictor, for each view."""
     figure, panels = new_figure(9.0, 3.6, len(VIEWS))
     for axes, view in zip(panels, VIEWS, strict=True):
-        some = [one for one in done if one.view == view and len(one.true)]
         for predictor, color in zip(PREDICTORS, ("#0072B2", "#D55E00"), strict=True):
-            if not some:
+            poses = poses_of(done, view, predictor)
+            if not poses:
                 continue
-            found = np.concatenate([one.found[predictor] for one in some])
-            bins = [b for b in binned(found, np.concatenate([one.true for one in some])) if b["count"]]
+            bins = [b for b in binned(*patches_of(poses)) if b["count"]]
             axes.plot(
                 [b["low"] + BIN_MM / 2 for b in bins], [b["mae"] for b in bins], "o-", color=color, label=predictor
             )
@@ -149,17 +143,7 @@ def draw(done: Sequence[Distances]):
 
 def write_distances(done: Sequence[Distances], made_from: str, out: Path) -> str:
     """Write ``distances.csv``, ``distances.md`` and the plot into ``out``; returns the table in Markdown."""
-    header = [
-        "fields of view",
-        "distances by",
-        "contrast",
-        "poses",
-        "patches",
-        "MAE of patches, mm",
-        "correlation of patches",
-        "MAE of means, mm",
-        "correlation of means",
-    ]
+    header = ["fields of view", "distances by", *BY_CONTRAST]
     made = lines(done)
     write_csv(out / "distances.csv", header, made)
     table = markdown(header, made)

@@ -23,6 +23,16 @@ from madreg_benchmark.studies.study import Setting, Study
 LARGEST_MM = 60.0
 BIN_MM = 5.0
 _LARGEST_ANGLE = np.radians(45)
+BY_CONTRAST = (
+    "contrast",
+    "poses",
+    "patches",
+    "MAE of patches, mm",
+    "correlation of patches",
+    "MAE of means, mm",
+    "correlation of means",
+)
+"""Columns of :func:`by_contrast`."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,8 @@ def correlation(predicted: np.ndarray, true: np.ndarray) -> float:
     return float(np.corrcoef(predicted, true)[0, 1])
 
 
-def _all(poses: Sequence[Pose]) -> tuple[np.ndarray, np.ndarray]:
+def patches_of(poses: Sequence[Pose]) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted and true distances in mm at the patches of all poses."""
     return np.concatenate([p.predicted for p in poses]), np.concatenate([p.true for p in poses])
 
 
@@ -153,11 +164,11 @@ def _means(poses: Sequence[Pose]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def by_contrast(poses: Sequence[Pose]) -> list[list[str]]:
-    """Lines: contrast, poses, patches, MAE and correlation of patches, MAE and correlation of the poses' means."""
+    """Lines of :data:`BY_CONTRAST`: mean absolute error and correlation of patches, and of the means over poses."""
     lines = []
     for contrast in ["all", *sorted({p.contrast for p in poses})]:
         some = [p for p in poses if contrast in ("all", p.contrast)]
-        patches, means = _all(some), _means(some)
+        patches, means = patches_of(some), _means(some)
         lines.append(
             [
                 contrast,
@@ -175,7 +186,7 @@ def by_contrast(poses: Sequence[Pose]) -> list[list[str]]:
 def draw(poses: Sequence[Pose]):
     """Figure: every patch's prediction against its true distance, and the mean over each pose."""
     figure, (left, right) = new_figure(10.0, 4.8, 2)
-    predicted, true = _all(poses)
+    predicted, true = patches_of(poses)
     left.hexbin(
         true,
         predicted,
@@ -222,21 +233,12 @@ def write_predictions(poses: Sequence[Pose], made_from: str, out: Path) -> str:
             str(b["count"]),
             *(f"{b[key]:.2f}" if b["count"] else "" for key in ("mae", "bias", "median")),
         ]
-        for b in binned(*_all(poses))
-    ]
-    header = [
-        "contrast",
-        "poses",
-        "patches",
-        "MAE of patches, mm",
-        "correlation of patches",
-        "MAE of means, mm",
-        "correlation of means",
+        for b in binned(*patches_of(poses))
     ]
     lines = by_contrast(poses)
     write_csv(out / "predictions.csv", bin_header, bin_lines)
-    write_csv(out / "predictions_by_contrast.csv", header, lines)
-    tables = f"{markdown(bin_header, bin_lines)}\n{markdown(header, lines)}"
+    write_csv(out / "predictions_by_contrast.csv", BY_CONTRAST, lines)
+    tables = f"{markdown(bin_header, bin_lines)}\n{markdown(BY_CONTRAST, lines)}"
     write_illustrated(out / "predictions", "Predicted against true distance", tables, draw(poses), made_from)
     return tables
 
