@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import slicer
 
+from madreg.pages.known import is_unknown
+
 from . import verdict
 from .columns import addColumn
 from .registration import SceneRegistration
@@ -29,7 +31,7 @@ def fill(table: slicer.vtkMRMLTableNode, registrations: list[SceneRegistration])
     used = [one.inputs.movingMask for one in registrations]
     addColumn(table, "Moving mask", ["" if mask is None else mask.GetName() for mask in used])
     for name, (key, factor) in NUMBERS.items():
-        known = [{} if verdict.isUnknown(one.report, key) else one.report for one in registrations]
+        known = [{} if is_unknown(one.report, key) else one.report for one in registrations]
         addColumn(table, name, [f"{factor * report[key]:.1f}" if report else "" for report in known])
     addColumn(table, "Remark", [one.message for one in registrations])
 

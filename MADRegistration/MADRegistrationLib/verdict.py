@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from madreg.pages.known import is_unknown
+
 from .parameters import _
 
 COLORS = {"aligned": "#2e7d32", "check": "#b26a00", "failed": "#c62828"}
@@ -41,11 +43,6 @@ def millimetres(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1f} mm"
 
 
-def isUnknown(report: dict[str, Any], key: str) -> bool:
-    """Whether a number says nothing: of what failed, blocks that agree nowhere may show small local errors."""
-    return report.get(key) is None or (key == "worst_mm" and verdictOf(report)[0] == "failed")
-
-
 def rowsOf(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Names and values of everything worth knowing about a result; what an assessment does not know is left out.
 
@@ -58,7 +55,7 @@ def rowsOf(report: dict[str, Any]) -> list[tuple[str, str]]:
         errors = [(_("Estimated error"), "error_after_mm")]
     return [
         *((name, millimetres(report.get(key))) for name, key in errors),
-        *([] if isUnknown(report, "worst_mm") else [(_("Largest local error"), millimetres(report["worst_mm"]))]),
+        *([] if is_unknown(report, "worst_mm") else [(_("Largest local error"), millimetres(report["worst_mm"]))]),
         (_("Overlap of the fields of view"), f"{100 * report['overlap']:.0f} %"),
         *_structuresOf(report),
         *([] if isAssessment else _motionOf(report)),

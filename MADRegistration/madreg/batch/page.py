@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from ..pages import document as pages
 from ..pages.document import text
+from ..pages.known import is_unknown
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
@@ -44,10 +45,7 @@ FILES = ("transform", "inverse", "sidecar", "resampled", "error_map", "report")
 def of_pair(entry: Mapping[str, Any]) -> str:
     """The page of a pair as HTML; its links are relative to its own folder."""
     folder = posixpath.dirname(entry["files"]["page"])
-    # of what failed, blocks that agree nowhere may show small local errors
-    unknown = {"worst_mm"} if entry.get("verdict") == "failed" else set()
-    known = [key for key in LABELS if entry.get(key) is not None and key not in unknown]
-    rows = [(LABELS[key], cell(key, entry[key])) for key in known]
+    rows = [(label, cell(key, entry[key])) for key, label in LABELS.items() if not is_unknown(entry, key)]
     rows += [("Note", text(notice)) for notice in entry["notices"]]
     rows += [
         (text(key.replace("_", " ").capitalize()), link(entry["files"][key], folder))
