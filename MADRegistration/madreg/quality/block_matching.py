@@ -7,6 +7,8 @@ Every block so has a small volume of scores: see :class:`~madreg.quality.blocks.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -16,15 +18,17 @@ from ..image.sampling import sample_array
 from ..image.smoothing import smooth
 from ..image.tensors import trace_free_tensors
 from ..image.volume import Volume
-from .blocks import SPACING, Blocks, every_third
+from .blocks import SPACING, Blocks
 from .correlation import FixedBlocks, block_means
 from .seen import Seen
+from .thinning import every_nth
 
 REACH_MM = 16.0  # of the displacements, to either side along each axis
 HALF_MM = 12.0  # from the middle of a block to its end
 STRIDE_MM = 16.0  # from block to block
 MARGIN_MM = 8.0  # around the fixed foreground
 MANY = 300  # blocks, of which a third is enough
+MOST_OF_MANY = 500  # blocks that are enough of any number; a head has less
 
 
 class BlockMatching:
@@ -55,20 +59,20 @@ class BlockMatching:
 
         Args:
             pose: 4x4, fixed LPS to moving LPS.
-            few: whether to use a third of the blocks, evenly spread, where there are many: on tuning pairs their
-                consensus is the same to 0.02.
+            few: whether to use a part of the blocks, evenly spread, where there are many: on tuning pairs the consensus
+                of a third is the same to 0.02.
         """
         key = np.asarray(pose, float).tobytes()
         if few and self._latest is not None and self._latest[0] == key:
             blocks = self._latest[1]
-            return blocks.thinned() if len(blocks.chosen) > MANY else blocks
+            return blocks.thinned(_enough_of(len(blocks.chosen)))
         seen = Seen.at(pose, self.moving, self.wide, self.reach)
         common = self.inside * seen.there_at_blocks
         shown = self.blocks.energy.sqrt() * block_means(common, self.half, self.stride)[0]
         speaks = shown > 0.1 * shown.max()
         chosen = torch.nonzero(speaks.flatten())[:, 0]
-        if few and len(chosen) > MANY:
-            chosen = chosen[every_third(chosen, shown.shape)]
+        if few:
+            chosen = chosen[every_nth(chosen, shown.shape, _enough_of(len(chosen)))]
         scores = self.blocks.scores(_tensors(seen.values, seen.there, self.wide), seen.weight, chosen, few)
         scaled = self.lattice.matrix @ np.diag([self.stride, self.stride, self.stride, 1.0])
         nk, nj, ni = shown.shape
@@ -79,6 +83,11 @@ class BlockMatching:
         if not few:
             self._latest = key, blocks
         return blocks
+
+
+def _enough_of(count: int) -> int:
+    """The ``n`` for which every n-th of some blocks is enough to compare poses."""
+    return max(3, math.ceil(count / MOST_OF_MANY)) if count > MANY else 1
 
 
 def _tensors(values: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:

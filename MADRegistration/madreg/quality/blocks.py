@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,6 +12,7 @@ import torch.nn.functional as F
 from ..image.geometry import Grid
 from ..image.points import lattice_points
 from ..image.spline import cubic_b_spline, cubic_b_spline_slopes
+from .thinning import every_nth
 
 SPACING = 4.0  # mm between samples, and between displacements
 
@@ -58,9 +58,9 @@ class Blocks:
         """(3, 3), a column each: the axes of the lattice."""
         return torch.as_tensor(self.grid.axes, dtype=self.centers.dtype, device=self.centers.device)
 
-    def thinned(self) -> Blocks:
-        """A third of the blocks, evenly spread."""
-        kept = every_third(self.chosen, self.grid.shape)
+    def thinned(self, n: int) -> Blocks:
+        """Every ``n``-th of the blocks, evenly spread."""
+        kept = every_nth(self.chosen, self.grid.shape, n)
         weight = self.weight[kept]
         return replace(
             self,
@@ -74,17 +74,6 @@ class Blocks:
         """(n^3, 3) mm along the lattice's axes, in the order of the flattened scores."""
         at = torch.arange(-self.reach, self.reach + 1, device=self.weight.device) * SPACING
         return lattice_points(at, at, at).reshape(-1, 3).float()
-
-
-def every_third(chosen: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """bool (B,): which of some flat indices (B,) into a lattice (k, j, i) make a third of it, evenly spread."""
-    return index_sums(chosen, shape) % 3 == 0
-
-
-def index_sums(flat: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """(B,) sums k + j + i of flat indices (B,) into a lattice (k, j, i): those of neighbours differ by 1."""
-    _, nj, ni = shape
-    return flat // (nj * ni) + flat // ni % nj + flat % ni
 
 
 class _SplineSamples(torch.autograd.Function):

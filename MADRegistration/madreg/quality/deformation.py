@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..system.parallel import parallel_map
-from .blocks import Blocks, index_sums
+from .blocks import Blocks
 from .motion import Motion, neighbourhood, preferred_about
+from .thinning import every_nth
 
 # What blocks show at right poses as well, mm, and by what the rest is multiplied, of blocks compared by edges and by
 # features.  By edges they show about half of a deformation, and 0.4 to 1.8 mm at right poses of pairs of known
@@ -32,7 +33,7 @@ def error_by_deformation(deformation_mm: float, by_features: bool = True) -> flo
 
 def deformation_mm(blocks: Blocks, motion: Motion) -> float:
     """Root mean square displacement, mm, of the blocks about a motion, as far as two halves of them agree on it."""
-    odd = index_sums(blocks.chosen, blocks.grid.shape) % 2 == 1
+    odd = ~every_nth(blocks.chosen, blocks.grid.shape, 2)
     share = neighbourhood(blocks)
     parts = [share * some for some in (odd, ~odd)]
     if not all(bool((part.sum(1) > 0).all()) for part in parts):
