@@ -28,7 +28,8 @@ HALF_MM = 12.0  # from the middle of a block to its end
 STRIDE_MM = 16.0  # from block to block
 MARGIN_MM = 8.0  # around the fixed foreground
 MANY = 300  # blocks, of which a third is enough
-MOST_OF_MANY = 500  # blocks that are enough of any number; a head has less
+ENOUGH = 500  # of any number, to compare poses; of a head, a third is less
+MOST = 3000  # blocks about one pose; a head has 1000 to 1500
 
 
 class BlockMatching:
@@ -55,24 +56,24 @@ class BlockMatching:
         self._latest: tuple[bytes, Blocks] | None = None  # all blocks about a pose, and the pose
 
     def about(self, pose: np.ndarray, few: bool = False) -> Blocks:
-        """The blocks about a pose.
+        """The blocks about a pose: all of them, or evenly spread ones where there are more than :data:`MOST`.
 
         Args:
             pose: 4x4, fixed LPS to moving LPS.
-            few: whether to use a part of the blocks, evenly spread, where there are many: on tuning pairs the consensus
-                of a third is the same to 0.02.
+            few: whether to use a part of the blocks, where there are many: on tuning pairs the consensus of a third is
+                the same to 0.02.
         """
         key = np.asarray(pose, float).tobytes()
         if few and self._latest is not None and self._latest[0] == key:
             blocks = self._latest[1]
-            return blocks.thinned(_enough_of(len(blocks.chosen)))
+            return blocks.thinned(_divisor(len(blocks.chosen), few))
         seen = Seen.at(pose, self.moving, self.wide, self.reach)
         common = self.inside * seen.there_at_blocks
         shown = self.blocks.energy.sqrt() * block_means(common, self.half, self.stride)[0]
         speaks = shown > 0.1 * shown.max()
         chosen = torch.nonzero(speaks.flatten())[:, 0]
-        if few:
-            chosen = chosen[every_nth(chosen, shown.shape, _enough_of(len(chosen)))]
+        divisor = _divisor(len(chosen), few)
+        chosen = chosen[every_nth(chosen, shown.shape, divisor)]
         scores = self.blocks.scores(_tensors(seen.values, seen.there, self.wide), seen.weight, chosen, few)
         scaled = self.lattice.matrix @ np.diag([self.stride, self.stride, self.stride, 1.0])
         nk, nj, ni = shown.shape
@@ -80,14 +81,16 @@ class BlockMatching:
         weight = shown.flatten()[chosen]
         centers = grid.points(weight.device).reshape(-1, 3)[chosen]
         blocks = Blocks(self.reach, grid, chosen, centers, weight / weight.sum(), scores)
-        if not few:
+        if divisor == 1:
             self._latest = key, blocks
         return blocks
 
 
-def _enough_of(count: int) -> int:
-    """The ``n`` for which every n-th of some blocks is enough to compare poses."""
-    return max(3, math.ceil(count / MOST_OF_MANY)) if count > MANY else 1
+def _divisor(count: int, few: bool) -> int:
+    """The ``n`` for which every n-th of some blocks is compared."""
+    if few and count > MANY:
+        return max(3, math.ceil(count / ENOUGH))
+    return math.ceil(max(count, 1) / MOST)
 
 
 def _tensors(values: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
