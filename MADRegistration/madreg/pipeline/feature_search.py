@@ -7,6 +7,7 @@ bring the axes of both lattices near each other, fewer are wrong, and many candi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def feature_search(
         report_progress: called with the share done; may raise to stop.
     """
     rotations = near_axes(pair.fixed.grid.axes, pair.moving.grid.axes)
-    found = list(others)
+    found: list[list[np.ndarray]] = []
     for number, (fixed, moving) in enumerate([(pair.fixed, pair.moving), pair.flattened]):
 
         def report(share: float, number: int = number) -> None:
@@ -49,5 +50,8 @@ def feature_search(
             plausible=PLAUSIBLE,
             progress=report,
         )
-        found += [one.matrix for one in candidates]
-    return most_alike(pair, found, count, lambda share: report_progress(SEARCHED + (1 - SEARCHED) * share))
+        found.append([one.matrix for one in candidates])
+    in_turn = [pose for both in zip_longest(*found) for pose in both if pose is not None]
+    return most_alike(
+        pair, [*others, *in_turn], count, lambda share: report_progress(SEARCHED + (1 - SEARCHED) * share)
+    )

@@ -17,6 +17,10 @@ from .feature_agreement import MIDDLE, agreement, descended, features_seen_from
 SAMPLES = 1500
 DESCENT = Schedule(adam, 15, 4.0, 0.7)
 OVERLAP_FLOOR = 0.1  # below which a mean is as uncertain as there
+AT_ONCE = 32  # poses that are compared before it is looked whether one is clearly better than the others
+# Of 12 tuning trials with 110 poses each, the best one is right in all but two, and in half of them has 1.8 to 2.6
+# times what the next one has; the two wrong ones have 1.0 and 1.1 times as much.
+CLEARLY = 1.5
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,35 @@ def most_alike(
 ) -> list[np.ndarray]:
     """Where features of 4 mm agree best near some poses, the best first, none near another.
 
+    The last poses are left out where features agree clearly best near one before.
+
     Args:
-        poses: (4, 4) each, fixed LPS to moving LPS.
+        poses: (4, 4) each, fixed LPS to moving LPS, the likeliest first.
         count: how many to return at most.
         report_progress: called with the share done; may raise to stop.
     """
-    found = parallel_map(lambda pose: _middle_agreement(pair, pose), poses, pair.fixed.device, report_progress)
-    kept: list[np.ndarray] = []
+    kept: list[MiddleAgreement] = []
+    found: list[MiddleAgreement] = []
+    for begin in range(0, len(poses), AT_ONCE):
+        some = poses[begin : begin + AT_ONCE]
+
+        def report(share: float, begin: int = begin, count: int = len(some)) -> None:
+            if report_progress is not None:
+                report_progress((begin + share * count) / len(poses))
+
+        found += parallel_map(lambda pose: _middle_agreement(pair, pose), some, pair.fixed.device, report)
+        kept = _apart(pair, found, count)
+        if len(kept) > 1 and kept[0].value >= CLEARLY * kept[1].value > 0:
+            break
+    return [one.pose for one in kept]
+
+
+def _apart(pair: Pair, found: list[MiddleAgreement], count: int) -> list[MiddleAgreement]:
+    """The best of what was found, the best first, none near another."""
+    kept: list[MiddleAgreement] = []
     for one in sorted(found, key=lambda one: -one.value):
-        if len(kept) < count and all(are_apart(pair, one.pose, other) for other in kept):
-            kept.append(one.pose)
+        if len(kept) < count and all(are_apart(pair, one.pose, other.pose) for other in kept):
+            kept.append(one)
     return kept
 
 

@@ -21,10 +21,11 @@ def _steps(n: int) -> tuple[int, int]:
     """The numbers a, b from 1 to n, for which the points with ``k + a j + b i`` divisible by n lie farthest apart."""
     reach = 2 + int(n ** (1 / 3))  # the kept points nearest to each other are closer than that (Hermite)
     side = range(-reach, reach + 1)
-    nearest_first = sorted(product(side, repeat=3), key=lambda point: sum(c * c for c in point))
+    squares = {(k, j, i): k * k + j * j + i * i for k, j, i in product(side, repeat=3)}
+    nearest_first = sorted(squares, key=squares.__getitem__)[1:]
 
     def least_distance(steps: tuple[int, int]) -> int:
-        kept = (p for p in nearest_first if any(p) and (p[0] + steps[0] * p[1] + steps[1] * p[2]) % n == 0)
-        return sum(c * c for c in next(kept))
+        a, b = steps
+        return next(squares[k, j, i] for k, j, i in nearest_first if (k + a * j + b * i) % n == 0)
 
-    return max(product(range(1, n + 1), repeat=2), key=least_distance)
+    return max(((a, b) for a in range(1, n + 1) for b in range(1, n + 1)), key=least_distance)

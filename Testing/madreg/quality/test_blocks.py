@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from madreg.image.geometry import Grid, about, apply, mean_displacement
+from madreg.quality import block_matching
 from madreg.quality.block_matching import BlockMatching
 from madreg.quality.blocks import Blocks, _SplineSamples
 from madreg.quality.motion import common_motion, local_displacements
@@ -168,3 +169,16 @@ def test_a_third_of_known_blocks_is_what_is_found_anew(scans):
     torch.testing.assert_close(known.weight, anew.weight)
     elsewhere = matching.about(truth @ translation_matrix(5.0), few=True)
     assert not torch.equal(elsewhere.scores[0], known.scores[0])
+
+
+@pytest.mark.parametrize(("limit", "few"), [("MOST", False), ("ENOUGH", True)])
+def test_a_part_of_the_blocks_of_a_large_scan_says_the_same(scans, spots, turn, monkeypatch, limit, few):
+    fixed, moving, truth, center = scans
+    pose = truth @ motion(turn, center, 4, (3, 0, -5))
+    everything = BlockMatching(fixed, moving).about(pose)
+    monkeypatch.setattr(block_matching, limit, len(everything.chosen) // 5)
+    some = BlockMatching(fixed, moving).about(pose, few=few)
+    assert len(some.chosen) <= 1.2 * len(everything.chosen) / 5
+    found, wanted = common_motion(some), common_motion(everything)
+    assert mean_displacement(found.matrix, wanted.matrix, spots + center) < 0.5
+    assert found.consensus == pytest.approx(wanted.consensus, abs=0.08)
