@@ -28,7 +28,7 @@ HALF_MM = 12.0  # from the middle of a block to its end
 STRIDE_MM = 16.0  # from block to block
 MARGIN_MM = 8.0  # around the fixed foreground
 MANY = 300  # blocks, of which a third is enough
-ENOUGH = 500  # of any number, to compare poses; of a head, a third is less
+ENOUGH = 700  # of any number, to compare poses; of a head, a third is 300 to 500
 MOST = 3000  # blocks about one pose; a head has 1000 to 1500
 
 
