@@ -53,5 +53,5 @@ def feature_search(
         found.append([one.matrix for one in candidates])
     in_turn = [pose for both in zip_longest(*found) for pose in both if pose is not None]
     return most_alike(
-        pair, [*others, *in_turn], count, lambda share: report_progress(SEARCHED + (1 - SEARCHED) * share)
+        pair, [*in_turn, *others], count, lambda share: report_progress(SEARCHED + (1 - SEARCHED) * share)
     )

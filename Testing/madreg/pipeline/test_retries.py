@@ -146,7 +146,7 @@ def test_candidates_with_less_evidence_than_what_failed_are_not_refined(retries,
 @pytest.mark.parametrize(
     ("begin", "comparable", "expected"),
     [
-        (Search(), True, ["from_what_is_shown", "from_features", *WIDER]),
+        (Search(), True, ["from_what_is_shown", "from_features"]),
         (Search(), False, ["from_what_is_shown", *WIDER]),
         (Start("none"), True, ["from_what_is_shown"]),
     ],
