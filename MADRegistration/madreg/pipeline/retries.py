@@ -14,6 +14,7 @@ from ..quality.assessment import assess
 from ..quality.cut_out import leaves_empty, without_outline
 from ..quality.fine_features import agreement_at, is_comparable, recognized
 from ..settings import Settings
+from .axes_search import poses_near_axes
 from .block_alignment import BEST, BlockAlignment
 from .candidates import candidates_of
 from .feature_search import feature_search
@@ -22,6 +23,7 @@ from .initialization import Search, Start, initialization
 from .ordering import most_plausible_first
 from .refining import best_refined, better_refined
 
+TRIED = 6  # poses near the axes of both lattices
 COMPARED = 8  # candidates whose finest features are compared
 AGREES_STILL = 0.8  # of the agreement of features, where NMI and NGF refine what features found
 
@@ -47,13 +49,12 @@ class Retries:
 
     def run(self, found: Found, monitor: Monitor) -> Found:
         """Retry what failed until it does not."""
-        retries: list[tuple[Callable[[Found, Monitor], Found], float, float]] = [(self.from_what_is_shown, 0.0, 0.3)]
+        retries: list[tuple[Callable[[Found, Monitor], Found], float, float]] = [(self.from_what_is_shown, 0.3, 0.5)]
         if isinstance(self.begin, Search):
             if is_comparable(self.pair):
-                # of 14 tuning trials that fail then, none is mended by the others
-                retries.append((self.from_features, 0.3, 1.0))
-            else:
-                retries += [(self.from_other, 0.3, 0.4), (self.from_wider_search, 0.4, 1.0)]
+                retries = [(self.from_axes, 0.0, 0.3), *retries, (self.from_features, 0.5, 1.0)]
+            else:  # of 14 tuning trials that features do not mend, these mend none
+                retries += [(self.from_other, 0.5, 0.55), (self.from_wider_search, 0.55, 1.0)]
         for retry, begin, end in retries:
             if found.verdict != "failed":
                 break
@@ -89,6 +90,18 @@ class Retries:
             rest.append(failed.quality.other)
         quality = assess(self.pair.near([transform.matrix]), transform, kind, rest, has_outline=False)
         return failed.or_better(Found(transform, quality))
+
+    def from_axes(self, failed: Found, monitor: Monitor) -> Found:
+        """The best of the poses that bring the axes of both lattices near each other, where it agrees better."""
+        searching = monitor.part(0.0, 0.6)
+        poses = poses_near_axes(self.pair, lambda share: searching.report("search", share, failed.transform))
+        found = [Transform(pose) for pose in poses[:TRIED]]
+        pair = self.pair.near([transform.matrix for transform in [failed.transform, *found]])
+        found = BlockAlignment(self.settings.type).run(pair, found, monitor.part(0.6, 0.8))
+        if not found or _has_most_evidence(pair, failed.transform, found):
+            return failed
+        other = best_refined(pair, found[:BEST], self.settings.type, monitor.part(0.8, 1.0))
+        return failed.or_better(Found.at(pair, other, self.settings.type, [failed.transform, *found, *self.others]))
 
     def from_features(self, failed: Found, monitor: Monitor) -> Found:
         """The pose of a search of its own at which MAD's finest features clearly agree best, refined while they do."""

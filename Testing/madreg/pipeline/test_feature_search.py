@@ -7,6 +7,7 @@ import pytest
 
 from madreg.image.geometry import about, mean_displacement
 from madreg.image.pair import Pair
+from madreg.pipeline import axes_search
 from madreg.pipeline import feature_search as module
 from madreg.pipeline.feature_search import feature_search
 
@@ -20,8 +21,8 @@ def scans(ct_and_mr, slab_of):
 
 @pytest.mark.slow
 def test_the_right_pose_is_found_though_it_is_no_candidate(scans, monkeypatch):
-    monkeypatch.setattr(module, "SEEDS", 100)
-    monkeypatch.setattr(module, "COUNT", 15)
+    monkeypatch.setattr(axes_search, "SEEDS", 100)
+    monkeypatch.setattr(axes_search, "COUNT", 15)
     pair, truth = scans
     shares = []
     found = feature_search(pair, [], 4, shares.append)
@@ -30,9 +31,9 @@ def test_the_right_pose_is_found_though_it_is_no_candidate(scans, monkeypatch):
 
 
 def test_other_candidates_are_compared(scans, monkeypatch, turn):
-    """Where both searches find nothing, what others found is left."""
+    """Where the search finds nothing, what others found is left."""
     pair, truth = scans
-    monkeypatch.setattr(module, "search", lambda *_, **how: [])
+    monkeypatch.setattr(module, "poses_near_axes", lambda *_: [])
     near = truth @ about(pair.fixed.grid.center, turn((1, 1, 0), 5), np.full(3, 4.0))
     far = truth @ about(pair.fixed.grid.center, turn((1, 0, 0), 90), np.zeros(3))
     found = feature_search(pair, [far, near], 4, lambda share: None)

@@ -143,15 +143,28 @@ def test_candidates_with_less_evidence_than_what_failed_are_not_refined(retries,
     assert found[0] is candidates[1] and len(retries.refined) == 1
 
 
+@pytest.mark.parametrize(("evidence", "expected"), [(1.1, 0.0), (0.9, 100.0)])
+def test_poses_near_the_axes_are_refined_where_one_has_more_evidence(retries, monkeypatch, evidence, expected):
+    retries.evidence = {100.0: 1.0, 0.0: evidence, 50.0: 0.8}
+    found = [translation(0).matrix, translation(50).matrix]
+    monkeypatch.setattr(retries_module, "poses_near_axes", lambda pair, report: found)
+    failed = failed_at(translation(100))
+    one = retries.made([translation(90)]).from_axes(failed, Monitor())
+    assert one.transform.matrix[0, 3] == expected
+    assert [other.matrix[0, 3] for _, others, _ in retries.assessed for other in others] == (
+        [] if one is failed else [100, 0, 50, 90]
+    )
+
+
 @pytest.mark.parametrize(
     ("begin", "comparable", "expected"),
     [
-        (Search(), True, ["from_what_is_shown", "from_features"]),
+        (Search(), True, ["from_axes", "from_what_is_shown", "from_features"]),
         (Search(), False, ["from_what_is_shown", *WIDER]),
         (Start("none"), True, ["from_what_is_shown"]),
     ],
 )
-def test_what_fails_is_first_looked_for_without_outlines(monkeypatch, begin, comparable, expected):
+def test_what_takes_least_time_is_tried_first(monkeypatch, begin, comparable, expected):
     """Of 28 tuning trials that failed by their margin 21 are mended without outlines, none by refining them again."""
     called = []
 
@@ -162,7 +175,7 @@ def test_what_fails_is_first_looked_for_without_outlines(monkeypatch, begin, com
 
         return retry
 
-    for name in ("from_what_is_shown", "from_features", *WIDER):
+    for name in ("from_axes", "from_what_is_shown", "from_features", *WIDER):
         monkeypatch.setattr(Retries, name, noted(name))
     monkeypatch.setattr(retries_module, "is_comparable", lambda pair: comparable)
     pair, failed = SimpleNamespace(), failed_at(translation(0))
@@ -174,9 +187,11 @@ def test_what_does_not_fail_is_not_tried_again(retries, monkeypatch):
     """Nor is what the first retry mends."""
     mended = Found(translation(0), Quality(translation(0), 1.0, 0.7, 0.3, translation(0)))
     monkeypatch.setattr(retries_module, "is_comparable", lambda pair: pytest.fail("looked further"))
+    monkeypatch.setattr(Retries, "from_axes", lambda *_: pytest.fail("tried again"))
     monkeypatch.setattr(Retries, "from_what_is_shown", lambda *_: pytest.fail("tried again"))
     one = Retries(retries.pair, retries.pair, translation(0), Start("none"), [], Settings())
     assert one.run(mended, Monitor()) is mended
+    monkeypatch.setattr(Retries, "from_axes", lambda self, failed, monitor: failed)
     monkeypatch.setattr(Retries, "from_what_is_shown", lambda *_: mended)
     monkeypatch.setattr(Retries, "from_features", lambda *_: pytest.fail("tried again"))
     monkeypatch.setattr(retries_module, "is_comparable", lambda pair: True)
