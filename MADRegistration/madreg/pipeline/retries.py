@@ -95,10 +95,12 @@ class Retries:
         """The best of the poses that bring the axes of both lattices near each other, where it agrees better."""
         searching = monitor.part(0.0, 0.6)
         poses = poses_near_axes(self.pair, lambda share: searching.report("search", share, failed.transform))
+        if not poses:
+            return failed
         found = [Transform(pose) for pose in poses[:TRIED]]
         pair = self.pair.near([transform.matrix for transform in [failed.transform, *found]])
         found = BlockAlignment(self.settings.type).run(pair, found, monitor.part(0.6, 0.8))
-        if not found or _has_most_evidence(pair, failed.transform, found):
+        if _has_most_evidence(pair, failed.transform, found):
             return failed
         other = best_refined(pair, found[:BEST], self.settings.type, monitor.part(0.8, 1.0))
         return failed.or_better(Found.at(pair, other, self.settings.type, [failed.transform, *found, *self.others]))

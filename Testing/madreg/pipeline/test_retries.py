@@ -156,6 +156,13 @@ def test_poses_near_the_axes_are_refined_where_one_has_more_evidence(retries, mo
     )
 
 
+def test_a_search_near_the_axes_that_finds_nothing_leaves_what_failed(retries, monkeypatch):
+    monkeypatch.setattr(retries_module, "poses_near_axes", lambda pair, report: [])
+    monkeypatch.setattr(retries_module, "BlockAlignment", lambda kind: pytest.fail("aligned nothing"))
+    failed = failed_at(translation(100))
+    assert retries.made([translation(90)]).from_axes(failed, Monitor()) is failed
+
+
 @pytest.mark.parametrize(
     ("begin", "comparable", "expected"),
     [
