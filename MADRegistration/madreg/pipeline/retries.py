@@ -98,12 +98,8 @@ class Retries:
         if not poses:
             return failed
         found = [Transform(pose) for pose in poses[:TRIED]]
-        pair = self.pair.near([transform.matrix for transform in [failed.transform, *found]])
-        found = BlockAlignment(self.settings.type).run(pair, found, monitor.part(0.6, 0.8))
-        if _has_most_evidence(pair, failed.transform, found):
-            return failed
-        other = best_refined(pair, found[:BEST], self.settings.type, monitor.part(0.8, 1.0))
-        return failed.or_better(Found.at(pair, other, self.settings.type, [failed.transform, *found, *self.others]))
+        rest = [failed.transform, *found, *self.others]
+        return _failed_or_best(self.pair, failed, found, rest, self.settings.type, monitor.part(0.6, 1.0))
 
     def from_features(self, failed: Found, monitor: Monitor) -> Found:
         """The pose of a search of its own at which MAD's finest features clearly agree best, refined while they do."""
@@ -138,18 +134,28 @@ class Retries:
     def from_wider_search(self, failed: Found, monitor: Monitor) -> Found:
         """The best pose of a wider search."""
         assert isinstance(self.begin, Search)
-        kind = self.settings.type
         found = self.begin.wider(self.others[0], monitor.part(0.0, 0.35))
-        pair = self.pair.near([transform.matrix for transform in [*self.others, *found]])
-        found = BlockAlignment(kind).run(pair, found, monitor.part(0.35, 0.55))
-        if _has_most_evidence(pair, failed.transform, found):
-            return failed
-        other = best_refined(pair, found[:BEST], kind, monitor.part(0.55, 1.0))
-        return failed.or_better(Found.at(pair, other, kind, self.others))
+        return _failed_or_best(self.pair, failed, found, self.others, self.settings.type, monitor.part(0.35, 1.0))
 
     def _is_same(self, first: Transform, second: Transform) -> bool:
         """Whether two transforms are so near each other that their refinements may end at one pose."""
         return not are_apart(self.pair, first.matrix, second.matrix)
+
+
+def _failed_or_best(
+    pair: Pair, failed: Found, found: list[Transform], others: list[Transform], kind: str, monitor: Monitor
+) -> Found:
+    """What failed, or the best of what a search found, refined, where it agrees better.
+
+    Args:
+        others: with which it is compared.
+    """
+    pair = pair.near([transform.matrix for transform in [failed.transform, *others, *found]])
+    found = BlockAlignment(kind).run(pair, found, monitor.part(0.0, 0.4))
+    if _has_most_evidence(pair, failed.transform, found):
+        return failed
+    other = best_refined(pair, found[:BEST], kind, monitor.part(0.4, 1.0))
+    return failed.or_better(Found.at(pair, other, kind, others))
 
 
 def _has_most_evidence(pair: Pair, transform: Transform, others: list[Transform]) -> bool:
