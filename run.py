@@ -184,7 +184,7 @@ def test(arguments: list[str]) -> int:
     if not fast:
         options += ["-m", ""]
     if not fast and not arguments:
-        options += ["--cov", "--cov-report=term:skip-covered", f"--cov-fail-under={LEAST_COVERAGE}"]
+        options += ["--cov", "--cov-report=term:skip-covered", f"--cov-fail-under={LEAST_COVERAGE}", "--durations=25"]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         status = _run_module("pytest", f"--junitxml={report}", *options, *arguments)
