@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 INPUTS = ("fixed", "moving", "fixed_mask", "moving_mask", "initial_transform")
 LONGEST_ID = 120
+RESERVED = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{number}" for port in ("COM", "LPT") for number in range(10)}
+"""Names that Windows gives no file and no folder, whatever follows them after a dot."""
 RESULT = "result.json"
 PICTURES = {"overlay": "overlay.png", "thumbnail": "thumbnail.jpg"}
 
@@ -116,6 +118,8 @@ def check_id(name: str, where: str) -> str:
     Raises:
         InputError: if not.
     """
+    if name.partition(".")[0].upper() in RESERVED:
+        raise InputError(f'{where} has the id "{name[:LONGEST_ID]}", which names a device on Windows: use another one.')
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or len(name) > LONGEST_ID or name.endswith("."):
         raise InputError(
             f'{where} has the id "{name[:LONGEST_ID]}", which cannot name files: use at most {LONGEST_ID} letters, '

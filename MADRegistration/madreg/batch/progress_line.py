@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import IO, Any
 
+from ..system.counted import counted
 from .manifest import counts
 
 TERMINAL_SECONDS = 0.5
@@ -68,7 +69,7 @@ class ProgressLine:
             parts.append(f"{60 * speed:.3g} pairs per minute")
             if finished < self._total:
                 parts.append(f"{duration((self._total - finished) / speed)} left")
-        parts.append("no worker yet" if not workers else f"{workers} worker{'s' if workers > 1 else ''}")
+        parts.append("no worker yet" if not workers else counted(workers, "worker"))
         return ", ".join(parts)
 
 

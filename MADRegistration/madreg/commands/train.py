@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..system import device as devices
+from ..system.counted import counted
 from .options import add_options, number
 
 MOST = 10**9
@@ -139,7 +140,7 @@ def scans_of(folders: list[Path], pattern: str, held_out: int) -> tuple[list[lis
     files = [scan_files(folder, pattern) for folder in folders]
     for folder, found in zip(folders, files, strict=True):
         if len(found) <= held_out:
-            raise InputError(f"{folder} holds only {len(found)} scans: give more, or a smaller --held-out.")
+            raise InputError(f"{folder} holds only {counted(len(found), 'scan')}: give more, or a smaller --held-out.")
     cut = [len(found) - held_out for found in files]
     return (
         [found[:n] for found, n in zip(files, cut, strict=True)],

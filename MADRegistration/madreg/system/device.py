@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..errors import InputError
+from .counted import counted
 from .device_names import check_device
 
 
@@ -28,4 +29,4 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         return f"{properties.name}, {properties.total_memory / 1e9:.0f} GB"
-    return "Apple GPU" if device.type == "mps" else f"CPU, {torch.get_num_threads()} threads"
+    return "Apple GPU" if device.type == "mps" else f"CPU, {counted(torch.get_num_threads(), 'thread')}"

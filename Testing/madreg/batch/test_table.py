@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from madreg.batch.pair import LONGEST_ID, Pair
+from madreg.batch.pair import LONGEST_ID, Pair, check_id
 from madreg.batch.table import output_names, read_table
 from madreg.errors import InputError
 
@@ -68,6 +68,9 @@ def test_ids_that_are_not_given_do_not_depend_on_the_place_of_the_row(write_tabl
         (["fixed,moving,seed", "a,b,-1"], 'seed "-1"'),
         (["fixed,moving,seed", "a,b,x"], 'seed "x"'),
         (["id,fixed,moving", "../a,b,c"], "cannot name files"),
+        (["id,fixed,moving", "a.,b,c"], "cannot name files"),
+        (["id,fixed,moving", "CON,b,c"], "which names a device on Windows"),
+        (["id,fixed,moving", "lpt1.head,b,c"], "which names a device on Windows"),
         (["id,fixed,moving", f"{'a' * (LONGEST_ID + 1)},b,c"], "cannot name files"),
         (["id,fixed,moving", "A,b,c", "a,b,d"], "twice"),
         (["fixed,moving", "b,c", "b,c"], r"twice \(line 2 and line 3\)"),
@@ -108,3 +111,7 @@ def test_files_are_written_as_they_are_asked_for():
     assert {"resampled", "error_map"} <= set(output_names(resampled=True, error_map=True))
     assert {"overlay", "thumbnail"}.isdisjoint(output_names(pictures=False))
     assert {"transform", "report", "page", "result"} <= set(output_names(pictures=False))
+
+
+def test_ids_that_only_begin_like_a_device_of_windows_are_taken():
+    assert [check_id(name, "Line 2") for name in ("CONtrast", "com10", "a.con")] == ["CONtrast", "com10", "a.con"]

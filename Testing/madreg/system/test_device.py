@@ -43,3 +43,9 @@ def test_an_unknown_device_is_one_sentence(name):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_is_described_by_name_and_memory():
     assert " GB" in device.describe(device.choose("cuda"))
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "CPU, 1 thread"), (2, "CPU, 2 threads")])
+def test_threads_are_counted_in_words(monkeypatch, number, words):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: number)
+    assert device.describe(torch.device("cpu")) == words

@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...image.geometry import Grid
+from ...system.counted import counted
 from ..checks import Header, check_header
 from ..unreadable import UnreadableError
 from .files import Found, Series, entries, files_of_dicomdir, find_series, folders_with_series
@@ -145,7 +146,7 @@ def _nothing(path: Path, found: Found) -> str:
         return "is no DICOM image: give the folder that holds the slices"
     below = folders_with_series(path)
     if below:
-        listed = ", ".join(f"{folder} ({count} files)" for folder, count in below[:MOST_LISTED])
+        listed = ", ".join(f"{folder} ({counted(count, 'file')})" for folder, count in below[:MOST_LISTED])
         more = f" and {len(below) - MOST_LISTED} more" if len(below) > MOST_LISTED else ""
         return f"is a folder without DICOM files of its own: give one of those below it that hold some: {listed}{more}"
     if found.unreadable:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...system.counted import counted
 from .slices import ATTRIBUTES, Slice, in_words
 
 COSINE_TOLERANCE = 1e-3
@@ -156,4 +157,4 @@ def _sorted(slices: list[Slice]) -> list[Slice]:
 
 def in_words_of_size(slices: Sequence[Slice]) -> str:
     """For the user, such as ``40 slices of 256 x 256``."""
-    return f"{len(slices)} slice{'s' if len(slices) != 1 else ''} of {slices[0].columns} x {slices[0].rows}"
+    return f"{counted(len(slices), 'slice')} of {slices[0].columns} x {slices[0].rows}"
