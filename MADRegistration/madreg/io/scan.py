@@ -24,6 +24,7 @@ from . import padding
 from .checks import Header, check_header, difference_of_grids, without_empty_axes
 from .images import open_image, printable
 from .intensity import as_float32, normalise, selected
+from .label_maps import open_label_maps, union
 from .round_field import outside_circle
 from .source import Source
 
@@ -131,7 +132,8 @@ def read_scan(path: str | Path, mask_path: str | Path | None = None) -> Loaded:
     notices = list(source.notices)
     mask = None
     if mask_path is not None:
-        mask, mask_source = open_image(mask_path)
-        notices += mask_source.notices
+        maps, mask_notices = open_label_maps(mask_path)
+        mask = union(maps)
+        notices += mask_notices
     scan = scan_from_image(image, printable(path), mask)
     return replace(scan, notices=notices + scan.notices, source=source)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,9 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from .checks import difference_of_grids
-from .images import open_image, printable
+from .images import printable
+from .label_maps import LabelMap, open_label_maps
 
-LARGEST_HEADER = 1 << 20
 MOST_STRUCTURES = 2000
 
 
@@ -24,32 +23,35 @@ class Segmentation:
     Attributes:
         labels: int64 (k, j, i), 0 where there is none.
         names: of each label that occurs, in ascending order.
+        others: those that may overlap these, as in the further layers of a file; their numbers may be the same.
     """
 
     labels: np.ndarray
     names: dict[int, str]
+    others: tuple[Segmentation, ...] = ()
 
 
 def read_segmentation(path: str | Path, image: sitk.Image, name: str) -> Segmentation:
     """Read the structures of an image.
 
-    Slicer's names (``.seg.nrrd``) are kept; other structures are called by their number.
+    Slicer's names (``.seg.nrrd``) are kept, and so are segments that overlap; other structures are called by their
+    number.
 
     Args:
-        path: label map on the grid of the image: NIfTI, NRRD, MHA ...
+        path: label map on the grid of the image: NIfTI, NRRD, MHA ...; or Slicer's segmentation of several layers.
         name: of the image, for messages.
 
     Raises:
         InputError: if it cannot be read, lies elsewhere, is empty, or does not hold whole numbers.
     """
     shown = printable(path)
-    found, _ = open_image(path)
-    difference = difference_of_grids(found, image)
+    maps, _ = open_label_maps(path)
+    difference = difference_of_grids(maps[0].image, image)
     if difference is not None:
         raise InputError(
             f"The segmentation {shown} {difference} ({name}): resample the segmentation onto the grid of the image."
         )
-    return _structures(sitk.GetArrayFromImage(found), _names(Path(path)), shown)
+    return _of_maps(maps, shown)
 
 
 def segmentation_of(image: sitk.Image, names: dict[int, str], name: str) -> Segmentation:
@@ -61,33 +63,25 @@ def segmentation_of(image: sitk.Image, names: dict[int, str], name: str) -> Segm
     Raises:
         InputError: if it does not hold whole numbers, or if there is no structure, or far too many.
     """
-    return _structures(sitk.GetArrayFromImage(image), names, name)
+    return _of_maps([LabelMap(image, names)], name)
+
+
+def _of_maps(maps: list[LabelMap], shown: str) -> Segmentation:
+    layers = [_structures(sitk.GetArrayFromImage(one.image), one.names, shown) for one in maps]
+    found = [layer for layer in layers if layer.names]
+    if not found:
+        raise InputError(f"The segmentation {shown} is empty: give one with at least one structure.")
+    return replace(found[0], others=tuple(found[1:]))
 
 
 def _structures(values: np.ndarray, names: dict[int, str], shown: str) -> Segmentation:
+    """The structures of one label map, perhaps none."""
     if not np.isfinite(values).all() or (values != np.rint(values)).any() or np.abs(values).max() > 2**31:
         raise InputError(f"The segmentation {shown} holds numbers with decimals: give a label map of whole numbers.")
     labels = values.astype(np.int64)
     present = [int(label) for label in np.unique(labels) if label != 0]
-    if not present:
-        raise InputError(f"The segmentation {shown} is empty: give one with at least one structure.")
     if len(present) > MOST_STRUCTURES:
         raise InputError(
             f"The segmentation {shown} has {len(present)} different numbers: give a label map, not a scan."
         )
     return Segmentation(labels, {label: names.get(label, f"Structure {label}") for label in present})
-
-
-def _names(path: Path) -> dict[int, str]:
-    """Names by number, as Slicer writes them into the header of a ``.seg.nrrd``."""
-    if not path.name.lower().endswith((".nrrd", ".nhdr")):
-        return {}
-    with path.open("rb") as file:
-        text = file.read(LARGEST_HEADER).partition(b"\n\n")[0].decode("utf-8", "replace")
-    fields = dict(re.findall(r"^(Segment\d+_(?:Name|LabelValue)):=(.*?)\r?$", text, re.MULTILINE))
-    names = {}
-    for key, value in fields.items():
-        number = fields.get(key.replace("_Name", "_LabelValue"), "")
-        if key.endswith("_Name") and number.strip().isdecimal():
-            names[int(number)] = value.strip()
-    return names

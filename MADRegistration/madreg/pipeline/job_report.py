@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .job_inputs import AnyJob, Inputs
 from .provenance import provenance
+from .same_image import same_image_notice
 
 if TYPE_CHECKING:
     from ..image.volume import Volume
@@ -60,13 +61,14 @@ def report_of(
         found: the report of the registration or the assessment.
         quality: of the alignment; None without overlap.
     """
+    same = same_image_notice(read.fixed, read.moving)
     report = {
         "fixed": describe(read.fixed),
         "moving": describe(read.moving),
         **found,
         "weights_sha256": read.card["sha256"],
         **({} if errors is None else errors.report()),
-        "notices": [*read.fixed.notices, *read.moving.notices, *found["notices"]],
+        "notices": [*read.fixed.notices, *read.moving.notices, *([same] if same else []), *found["notices"]],
     }
     if read.segmentation is not None:
         from ..image.geometry import Grid

@@ -46,13 +46,21 @@ class StructureError:
 def structure_errors(
     segmentation: Segmentation, grid: Grid, errors: ErrorMap | None, quality: Quality | None
 ) -> list[StructureError]:
-    """The estimated error of each structure and its bound, in the order of their labels.
+    """The estimated error of each structure and its bound, in the order of their labels, layer by layer.
 
     Args:
         grid: of the segmentation.
         errors: over the fixed image; None if nothing is known anywhere, as of a failed registration.
         quality: of the alignment, for the bound; None without overlap.
     """
+    layers = (segmentation, *segmentation.others)
+    return [one for layer in layers for one in _errors_of_layer(layer, grid, errors, quality)]
+
+
+def _errors_of_layer(
+    segmentation: Segmentation, grid: Grid, errors: ErrorMap | None, quality: Quality | None
+) -> list[StructureError]:
+    """Those of structures that do not overlap."""
     flat = segmentation.labels.ravel()
     order = np.argsort(flat, kind="stable")
     starts = np.searchsorted(flat[order], list(segmentation.names))

@@ -194,3 +194,10 @@ def test_no_structure_of_a_failed_alignment_has_an_error(tmp_path):
     (structure,) = report["structures"]
     assert report["verdict"] == "failed"
     assert structure["mean_mm"] is None and structure["bound_mm"] is None and structure["voxels"] > 0
+
+
+def test_one_image_given_twice_is_assessed_with_a_notice(scans, poses, capsys):
+    given = arguments(scans)
+    given[2] = given[1]
+    assert cli.main(given) == 0
+    assert "The fixed and the moving image are the same" in capsys.readouterr().err

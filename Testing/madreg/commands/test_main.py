@@ -499,6 +499,15 @@ def test_progress_goes_on_while_files_are_written(scans, fake_register, monkeypa
     assert names.index(".nrrd") < len(names) - 1  # the report comes after the image
 
 
+def test_one_image_given_twice_is_registered_with_a_notice(scans, fake_register, capsys):
+    arguments = register_arguments(scans, "--report", scans / "out" / "r.json")
+    arguments[2] = arguments[1]
+    assert cli.main(arguments) == 0
+    assert "The fixed and the moving image are the same" in capsys.readouterr().err
+    notices = json.loads((scans / "out" / "r.json").read_text())["notices"]
+    assert sum("The fixed and the moving image are the same" in notice for notice in notices) == 1
+
+
 def test_some_voxels_that_are_no_numbers_are_a_notice(scans, fake_register, capsys):
     array = np.random.default_rng(0).random((20, 24, 28)).astype(np.float32)
     array[:4] = np.nan

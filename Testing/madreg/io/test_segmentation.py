@@ -1,10 +1,13 @@
 """Segmentations on the grid of an image."""
 
+import gzip
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from madreg.errors import InputError
+from madreg.io.reading import read_scan
 from madreg.io.segmentation import read_segmentation
 
 
@@ -61,3 +64,70 @@ def test_a_scan_is_no_segmentation(tmp_path, image, odd_grids):
     sitk.WriteImage(odd_grids["oblique"].as_image(values), str(path))
     with pytest.raises(InputError, match="give a label map, not a scan"):
         read_segmentation(path, image, "scan")
+
+
+@pytest.fixture
+def layers(tmp_path):
+    """Slicer's file of three segments in two layers, and the layers (k, j, i, 2)."""
+    values = np.zeros((9, 10, 12, 2), np.uint8)
+    values[2:5, 2:6, 2:6, 0], values[5:8, 2:6, 2:6, 0], values[3:7, 3:9, 3:9, 1] = 1, 2, 1
+    segments = [("Liver", 1, 0), ("Kidney", 2, 0), ("Tumor", 1, 1)]
+    lines = [
+        "NRRD0004",
+        "type: unsigned char",
+        "dimension: 4",
+        "space: left-posterior-superior",
+        "sizes: 2 12 10 9",
+        "space directions: none (2,0,0) (0,2,0) (0,0,3)",
+        "kinds: list domain domain domain",
+        "encoding: gzip",
+        "space origin: (5,6,7)",
+        *(f"Segment{n}_Name:={name}" for n, (name, _, _) in enumerate(segments)),
+        *(f"Segment{n}_LabelValue:={label}" for n, (_, label, _) in enumerate(segments)),
+        *(f"Segment{n}_Layer:={layer}" for n, (_, _, layer) in enumerate(segments)),
+    ]
+    path = tmp_path / "overlapping.seg.nrrd"
+    path.write_bytes("\n".join([*lines, "", ""]).encode() + gzip.compress(values.tobytes()))
+    return path, values
+
+
+@pytest.fixture
+def scan_of_layers(tmp_path):
+    """The scan on whose grid the layers lie."""
+    image = sitk.GetImageFromArray(np.random.default_rng(0).random((9, 10, 12)).astype(np.float32))
+    image.SetSpacing((2.0, 2.0, 3.0))
+    image.SetOrigin((5.0, 6.0, 7.0))
+    sitk.WriteImage(image, str(tmp_path / "scan.nrrd"))
+    return tmp_path / "scan.nrrd"
+
+
+def test_segments_that_overlap(layers, scan_of_layers):
+    path, values = layers
+    found = read_segmentation(path, sitk.ReadImage(str(scan_of_layers)), "scan")
+    assert found.names == {1: "Liver", 2: "Kidney"} and (found.labels == values[..., 0]).all()
+    (other,) = found.others
+    assert other.names == {1: "Tumor"} and (other.labels == values[..., 1]).all()
+
+
+def test_segments_that_overlap_are_a_mask_together(layers, scan_of_layers):
+    path, values = layers
+    assert (read_scan(scan_of_layers, path).mask == values.any(-1)).all()
+
+
+def test_segments_that_overlap_lie_on_the_grid_of_the_image_too(layers, image):
+    with pytest.raises(InputError, match=r"The segmentation .*overlapping.seg.nrrd has 12x10x9 voxels and the image"):
+        read_segmentation(layers[0], image, "scan")
+
+
+def test_layers_that_are_damaged_are_one_sentence(layers, scan_of_layers):
+    path, _ = layers
+    path.write_bytes(path.read_bytes()[:-12])
+    with pytest.raises(InputError, match=r"overlapping.seg.nrrd is damaged"):
+        read_segmentation(path, sitk.ReadImage(str(scan_of_layers)), "scan")
+
+
+def test_an_empty_first_layer_is_left_out(layers, scan_of_layers):
+    path, values = layers
+    header = path.read_bytes().partition(b"\n\n")[0]
+    path.write_bytes(header + b"\n\n" + gzip.compress((values * np.uint8([0, 1])).tobytes()))
+    assert read_segmentation(path, sitk.ReadImage(str(scan_of_layers)), "scan").names == {1: "Tumor"}

@@ -74,3 +74,10 @@ def test_the_bound_is_in_the_unit_of_the_images(errors, segmentation):
     found = structure_errors(labels, grid.resized(0.25), small, CERTAIN.resized(0.25))
     wanted = structure_errors(labels, grid, errors, CERTAIN)
     assert found[1].bound_mm == pytest.approx(0.25 * wanted[1].bound_mm)
+
+
+def test_structures_that_overlap_each_have_their_error(errors, segmentation):
+    labels, grid = segmentation
+    wanted = structure_errors(labels, grid, errors, CERTAIN)
+    found = structure_errors(replace(labels, others=(labels,)), grid, errors, CERTAIN)
+    assert found == [*wanted, *wanted]
