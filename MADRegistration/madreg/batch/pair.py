@@ -123,7 +123,7 @@ def check_id(name: str, where: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or len(name) > LONGEST_ID or name.endswith("."):
         raise InputError(
             f'{where} has the id "{name[:LONGEST_ID]}", which cannot name files: use at most {LONGEST_ID} letters, '
-            "digits, dots, hyphens and underscores."
+            "digits, dots, hyphens and underscores, without a dot or hyphen at the beginning or a dot at the end."
         )
     return name
 

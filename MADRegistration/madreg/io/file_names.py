@@ -31,6 +31,8 @@ def check_output(path: str | Path, suffixes: Iterable[str], inputs: Iterable[str
     """
     path = Path(path)
     suffixes = tuple(suffixes)
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder: give the name of a file, such as {path / f'result{suffixes[0]}'}.")
     ending = next((one for one in suffixes if path.name.lower().endswith(one)), None)
     if ending is None:
         raise InputError(f"{path} has an unknown ending: choose one of {', '.join(suffixes)}.")
@@ -41,14 +43,11 @@ def check_output(path: str | Path, suffixes: Iterable[str], inputs: Iterable[str
     check_name(path)
     try:
         mode = _mode(path)
-        if mode is not None and stat.S_ISDIR(mode):
-            raise InputError(f"{path} is a folder: give the name of a file.")
         if mode is not None and not stat.S_ISREG(mode):
             raise InputError(f"{path} is a device or a pipe: give the name of a file.")
-        real = os.path.realpath(path)
-        if any(real == os.path.realpath(one) for one in inputs):
+        if any(_is_one_file(path, one) for one in inputs):
             raise InputError(f"{path} is an input and would be overwritten: choose another name.")
-        folder = Path(real).parent
+        folder = Path(os.path.realpath(path)).parent
         if not folder.is_dir():
             raise InputError(f"{path} cannot be written, since the folder {folder} does not exist: create it first.")
         with tempfile.TemporaryFile(dir=folder):
@@ -75,6 +74,14 @@ def check_name(path: str | Path) -> None:
         raise InputError(f"{path} has a name that is not UTF-8: rename it, or use a UTF-8 locale such as C.UTF-8.")
     if "\0" in name:
         raise InputError(f"{path} has a name with a zero byte: give another one.")
+
+
+def _is_one_file(path: str | Path, other: str | Path) -> bool:
+    """Whether two names are of one file: links, and names in other letters where the system takes them for one."""
+    try:
+        return os.path.samefile(path, other)
+    except (FileNotFoundError, NotADirectoryError):
+        return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _mode(path: Path) -> int | None:

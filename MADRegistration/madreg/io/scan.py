@@ -21,7 +21,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..image.geometry import Grid
 from . import padding
-from .checks import Header, check_header, difference_of_grids, without_empty_axes
+from .checks import SMALLEST_SLAB, Header, check_header, difference_of_grids, without_empty_axes
 from .images import open_image, printable
 from .intensity import as_float32, normalise, selected
 from .label_maps import open_label_maps, union
@@ -42,6 +42,17 @@ def _mask_array(mask: sitk.Image, image: sitk.Image, name: str) -> np.ndarray:
     if not inside.any():
         raise InputError(f"The mask of {name} is empty: paint the region to be registered, or leave the mask out.")
     return inside
+
+
+def _small_mask_notice(inside: np.ndarray, name: str) -> list[str]:
+    """A sentence about a mask that leaves less than an image has to have: see :func:`madreg.io.checks.check_header`."""
+    size = [int(np.ptp(np.flatnonzero(inside.any(others)))) + 1 for others in ((0, 1), (0, 2), (1, 2))]
+    if sorted(size)[1] >= SMALLEST_SLAB:
+        return []
+    return [
+        f"The mask of {name} spans only {'x'.join(map(str, size))} voxels: if the registration fails, paint more of "
+        "the anatomy that both images show."
+    ]
 
 
 def _filled(array: np.ndarray, data: np.ndarray) -> np.ndarray | None:
@@ -123,6 +134,7 @@ def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None
                 "something, or leave the mask out."
             )
         data = inside
+        notices += _small_mask_notice(inside, name)
     return Loaded(image, name, normalised, data, notices)
 
 

@@ -221,6 +221,16 @@ def test_a_mask_that_does_not_fit_is_refused(change, reason):
     assert "scan.nii.gz" in str(caught.value)
 
 
+@pytest.mark.parametrize(("spans", "is_noticed"), [((2, 8, 8), False), ((12, 1, 1), True), ((1, 1, 1), True)])
+def test_a_mask_of_few_voxels_is_noticed(spans, is_noticed):
+    mask = np.zeros((12, 20, 24), np.uint8)
+    mask[: spans[0], 4 : 4 + spans[1], 6 : 6 + spans[2]] = 1
+    volume, notices = volume_from_image(image_of(noise()), "scan.nii", image_of(mask))
+    size = "x".join(map(str, reversed(spans)))
+    assert volume.mask.sum() == mask.sum()
+    assert any(f"The mask of scan.nii spans only {size} voxels" in one for one in notices) == is_noticed
+
+
 def test_a_mask_off_by_rounding_is_taken():
     mask = image_of(np.ones((12, 20, 24), np.uint8), (2.0, 2.0, 2.00001))
     volume, _ = volume_from_image(image_of(noise()), "scan", mask)
