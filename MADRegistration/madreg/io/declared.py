@@ -28,6 +28,7 @@ class Declared:
         files: names of the data files, if there are several.
         binary: whether the voxels are raw or deflated; other encodings are left to ITK.
         skipped_lines: lines before the voxels.
+        is_sized: whether the header says how large the voxels are.
     """
 
     stored: Stored
@@ -36,6 +37,7 @@ class Declared:
     files: list[str] | None = None
     binary: bool = True
     skipped_lines: int = 0
+    is_sized: bool = True
 
     def with_shape(self, shape: tuple[int, ...]) -> Declared:
         """The same for voxels of another shape."""
@@ -51,8 +53,10 @@ class Declared:
         return [beside(path, name) for name in names]
 
 
-def read_declared(path: Path, name: str, header: Header, declared: Declared, attached: bytes) -> sitk.Image:
-    """The scalar image that a header declares.
+def read_declared(
+    path: Path, name: str, header: Header, declared: Declared, attached: bytes
+) -> tuple[sitk.Image, list[str]]:
+    """The scalar image that a header declares, and sentences for the user.
 
     Args:
         path: of the header.
@@ -68,8 +72,14 @@ def read_declared(path: Path, name: str, header: Header, declared: Declared, att
     check_fits(math.prod(declared.sizes), declared.stored.dtype.itemsize)
     if not declared.binary:
         declared.data_files(path)  # refuses what is missing
-        return read_isolated(path, name)
-    return image_of(read_voxels(path, declared, attached), header)
+        return read_isolated(path, name), _notices(name, declared)
+    return image_of(read_voxels(path, declared, attached), header), _notices(name, declared)
+
+
+def _notices(name: str, declared: Declared) -> list[str]:
+    if declared.is_sized:
+        return []
+    return [f"{name} has no voxel size in its header, and 1 mm was taken: if that is wrong, correct the header."]
 
 
 def read_voxels(path: Path, declared: Declared, attached: bytes) -> np.ndarray:

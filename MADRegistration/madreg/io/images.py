@@ -59,9 +59,9 @@ def open_image(path: str | Path) -> tuple[sitk.Image, Source]:
         elif kind == "NIfTI":
             image, notices = read_nifti(place, name)
         elif kind == "NRRD":
-            image, notices = nrrd.read_nrrd(place, name), []
+            image, notices = nrrd.read_nrrd(place, name)
         elif kind == "MetaImage":
-            image, notices = metaimage.read_metaimage(place, name), []
+            image, notices = metaimage.read_metaimage(place, name)
         else:
             image, kind = read_foreign(place, name)
             notices = []

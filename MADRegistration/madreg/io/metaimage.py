@@ -37,8 +37,8 @@ GEOMETRY = (
 """Keys whose values are numbers; nothing else of the header is shown to ITK."""
 
 
-def read_metaimage(path: Path, name: str) -> sitk.Image:
-    """Read a MetaImage file.
+def read_metaimage(path: Path, name: str) -> tuple[sitk.Image, list[str]]:
+    """Read a MetaImage file; returns the image and sentences for the user.
 
     Args:
         name: what to call it in messages.
@@ -89,6 +89,7 @@ def _declared(path: Path) -> tuple[Header, Declared, bytes]:
         file=None if data_file.upper() == "LOCAL" else data_file,
         files=_listed(data_file, content[after:]) if is_list(data_file) else None,
         binary="BinaryData" not in keys or _is_true(keys, "BinaryData"),
+        is_sized="ElementSpacing" in keys or "ElementSize" in keys,
     )
     return header, declared, content[after:]
 

@@ -54,7 +54,7 @@ def read_nifti(path: Path, name: str) -> tuple[sitk.Image, list[str]]:
 
     (header, sheared), fields, array = read_voxels(path, geometry)
     array = array.reshape(fields.shape[2::-1])
-    notices = _disagreement(fields, header, name)
+    notices = _doubts(fields, header, name)
     if sheared is None:
         return image_of(array, header), notices
     image, notice = straightened(array, sheared, name)
@@ -120,8 +120,13 @@ def _header(fields: NiftiFields, start: bytes) -> tuple[Header, np.ndarray | Non
     return Header.of_matrix(fields.shape, matrix, TYPES[fields.kind]), matrix
 
 
-def _disagreement(fields: NiftiFields, header: Header, name: str) -> list[str]:
-    """A sentence if qform and sform put the image into different places."""
+def _doubts(fields: NiftiFields, header: Header, name: str) -> list[str]:
+    """A sentence if the header does not say how the image lies, or if qform and sform put it into different places."""
+    if fields.qform is None and fields.sform is None:
+        return [
+            f"{name}: its header does not say how it is oriented (neither qform nor sform), and was read as Slicer "
+            "does: if left and right or other sides are swapped, correct the header."
+        ]
     if fields.qform is None or fields.sform is None:
         return []
     corners = np.array([[(n >> axis) & 1 for axis in range(3)] + [1] for n in range(8)], float)

@@ -31,8 +31,8 @@ SUFFIXES = (".nrrd", ".nhdr")
 NO_NRRD = "is no NRRD file, despite its ending: rename it to that of its format"
 
 
-def read_nrrd(path: Path, name: str) -> sitk.Image:
-    """Read an NRRD file.
+def read_nrrd(path: Path, name: str) -> tuple[sitk.Image, list[str]]:
+    """Read an NRRD file; returns the image and sentences for the user.
 
     Args:
         name: what to call it in messages.
@@ -95,6 +95,7 @@ def _declared(path: Path) -> tuple[Header, Declared, bytes]:
         files=_listed(data_file, lines) if data_file is not None and is_list(data_file) else None,
         binary=encoding == "raw" or compressed,
         skipped_lines=line_skip[0] if line_skip else 0,
+        is_sized="space directions" in fields or "spacings" in fields,
     )
     return header, declared, content[after:]
 

@@ -713,3 +713,30 @@ def test_names_that_are_not_utf8(tmp_path, suffix):
     image, source = open_image(os.fsdecode(name))
     assert same(image, scan)
     source.path.encode()  # may be printed
+
+
+def without_lines(path, words):
+    """The file without the lines of its header that begin with one of the words."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if not line.startswith(words)))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "words"),
+    [(".nrrd", (b"space directions", b"space origin")), (".mha", (b"ElementSpacing", b"ElementSize"))],
+)
+def test_a_header_without_voxel_size_is_said(tmp_path, suffix, words):
+    path = tmp_path / f"scan{suffix}"
+    sitk.WriteImage(image_of(voxels()), str(path))
+    assert open_image(path)[1].notices == ()
+    without_lines(path, words)
+    image, source = open_image(path)
+    assert image.GetSpacing() == (1, 1, 1)
+    (notice,) = source.notices
+    assert notice.startswith(f"{path} has no voxel size in its header, and 1 mm was taken")
+
+
+def test_a_nifti_without_orientation_is_said(tmp_path):
+    path = nifti_with(tmp_path / "scan.nii", {252: struct.pack("<2h", 0, 0)})
+    (notice,) = open_image(path)[1].notices
+    assert "scan.nii: its header does not say how it is oriented" in notice
