@@ -26,12 +26,20 @@ def is_foreign_transform(path: str | Path) -> bool:
     """Whether a file is a text matrix of FLIRT or an LTA of FreeSurfer; ITK's ``.mat`` is binary, its ``.tfm`` named.
 
     Raises:
-        InputError: if there is no such file, or it cannot be opened.
+        InputError: if there is no such file, it cannot be opened, or it is a ``.mat`` of other numbers.
     """
     path = Path(path)
-    if path.name.lower().endswith(".lta"):
+    ending = path.suffix.lower()
+    if ending == ".lta":
         return True
-    return _flirt_matrix(_start(path, 4096)) is not None
+    start = _start(path, 4096)
+    is_flirt = _flirt_matrix(start) is not None
+    if not is_flirt and ending == ".mat" and _rows(start):
+        raise InputError(
+            f"{path} is no matrix of FLIRT, which has four lines of four finite numbers, the last of them 0 0 0 1: give "
+            "such a matrix, or an ITK transform file."
+        )
+    return is_flirt
 
 
 def _start(path: Path, length: int) -> bytes:
@@ -81,14 +89,19 @@ def read_foreign_transform(path: str | Path, fixed: Grid, moving: Grid) -> Trans
 
 def _flirt_matrix(content: bytes) -> np.ndarray | None:
     """4x4 matrix of a text file that holds nothing else; None if it holds something else."""
-    try:
-        rows = [[float(word) for word in line.split()] for line in content.decode("ascii").splitlines() if line.strip()]
-    except ValueError:
-        return None
+    rows = _rows(content)
     if len(rows) != 4 or any(len(row) != 4 for row in rows):
         return None
     matrix = np.array(rows)
     return matrix if np.isfinite(matrix).all() and np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-6) else None
+
+
+def _rows(content: bytes) -> list[list[float]]:
+    """The numbers in each line of a text that holds nothing else; none if it holds something else."""
+    try:
+        return [[float(word) for word in line.split()] for line in content.decode("ascii").splitlines() if line.strip()]
+    except ValueError:
+        return []
 
 
 def _of_flirt(flirt: np.ndarray, fixed: Grid, moving: Grid, path: Path) -> np.ndarray:

@@ -147,3 +147,14 @@ def test_itk_files_are_not_taken_for_others(tmp_path):
         sitk.WriteTransform(sitk.AffineTransform(3), str(path))
         assert not is_foreign_transform(path)
     assert is_foreign_transform(write_matrix(tmp_path / "fsl.mat", np.eye(4)))
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [np.eye(3), np.full((4, 4), np.nan), np.eye(4) + np.eye(4, k=-1)],
+    ids=["three lines", "not finite", "projective"],
+)
+def test_other_numbers_than_a_matrix_of_flirt_are_one_sentence(tmp_path, numbers):
+    np.savetxt(tmp_path / "numbers.mat", numbers)
+    with pytest.raises(InputError, match=r"numbers.mat is no matrix of FLIRT, which has four lines of four finite"):
+        is_foreign_transform(tmp_path / "numbers.mat")
