@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import slicer
 
-from MADRegistrationLib import parameters as p
+from MADRegistrationLib.selection import parameters as p
 
 FAKES = Path(__file__).with_name("fakes.py")
 QUICK, SLOW, CRASH, BAD_INPUT, NO_MEMORY, BUG, SILENT, CHILD, DEVICES_BREAK, FAILED, WAITING = range(
