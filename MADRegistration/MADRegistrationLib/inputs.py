@@ -10,9 +10,10 @@ from madreg.errors import InputError
 from madreg.io.resampling import check_fill
 from madreg.settings import Resampling
 
-from .results.placement import ownTransform, whyNotOutput
 from .scene import masks, volumes
 from .scene.annotations import drawnOn
+from .scene.outputtransform import ownTransform, whyNotOutput
+from .scene.transforms import toWorld
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Inputs:
         """Raise InputError, in one sentence, for what cannot be registered."""
         self.checkVolumes()
         if self.initial is not None:
-            volumes.toWorld(self.initial)
+            toWorld(self.initial)
         output = self.transform or ownTransform(self.fixed, self.moving)
         reason = None if output is None else whyNotOutput(output, self.fixed, self.moving)
         if reason:

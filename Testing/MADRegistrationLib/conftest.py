@@ -15,7 +15,7 @@ from doubles import FAKES, FakeView  # noqa: E402
 from vtk.util.numpy_support import numpy_to_vtk  # noqa: E402
 
 from MADRegistrationLib.panel.panel import Panel  # noqa: E402
-from MADRegistrationLib.scene.volumes import toMatrix  # noqa: E402
+from MADRegistrationLib.scene.matrices import toMatrix  # noqa: E402
 from MADRegistrationLib.worker.client import WorkerClient  # noqa: E402
 from MADRegistrationLib.worker.process import SubprocessProcess  # noqa: E402
 

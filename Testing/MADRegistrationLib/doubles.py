@@ -70,6 +70,15 @@ def run(panel, until=lambda: False, seconds=120):
         time.sleep(0.01)
 
 
+def finish(panel):
+    """Wait also for what nobody waits for."""
+    end = time.monotonic() + 60
+    while panel.controllers.run.needsPolling:
+        assert time.monotonic() < end
+        panel.poll()
+        time.sleep(0.01)
+
+
 def layers():
     return [
         (n.GetBackgroundVolumeID(), n.GetForegroundVolumeID(), n.GetForegroundOpacity())

@@ -13,12 +13,14 @@ from ..jobs.filejob import FileJob
 from ..jobs.filepairs import FilePairs, commonSettings
 from ..messages import Messages
 from ..results import verdict
+from ..results.reporttext import millimetres
 from ..run.run import Run
-from ..selection.parameters import _, settingsOf
+from ..selection.parameters import settingsOf
 from ..selection.selection import Selection
+from ..translation import _
 from ..worker.client import WorkerClient
 from .loadedpair import LoadedPair
-from .volumebatch import Row
+from .tablerow import Row
 
 
 class FilesView(Protocol):
@@ -148,7 +150,7 @@ def _rowOf(identifier: str, entries: Mapping[str, Entry]) -> Row:
     if entry is None:
         return Row(_("TO DO"), "", identifier, "", "")
     word = entry.get("verdict") or entry["state"]
-    error = verdict.millimetres(entry["error_after_mm"]) if "error_after_mm" in entry else ""
+    error = millimetres(entry["error_after_mm"]) if "error_after_mm" in entry else ""
     remark = " ".join(filter(None, (entry.get("message"), *entry.get("notices", []))))
     color = verdict.COLORS.get(word, verdict.COLORS["failed"])
     return Row(word.upper(), color, identifier, error, remark)

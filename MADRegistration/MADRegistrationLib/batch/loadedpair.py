@@ -1,4 +1,4 @@
-"""A pair of image files in the scene, with the result that the manifest has of it."""
+"""A pair of image files loaded into the scene, with the result that the manifest has of it."""
 
 from __future__ import annotations
 

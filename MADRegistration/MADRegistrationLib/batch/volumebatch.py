@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import slicer
@@ -10,21 +9,12 @@ import slicer
 from ..inputs import Inputs
 from ..jobs.registration import SceneRegistration
 from ..results import verdict
+from ..results.reporttext import millimetres
 from ..scene import masks, volumes
-from ..selection.parameters import _
 from ..selection.selection import Selection
+from ..translation import _
 from . import batchtable
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table in the panel."""
-
-    verdict: str
-    color: str
-    name: str
-    error: str
-    remark: str
+from .tablerow import Row
 
 
 class BatchView(Protocol):
@@ -118,5 +108,5 @@ def _rowOf(registration: SceneRegistration) -> Row:
     word = batchtable.verdictOf(registration)
     report = registration.report
     remark = registration.message or " ".join(report.get("notices", []))
-    error = verdict.millimetres(report["error_after_mm"]) if report else ""
+    error = millimetres(report["error_after_mm"]) if report else ""
     return Row(word.upper(), verdict.COLORS.get(word, ""), registration.moving.GetName(), error, remark)

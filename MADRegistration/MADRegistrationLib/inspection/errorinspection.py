@@ -10,9 +10,10 @@ import slicer
 from madreg.errors import InputError
 
 from ..messages import Messages
-from ..results import errormap, verdict
-from ..selection.parameters import _
-from ..views import crosshair, overlay, sliceviews
+from ..results import errormap
+from ..results.reporttext import millimetres
+from ..translation import _
+from ..views import crosshair, errormapdisplay, overlay, sliceviews
 from .shownpair import ShownPair
 
 
@@ -36,7 +37,7 @@ class ErrorInspection:
         self, view: ErrorInspectionView, messages: Messages, pair: ShownPair, onChange: Callable[[], None]
     ) -> None:
         self._view, self._messages, self._pair, self._onChange = view, messages, pair, onChange
-        self.scaleMm = errormap.FULL_MM
+        self.scaleMm = errormapdisplay.FULL_MM
         self._said: tuple[slicer.vtkMRMLNode | None, str] = (None, "")
 
     def update(self, isRunning: bool = False) -> None:
@@ -45,7 +46,7 @@ class ErrorInspection:
         node = None if isRunning else self._pair.errorMap
         if node is not self._said[0]:
             self._messages.withdraw(self._said[1])
-        errormap.hideAll(but=node)
+        errormapdisplay.hideAll(but=node)
         self._view.setErrorMap(node is not None, node is not None and overlay.isShown(node))
 
     def onErrorMap(self, isOn: bool) -> None:
@@ -53,16 +54,16 @@ class ErrorInspection:
         node = self._pair.errorMap
         if isOn and node is not None:
             self._pair.bringIntoView()
-            errormap.show(node, self.scaleMm)
+            errormapdisplay.show(node, self.scaleMm)
         else:
-            errormap.hideAll()
+            errormapdisplay.hideAll()
         self._onChange()
 
     def onErrorScale(self, millimetres: float) -> None:
         """The user chooses what the last color of the map means."""
         self.scaleMm = millimetres
         if self._pair.errorMap is not None:
-            errormap.setScale(self._pair.errorMap, millimetres)
+            errormapdisplay.setScale(self._pair.errorMap, millimetres)
 
     def onWorst(self) -> None:
         """Show the place where the estimated error is largest."""
@@ -76,6 +77,6 @@ class ErrorInspection:
             return self._messages.setMessage(str(problem), True)
         sliceviews.jumpTo(point)
         crosshair.show(point)
-        text = _("The largest local error, {error}, is at the crosshair.").format(error=verdict.millimetres(error))
+        text = _("The largest local error, {error}, is at the crosshair.").format(error=millimetres(error))
         self._messages.setMessage(text, False)
         self._said = (node, text)

@@ -6,11 +6,9 @@ from typing import Protocol
 
 import slicer
 
-from ..jobs import checkerboard, edges
 from ..messages import Messages
-from ..results import errormap
-from ..selection.parameters import _
-from ..views import colors, fieldofview, layout, overlay, sliceviews
+from ..translation import _
+from ..views import checkerboard, colors, edges, errormapdisplay, fieldofview, layout, overlay, sliceviews
 from .blending import Blending, BlendingView
 from .errorinspection import ErrorInspection, ErrorInspectionView
 from .shownpair import ShownPair
@@ -94,7 +92,7 @@ class Inspection:
 
     def hideOverlay(self) -> None:
         """Take error map or edges out of the views."""
-        errormap.hideAll()
+        errormapdisplay.hideAll()
         overlay.hide()
         self._refresh()
 

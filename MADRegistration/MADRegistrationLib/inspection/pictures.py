@@ -63,7 +63,7 @@ class Pictures:
     def onPlot(self) -> None:
         """Show in a plot view how the last registration went."""
         if (done := self._plottable()) is not None:
-            self.plot.show(done)
+            self.plot.show(done.history.convergence(), done.moving.GetName())
 
     def onEdges(self, isOn: bool) -> None:
         """The button of the edges goes down or up; they are made the first time."""

@@ -6,9 +6,8 @@ from typing import Protocol
 
 import slicer
 
-from ..jobs import checkerboard
 from ..results import errormap
-from ..views import sliceviews
+from ..views import checkerboard, sliceviews
 
 
 class PairView(Protocol):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from madreg import resources
 
-from ..selection.parameters import _
+from ..translation import _
 
 THUMBNAIL = Path(__file__).parents[2] / "Resources" / "Icons" / "MADRegistrationDemo.png"
 """The two scans side by side."""

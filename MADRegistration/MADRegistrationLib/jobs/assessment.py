@@ -17,10 +17,10 @@ from ..results import report
 from ..results.errormap import ErrorMap
 from ..results.structuretable import StructureTable
 from ..scene.coordinatesystem import CoordinateSystem
-from ..scene.volumes import parentToWorld
+from ..scene.transforms import parentToWorld
 from ..worker.client import WorkerClient
-from . import structures
-from .job import Progress, SceneJob
+from .job import SceneJob
+from .progress import Progress
 
 
 class SceneAssessment(SceneJob):
@@ -65,7 +65,7 @@ class SceneAssessment(SceneJob):
             "fixed": (yield from files.write(self.fixed, "fixed", inputs.fixedMask, self._coordinates.fromWorld)),
             "moving": (yield from files.write(self.moving, "moving", inputs.movingMask, self._worldToMoving)),
             "transform": (self._worldToMoving @ self._coordinates.toWorld).tolist(),
-            "segmentation": (yield from structures.describe(files, inputs.structures, self._coordinates.fromWorld)),
+            "segmentation": (yield from files.writeStructures(inputs.structures, self._coordinates.fromWorld)),
             "error_map": str(files.folder / "error-map.nrrd"),
         }
 

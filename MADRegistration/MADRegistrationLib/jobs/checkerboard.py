@@ -1,4 +1,4 @@
-"""A volume that shows how two volumes fit where they lie now: a checkerboard of both."""
+"""Making the checkerboard of two volumes as they lie now; see :mod:`views.checkerboard`."""
 
 from __future__ import annotations
 
@@ -10,24 +10,11 @@ import slicer
 
 from madreg.errors import InputError
 
-from ..results import resultnode
-from ..scene import ownnodes, volumes
+from ..scene import volumes
 from ..scene.voxels import setVoxels
-from ..views import sliceviews
+from ..views import checkerboard
 from ..worker.client import WorkerClient
 from .job import SceneJob
-
-KIND = "checkerboard"
-NAME = "Checkerboard of {moving} and {fixed}"
-
-OF = "MADRegistrationComparisonOf"
-"""Node reference to the fixed volume."""
-
-
-def isShown(fixed: slicer.vtkMRMLNode) -> bool:
-    """Whether a slice view shows a checkerboard with this fixed volume, on whose grid it lies."""
-    shown = [slicer.mrmlScene.GetNodeByID(view.GetBackgroundVolumeID() or "") for view in sliceviews.compositeNodes()]
-    return any(node is not None and node.GetNodeReference(OF) is fixed for node in shown)
 
 
 class SceneCheckerboard(SceneJob):
@@ -58,7 +45,7 @@ class SceneCheckerboard(SceneJob):
     def _command(self) -> Iterator[None]:
         return {
             "command": "compare",
-            "kind": KIND,
+            "kind": checkerboard.KIND,
             "fixed": (yield from self._files.write(self.fixed, "fixed")),
             "moving": (yield from self._files.write(self.moving, "moving")),
             "output": str(self._files.output),
@@ -67,17 +54,5 @@ class SceneCheckerboard(SceneJob):
     def _finish(self, event: dict[str, Any]) -> Iterator[None]:
         voxels = np.load(self._files.output, allow_pickle=False)
         yield
-        scene = self.fixed.GetScene()
-        name = NAME.format(fixed=self.fixed.GetName(), moving=self.moving.GetName())
-        former = resultnode.marked("vtkMRMLScalarVolumeNode", KIND)  # not a volume of the user's that is called so
-        self.node = next((node for node in former if node.GetName() == name), None)
-        if self.node is None:
-            self.node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-            display = scene.AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
-            display.SetDefaultColorMap()
-            display.SetAutoWindowLevel(False)
-            display.SetWindowLevel(255, 127.5)
-            self.node.SetAndObserveDisplayNodeID(display.GetID())
-        ownnodes.mark(self.node, KIND)
-        self.node.SetNodeReferenceID(OF, self.fixed.GetID())
+        self.node = checkerboard.findOrMake(self.fixed, self.moving)
         setVoxels(self.node, voxels, like=self.fixed)

@@ -15,7 +15,8 @@ from madreg.errors import InputError
 from ..worker.client import WorkerClient
 from ..worker.jobevents import eventsOf
 from .filepairs import FilePairs
-from .job import Progress, newNumber, reasonOf
+from .job import newNumber, reasonOf
+from .progress import Progress
 
 
 class FileJob:

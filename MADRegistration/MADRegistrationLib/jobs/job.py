@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import slicer
@@ -18,6 +17,7 @@ from madreg.errors import InputError
 from ..worker.client import WorkerClient
 from ..worker.jobevents import OUT_OF_MEMORY, eventsOf
 from .jobfiles import JobFiles
+from .progress import Progress
 from .volumechanges import VolumeChanges
 
 _numbers = itertools.count(1)
@@ -26,26 +26,6 @@ _numbers = itertools.count(1)
 def newNumber() -> int:
     """Of the next job."""
     return next(_numbers)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a job stands, for the panel; what is not known yet is None.
-
-    Attributes:
-        position: among many, in words; empty if there is only one.
-    """
-
-    stage: str
-    fraction: float
-    secondsLeft: float | None = None
-    errorMm: float | None = None
-    position: str = ""
-
-    @classmethod
-    def of(cls, event: dict[str, Any]) -> Progress:
-        """What the worker has said."""
-        return cls(event["stage"], event["fraction"], event["seconds_left"], event["error_mm"])
 
 
 class SceneJob:

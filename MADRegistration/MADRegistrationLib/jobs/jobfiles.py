@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import slicer
 
+from madreg.errors import InputError
+
 from ..scene import masks, volumes
 
 
@@ -62,6 +64,35 @@ class JobFiles:
         yield from volumes.write(image, path)
         return {"name": image.name, "voxels": str(path), "matrix": image.matrix.tolist()}
 
+    def writeStructures(self, node: slicer.vtkMRMLNode | None, motion: np.ndarray) -> Iterator[None]:
+        """Write the structures of a segmentation or a label map, a piece at a time; returns their description for the
+        worker, or None if there is no node.  Where segments overlap, the last one counts.
+
+        Args:
+            motion: as of :meth:`write`.
+
+        Raises:
+            InputError: if there are none, or they lie under a non-linear transform.
+            OSError: if there is no space.
+        """
+        if node is None:
+            return None
+        image = masks.labelsOf(node)
+        if image is None:
+            raise InputError(f'"{node.GetName()}" has no structures: choose another segmentation, or none.')
+        yield
+        description = yield from self.writeImage(image.moved(motion), "structures")
+        return {**description, "names": _structureNames(node)}
+
     def remove(self) -> None:
         """Remove them all."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _structureNames(node: slicer.vtkMRMLNode) -> dict[str, str]:
+    """Names of the segments by their number, which follows their order; labels of a label map have none."""
+    if not node.IsA("vtkMRMLSegmentationNode"):
+        return {}
+    segmentation = node.GetSegmentation()
+    count = segmentation.GetNumberOfSegments()
+    return {str(n + 1): segmentation.GetNthSegment(n).GetName() for n in range(count)}

@@ -8,7 +8,6 @@ from typing import Any
 
 from ..inputs import Inputs
 from ..scene.coordinatesystem import CoordinateSystem
-from . import structures
 from .jobfiles import JobFiles
 
 
@@ -31,6 +30,6 @@ def registerCommand(
         "moving": (yield from files.write(inputs.moving, "moving", inputs.movingMask, coordinates.movingFromWorld)),
         "resampled": None if inputs.resampled is None else str(files.output),
         "resampling": asdict(inputs.resampling),
-        "segmentation": (yield from structures.describe(files, inputs.structures, coordinates.fromWorld)),
+        "segmentation": (yield from files.writeStructures(inputs.structures, coordinates.fromWorld)),
         "error_map": str(files.folder / "error-map.nrrd"),
     }

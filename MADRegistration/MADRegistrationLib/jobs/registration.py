@@ -19,7 +19,8 @@ from ..scene import volumes
 from ..scene.coordinatesystem import CoordinateSystem
 from ..worker.client import WorkerClient
 from .history import History
-from .job import Progress, SceneJob
+from .job import SceneJob
+from .progress import Progress
 from .registercommand import registerCommand
 
 

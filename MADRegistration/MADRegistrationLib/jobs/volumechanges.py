@@ -1,4 +1,4 @@
-"""The volumes of a job as it has found them: what the user makes of them meanwhile may end it."""
+"""Whether the user has changed the volumes of a job since it began, which may end it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import slicer
 
 from madreg.errors import InputError
 
-from ..scene.volumes import ijkToRas, parentToWorld
+from ..scene.transforms import parentToWorld
+from ..scene.volumes import ijkToRas
 
 SAME = 1e-6
 """Elements of matrices that differ by less, relatively or in mm, are the same."""

@@ -1,46 +1,26 @@
-"""The parts of the panel, and the order in which they show what there is."""
+"""The controllers of all sections of the panel, and the order in which they show what there is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
-from ..batch.filebatch import FileBatch, FilesView
-from ..batch.volumebatch import BatchView, VolumeBatch
-from ..inspection.inspection import Inspection, InspectionView
-from ..inspection.pictures import Pictures, PicturesView
-from ..messages import Messages, MessageView
-from ..run.run import Run, RunView
-from ..selection.devices import Devices, DevicesView
-from ..selection.parameters import _
-from ..selection.selection import Selection, SelectionView
+from ..batch.filebatch import FileBatch
+from ..batch.volumebatch import VolumeBatch
+from ..inspection.inspection import Inspection
+from ..inspection.pictures import Pictures
+from ..messages import Messages
+from ..run.run import Run
+from ..selection.devices import Devices
+from ..selection.selection import Selection
+from ..translation import _
 from ..worker.client import WorkerClient
-from .result import Result, ResultView
-from .revert import Revert, RevertView
-
-
-class InputView(SelectionView, DevicesView, Protocol):
-    """What is shown of the inputs."""
-
-
-class OutcomeView(ResultView, RevertView, PicturesView, Protocol):
-    """What is shown of the result."""
-
-
-class View(Protocol):
-    """What the widget can show, part by part."""
-
-    messages: MessageView
-    selection: InputView
-    run: RunView
-    result: OutcomeView
-    batch: BatchView
-    files: FilesView
-    inspection: InspectionView
+from .result import Result
+from .revert import Revert
+from .view import View
 
 
 class Controllers:
-    """Everything that the panel is made of.
+    """One for each section of the panel, and for the message line.
 
     Args:
         ensureTorch: makes sure that torch is there; raises InputError if it is not.

@@ -1,7 +1,6 @@
-"""The rules of the panel, put together: its parts, the scene, and what the user does when something is done.  No Qt in
-here.
+"""The panel without Qt: its controllers, the scene, and what the user does when something is done.
 
-The widget is a thin :class:`controllers.View`; it forwards what the user does, and calls :meth:`Panel.poll` by a timer.
+The widget is a thin :class:`view.View`; it forwards what the user does, and calls :meth:`Panel.poll` by a timer.
 """
 
 from __future__ import annotations
@@ -11,15 +10,16 @@ from typing import Any
 
 from madreg.errors import InputError
 
-from ..jobs import edges
 from ..results import obsoletenodes
 from ..scene.observer import SceneObserver
-from ..selection.parameters import _
+from ..translation import _
+from ..views import edges
 from ..worker.client import WorkerClient
 from .assessaction import AssessAction
-from .controllers import Controllers, View
+from .controllers import Controllers
 from .registeraction import RegisterAction
 from .showpairaction import ShowPairAction
+from .view import View
 
 
 class Panel:

@@ -9,7 +9,8 @@ from madreg.errors import InputError
 from ..inputs import Inputs
 from ..jobs.registration import SceneRegistration
 from ..messages import Messages
-from ..selection.parameters import _, settingsOf
+from ..selection.parameters import settingsOf
+from ..translation import _
 from ..views import layout, sliceviews
 from .controllers import Controllers
 

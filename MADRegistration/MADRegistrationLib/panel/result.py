@@ -11,8 +11,9 @@ import slicer
 from madreg.errors import InputError
 
 from ..jobs.registration import SceneRegistration
-from ..results import storedreport, verdict
-from ..selection.parameters import _
+from ..results import reporttext, storedreport
+from ..scene.pose import SAME_MM, distanceMm, poseOf
+from ..translation import _
 
 
 class ResultView(Protocol):
@@ -38,7 +39,7 @@ class Result:
         isAttempt = registration is not None and registration.isAttempt
         self._attempt = registration if isAttempt else None
         if isAttempt:
-            self._poseBefore = storedreport.poseOf(registration.fixed, registration.moving)
+            self._poseBefore = poseOf(registration.fixed, registration.moving)
 
     def update(
         self,
@@ -51,7 +52,7 @@ class Result:
         attempt = None if isRunning else self._attemptOf(fixed, moving)
         try:
             if attempt is not None and not attempt.isApplied:
-                headline, details = verdict.headline(attempt.report), verdict.details(attempt.report)
+                headline, details = reporttext.headline(attempt.report), reporttext.details(attempt.report)
                 headline += _("<p>The moving volume stays where it was.</p>")
             elif not isRunning and (found := storedreport.find(fixed, moving)) is not None:
                 headline, details = self._texts(found, moving)
@@ -62,12 +63,12 @@ class Result:
 
     def _texts(self, found: storedreport.StoredReport, moving: slicer.vtkMRMLNode) -> tuple[str, str]:
         if found.isValid:
-            return verdict.headline(found.report), verdict.details(found.report)
+            return reporttext.headline(found.report), reporttext.details(found.report)
         text = _('"{moving}" was moved by {distance} since it was registered: the verdict no longer applies.')
         if found.report.get("is_assessment"):
             text = _('"{moving}" was moved by {distance} since it was assessed: the verdict no longer applies.')
         return escape(
-            text.format(moving=moving.GetName(), distance=verdict.millimetres(found.movedMm)), quote=False
+            text.format(moving=moving.GetName(), distance=reporttext.millimetres(found.movedMm)), quote=False
         ), ""
 
     def _attemptOf(
@@ -83,10 +84,7 @@ class Result:
                     return None
                 found = storedreport.read(attempt.transform, fixed, moving)
                 return attempt if found is not None and found.isValid else None
-            isThere = (
-                storedreport.distanceMm(self._poseBefore, storedreport.poseOf(fixed, moving), moving)
-                < storedreport.SAME_MM
-            )
+            isThere = distanceMm(self._poseBefore, poseOf(fixed, moving), moving) < SAME_MM
             return attempt if isThere else None
         except InputError:
             return None

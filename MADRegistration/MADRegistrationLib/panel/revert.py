@@ -9,8 +9,8 @@ from ..messages import Messages
 from ..results import savedregistration
 from ..run.run import Run
 from ..scene import ownnodes
-from ..selection.parameters import _
 from ..selection.selection import Selection
+from ..translation import _
 from ..views import colors
 from ..views.snapshot import Snapshot
 

@@ -1,5 +1,5 @@
-"""The estimated error all over the fixed volume, in mm: a volume node shown in colours over the slice views,
-and its worst point.
+"""The estimated error all over the fixed volume, in mm: a volume node and its worst point; it is shown by
+:mod:`errormapdisplay`.
 
 The node lies under the parent transforms of the fixed volume, so that it moves with it.  It refers to both volumes, and
 what is known of them and its worst point are attributes: so all works after the scene was saved and loaded.  The
@@ -18,25 +18,18 @@ import slicer
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
 
-from ..scene import ownnodes, volumes
+from ..scene import ownnodes
+from ..scene.attributes import ERROR_MAP, WORST_MM, WORST_POINT
+from ..scene.ownnodes import marked
+from ..scene.transforms import parentToWorld
 from ..scene.voxels import VoxelsBefore, setVoxels
-from ..views import overlay, sliceviews
+from ..views import errormapdisplay
 from . import resultnode, storedreport
-from .formerplacement import ATTRIBUTE_PREFIX, ERROR_MAP
-from .resultnode import Signature, marked, sign
-
-WORST_MM, WORST_POINT = ATTRIBUTE_PREFIX + "WorstMm", ATTRIBUTE_PREFIX + "WorstPoint"
-"""Attributes of the map: the largest value, and where: x y z, RAS mm, below the parent transforms of the map."""
+from .resultnode import Signature, sign
 
 CLASS = "vtkMRMLScalarVolumeNode"
 KIND, ASSESSED = "error map", "assessed error map"
 """What the maps of registrations and those of assessments are marked as; see :mod:`ownnodes`."""
-
-COLORS = "vtkMRMLColorTableNodeFileColdToHotRainbow.txt"
-FULL_MM = 5.0
-"""Error shown in the last color, unless the user chooses another."""
-
-OPACITY = 0.5
 
 UNKNOWN = -100.0
 """Voxel where nothing is known.  Between two voxels the display interpolates, and leaves out what is below 0: so the
@@ -90,7 +83,7 @@ class ErrorMap:
         self._former = None if former is None else _Former(former)
         self._node = former or _make(name, transform)
         self._node.SetName(name)  # the former one may have been of another pair
-        fromWorld = np.linalg.inv(volumes.parentToWorld(fixed)) @ FLIP_LPS_RAS
+        fromWorld = np.linalg.inv(parentToWorld(fixed)) @ FLIP_LPS_RAS
         setVoxels(self._node, self._voxels, like=fixed, ijkToRas=fromWorld @ self._ijkToWorld)
         point = apply(fromWorld, self.worstPoint)
         self._node.SetAttribute(WORST_MM, f"{self.worstMm:.6f}")
@@ -123,7 +116,7 @@ def _make(name: str, transform: slicer.vtkMRMLLinearTransformNode | None) -> sli
     :mod:`obsoletenodes`, which may look whenever a node is added."""
     scene = slicer.mrmlScene
     node = scene.AddNewNodeByClass(CLASS, name)
-    node.SetAndObserveDisplayNodeID(_display(scene).GetID())
+    node.SetAndObserveDisplayNodeID(errormapdisplay.make(scene).GetID())
     if transform is not None:
         transform.SetNodeReferenceID(ERROR_MAP, node.GetID())
     ownnodes.mark(node, ASSESSED if transform is None else KIND)
@@ -135,20 +128,9 @@ def maps() -> list[slicer.vtkMRMLScalarVolumeNode]:
     return marked(CLASS, KIND, ASSESSED)
 
 
-def _display(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeDisplayNode:
-    """Colors from 0 to :data:`FULL_MM`; what is below is clear."""
-    display = scene.AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
-    display.SetAndObserveColorNodeID(COLORS)
-    display.SetAutoWindowLevel(False)
-    display.SetWindowLevelMinMax(0, FULL_MM)
-    display.SetThreshold(1e-3, 1e6)
-    display.SetApplyThreshold(True)
-    return display
-
-
 def remove(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Remove a map with its colours and its legend."""
-    hide(node)
+    errormapdisplay.hide(node)
     ownnodes.remove(node)
 
 
@@ -162,49 +144,6 @@ def find(fixed: slicer.vtkMRMLNode | None, moving: slicer.vtkMRMLNode | None) ->
     return None if newest is None else newest.node
 
 
-def show(node: slicer.vtkMRMLScalarVolumeNode, fullMm: float = FULL_MM) -> None:
-    """Lay the map over what the slice views show, with a legend.
-
-    Args:
-        fullMm: the error shown in the last color.
-    """
-    setScale(node, fullMm)
-    overlay.show(node, OPACITY)
-    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node.GetDisplayNode())
-    legend.SetTitleText("Error (mm)")
-    legend.SetLabelFormat("%.1f")
-    legend.SetNumberOfLabels(6)
-    legend.SetSize(0.12, 0.5)  # of the view
-    legend.GetLabelTextProperty().SetFontSize(16)
-    legend.GetTitleTextProperty().SetFontSize(16)
-    legend.SetVisibility(True)
-    legend.Modified()  # else a view that shows the map only now leaves it out
-
-
-def setScale(node: slicer.vtkMRMLScalarVolumeNode, fullMm: float) -> None:
-    """Colors from 0 to so many mm."""
-    if node.GetDisplayNode() is not None:
-        node.GetDisplayNode().SetWindowLevelMinMax(0, fullMm)
-
-
-def hideAll(but: slicer.vtkMRMLScalarVolumeNode | None = None) -> None:
-    """Take every map out of the views, or all but one."""
-    for view in sliceviews.compositeNodes():
-        node = overlay.shownIn(view)
-        if node is not None and node is not but and node.GetAttribute(WORST_POINT):
-            hide(node)
-
-
-def hide(node: slicer.vtkMRMLScalarVolumeNode) -> None:
-    """Take it out of the views; nothing happens to views that show another label layer."""
-    overlay.hide(node)
-    if node.GetDisplayNode() is None:  # the user is removing it
-        return
-    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(node.GetDisplayNode())
-    if legend is not None:
-        legend.SetVisibility(False)
-
-
 def worst(node: slicer.vtkMRMLScalarVolumeNode) -> tuple[float, np.ndarray]:
     """The largest error in mm, and where it lies now: RAS mm in the world.
 
@@ -212,4 +151,4 @@ def worst(node: slicer.vtkMRMLScalarVolumeNode) -> tuple[float, np.ndarray]:
         InputError: if the map lies under a non-linear transform by now.
     """
     point = np.array([float(value) for value in node.GetAttribute(WORST_POINT).split()])
-    return float(node.GetAttribute(WORST_MM)), apply(volumes.parentToWorld(node), point)
+    return float(node.GetAttribute(WORST_MM)), apply(parentToWorld(node), point)

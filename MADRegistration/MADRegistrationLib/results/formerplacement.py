@@ -11,16 +11,22 @@ import numpy as np
 import slicer
 import vtk
 
+from ..scene.attributes import (
+    AGREED,
+    ALONG,
+    ATTRIBUTE_PREFIX,
+    ERROR_MAP,
+    FIXED,
+    FORMER_ERROR_MAP,
+    LEFT_BEHIND,
+    MOVING,
+    RESAMPLED,
+    STRUCTURES,
+    references,
+    setReferenceIds,
+)
+from ..scene.matrices import toArray, toMatrix
 from ..scene.transforms import children, setParent
-from ..scene.volumes import toArray, toMatrix
-
-ATTRIBUTE_PREFIX = "MADRegistration."
-VERSION = ATTRIBUTE_PREFIX + "Version"
-"""Attribute of all transforms and error maps that this module has made."""
-
-FIXED = slicer.vtkMRMLTransformNode.GetFixedNodeReferenceRole()
-MOVING = slicer.vtkMRMLTransformNode.GetMovingNodeReferenceRole()
-"""Node references of these: the two volumes that they are of."""
 
 RECORD = ATTRIBUTE_PREFIX + "Before"
 """Attribute of the transform: JSON of what is not a reference to a node."""
@@ -32,19 +38,6 @@ FORMER_ABOVE = "MADRegistrationFormerAbove"
 FORMER_FIXED = "MADRegistrationFormerFixed"
 FORMER_MOVING = "MADRegistrationFormerMoving"
 """Node references: of a transform that was there already, its parent and the volumes that it had registered before."""
-
-ERROR_MAP = "MADRegistrationErrorMap"
-FORMER_ERROR_MAP = "MADRegistrationFormerErrorMap"
-STRUCTURES = "MADRegistrationStructures"
-RESAMPLED = "MADRegistrationResampled"
-"""Node references: what else the registration has made, see :mod:`errormap`, :mod:`structuretable` and
-:mod:`savedregistration`, and the map of an earlier result where this one has none."""
-
-ALONG = "MADRegistrationAlong"
-AGREED = "MADRegistrationAgreed"
-LEFT_BEHIND = "MADRegistrationLeftBehind"
-"""Node references, any number: what was put under the transform together with the moving volume; what it may carry,
-because the user has agreed; what was drawn on the moving volume and did not move with it."""
 
 _ROLES = (
     FORMER_PARENT,
@@ -59,23 +52,6 @@ _ROLES = (
     AGREED,
     LEFT_BEHIND,
 )
-
-
-def references(node: slicer.vtkMRMLNode, role: str) -> list[slicer.vtkMRMLNode]:
-    """The nodes that a node refers to in a role; those that are gone are left out."""
-    nodes = (node.GetNthNodeReference(role, n) for n in range(node.GetNumberOfNodeReferences(role)))
-    return [one for one in nodes if one is not None]
-
-
-def refer(node: slicer.vtkMRMLNode, role: str, others: Sequence[slicer.vtkMRMLNode]) -> None:
-    """Replace the references of a node in a role."""
-    _setReferenceIds(node, role, [other.GetID() for other in others])
-
-
-def _setReferenceIds(node: slicer.vtkMRMLNode, role: str, ids: Sequence[str]) -> None:
-    node.RemoveNodeReferenceIDs(role)
-    for one in ids:
-        node.AddNodeReferenceID(role, one)
 
 
 @dataclass(frozen=True)
@@ -109,7 +85,7 @@ class TransformState:
         for name, value in self.attributes.items():
             node.SetAttribute(name, value)
         for role, ids in self.references.items():
-            _setReferenceIds(node, role, [one for one in ids if node.GetScene().GetNodeByID(one) is not None])
+            setReferenceIds(node, role, [one for one in ids if node.GetScene().GetNodeByID(one) is not None])
         node.SetName(self.name)
         setParent(node, self.parentId)
         node.SetMatrixTransformToParent(toMatrix(self.matrix))
@@ -174,8 +150,8 @@ class FormerPlacement:
             record["transform"] = {"name": self.state.name, "matrix": self.state.matrix.tolist(), "attributes": earlier}
             transform.SetNodeReferenceID(FORMER_ABOVE, self.state.parentId)
             former = self.state.references
-            _setReferenceIds(transform, FORMER_FIXED, former[FIXED])
-            _setReferenceIds(transform, FORMER_MOVING, former[MOVING])
+            setReferenceIds(transform, FORMER_FIXED, former[FIXED])
+            setReferenceIds(transform, FORMER_MOVING, former[MOVING])
         transform.SetAttribute(RECORD, json.dumps(record))
 
     @classmethod

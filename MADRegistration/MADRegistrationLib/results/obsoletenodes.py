@@ -6,10 +6,10 @@ import slicer
 
 from madreg.errors import InputError
 
-from ..jobs import checkerboard, edges
 from ..scene import ownnodes
+from ..scene.attributes import ERROR_MAP, FIXED, FORMER_ERROR_MAP, MOVING, STRUCTURES, references
+from ..views import checkerboard, edges
 from . import errormap, storedreport, structuretable
-from .formerplacement import ERROR_MAP, FIXED, FORMER_ERROR_MAP, MOVING, STRUCTURES, references
 
 
 def find() -> list[slicer.vtkMRMLNode]:

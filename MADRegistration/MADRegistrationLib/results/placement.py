@@ -21,69 +21,12 @@ import slicer
 from madreg.errors import InputError
 from madreg.image.geometry import fixed_to_moving, slicer_to_parent
 
-from ..scene.ownnodes import KIND
-from ..scene.transforms import ancestors, carried, namesOf, setParent
-from ..scene.volumes import parentToWorld, toMatrix
-from .formerplacement import (
-    AGREED,
-    ALONG,
-    ATTRIBUTE_PREFIX,
-    FIXED,
-    LEFT_BEHIND,
-    MOVING,
-    VERSION,
-    FormerPlacement,
-    refer,
-    references,
-)
-
-
-def transformName(fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> str:
-    """Name of a transform that is made on demand."""
-    return f"{moving.GetName()} to {fixed.GetName()} (MAD)"
-
-
-def isOf(node: slicer.vtkMRMLNode, fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> bool:
-    """Whether a transform or an error map is what this module has made of these two volumes."""
-    return (
-        node.GetAttribute(VERSION) is not None
-        and node.GetNodeReference(FIXED) is fixed
-        and node.GetNodeReference(MOVING) is moving
-    )
-
-
-def ownTransform(
-    fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLTransformableNode
-) -> slicer.vtkMRMLLinearTransformNode | None:
-    """The transform by which a former registration of the same two volumes has moved ``moving``."""
-    parent = moving.GetParentTransformNode()
-    isOwn = parent is not None and parent.IsA("vtkMRMLLinearTransformNode") and isOf(parent, fixed, moving)
-    return parent if isOwn else None
-
-
-def whyNotOutput(
-    transform: slicer.vtkMRMLTransformNode,
-    fixed: slicer.vtkMRMLTransformableNode,
-    moving: slicer.vtkMRMLTransformableNode,
-) -> str | None:
-    """One sentence that says why a result cannot be written to a transform, or None if it can."""
-    name = f'"{transform.GetName()}"'
-    if transform in ancestors(fixed):
-        return (
-            f'The fixed volume "{fixed.GetName()}" lies under {name} and would be moved with it: '
-            "choose another output transform."
-        )
-    if transform in ancestors(moving)[1:]:
-        return f'{name} already stands above the parent of "{moving.GetName()}": choose another output transform.'
-    return None
-
-
-def notAgreed(
-    transform: slicer.vtkMRMLTransformNode, moving: slicer.vtkMRMLNode, along: Sequence[slicer.vtkMRMLNode] = ()
-) -> list[slicer.vtkMRMLTransformableNode]:
-    """What a transform would move besides the moving volume, ``along`` and what the user has agreed to before."""
-    agreed = [moving, *along, *references(transform, AGREED)]
-    return [node for node in carried(transform) if node not in agreed and not node.GetAttribute(KIND)]
+from ..scene.attributes import AGREED, ALONG, ATTRIBUTE_PREFIX, FIXED, LEFT_BEHIND, MOVING, refer, references
+from ..scene.matrices import toMatrix
+from ..scene.nodenames import namesOf
+from ..scene.outputtransform import notAgreed, transformName, whyNotOutput
+from ..scene.transforms import ancestors, parentToWorld, setParent
+from .formerplacement import FormerPlacement
 
 
 class Placement:

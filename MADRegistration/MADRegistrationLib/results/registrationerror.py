@@ -1,4 +1,4 @@
-"""How far off two volumes lie in the scene, where the truth is known."""
+"""The registration error of two volumes in the scene, where the truth is known."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import slicer
 from madreg import resources
 from madreg.image.geometry import FLIP_LPS_RAS, apply
 
-from ..scene.volumes import imageOfVolume, parentToWorld
+from ..scene.transforms import parentToWorld
+from ..scene.volumes import imageOfVolume
 
 
 def meanErrorMm(

@@ -7,9 +7,9 @@ from typing import Any
 import slicer
 
 from ..scene import ownnodes
+from ..scene.attributes import FIXED, MOVING, VERSION
+from ..scene.ownnodes import isOf
 from . import storedreport
-from .formerplacement import FIXED, MOVING, VERSION
-from .placement import isOf
 
 
 def sign(
@@ -40,11 +40,6 @@ class Signature:
             self._node.SetNodeReferenceID(role, volume)
         for name, value in self._attributes.items():
             self._node.SetAttribute(name, value)
-
-
-def marked(className: str, *kinds: str) -> list[slicer.vtkMRMLNode]:
-    """The nodes of a class in the scene that are marked as one of these kinds."""
-    return [node for node in slicer.util.getNodesByClass(className) if node.GetAttribute(ownnodes.KIND) in kinds]
 
 
 def former(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import slicer
 
+from ..scene.attributes import ATTRIBUTE_PREFIX, ERROR_MAP, RESAMPLED, STRUCTURES
 from ..scene.voxels import VoxelsBefore
 from . import errormap
-from .formerplacement import ATTRIBUTE_PREFIX, ERROR_MAP, RESAMPLED, STRUCTURES, FormerPlacement
+from .formerplacement import FormerPlacement
 
 RUN = "Run"
 RESAMPLED_WAS_EMPTY = ATTRIBUTE_PREFIX + "ResampledWasEmpty"

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..inputs import Inputs
+from ..scene.attributes import ERROR_MAP, FORMER_ERROR_MAP, refer, references
+from ..scene.outputtransform import ownTransform
 from ..scene.transforms import ancestors
 from ..scene.volumes import ijkToRas
 from ..scene.voxels import VoxelsBefore, setDisplay, setVoxels
 from . import savedregistration, storedreport
 from .errormap import ErrorMap
-from .formerplacement import ERROR_MAP, FORMER_ERROR_MAP, refer, references
-from .placement import Placement, ownTransform
+from .placement import Placement
 from .report import attributesOf
 from .structuretable import StructureTable
 

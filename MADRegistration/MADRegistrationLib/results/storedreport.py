@@ -1,5 +1,5 @@
-"""What is known of how two volumes lie: kept on the transform of a registration and on every error map, with the pose
-that they had.
+"""The report of a registration or an assessment, stored on its transform, its error map and its table of structures,
+with the pose that the two volumes had.
 
 So it is found again after the scene was saved and loaded, or another pair was looked at in between, and it no longer
 counts when one of the volumes has been moved.
@@ -15,11 +15,9 @@ from typing import Any
 import numpy as np
 import slicer
 
-from madreg.image.geometry import Grid, apply
-
-from ..scene.volumes import ijkToRas, parentToWorld
-from .formerplacement import ATTRIBUTE_PREFIX
-from .placement import isOf
+from ..scene.attributes import ATTRIBUTE_PREFIX
+from ..scene.ownnodes import isOf
+from ..scene.pose import SAME_MM, distanceMm, poseOf
 
 REPORT, POSE, TIME = (ATTRIBUTE_PREFIX + name for name in ("Report", "VoxelPose", "Time"))
 """Attributes of the node: JSON of the report and of :func:`poseOf`, and when it was written."""
@@ -42,28 +40,6 @@ KEPT = (
     "is_assessment",
 )
 """What is kept of a report: all that the panel shows."""
-
-SAME_MM = 0.05
-"""Moved by less, a volume still lies where it was."""
-
-
-def poseOf(fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
-    """4x4, index (i, j, k) of the moving volume to mm along the axes of the fixed one, from its first voxel.
-
-    Raises:
-        InputError: if one of them lies under a non-linear transform.
-    """
-    toWorld = parentToWorld(fixed) @ ijkToRas(fixed)
-    toWorld[:3, :3] /= np.linalg.norm(toWorld[:3, :3], axis=0)
-    return np.linalg.inv(toWorld) @ parentToWorld(moving) @ ijkToRas(moving)
-
-
-def distanceMm(first: np.ndarray, second: np.ndarray, moving: slicer.vtkMRMLScalarVolumeNode) -> float:
-    """The largest distance in mm of a corner of the moving volume between two of its poses."""
-    image = moving.GetImageData()
-    size = (1, 1, 1) if image is None else image.GetDimensions()
-    corners = Grid(size, np.eye(4)).corners
-    return float(np.linalg.norm(apply(first, corners) - apply(second, corners), axis=1).max())
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ import slicer
 import vtk
 
 from ..scene import ownnodes
+from ..scene.attributes import STRUCTURES
+from ..scene.ownnodes import marked
 from ..scene.tablecolumns import addColumn
-from ..selection.parameters import _
+from ..translation import _
 from . import resultnode
-from .formerplacement import STRUCTURES
-from .resultnode import Signature, marked, sign
+from .resultnode import Signature, sign
 
 CLASS = "vtkMRMLTableNode"
 KIND, ASSESSED = "structures", "assessed structures"

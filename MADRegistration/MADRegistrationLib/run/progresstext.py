@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..jobs.job import Progress
-from ..results import verdict
-from ..selection.parameters import _
+from ..jobs.progress import Progress
+from ..results.reporttext import millimetres
+from ..translation import _
 
 STAGES = {
     "preparing": "Preparing the volumes",
@@ -37,7 +37,7 @@ def textOf(progress: Progress, position: str = "") -> str:
     if progress.secondsLeft is not None:
         parts.append(_("{seconds} s left").format(seconds=max(1, round(progress.secondsLeft))))
     if progress.errorMm is not None:
-        parts.append(_("estimated error {error}").format(error=verdict.millimetres(progress.errorMm)))
+        parts.append(_("estimated error {error}").format(error=millimetres(progress.errorMm)))
     return " - ".join(parts)
 
 

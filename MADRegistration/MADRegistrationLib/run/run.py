@@ -10,7 +10,8 @@ from madreg.errors import InputError
 
 from ..inputs import Inputs
 from ..jobs.filejob import FileJob
-from ..jobs.job import Progress, SceneJob
+from ..jobs.job import SceneJob
+from ..jobs.progress import Progress
 from ..jobs.registration import SceneRegistration, newRun
 from ..messages import Messages
 from ..worker.client import WorkerClient

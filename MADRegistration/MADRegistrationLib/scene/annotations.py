@@ -1,4 +1,4 @@
-"""What was drawn on a volume and belongs to it: segmentations, label maps, markups and models.
+"""Annotations: what was drawn on a volume and belongs to it (segmentations, label maps, markups and models).
 
 Slicer itself does not keep them together: when a transform moves the volume, they stay where they are.
 """

@@ -12,7 +12,7 @@ import slicer
 
 from madreg.image.geometry import flip_world, nearest_orthogonal
 
-from .volumes import parentToWorld, toWorld
+from .transforms import parentToWorld, toWorld
 
 
 class CoordinateSystem:
@@ -22,7 +22,7 @@ class CoordinateSystem:
         initial: where the registration begins: the moving volume as if it lay under this transform.
 
     Attributes:
-        fromWorld: 4x4, LPS mm of the world to LPS mm of the frame; the identity if there are no parent transforms.
+        fromWorld: 4x4, LPS mm of the world to LPS mm of this system; the identity if there are no parent transforms.
         movingFromWorld: the same for the moving volume, with the initial transform.
 
     Raises:
@@ -46,5 +46,5 @@ class CoordinateSystem:
         return np.linalg.inv(self.fromWorld)
 
     def inWorld(self, fixedToMoving: np.ndarray) -> np.ndarray:
-        """A 4x4 transform between points of the frame as one between points of the world."""
+        """A 4x4 transform between points of this system as one between points of the world."""
         return np.linalg.inv(self.movingFromWorld) @ fixedToMoving @ self.fromWorld

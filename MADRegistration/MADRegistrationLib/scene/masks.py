@@ -12,10 +12,11 @@ from vtk.util.numpy_support import vtk_to_numpy
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, apply
 
-from ..results.formerplacement import LEFT_BEHIND, references
 from .annotations import isOnSameVoxels
-from .transforms import ancestors
-from .volumes import Image, imageOfVolume, parentToWorld, toArray
+from .attributes import LEFT_BEHIND, references
+from .matrices import toArray
+from .transforms import ancestors, parentToWorld
+from .volumes import Image, imageOfVolume
 
 APART_MM = 0.1
 """So far may a label map lie from the volume whose voxels it has."""

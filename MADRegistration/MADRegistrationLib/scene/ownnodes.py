@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 
-from ..results.formerplacement import ATTRIBUTE_PREFIX, VERSION
+from .attributes import ATTRIBUTE_PREFIX, FIXED, MOVING, VERSION
 
 KIND = ATTRIBUTE_PREFIX + "Made"
 """Attribute of a volume that only shows something: what it is."""
@@ -56,3 +56,17 @@ def remove(node: slicer.vtkMRMLVolumeNode) -> None:
     for display in filter(None, displays):
         if display.GetScene() is not None:  # Slicer may have removed it with the volume
             scene.RemoveNode(display)
+
+
+def isOf(node: slicer.vtkMRMLNode, fixed: slicer.vtkMRMLNode, moving: slicer.vtkMRMLNode) -> bool:
+    """Whether a transform or an error map is what this module has made of these two volumes."""
+    return (
+        node.GetAttribute(VERSION) is not None
+        and node.GetNodeReference(FIXED) is fixed
+        and node.GetNodeReference(MOVING) is moving
+    )
+
+
+def marked(className: str, *kinds: str) -> list[slicer.vtkMRMLNode]:
+    """The nodes of a class in the scene that are marked as one of these kinds."""
+    return [node for node in slicer.util.getNodesByClass(className) if node.GetAttribute(KIND) in kinds]

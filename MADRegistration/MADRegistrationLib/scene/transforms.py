@@ -1,13 +1,17 @@
-"""Which transforms a node lies under, and which nodes lie under a transform."""
+"""Which transforms a node lies under, which nodes lie under a transform, and where in the world that puts them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+import numpy as np
 import slicer
+import vtk
 
-MOST_NAMES = 3
-"""Nodes that are named one by one in a sentence."""
+from madreg.errors import InputError
+
+from .matrices import toArray
+
+LEAST_DETERMINANT = 1e-12
+"""Of a transform that counts as invertible."""
 
 
 def ancestors(node: slicer.vtkMRMLTransformableNode) -> list[slicer.vtkMRMLTransformNode]:
@@ -42,9 +46,34 @@ def setParent(node: slicer.vtkMRMLTransformableNode, parentId: str | None) -> No
         node.SetAndObserveTransformNodeID(parentId if isThere else None)
 
 
-def namesOf(nodes: Iterable[slicer.vtkMRMLNode]) -> str:
-    """Names for a sentence: ``"A", "B" and 5 more``."""
-    names = [f'"{node.GetName()}"' for node in nodes]
-    if len(names) > MOST_NAMES:
-        return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more"
-    return " and ".join(", ".join(names).rsplit(", ", 1)) if names else ""
+def parentToWorld(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
+    """4x4 RAS matrix of all transforms above a node; the identity if there are none.
+
+    Raises:
+        InputError: if one of them is not linear, or all together have no inverse.
+    """
+    parent = node.GetParentTransformNode()
+    if parent is None:
+        return np.eye(4)
+    if not parent.IsTransformToWorldLinear():
+        raise InputError(
+            f'"{node.GetName()}" lies under the non-linear transform "{parent.GetName()}": '
+            "harden that transform, or take the volume out of it."
+        )
+    return toWorld(parent)
+
+
+def toWorld(transform: slicer.vtkMRMLTransformNode) -> np.ndarray:
+    """4x4 RAS matrix of a transform and all above it.
+
+    Raises:
+        InputError: if one of them is not linear, or all together have no inverse.
+    """
+    if not transform.IsTransformToWorldLinear():
+        raise InputError(f'"{transform.GetName()}" is not linear: choose a linear transform.')
+    matrix = vtk.vtkMatrix4x4()
+    transform.GetMatrixTransformToWorld(matrix)
+    found = toArray(matrix)
+    if not abs(np.linalg.det(found)) > LEAST_DETERMINANT:  # nor if it is no number
+        raise InputError(f'"{transform.GetName()}" has no inverse: correct its matrix (module Transforms).')
+    return found

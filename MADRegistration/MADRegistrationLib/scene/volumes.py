@@ -17,8 +17,8 @@ import vtk
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, Grid
 
-LEAST_DETERMINANT = 1e-12
-"""Of a transform that counts as invertible."""
+from .matrices import toArray
+from .transforms import LEAST_DETERMINANT, parentToWorld
 
 CHUNK_BYTES = 16_000_000
 """Written to disk at a time, so that Slicer's interface goes on between two pieces."""
@@ -53,56 +53,11 @@ class Image:
         return replace(self, array=self.array[::step, ::step, ::step], matrix=self.matrix @ scale)
 
 
-def toArray(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
-    """4x4 numpy array of a VTK matrix."""
-    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
-
-
-def toMatrix(array: np.ndarray) -> vtk.vtkMatrix4x4:
-    """VTK matrix of a 4x4 numpy array."""
-    matrix = vtk.vtkMatrix4x4()
-    matrix.DeepCopy(np.asarray(array, float).ravel().tolist())
-    return matrix
-
-
 def ijkToRas(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     """4x4, index (i, j, k) to RAS mm, below the node's parent transforms."""
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     return toArray(matrix)
-
-
-def parentToWorld(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
-    """4x4 RAS matrix of all transforms above a node; the identity if there are none.
-
-    Raises:
-        InputError: if one of them is not linear, or all together have no inverse.
-    """
-    parent = node.GetParentTransformNode()
-    if parent is None:
-        return np.eye(4)
-    if not parent.IsTransformToWorldLinear():
-        raise InputError(
-            f'"{node.GetName()}" lies under the non-linear transform "{parent.GetName()}": '
-            "harden that transform, or take the volume out of it."
-        )
-    return toWorld(parent)
-
-
-def toWorld(transform: slicer.vtkMRMLTransformNode) -> np.ndarray:
-    """4x4 RAS matrix of a transform and all above it.
-
-    Raises:
-        InputError: if one of them is not linear, or all together have no inverse.
-    """
-    if not transform.IsTransformToWorldLinear():
-        raise InputError(f'"{transform.GetName()}" is not linear: choose a linear transform.')
-    matrix = vtk.vtkMatrix4x4()
-    transform.GetMatrixTransformToWorld(matrix)
-    found = toArray(matrix)
-    if not abs(np.linalg.det(found)) > LEAST_DETERMINANT:  # nor if it is no number
-        raise InputError(f'"{transform.GetName()}" has no inverse: correct its matrix (module Transforms).')
-    return found
 
 
 def whyNotVolume(node: slicer.vtkMRMLNode | None) -> str | None:

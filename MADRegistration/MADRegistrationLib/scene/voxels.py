@@ -7,8 +7,8 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
+from .matrices import toMatrix
 from .transforms import setParent
-from .volumes import toMatrix
 
 
 def setVoxels(

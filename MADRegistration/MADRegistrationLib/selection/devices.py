@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ..translation import _
 from ..worker.client import WorkerClient
-from .parameters import _
 from .selection import Selection
 
 

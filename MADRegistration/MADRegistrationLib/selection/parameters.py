@@ -7,12 +7,7 @@ from typing import Any
 
 from madreg import settings
 
-try:
-    from slicer.i18n import tr as _
-except ImportError:  # slicer-core has no translations
-
-    def _(text: str) -> str:
-        return text
+from ..translation import _
 
 
 class TransformType(Enum):

@@ -10,10 +10,13 @@ import slicer
 from madreg.errors import InputError
 
 from ..inputs import Inputs
-from ..results.placement import isOf, notAgreed, ownTransform
 from ..scene import ownnodes
-from ..scene.transforms import ancestors, namesOf
-from .parameters import Initialization, _, resamplingOf
+from ..scene.nodenames import namesOf
+from ..scene.outputtransform import notAgreed, ownTransform
+from ..scene.ownnodes import isOf
+from ..scene.transforms import ancestors
+from ..selection.parameters import Initialization, resamplingOf
+from ..translation import _
 
 
 class SelectionView(Protocol):

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import slicer
 
-from ..jobs.registration import SceneRegistration
-from ..selection.parameters import _
+from ..translation import _
 
 COLUMNS = ("Percent of the run", "Distance to the result", "Estimated error")
 
@@ -19,24 +18,28 @@ class ConvergencePlot:
     def __init__(self) -> None:
         self._nodes: dict[str, Any] = {}
 
-    def show(self, registration: SceneRegistration) -> slicer.vtkMRMLPlotChartNode:
-        """Draw :meth:`history.History.convergence`, and show it in a plot view where there are views."""
+    def show(self, points: np.ndarray, name: str) -> slicer.vtkMRMLPlotChartNode:
+        """Draw it, and show it in a plot view where there are views.
+
+        Args:
+            points: as of :meth:`history.History.convergence`.
+            name: of the moving volume.
+        """
         if any(node.GetScene() is None for node in self._all()):
             self.remove()
-        points = registration.history.convergence()
         columns = 2 if np.isnan(points[:, 2]).all() else 3
         chart = slicer.util.plot(
             points[:, :columns],
             xColumnIndex=0,
             columnNames=list(COLUMNS[:columns]),
-            title=_("Registration of {name}").format(name=registration.moving.GetName()),
+            title=_("Registration of {name}").format(name=name),
             show=getattr(slicer, "app", None) is not None,
             nodes=self._nodes,
         )
         chart.SetXAxisTitle(COLUMNS[0])
         chart.SetYAxisTitle("mm")
-        for series, name in zip(self._nodes["series"], COLUMNS[1:], strict=False):
-            series.SetName(name)
+        for series, column in zip(self._nodes["series"], COLUMNS[1:], strict=False):
+            series.SetName(column)
         return chart
 
     def _all(self) -> list[slicer.vtkMRMLNode]:

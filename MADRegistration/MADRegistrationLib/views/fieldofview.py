@@ -1,4 +1,4 @@
-"""Slice views on what two volumes have in common."""
+"""The field of view of the slice views: on what two volumes have in common."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import slicer
 
 from madreg.image.geometry import FLIP_LPS_RAS, apply
 
-from ..scene.volumes import imageOfVolume, toArray
-from .snapshot import sliceNodes
+from ..scene.matrices import toArray
+from ..scene.volumes import imageOfVolume
+from .sliceviews import sliceNodes
 
 MARGIN = 1.1
 

@@ -1,10 +1,10 @@
-"""Whether there are slice views to be seen, and a layout that has some."""
+"""The layout of the views: whether it has slice views, and a change to one that has some."""
 
 from __future__ import annotations
 
 import slicer
 
-from .snapshot import layoutNode, sliceNodes
+from .sliceviews import sliceNodes
 
 
 def showSlices() -> bool:
@@ -14,3 +14,8 @@ def showSlices() -> bool:
         return False
     layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     return True
+
+
+def layoutNode() -> slicer.vtkMRMLLayoutNode | None:
+    """The one node that arranges the views; None without an application."""
+    return slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")

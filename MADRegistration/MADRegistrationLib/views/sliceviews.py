@@ -1,4 +1,4 @@
-"""Fixed and moving volume over each other in the slice views."""
+"""The slice views: fixed and moving volume over each other, and the place that they show."""
 
 from __future__ import annotations
 
@@ -56,3 +56,8 @@ def jumpTo(point: np.ndarray) -> None:
     slicer.vtkMRMLSliceNode.JumpAllSlices(
         slicer.mrmlScene, *map(float, point), slicer.vtkMRMLSliceNode.CenteredJumpSlice
     )
+
+
+def sliceNodes() -> list[slicer.vtkMRMLSliceNode]:
+    """The slice views' positions, one node a view."""
+    return list(slicer.util.getNodesByClass("vtkMRMLSliceNode"))

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 
-from ..scene.volumes import toArray, toMatrix
-from .sliceviews import compositeNodes
-
-
-def sliceNodes() -> list[slicer.vtkMRMLSliceNode]:
-    """The slice views' positions, one node a view."""
-    return list(slicer.util.getNodesByClass("vtkMRMLSliceNode"))
+from ..scene.matrices import toArray, toMatrix
+from .layout import layoutNode
+from .sliceviews import compositeNodes, sliceNodes
 
 
 @dataclass(frozen=True)
@@ -85,8 +81,3 @@ class Snapshot:
 
 def _present(nodeId: str | None) -> str | None:
     return nodeId if nodeId and slicer.mrmlScene.GetNodeByID(nodeId) else None
-
-
-def layoutNode() -> slicer.vtkMRMLLayoutNode | None:
-    """The one node that arranges the views; None without an application."""
-    return slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")

@@ -1,4 +1,4 @@
-"""What the user does with the widgets, to what the panel does."""
+"""The signals of the widgets, connected with what the panel does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import qt
 import slicer
 
 from ..panel.panel import Panel
-from ..selection.parameters import _
+from ..translation import _
 
 POLL_MS, FLICKER_MS = 10, 400
 

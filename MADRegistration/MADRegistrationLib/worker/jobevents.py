@@ -1,4 +1,4 @@
-"""What the worker has said of one job since it was asked last."""
+"""Events of one job: what the worker has said of it since it was asked last."""
 
 from __future__ import annotations
 

@@ -8,7 +8,9 @@ from doubles import BUG, FAILED, SLOW, WAITING, makeParameters, run
 
 from madreg.image.geometry import FLIP_LPS_RAS, about, apply
 from MADRegistrationLib.results import errormap
-from MADRegistrationLib.scene.volumes import imageOfVolume, parentToWorld, toMatrix
+from MADRegistrationLib.scene.matrices import toMatrix
+from MADRegistrationLib.scene.transforms import parentToWorld
+from MADRegistrationLib.scene.volumes import imageOfVolume
 from MADRegistrationLib.views import overlay
 
 TURN = about(np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]), np.array([5.0, 40, -9]))

@@ -5,8 +5,8 @@ import pytest
 import slicer
 from doubles import SLOW, WAITING, makeParameters, run
 
-from MADRegistrationLib.results import storedreport
-from MADRegistrationLib.scene.volumes import parentToWorld
+from MADRegistrationLib.scene.pose import poseOf
+from MADRegistrationLib.scene.transforms import parentToWorld
 
 SHIFTED = np.eye(4) + np.eye(4, k=3) * 7
 
@@ -109,7 +109,7 @@ def test_the_fixed_volume_is_moved(panel, view, volumes, addTransform, resume):
     fixed.SetAndObserveTransformNodeID(addTransform(SHIFTED).GetID())
     resume()
     run(panel)
-    pose = storedreport.poseOf(fixed, moving)
+    pose = poseOf(fixed, moving)
     np.testing.assert_allclose(pose[:3, 3], [10, -20, -30], atol=1e-9)
 
 

@@ -18,7 +18,9 @@ from MADRegistrationLib.jobs.assessment import SceneAssessment
 from MADRegistrationLib.jobs.registration import SceneRegistration
 from MADRegistrationLib.results import errormap
 from MADRegistrationLib.results.registrationerror import meanErrorMm
-from MADRegistrationLib.scene.volumes import imageOfVolume, parentToWorld, toMatrix
+from MADRegistrationLib.scene.matrices import toMatrix
+from MADRegistrationLib.scene.transforms import parentToWorld
+from MADRegistrationLib.scene.volumes import imageOfVolume
 from MADRegistrationLib.worker.client import WorkerClient
 from MADRegistrationLib.worker.process import SubprocessProcess
 

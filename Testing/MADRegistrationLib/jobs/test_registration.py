@@ -18,6 +18,7 @@ from MADRegistrationLib.inputs import Inputs
 from MADRegistrationLib.jobs.registration import SceneRegistration, newRun
 from MADRegistrationLib.results import errormap, savedregistration
 from MADRegistrationLib.scene import volumes
+from MADRegistrationLib.scene.matrices import toMatrix
 from MADRegistrationLib.worker import channel as channelModule
 from MADRegistrationLib.worker.client import WorkerClient
 from MADRegistrationLib.worker.process import SubprocessProcess
@@ -419,7 +420,7 @@ def test_a_volume_moved_before_it_is_written(client, pair, addTransform, scene):
     above = addTransform(SHIFT_AND_TURN)
     pair[1].SetAndObserveTransformNodeID(above.GetID())
     registration = register(client, pair)
-    above.SetMatrixTransformToParent(volumes.toMatrix(np.eye(4)))
+    above.SetMatrixTransformToParent(toMatrix(np.eye(4)))
     run(registration)
     assert registration.message == '"CT" was moved: the registration was stopped, begin it again.'
     assert pair[1].GetParentTransformNode() is above

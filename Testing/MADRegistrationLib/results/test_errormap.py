@@ -8,7 +8,7 @@ from MADRegistrationLib.results import errormap
 from MADRegistrationLib.results.errormap import ErrorMap
 from MADRegistrationLib.results.placement import Placement
 from MADRegistrationLib.scene import volumes
-from MADRegistrationLib.views import overlay
+from MADRegistrationLib.views import errormapdisplay, overlay
 
 TURN = about(np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]), np.array([5.0, 40, -9]))
 OBLIQUE = np.array([[0.9, -0.3, 0.6, 12.0], [0.35, 1.1, -0.5, -30.0], [-0.3, 0.4, 2.4, 55.0], [0, 0, 0, 1.0]])
@@ -108,17 +108,17 @@ def test_it_is_shown_over_both_volumes_and_the_labels_come_back(registered, writ
     node, labels = errormap.find(fixed, moving), views[0].GetLabelVolumeID()
     assert not overlay.isShown(node)
     for _ in range(2):
-        errormap.show(node)
+        errormapdisplay.show(node)
     assert overlay.isShown(node) and {view.GetLabelVolumeID() for view in views} == {node.GetID()}
-    assert views[0].GetLabelOpacity() == errormap.OPACITY
+    assert views[0].GetLabelOpacity() == errormapdisplay.OPACITY
     legend = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLColorLegendDisplayNode")
     assert "(mm)" in legend.GetTitleText() and legend.GetPrimaryDisplayNode() is node.GetDisplayNode()
     display = node.GetDisplayNode()
-    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0, errormap.FULL_MM)
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0, errormapdisplay.FULL_MM)
     assert display.GetApplyThreshold() and 0 < display.GetLowerThreshold() < 0.1  # 0 is clear
     assert legend.GetVisibility()
     views[1].SetLabelVolumeID(None)  # the user takes it out of one view by hand: that stays as it is
-    errormap.hide(node)
+    errormapdisplay.hide(node)
     assert [view.GetLabelVolumeID() for view in views] == [labels, None] and not legend.GetVisibility()
     assert views[0].GetLabelOpacity() == 0.8
 
@@ -128,11 +128,11 @@ def test_the_legend_is_shown_once_the_views_show_the_map(registered, write, view
     fixed, moving, transform = registered
     ErrorMap(write(fixed)[0], {}).put(fixed, moving, transform)
     node, shown = errormap.find(fixed, moving), []
-    errormap.show(node)
-    errormap.hide(node)
+    errormapdisplay.show(node)
+    errormapdisplay.hide(node)
     legend = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLColorLegendDisplayNode")
     legend.AddObserver("ModifiedEvent", lambda *_: shown.append(overlay.isShown(node)))
-    errormap.show(node)
+    errormapdisplay.show(node)
     assert shown and shown[-1]
 
 
@@ -145,10 +145,10 @@ def test_showing_another_map_keeps_the_labels(registered, write, views, addVolum
     ErrorMap(write(fixed)[0], {}).put(fixed, moving, transform)
     ErrorMap(write(fixed)[0], {}).put(fixed, other, placement.transform)
     labels = views[0].GetLabelVolumeID()
-    errormap.show(errormap.find(fixed, moving))
-    errormap.show(errormap.find(fixed, other))
+    errormapdisplay.show(errormap.find(fixed, moving))
+    errormapdisplay.show(errormap.find(fixed, other))
     assert views[0].GetLabelVolumeID() == errormap.find(fixed, other).GetID()
-    errormap.hideAll()
+    errormapdisplay.hideAll()
     assert views[0].GetLabelVolumeID() == labels and views[0].GetLabelOpacity() == 0.8
 
 
@@ -157,7 +157,7 @@ def test_remove_leaves_nothing(registered, write, views, scene):
     nodes = scene.GetNumberOfNodes()
     one = ErrorMap(write(fixed)[0], {})
     one.put(fixed, moving, transform)
-    errormap.show(errormap.find(fixed, moving))
+    errormapdisplay.show(errormap.find(fixed, moving))
     one.remove()
     assert scene.GetNumberOfNodes() == nodes and errormap.find(fixed, moving) is None
 

@@ -6,7 +6,7 @@ import slicer
 from doubles import FAILED, makeParameters, run
 
 from MADRegistrationLib.results import errormap
-from MADRegistrationLib.scene.volumes import parentToWorld
+from MADRegistrationLib.scene.transforms import parentToWorld
 from MADRegistrationLib.selection.parameters import Measure
 
 SHIFTED = np.eye(4) + np.eye(4, k=3) * 7

@@ -5,10 +5,9 @@ import pytest
 import slicer
 from doubles import makeParameters, run
 
-from MADRegistrationLib.jobs import edges
 from MADRegistrationLib.results import errormap
 from MADRegistrationLib.selection.parameters import Measure
-from MADRegistrationLib.views import overlay
+from MADRegistrationLib.views import edges, overlay
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from doubles import SLOW, makeParameters, run
 from madreg.errors import InputError
 from MADRegistrationLib.inputs import Inputs
 from MADRegistrationLib.jobs.registration import SceneRegistration
-from MADRegistrationLib.scene.volumes import parentToWorld
+from MADRegistrationLib.scene.transforms import parentToWorld
 from MADRegistrationLib.selection.parameters import Measure
 
 

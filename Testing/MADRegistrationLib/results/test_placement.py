@@ -5,9 +5,10 @@ import slicer
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, about, apply
 from MADRegistrationLib.results.formerplacement import FormerPlacement
-from MADRegistrationLib.results.placement import Placement, transformName
-from MADRegistrationLib.scene.transforms import ancestors
-from MADRegistrationLib.scene.volumes import imageOfVolume, parentToWorld
+from MADRegistrationLib.results.placement import Placement
+from MADRegistrationLib.scene.outputtransform import transformName
+from MADRegistrationLib.scene.transforms import ancestors, parentToWorld
+from MADRegistrationLib.scene.volumes import imageOfVolume
 
 OBLIQUE = np.array([[0.9, -0.3, 0.6, 12.0], [0.35, 1.1, -0.5, -30.0], [-0.3, 0.4, 2.4, 55.0], [0, 0, 0, 1.0]])
 TURN = np.array([[0.0, -1, 0, 40], [1, 0, 0, -7], [0, 0, 1, 3], [0, 0, 0, 1]])

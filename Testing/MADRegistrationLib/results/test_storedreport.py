@@ -5,7 +5,7 @@ import pytest
 from doubles import makeParameters, run
 
 from MADRegistrationLib.results import storedreport
-from MADRegistrationLib.scene.volumes import toMatrix
+from MADRegistrationLib.scene.matrices import toMatrix
 
 SHIFTED = np.eye(4) + np.eye(4, k=3) * 7
 

@@ -8,9 +8,9 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from madreg.image.geometry import about
 from MADRegistrationLib.results import savedregistration, storedreport, structuretable
-from MADRegistrationLib.results.formerplacement import STRUCTURES
-from MADRegistrationLib.results.placement import isOf
-from MADRegistrationLib.scene.volumes import toMatrix
+from MADRegistrationLib.scene.attributes import STRUCTURES
+from MADRegistrationLib.scene.matrices import toMatrix
+from MADRegistrationLib.scene.ownnodes import isOf
 
 TURN = about(np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]), np.array([5.0, 40, -9]))
 EYE, LENS, BRAIN = (slice(0, 3), slice(0, 3), slice(0, 4)), (slice(1, 2),) * 3, (slice(5, 9), slice(4, 10), slice(2, 8))

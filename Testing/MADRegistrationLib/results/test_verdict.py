@@ -1,6 +1,7 @@
 import pytest
 
-from MADRegistrationLib.results.verdict import COLORS, REASONS, details, headline, millimetres, verdictOf
+from MADRegistrationLib.results.reporttext import details, headline, millimetres
+from MADRegistrationLib.results.verdict import COLORS, REASONS, verdictOf
 
 
 @pytest.mark.parametrize(

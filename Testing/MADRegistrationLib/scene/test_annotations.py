@@ -8,7 +8,8 @@ from doubles import makeParameters, run
 from madreg.errors import InputError
 from MADRegistrationLib.scene import masks
 from MADRegistrationLib.scene.annotations import drawnOn
-from MADRegistrationLib.scene.volumes import imageOfVolume, parentToWorld
+from MADRegistrationLib.scene.transforms import parentToWorld
+from MADRegistrationLib.scene.volumes import imageOfVolume
 
 
 @pytest.fixture

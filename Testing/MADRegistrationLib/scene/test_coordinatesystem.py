@@ -7,7 +7,8 @@ from doubles import makeParameters, run
 from madreg.image.geometry import about
 from MADRegistrationLib.inputs import Inputs
 from MADRegistrationLib.jobs.registration import SceneRegistration
-from MADRegistrationLib.results import errormap, storedreport
+from MADRegistrationLib.results import errormap
+from MADRegistrationLib.scene.pose import poseOf
 from MADRegistrationLib.selection.parameters import Measure
 
 TURN = about(np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]), np.array([5.0, 40, -9]))
@@ -62,7 +63,7 @@ def test_the_result_from_an_initial_transform(panel, volumes, addTransform):
     assert moving.GetParentTransformNode() is not initial
     back = np.eye(4)
     back[:3, 3] = [10, -20, -30]  # what the fake finds, as in the other tests
-    np.testing.assert_allclose(storedreport.poseOf(fixed, moving), back @ TURN, atol=1e-9)
+    np.testing.assert_allclose(poseOf(fixed, moving), back @ TURN, atol=1e-9)
 
 
 def test_lengths_stay_those_of_the_scene(sent, volumes, addTransform):
@@ -85,7 +86,7 @@ def test_the_result_is_the_same_motion_of_the_pair(panel, volumes, addTransform)
         panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, measure=Measure.NMI))
         panel.registerAction.onButton()
         run(panel)
-        poses.append(storedreport.poseOf(fixed, moving))
+        poses.append(poseOf(fixed, moving))
         worst = errormap.worst(errormap.find(fixed, moving))[1]
         places.append(np.linalg.inv(parent) @ [*worst, 1.0])
         assert panel.controllers.run.queue.registrations[0].report["moved_mm"] == pytest.approx(np.sqrt(1400))

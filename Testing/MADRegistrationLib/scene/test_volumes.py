@@ -7,7 +7,8 @@ from vtk.util.numpy_support import numpy_to_vtk
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
 from MADRegistrationLib.scene import masks, volumes, voxels
-from MADRegistrationLib.scene.volumes import Image, imageOfVolume, toMatrix, whyNotVolume
+from MADRegistrationLib.scene.matrices import toArray, toMatrix
+from MADRegistrationLib.scene.volumes import Image, imageOfVolume, whyNotVolume
 
 OBLIQUE = np.array([[0.9, -0.3, 0.6, 12.0], [0.35, 1.1, -0.5, -30.0], [-0.3, 0.4, 2.4, 55.0], [0, 0, 0, 1.0]])
 LEFT_HANDED = OBLIQUE @ np.diag([-1.0, 1.0, 1.0, 1.0])
@@ -175,4 +176,4 @@ def test_new_voxels_lie_on_the_fixed_grid(addVolume, addTransform, scene):
 
 
 def test_matrices_survive_the_way_to_vtk():
-    np.testing.assert_array_equal(volumes.toArray(toMatrix(OBLIQUE)), OBLIQUE)
+    np.testing.assert_array_equal(toArray(toMatrix(OBLIQUE)), OBLIQUE)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import slicer
-from doubles import makeParameters, run
+from doubles import finish, makeParameters, run
 
-from MADRegistrationLib.jobs import edges
-from MADRegistrationLib.scene.volumes import imageOfVolume, toArray, toMatrix
+from MADRegistrationLib.scene.matrices import toArray, toMatrix
+from MADRegistrationLib.scene.volumes import imageOfVolume
 from MADRegistrationLib.selection.parameters import Measure
-from MADRegistrationLib.views import colors, fieldofview, overlay
+from MADRegistrationLib.views import colors, edges, fieldofview, overlay
 
 ONLY_3D, FOUR_UP = (
     slicer.vtkMRMLLayoutNode.SlicerLayoutOneUp3DView,
@@ -54,16 +54,6 @@ def register(panel, volumes):
         return parameters
 
     return begin
-
-
-def finish(panel):
-    import time
-
-    end = time.monotonic() + 60
-    while panel.controllers.run.needsPolling:
-        assert time.monotonic() < end
-        panel.poll()
-        time.sleep(0.01)
 
 
 def state(scene):
@@ -216,42 +206,6 @@ def test_edges_lie_on_the_moving_volume_and_move_with_it(panel, view, volumes, s
     volumes[1].SetAndObserveTransformNodeID(None)
     panel.update()
     assert node.GetTransformNodeID() is None
-
-
-@pytest.mark.parametrize(
-    ("size", "spacing", "parts"),
-    [
-        ((100, 100, 31), (2.24, 2.24, 4.13), (2, 2, 4)),  # the bundled EPI
-        ((256, 256, 180), (1.0, 1.0, 1.0), (1, 1, 1)),
-        ((200, 200, 100), (2.0, 2.0, 4.0), (1, 1, 2)),  # else too many
-    ],
-)
-def test_coarse_voxels_are_divided_so_that_edges_are_lines(size, spacing, parts):
-    assert tuple(edges.partsOf(np.array(size), np.array(spacing))) == parts
-
-
-def test_edges_of_coarse_voxels_lie_where_the_volume_lies(panel, volumes):
-    voxels = volumes[1]
-    voxels.SetSpacing(3.0, 3.0, 6.0)
-    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=voxels))
-    panel.controllers.pictures.onEdges(True)
-    finish(panel)
-    node = edges.find(voxels)
-    inner = np.linalg.solve(imageOfVolume(voxels).matrix, imageOfVolume(node).matrix)
-    np.testing.assert_allclose(inner, np.diag([1 / 3, 1 / 3, 1 / 6, 1]), atol=1e-9)
-    shape = np.array(slicer.util.arrayFromVolume(voxels).shape)
-    assert slicer.util.arrayFromVolume(node).shape == tuple((shape - 1) * (6, 3, 3) + 1)
-
-
-def test_of_a_large_volume_not_every_voxel_is_looked_at(panel, volumes, monkeypatch):
-    monkeypatch.setattr(edges, "MOST_VOXELS", 200)
-    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.controllers.pictures.onEdges(True)
-    finish(panel)
-    node = edges.find(volumes[1])
-    assert slicer.util.arrayFromVolume(node).shape == (5, 5, 6) or slicer.util.arrayFromVolume(node).size < 300
-    step = np.linalg.norm(imageOfVolume(node).matrix[:3, 0])
-    assert step == pytest.approx(2)
 
 
 def test_the_scale_of_the_error_map(panel, scene, register):
