@@ -21,6 +21,15 @@ SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
+    _add_scans(parser)
+    _add_network(parser)
+    _add_pairs(parser)
+    _add_length(parser)
+    add_options(parser, "seed", "device")
+
+
+def _add_scans(parser: argparse.ArgumentParser) -> None:
+    """Which scans, and where the results go."""
     parser.add_argument(
         "--images",
         nargs="+",
@@ -45,6 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="scans of each folder, the last by name, that serve for validation alone (2)",
     )
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    """Which network, and what the one for features is trained on as well."""
     parser.add_argument(
         "--encoder",
         choices=["siamese", "fused", "features"],
@@ -72,6 +85,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="distance",
         help="uncertainty: predict the expected error as well",
     )
+
+
+def _add_pairs(parser: argparse.ArgumentParser) -> None:
+    """How pairs of crops are drawn."""
     parser.add_argument(
         "--sampling", choices=["dense", "patches"], default="dense", help="patches: one label a patch, as published"
     )
@@ -85,6 +102,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rotation", type=number(0, 180, whole=False), default=30.0, metavar="DEGREES", help="largest rotation (30)"
     )
+
+
+def _add_length(parser: argparse.ArgumentParser) -> None:
+    """How long the training is, and how many work for it."""
     parser.add_argument(
         "--steps",
         type=number(1, MOST),
@@ -100,7 +121,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch", type=number(1, 10_000), metavar="N", help="pairs a step (4; features: 2)")
     parser.add_argument("--workers", type=number(0, 1000), default=1, metavar="N", help="processes that draw pairs (1)")
-    add_options(parser, "seed", "device")
 
 
 def scan_files(folder: Path, pattern: str = "*") -> list[Path]:
