@@ -1,62 +1,10 @@
-import ast
-from pathlib import Path
-from types import SimpleNamespace
-
 import numpy as np
-import pytest
 import slicer
 from doubles import CRASH, SLOW, layers, makeParameters, run
 
-import madreg.settings
 from madreg.errors import InputError
-from MADRegistrationLib.batch import batchtable
 from MADRegistrationLib.panel.panel import Panel
-from MADRegistrationLib.run.progresstext import STAGES
 from MADRegistrationLib.selection import parameters as p
-from MADRegistrationLib.selection.firstvolumes import chooseFirstVolumes
-
-
-def test_why_the_button_is_disabled_stands_below_it(panel, view, volumes, addVolume, scene):
-    fixed, moving, _ = volumes
-    labels = addVolume(np.zeros((4, 5, 6), np.int16), nodeClass="vtkMRMLLabelMapVolumeNode", name="Labels")
-    resampled = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
-    expected = [
-        (None, False, "no scene"),
-        (makeParameters(), False, "Choose a fixed and a moving volume."),
-        (makeParameters(fixedVolume=fixed), False, "Choose a fixed and a moving volume."),
-        (makeParameters(fixedVolume=fixed, movingVolume=fixed), False, "the same"),
-        (makeParameters(fixedVolume=labels, movingVolume=moving), False, "label map"),
-        (makeParameters(fixedVolume=fixed, movingVolume=labels), False, "label map"),
-        (makeParameters(fixedVolume=fixed, movingVolume=moving, resampledVolume=fixed), False, "overwritten"),
-        (
-            makeParameters(
-                fixedVolume=fixed,
-                movingVolume=moving,
-                resampledVolume=resampled,
-                hasFillValue=True,
-                fillValue=-40000.0,
-            ),
-            False,
-            "cannot hold the fill value -40000",
-        ),
-        (makeParameters(fixedVolume=fixed, movingVolume=moving), True, ""),
-    ]
-    for parameters, isEnabled, reason in expected:
-        panel.setParameters(parameters)
-        assert view.shown["Button"][:2] == ("Register", isEnabled)
-        assert reason in view.shown["Button"][2] and bool(reason) != isEnabled
-
-
-def test_a_new_set_of_parameters_begins_with_the_first_two_scans(scene, addVolume, volumes):
-    scene.RemoveNode(volumes[0])
-    addVolume(np.zeros((4, 5, 6), np.int16), nodeClass="vtkMRMLLabelMapVolumeNode", name="Labels")
-    chooseFirstVolumes(parameters := makeParameters())
-    assert (parameters.fixedVolume, parameters.movingVolume) == (volumes[1], volumes[2])
-    chooseFirstVolumes(parameters := makeParameters(movingVolume=volumes[1]))
-    assert parameters.fixedVolume is None
-    scene.RemoveNode(volumes[1])
-    chooseFirstVolumes(parameters := makeParameters())
-    assert parameters.movingVolume is None
 
 
 def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
@@ -86,16 +34,6 @@ def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
     panel.onRevert()
     assert volumes[1].GetParentTransformNode() is None and parameters.outputTransform is None
     assert layers() == before and view.shown["RevertEnabled"] is False and view.shown["Result"] == ("", "")
-
-
-def test_the_device_list_shows_what_the_worker_found(panel, view, volumes):
-    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], device="cuda:1")
-    panel.setParameters(parameters)
-    choices, current = view.shown["Devices"]
-    assert [name for name, _ in choices] == ["auto", "cpu", "cuda:1"] and current == "cuda:1"
-    panel.registerAction.onButton()
-    run(panel)
-    assert ("cpu", "CPU, 8 threads") in view.shown["Devices"][0]
 
 
 def test_cancel(panel, view, volumes, client):
@@ -186,134 +124,6 @@ def test_volumes_deleted_while_running(panel, view, volumes, scene, client):
     assert scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0
 
 
-def test_the_table_of_many_has_bounds_and_no_local_errors_of_what_failed(volumes, scene):
-    node = scene.AddNewNodeByClass("vtkMRMLTableNode")
-    report = {"error_after_mm": 1.0, "bound_mm": 2.25, "worst_mm": 3.5}
-    rows = [{**report, "verdict": "check"}, {**report, "verdict": "failed", "bound_mm": None}, {}]
-    made = {"moving": volumes[1], "inputs": SimpleNamespace(movingMask=None), "message": "", "state": "new"}
-    batchtable.fill(node, [SimpleNamespace(report=one, **made) for one in rows])
-    columns = {node.GetColumnName(n): n for n in range(node.GetNumberOfColumns())}
-    shown = {name: [node.GetCellText(row, column) for row in range(3)] for name, column in columns.items()}
-    assert shown["Error bound (mm)"] == ["2.2", "", ""]
-    assert shown["Largest local error (mm)"] == ["3.5", "", ""]
-
-
-def test_many_volumes_one_after_the_other(panel, view, volumes, scene, addVolume):
-    labels = addVolume(np.zeros((4, 5, 6), np.int16), nodeClass="vtkMRMLLabelMapVolumeNode", name="Labels")
-    panel.setParameters(makeParameters(fixedVolume=volumes[0]))
-    assert view.shown["BatchButton"] == ("Register all", False, "Tick the moving volumes.")
-    panel.controllers.batch.volumes = [*volumes, labels]  # the fixed volume itself does not count
-    panel.update()
-    assert view.shown["BatchButton"][:2] == ("Register 3 volumes", True)
-    panel.registerAction.onBatchButton()
-    assert view.shown["BatchButton"][1] is False and view.shown["Button"][0] == "Cancel"  # one Cancel
-    run(panel)
-    assert view.shown["Message"][1] and view.shown["Message"][0].startswith("Labels: ")
-    for node in volumes[1:]:
-        matrix = slicer.util.arrayFromTransformMatrix(node.GetParentTransformNode())
-        np.testing.assert_allclose(matrix[:3, 3], [10, -20, -30], atol=1e-9)
-    table = panel.controllers.batch.table
-    assert [table.GetCellText(row, 0) for row in range(3)] == ["check", "check", "failed"]
-    assert [table.GetCellText(row, 1) for row in range(3)] == ["CT", "PET", "Labels"]
-    panel.onRevert()
-    assert all(node.GetParentTransformNode() is None for node in volumes)
-    assert scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0
-
-
-def test_cancel_of_many_keeps_what_is_finished(panel, view, volumes):
-    parameters = makeParameters(fixedVolume=volumes[0])
-    panel.setParameters(parameters)
-    panel.controllers.batch.volumes = volumes[1:]
-    panel.registerAction.onBatchButton()
-    panel.controllers.run.queue.registrations[1].settings = {
-        **p.settingsOf(parameters),
-        "seed": SLOW,
-    }  # will not end by itself
-    run(panel, until=lambda: len(panel.controllers.run.queue.done) == 1 and "Searching" in view.shown["Progress"][0])
-    assert view.shown["Progress"][0].startswith("2/2")
-    panel.registerAction.onButton()
-    assert volumes[1].GetParentTransformNode() is not None and volumes[2].GetParentTransformNode() is None
-    assert view.shown["Message"] == ("Cancelled: what was finished stays.", False)
-
-
-def test_blend_and_flicker(panel, view, volumes):
-    fixed, moving, _ = (node.GetID() for node in volumes)
-    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    assert view.shown["InspectionEnabled"] is True
-    panel.controllers.inspection.blending.onOpacity(0.25)
-    assert layers() == [(fixed, moving, 0.25)] * 2 and view.shown["Opacity"] == 0.25
-    panel.controllers.inspection.blending.onFlickerToggled(True)
-    panel.controllers.inspection.blending.onFlick()
-    assert layers() == [(fixed, moving, 1.0)] * 2 and view.shown["Opacity"] == 1.0
-    panel.controllers.inspection.blending.onFlick()
-    assert layers() == [(fixed, moving, 0.0)] * 2
-    panel.controllers.inspection.blending.onFlickerToggled(False)
-    assert layers() == [(fixed, moving, 0.25)] * 2 and view.shown["Opacity"] == 0.25
-
-
-def test_a_pair_brought_into_view_is_seen(panel, view, volumes):
-    """A slice view that never had a foreground would show it with an opacity of 0."""
-    assert {opacity for _, _, opacity in layers()} == {0.0}
-    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.controllers.inspection.onColors(True)
-    assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.5)] * 2 and view.shown["Opacity"] == 0.5
-
-
-def sliceOffsets():
-    """World position (RAS) of the middle of each slice view."""
-    nodes = slicer.util.getNodesByClass("vtkMRMLSliceNode")
-    return [[node.GetSliceToRAS().GetElement(row, 3) for row in range(3)] for node in nodes]
-
-
-def test_error_map_and_worst_place(panel, view, volumes, scene):
-    fixed, moving, _ = volumes
-    for name in ("Red", "Green"):
-        node = slicer.vtkMRMLSliceNode()
-        node.SetLayoutName(name)
-        scene.AddNode(node)
-    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, measure=p.Measure.NMI))
-    assert view.shown["ErrorMap"] == (False, False)
-    panel.registerAction.onButton()
-    assert view.shown["ErrorMap"] == (False, False)
-    run(panel)
-    assert view.shown["ErrorMap"] == (True, False)  # there, but not shown before it is asked for
-    panel.controllers.inspection.errors.onErrorMap(True)
-    panel.update()
-    assert view.shown["ErrorMap"] == (True, True)
-    node = scene.GetFirstNodeByName("CT to MR error (MAD)")
-    composite = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
-    assert {n.GetLabelVolumeID() for n in composite} == {node.GetID()}
-    assert layers() == [(fixed.GetID(), moving.GetID(), 0.5)] * 2
-    panel.controllers.inspection.errors.onWorst()
-    # coarse index (4, 3, 2) of the fake is index (8, 6, 4), and the axes of these volumes are those of RAS
-    np.testing.assert_allclose(sliceOffsets(), [[8, 6, 4]] * 2, atol=1e-6)
-    assert view.shown["Message"][0].startswith("The largest local error, 17.5 mm")
-    panel.update()
-    assert view.shown["Message"][0].startswith("The largest local error, 17.5 mm")
-    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=volumes[2]))
-    assert view.shown["ErrorMap"] == (False, False)  # of another pair
-    assert view.shown["Message"] == ("", False)
-    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving, measure=p.Measure.NMI))
-    assert view.shown["ErrorMap"] == (True, False)  # there again, but not shown
-    panel.controllers.inspection.errors.onErrorMap(True)
-    panel.onRevert()
-    assert view.shown["ErrorMap"] == (False, False) and {n.GetLabelVolumeID() for n in composite} == {None}
-    assert scene.GetFirstNodeByName("CT to MR error (MAD)") is None
-
-
-def test_a_new_run_hides_the_old_error_map(panel, view, volumes):
-    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], measure=p.Measure.NMI)
-    panel.setParameters(parameters)
-    panel.registerAction.onButton()
-    run(panel)
-    panel.controllers.inspection.errors.onErrorMap(True)
-    parameters.seed = SLOW
-    panel.registerAction.onButton()
-    assert {n.GetLabelVolumeID() for n in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")} == {None}
-    panel.registerAction.onButton()
-    assert view.shown["ErrorMap"] == (True, False)  # cancelled: the old result is there again
-
-
 def test_revert_after_saving_and_loading_the_scene(panel, view, volumes, scene, saveAndLoad, addTransform):
     parent = addTransform(np.diag([1.0, 1, 1, 1]) + np.eye(4, k=3) * 7, "Patient")
     volumes[1].SetAndObserveTransformNodeID(parent.GetID())
@@ -337,89 +147,6 @@ def test_revert_after_saving_and_loading_the_scene(panel, view, volumes, scene, 
     assert view.shown["Message"] == ("Everything is as it was before the registration.", False)
 
 
-def test_masks_of_many_go_by_name(panel, view, volumes, scene, addVolume):
-    def mask(name):
-        return addVolume(np.ones((9, 10, 11), np.uint8), nodeClass="vtkMRMLLabelMapVolumeNode", name=name)
-
-    fixed, ct, pet = volumes
-    own, _tumor, chosen = mask("CT_mask"), mask("CT tumor"), mask("Something else")
-    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=pet, movingMask=chosen))
-    panel.controllers.batch.volumes = [ct, pet]
-    panel.update()
-    panel.registerAction.onBatchButton()
-    run(panel)
-    assert [one.inputs.movingMask for one in panel.controllers.run.queue.registrations] == [own, chosen]
-    columns = {
-        panel.controllers.batch.table.GetColumnName(n): n
-        for n in range(panel.controllers.batch.table.GetNumberOfColumns())
-    }
-    assert panel.controllers.batch.table.GetCellText(0, columns["Moving mask"]) == "CT_mask"
-    panel.onRevert()
-    panel.setParameters(makeParameters(fixedVolume=fixed))
-    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "ct Mask")
-    panel.registerAction.onBatchButton()
-    assert not panel.isRunning and view.shown["Message"][1]
-    assert 'could both be the mask of "CT"' in view.shown["Message"][0]
-    scene.RemoveNode(segmentation)
-    panel.registerAction.onBatchButton()
-    run(panel)
-    assert [one.inputs.movingMask for one in panel.controllers.run.queue.registrations] == [own, None]
-
-
-def test_the_checkerboard_is_a_volume_in_the_views_and_goes_by_the_same_toggle(panel, view, volumes, scene):
-    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    for _ in range(2):  # the second overwrites the first
-        panel.controllers.pictures.onCheckerboard(True)
-        assert view.shown["Button"][0] == "Cancel"
-        run(panel)
-        assert view.shown["Message"] == ("", False) and view.shown["Pictures"] == (False, False, True)
-    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 4
-    node = scene.GetFirstNodeByName("Checkerboard of CT and MR")
-    assert slicer.util.arrayFromVolume(node).shape == (9, 10, 11)
-    assert layers() == [(node.GetID(), None, 0.5)] * 2
-    panel.controllers.pictures.onCheckerboard(False)
-    assert layers() == [(volumes[0].GetID(), volumes[1].GetID(), 0.5)] * 2
-    assert view.shown["Pictures"] == (False, False, False)
-
-
-def test_a_volume_of_the_users_is_not_overwritten_by_the_checkerboard(panel, volumes, scene, addVolume):
-    mine = addVolume(np.full((4, 5, 6), 7, np.int16), name="Checkerboard of CT and MR")
-    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.controllers.pictures.onCheckerboard(True)
-    run(panel)
-    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 5
-    assert (slicer.util.arrayFromVolume(mine) == 7).all() and mine.GetAttribute("MADRegistration.Made") is None
-
-
-def test_a_comparison_can_be_cancelled(panel, view, volumes, client, scene):
-    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
-    panel.controllers.pictures.onCheckerboard(True)
-    panel.registerAction.onButton()
-    assert not panel.isRunning and not client.isStarted and view.shown["Button"][0] == "Register"
-    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 3
-
-
-def test_the_choices_are_the_backends():
-    settings = pytest.importorskip("madreg.settings", reason="needs torch")
-    for kind in p.TransformType:
-        for start in p.Initialization:
-            for measure in p.Measure:
-                parameters = makeParameters(transformType=kind, initialization=start, measure=measure)
-                settings.Settings(**p.settingsOf(parameters)).check()
-                assert kind.label() and start.label() and measure.label()
-
-
-def test_the_choices_of_resampling_are_the_backends():
-    for interpolation, kind in zip(p.Interpolation, p.VoxelType, strict=False):
-        assert interpolation.label() and kind.label()
-    assert tuple(one.value for one in p.Interpolation) == madreg.settings.INTERPOLATION.values
-    assert tuple(one.value for one in p.VoxelType) == madreg.settings.VOXEL_TYPE.values
-    parameters = makeParameters(fillValue=-5.0)
-    assert p.resamplingOf(parameters) == madreg.settings.Resampling()
-    parameters.hasFillValue = True
-    assert p.resamplingOf(parameters) == madreg.settings.Resampling(fill=-5.0)
-
-
 def test_the_resampled_volume_is_made_as_the_panel_says(panel, volumes, scene):
     resampled = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
     values = {"hasFillValue": True, "fillValue": -7.0, "voxelType": p.VoxelType.FLOAT32}
@@ -430,12 +157,3 @@ def test_the_resampled_volume_is_made_as_the_panel_says(panel, volumes, scene):
     run(panel)
     found = slicer.util.arrayFromVolume(resampled)
     assert found.dtype == np.float32 and (found == -7).any()
-
-
-def test_every_stage_of_the_pipeline_has_words():
-    """Every name of a stage is a string in the backend's pipeline or descent."""
-    backend = Path(madreg.__file__).parent
-    files = [path for folder in ("pipeline", "descent") for path in (backend / folder).glob("*.py")]
-    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
-    strings = {node.value for node in nodes if isinstance(node, ast.Constant)}
-    assert set(STAGES) - {"preparing", "starting", "finishing", "files"} <= strings

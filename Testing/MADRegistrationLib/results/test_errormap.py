@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
+from doubles import OBLIQUE
 
 from madreg.image.geometry import FLIP_LPS_RAS, Grid, about, apply
 from MADRegistrationLib.results import errormap
@@ -11,7 +12,6 @@ from MADRegistrationLib.scene import volumes
 from MADRegistrationLib.views import errormapdisplay, overlay
 
 TURN = about(np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]), np.array([5.0, 40, -9]))
-OBLIQUE = np.array([[0.9, -0.3, 0.6, 12.0], [0.35, 1.1, -0.5, -30.0], [-0.3, 0.4, 2.4, 55.0], [0, 0, 0, 1.0]])
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import slicer
+from doubles import OBLIQUE, TURN
 
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, about, apply
@@ -10,8 +11,6 @@ from MADRegistrationLib.scene.outputtransform import transformName
 from MADRegistrationLib.scene.transforms import ancestors, parentToWorld
 from MADRegistrationLib.scene.volumes import imageOfVolume
 
-OBLIQUE = np.array([[0.9, -0.3, 0.6, 12.0], [0.35, 1.1, -0.5, -30.0], [-0.3, 0.4, 2.4, 55.0], [0, 0, 0, 1.0]])
-TURN = np.array([[0.0, -1, 0, 40], [1, 0, 0, -7], [0, 0, 1, 3], [0, 0, 0, 1]])
 SHEAR = np.array([[1.1, 0.2, 0, 5], [0, 0.9, 0.1, 6], [0, 0, 1.3, -2], [0, 0, 0, 1]])
 
 

@@ -5,7 +5,6 @@ import pytest
 import slicer
 from doubles import makeParameters, run
 
-from madreg.errors import InputError
 from MADRegistrationLib.scene import masks
 from MADRegistrationLib.scene.annotations import drawnOn
 from MADRegistrationLib.scene.transforms import parentToWorld
@@ -152,16 +151,3 @@ def test_a_mask_beside_its_volume_is_refused(panel, view, volumes, addLabels, ro
     start(panel, fixedVolume=volumes[0], movingVolume=volumes[1], **{role: addLabels("Away", away)})
     assert view.shown["Message"][1] and 'The mask "Away" does not lie on' in view.shown["Message"][0]
     assert volumes[1].GetParentTransformNode() is None
-
-
-def test_a_small_mask_on_many_voxels_is_looked_at():
-    from MADRegistrationLib.scene.volumes import Image
-
-    array = np.zeros((200, 200, 200), np.uint8)
-    array[101, 101, 101] = 1
-    inside = Image("CT", np.zeros((200, 200, 200), np.uint8), np.eye(4))
-    masks.checkInside(Image("Mask", array, np.eye(4)), inside)
-    away = np.eye(4)
-    away[0, 3] = 150
-    with pytest.raises(InputError, match="0 % of it is inside"):
-        masks.checkInside(Image("Mask", array, away), inside)

@@ -2,17 +2,14 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from vtk.util.numpy_support import numpy_to_vtk
+from doubles import LEFT_HANDED, OBLIQUE, TURN
 
 from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
-from MADRegistrationLib.scene import masks, volumes, voxels
+from MADRegistrationLib.scene import volumes, voxels
 from MADRegistrationLib.scene.matrices import toArray, toMatrix
 from MADRegistrationLib.scene.volumes import Image, imageOfVolume, whyNotVolume
 
-OBLIQUE = np.array([[0.9, -0.3, 0.6, 12.0], [0.35, 1.1, -0.5, -30.0], [-0.3, 0.4, 2.4, 55.0], [0, 0, 0, 1.0]])
-LEFT_HANDED = OBLIQUE @ np.diag([-1.0, 1.0, 1.0, 1.0])
-TURN = np.array([[0.0, -1, 0, 40], [1, 0, 0, -7], [0, 0, 1, 3], [0, 0, 0, 1]])
 SHEAR = np.array([[1.1, 0.2, 0, 5], [0, 0.9, 0.1, 6], [0, 0, 1.3, -2], [0, 0, 0, 1]])
 
 # every scalar type that a volume node can hold
@@ -117,52 +114,6 @@ def test_a_lattice_without_volume_is_refused_with_the_reason(addVolume, element)
     matrix[0, 1] = 1.0
     node = addVolume(np.zeros((4, 5, 6), np.int16), matrix, "CT")
     assert whyNotVolume(node).startswith('"CT" has voxels without size or place, or axes in one plane: correct')
-
-
-def addSegmentation(scene, array, ijkToRas):
-    """A segmentation with the labels 1 and 2 of an array as its segments."""
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Mask")
-    for label in (1, 2):
-        image = slicer.vtkOrientedImageData()
-        image.SetDimensions(array.shape[::-1])
-        image.GetPointData().SetScalars(numpy_to_vtk((array == label).astype(np.uint8).ravel(), deep=True))
-        matrix = vtk.vtkMatrix4x4()
-        matrix.DeepCopy(np.asarray(ijkToRas).ravel().tolist())
-        image.SetImageToWorldMatrix(matrix)
-        segment = slicer.vtkSegment()
-        segment.SetName(f"Part {label}")
-        segment.AddRepresentation(
-            slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName(), image
-        )
-        node.GetSegmentation().AddSegment(segment)
-    return node
-
-
-@pytest.mark.parametrize("matrix", [OBLIQUE, LEFT_HANDED])
-def test_a_segmentation_is_all_of_its_segments_where_they_are(scene, addTransform, matrix):
-    array = np.zeros((14, 15, 16), np.uint8)
-    array[3:6, 4:8, 5:9] = 1
-    array[9:12, 8:12, 7:11] = 2
-    # directions without shear: an oriented image data holds no other
-    q, _ = np.linalg.qr(matrix[:3, :3])
-    matrix = matrix.copy()
-    matrix[:3, :3] = q @ np.diag([0.8, 1.2, 2.5])
-    node = addSegmentation(scene, array, matrix)
-    node.SetAndObserveTransformNodeID(addTransform(TURN).GetID())
-    image = masks.imageOf(node)
-    inside = np.argwhere(image.array > 0)[:, ::-1]
-    assert len(inside) == (array > 0).sum()
-    found = apply(image.matrix, inside)
-    wanted = apply(FLIP_LPS_RAS @ TURN @ matrix, np.argwhere(array > 0)[:, ::-1])
-    distance = np.linalg.norm(found[:, None] - wanted[None], axis=-1)
-    assert distance.min(0).max() < 1e-3
-
-
-def test_empty_masks_are_refused(scene, addVolume):
-    with pytest.raises(InputError, match='mask "Mask" is empty'):
-        masks.imageOf(scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Mask"))
-    with pytest.raises(InputError, match="is empty"):
-        masks.imageOf(addVolume(np.zeros((4, 5, 6), np.uint8), nodeClass="vtkMRMLLabelMapVolumeNode"))
 
 
 def test_new_voxels_lie_on_the_fixed_grid(addVolume, addTransform, scene):
