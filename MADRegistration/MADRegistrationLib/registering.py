@@ -96,8 +96,9 @@ class Registering:
     def _showResult(self, done: SceneRegistration) -> None:
         parts = self._parts
         parts.result.keep(done)
-        if done.isApplied and parts.selection.parameters is not None:
-            parts.selection.parameters.outputTransform = done.transform
+        selection = parts.selection
+        if done.isApplied and (selection.fixed, selection.moving) == (done.fixed, done.moving):
+            selection.parameters.outputTransform = done.transform
             self._onChange()
             parts.pictures.showResult(isFar=done.report["moved_mm"] > FAR_MM)
 
