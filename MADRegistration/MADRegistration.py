@@ -5,6 +5,7 @@ import time
 import unittest
 from typing import TYPE_CHECKING, Annotated, Union
 
+import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -183,10 +184,18 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.device = self._view.selection.deviceNames[index]
 
     def _onParameterSet(self, node) -> None:
-        """The user chooses, or makes, another set of parameters in the scene."""
-        if node is not None and self._parameterNode is not None and node is not self._parameterNode.parameterNode:
+        """The user chooses, or makes, another set of parameters in the scene; or the last one is removed."""
+        if node is None:  # a node may be on its way out of the scene: no other can be added now
+            qt.QTimer.singleShot(0, self._replaceRemovedSet)
+        elif self._parameterNode is not None and node is not self._parameterNode.parameterNode:
             self.setParameterNode(MADRegistrationParameterNode(node))
             chooseFirstVolumes(self._parameterNode)
+
+    def _replaceRemovedSet(self) -> None:
+        """What is chosen with a set that has left the scene would be forgotten at once: make another."""
+        current = self._parameterNode
+        if self.parent.isEntered and current is not None and current.parameterNode.GetScene() is None:
+            self.initializeParameterNode()
 
 
 class MADRegistrationLogic(ScriptedLoadableModuleLogic):

@@ -102,8 +102,9 @@ class RegisterAction:
     def _showResult(self, done: SceneRegistration) -> None:
         controllers = self._controllers
         controllers.result.keep(done)
-        if done.isApplied and controllers.selection.parameters is not None:
-            controllers.selection.parameters.outputTransform = done.transform
+        selection = controllers.selection
+        if done.isApplied and (selection.fixed, selection.moving) == (done.fixed, done.moving):
+            selection.parameters.outputTransform = done.transform
             self._onChange()
             controllers.pictures.showResult(isFar=done.report["moved_mm"] > FAR_MM)
 

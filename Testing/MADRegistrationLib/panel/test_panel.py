@@ -36,6 +36,17 @@ def test_register_runs_and_the_button_is_cancel_meanwhile(panel, view, volumes):
     assert layers() == before and view.shown["RevertEnabled"] is False and view.shown["Result"] == ("", "")
 
 
+def test_the_result_of_a_pair_that_is_no_longer_chosen_is_no_output_of_another(panel, view, volumes):
+    """The set of parameters was removed while it ran, and a new one has chosen its own volumes."""
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
+    panel.registerAction.onButton()
+    other = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[2])
+    panel.setParameters(other)
+    run(panel)
+    assert other.outputTransform is None and volumes[1].GetParentTransformNode() is not None
+    assert view.shown["Button"][:2] == ("Register", True) and view.shown["RevertEnabled"] is True
+
+
 def test_cancel(panel, view, volumes, client):
     before = layers()
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW))
