@@ -13,4 +13,6 @@ def setLabel(ui: Any, label: Any, text: str) -> None:
     """
     label.text = text
     label.setVisible(bool(text))
-    label.setMinimumHeight(label.heightForWidth(ui.inspectCollapsibleButton.width) if text else 0)  # no line is cut off
+    label.setMinimumHeight(0)  # else Qt counts the former one in what it says below
+    if text and label.visible:  # what is not on the screen yet has no width yet
+        label.setMinimumHeight(label.heightForWidth(ui.inspectCollapsibleButton.width))  # no line is cut off
