@@ -376,7 +376,7 @@ def test_remarks_are_in_sight_whatever_the_names(width):
 
 
 class FakeLabel:
-    """A label whose text needs a line of 15 pixels for every 20 letters; Qt never says less than the minimum."""
+    """A label whose letters are 5 pixels wide and whose lines are 15 high; Qt never says less than the minimum."""
 
     def __init__(self, isShown=True):
         self._isShown, self._minimum, self.text, self.visible = isShown, 0, "", False
@@ -388,13 +388,25 @@ class FakeLabel:
         self._minimum = height
 
     def heightForWidth(self, width):
-        return max(15 * (len(self.text) * 100 // width // 20 + 1), self._minimum)
+        return max(15 * (5 * len(self.text) // width + 1), self._minimum)
+
+    def fontMetrics(self):
+        return self
+
+    def elidedText(self, text, mode, width):
+        return text if 5 * len(text) <= width else text[:3] + "..."
 
 
-def test_a_label_is_as_high_as_its_text():
+@pytest.fixture
+def setLabel(monkeypatch):
+    from MADRegistrationLib.widgets import label
+
+    monkeypatch.setitem(sys.modules, "qt", SimpleNamespace(Qt=SimpleNamespace(ElideMiddle=1)))
+    return label.setLabel
+
+
+def test_a_label_is_as_high_as_its_text(setLabel):
     """After a long text, and before the panel is on the screen, where its width is not the one it will have."""
-    from MADRegistrationLib.widgets.label import setLabel
-
     ui, label = SimpleNamespace(inspectCollapsibleButton=SimpleNamespace(width=100)), FakeLabel()
     for text, height in (("Two lines of more than 20.", 30), ("One line.", 15), ("", 0)):
         setLabel(ui, label, text)
@@ -402,4 +414,16 @@ def test_a_label_is_as_high_as_its_text():
     hidden = FakeLabel(isShown=False)
     ui.inspectCollapsibleButton.width = 10
     setLabel(ui, hidden, "One line.")
-    assert hidden._minimum == 0
+    assert hidden._minimum == 0 and hidden.text == "One line."
+
+
+def test_no_name_is_wider_than_a_label(setLabel):
+    """Lines break at spaces, hyphens and slashes: paths are kept."""
+    ui, label = SimpleNamespace(inspectCollapsibleButton=SimpleNamespace(width=100)), FakeLabel()
+    for text, shown in (
+        ("sub_01_ses_02_acq_mprage_T1w was moved.", "sub... was moved."),
+        ("<b>sub_01_ses_02_acq_mprage_T1w</b> was moved.", "<b>sub...</b> was moved."),
+        ("/home/someone/.cache/MADRegistration/worker-of-today.log", None),
+    ):
+        setLabel(ui, label, text)
+        assert label.text == (shown or text)
