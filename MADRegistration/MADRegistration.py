@@ -173,14 +173,8 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     # --- what the user does --------------------------------------------------------------------------------------
 
     def chooseMoving(self, volume) -> None:
-        """Called by the context menu of Data: this volume is to be registered, unless a registration runs."""
-        if self._panel.isRunning:
-            text = _('"{volume}" was not chosen: wait for the end, or press Cancel.').format(volume=volume.GetName())
-            return self._panel.parts.messages.setMessage(text, False)
-        parameters = self._parameterNode
-        if parameters.fixedVolume is volume:
-            parameters.fixedVolume = None
-        parameters.movingVolume = volume
+        """Called by the context menu of Data: this volume is to be registered."""
+        self._panel.showing.onVolume(volume)
 
     def _onDevice(self, index) -> None:
         if self._parameterNode:
