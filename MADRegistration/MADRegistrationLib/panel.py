@@ -100,6 +100,7 @@ class Panel:
     def onRevert(self) -> None:
         """Put everything back to what it was before the last run."""
         parts = self.parts
+        parts.run.aside.drop()
         parts.inspection.blending.stopFlicker()
         parts.inspection.hideOverlay()
         parts.revert.revert()

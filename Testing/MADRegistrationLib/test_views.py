@@ -277,6 +277,25 @@ def test_error_map_and_edges_take_turns_and_the_users_labels_come_back(panel, sc
     assert {node.GetLabelOpacity() for node in composites} == {0.7}
 
 
+@pytest.mark.parametrize("asked", ["map", "nothing", "revert"])
+def test_edges_that_are_still_made_do_not_replace_what_is_asked_for_meanwhile(panel, volumes, register, asked):
+    register()
+    slicer.mrmlScene.RemoveNode(edges.find(volumes[1]))
+    panel.parts.inspection.errors.onErrorMap(True)
+    panel.parts.pictures.onEdges(True)
+    assert not panel.parts.inspection.errors.isShown and panel.parts.run.needsPolling
+    if asked == "map":
+        panel.parts.inspection.errors.onErrorMap(True)
+    elif asked == "revert":
+        panel.onRevert()
+    else:
+        panel.parts.pictures.onEdges(False)
+    finish(panel)
+    assert panel.parts.inspection.errors.isShown is (asked == "map")
+    made = edges.find(volumes[1])
+    assert made is None or not overlay.isShown(made)
+
+
 def test_what_the_module_made_is_not_offered(panel, view, volumes, scene, register):
     register()
     panel.parts.pictures.onCheckerboard(True)
