@@ -174,10 +174,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def chooseMoving(self, volume) -> None:
         """Called by the context menu of Data: this volume is to be registered."""
-        parameters = self._parameterNode
-        if parameters.fixedVolume is volume:
-            parameters.fixedVolume = None
-        parameters.movingVolume = volume
+        self._panel.choosePairAction.onVolume(volume)
 
     def _onDevice(self, index) -> None:
         if self._parameterNode:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from doubles import SLOW, makeParameters
 
 slicer = pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
 
@@ -63,3 +64,18 @@ def test_nothing_is_replaced_when_the_scene_closes(scene, module, later):
     widget.parent, widget._parameterNode = SimpleNamespace(isEntered=True), None
     widget._onParameterSet(None)
     later.pop()()  # initializeParameterNode would fail
+
+
+def test_the_context_menu_chooses_nothing_while_a_registration_runs(module, volumes, panel, view):
+    """The panel would show another pair than the one that is registered."""
+    widget = module.MADRegistrationWidget.__new__(module.MADRegistrationWidget)
+    parameters = widget._parameterNode = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW)
+    widget._panel = panel
+    panel.setParameters(parameters)
+    widget.chooseMoving(volumes[0])
+    assert (parameters.fixedVolume, parameters.movingVolume) == (None, volumes[0])
+    parameters.fixedVolume, parameters.movingVolume = volumes[:2]
+    panel.registerAction.onButton()
+    widget.chooseMoving(volumes[2])
+    assert (parameters.fixedVolume, parameters.movingVolume) == (volumes[0], volumes[1]) and panel.isRunning
+    assert view.shown["Message"] == ('"PET" was not chosen: wait for the end, or press Cancel.', False)

@@ -40,6 +40,12 @@ class ErrorInspection:
         self.scaleMm = errormapdisplay.FULL_MM
         self._said: tuple[slicer.vtkMRMLNode | None, str] = (None, "")
 
+    @property
+    def isShown(self) -> bool:
+        """Whether a view shows the map of the pair."""
+        node = self._pair.errorMap
+        return node is not None and overlay.isShown(node)
+
     def update(self, isRunning: bool = False) -> None:
         """Show whether there is a map; while a registration runs there is none.  One that no longer holds, as a volume
         was moved, leaves the views."""

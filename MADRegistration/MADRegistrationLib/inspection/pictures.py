@@ -69,11 +69,18 @@ class Pictures:
         """The button of the edges goes down or up; they are made the first time."""
         if self._run.isRunning or self._selection.moving is None:
             return
+        self._run.background.drop()
         if not isOn:
             return self._inspection.hideOverlay()
         if not self._inspection.showEdges():
+            if self._inspection.errors.isShown:
+                self._inspection.hideOverlay()
             job = SceneEdges(self._client, self._selection.moving)
-            self._start(lambda: self._run.background.start(job, self._inspection.showEdges))
+            self._start(lambda: self._run.background.start(job, self._onEdgesMade))
+
+    def _onEdgesMade(self) -> None:
+        if not self._inspection.errors.isShown:  # else the user has asked for the error map meanwhile
+            self._inspection.showEdges()
 
     def onCheckerboard(self, isOn: bool) -> None:
         """The button of the checkerboard goes down or up; it shows the two as they lie now."""

@@ -16,9 +16,9 @@ from ..translation import _
 from ..views import edges
 from ..worker.client import WorkerClient
 from .assessaction import AssessAction
+from .choosepairaction import ChoosePairAction
 from .controllers import Controllers
 from .registeraction import RegisterAction
-from .showpairaction import ShowPairAction
 from .view import View
 
 
@@ -34,7 +34,7 @@ class Panel:
         controllers: what it is made of.
         registerAction: what the buttons do that begin a registration.
         assessAction: what the button does that begins an assessment.
-        showPairAction: what a double-click on a line of a table does.
+        choosePairAction: what a double-click on a line of a table does, and the context menu of a volume.
     """
 
     def __init__(self, view: View, client: WorkerClient, ensureTorch: Callable[[], None]) -> None:
@@ -44,7 +44,7 @@ class Panel:
         self._edges = edges.Follower()
         self.registerAction = RegisterAction(self._messages, self.controllers, ensureTorch, onChange=self.update)
         self.assessAction = AssessAction(self._messages, client, self.controllers, ensureTorch, onChange=self.update)
-        self.showPairAction = ShowPairAction(self._messages, self.controllers, onChange=self.update)
+        self.choosePairAction = ChoosePairAction(self._messages, self.controllers, onChange=self.update)
         self._observer = SceneObserver(self._onSceneChanged)
 
     @property
@@ -101,6 +101,7 @@ class Panel:
     def onRevert(self) -> None:
         """Put everything back to what it was before the last run."""
         controllers = self.controllers
+        controllers.run.background.drop()
         controllers.inspection.blending.stopFlicker()
         controllers.inspection.hideOverlay()
         controllers.revert.revert()

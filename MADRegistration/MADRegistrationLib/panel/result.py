@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from html import escape
 from typing import Protocol
 
@@ -50,14 +51,12 @@ class Result:
         """Show what is known of these two."""
         headline, details = "", ""
         attempt = None if isRunning else self._attemptOf(fixed, moving)
-        try:
+        with contextlib.suppress(InputError):  # the selection says why the two cannot be registered
             if attempt is not None and not attempt.isApplied:
                 headline, details = reporttext.headline(attempt.report), reporttext.details(attempt.report)
                 headline += _("<p>The moving volume stays where it was.</p>")
             elif not isRunning and (found := storedreport.find(fixed, moving)) is not None:
                 headline, details = self._texts(found, moving)
-        except InputError as error:
-            headline = escape(str(error))
         self._view.setResult(headline, details)
         self._view.setAttempt(attempt is not None, attempt is not None and attempt.isApplied)
 

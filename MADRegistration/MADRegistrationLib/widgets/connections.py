@@ -69,10 +69,10 @@ class Connections:
         for line in (ui.fileTablePath, ui.fileFolderPath):
             line.connect("currentPathChanged(QString)", lambda _path: self._onPaths())
         ui.filesTable.connect(
-            "cellDoubleClicked(int,int)", lambda row, _column: _act(lambda: panel.showPairAction.onFileRow(row))
+            "cellDoubleClicked(int,int)", lambda row, _column: _act(lambda: panel.choosePairAction.onFileRow(row))
         )
         ui.batchTable.connect(
-            "cellDoubleClicked(int,int)", lambda row, _column: _act(lambda: panel.showPairAction.onRow(row))
+            "cellDoubleClicked(int,int)", lambda row, _column: _act(lambda: panel.choosePairAction.onRow(row))
         )
 
     def _onPollTimer(self) -> None:

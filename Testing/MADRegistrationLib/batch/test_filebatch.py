@@ -165,7 +165,7 @@ def test_a_line_is_loaded_with_its_result(panel, view, table, tmp_path, volumes,
     files.onButton()
     run(panel)
     for _ in range(2):  # loaded once
-        panel.showPairAction.onFileRow(0)
+        panel.choosePairAction.onFileRow(0)
         assert (parameters.fixedVolume, parameters.movingVolume) == (fixed, moving)
         assert loaded == ["MR.nii.gz", "CT.nii.gz"]
         matrix = slicer.util.arrayFromTransformMatrix(moving.GetParentTransformNode())
@@ -176,7 +176,7 @@ def test_a_line_is_loaded_with_its_result(panel, view, table, tmp_path, volumes,
     assert moving.GetParentTransformNode() is None
     # one whose verdict is failed is shown as it is in its files
     volumes[2].SetName("other")
-    panel.showPairAction.onFileRow(1)
+    panel.choosePairAction.onFileRow(1)
     assert parameters.movingVolume is volumes[2] and volumes[2].GetParentTransformNode() is None
 
 
@@ -186,7 +186,7 @@ def test_a_line_that_cannot_be_loaded_is_said(panel, view, table, tmp_path, volu
     panel.setParameters(makeParameters())
     panel.controllers.files.onPaths(str(table("missing.nii.gz", "damaged.nii.gz")), str(tmp_path / "out"))
     for row, name in enumerate(("missing", "damaged")):
-        panel.showPairAction.onFileRow(row)
+        panel.choosePairAction.onFileRow(row)
         text, isError = view.shown["Message"]
         assert isError and f"{name}.nii.gz cannot be loaded" in text and len(loaded) == row
     assert slicer.mrmlScene.GetFirstNodeByName("MR") is None  # it was loaded, and is not left alone

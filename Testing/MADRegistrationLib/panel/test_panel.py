@@ -1,5 +1,6 @@
 import numpy as np
 import slicer
+import vtk
 from doubles import CRASH, SLOW, layers, makeParameters, run
 
 from madreg.errors import InputError
@@ -45,6 +46,16 @@ def test_the_result_of_a_pair_that_is_no_longer_chosen_is_no_output_of_another(p
     run(panel)
     assert other.outputTransform is None and volumes[1].GetParentTransformNode() is not None
     assert view.shown["Button"][:2] == ("Register", True) and view.shown["RevertEnabled"] is True
+
+
+def test_why_a_registered_pair_cannot_be_registered_again_is_said_once(panel, view, volumes, scene):
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
+    panel.registerAction.onButton()
+    run(panel)
+    bend = scene.AddNewNodeByClass("vtkMRMLTransformNode", "Bend")
+    bend.SetAndObserveTransformToParent(vtk.vtkThinPlateSplineTransform())
+    volumes[0].SetAndObserveTransformNodeID(bend.GetID())
+    assert "non-linear" in view.shown["Button"][2] and view.shown["Result"] == ("", "")
 
 
 def test_cancel(panel, view, volumes, client):

@@ -232,6 +232,25 @@ def test_error_map_and_edges_take_turns_and_the_users_labels_come_back(panel, sc
     assert {node.GetLabelOpacity() for node in composites} == {0.7}
 
 
+@pytest.mark.parametrize("asked", ["map", "nothing", "revert"])
+def test_edges_that_are_still_made_do_not_replace_what_is_asked_for_meanwhile(panel, volumes, register, asked):
+    register()
+    slicer.mrmlScene.RemoveNode(edges.find(volumes[1]))
+    panel.controllers.inspection.errors.onErrorMap(True)
+    panel.controllers.pictures.onEdges(True)
+    assert not panel.controllers.inspection.errors.isShown and panel.controllers.run.needsPolling
+    if asked == "map":
+        panel.controllers.inspection.errors.onErrorMap(True)
+    elif asked == "revert":
+        panel.onRevert()
+    else:
+        panel.controllers.pictures.onEdges(False)
+    finish(panel)
+    assert panel.controllers.inspection.errors.isShown is (asked == "map")
+    made = edges.find(volumes[1])
+    assert made is None or not overlay.isShown(made)
+
+
 def test_what_the_module_made_is_not_offered(panel, view, volumes, scene, register):
     register()
     panel.controllers.pictures.onCheckerboard(True)
@@ -249,9 +268,9 @@ def test_a_row_of_the_table_shows_its_pair(panel, view, volumes, register):
     panel.registerAction.onBatchButton()
     run(panel)
     for row, volume in enumerate(volumes[1:]):
-        panel.showPairAction.onRow(row)
+        panel.choosePairAction.onRow(row)
         finish(panel)
         assert parameters.movingVolume is volume and view.shown["Result"][0]
         (shown,) = {node.GetForegroundVolumeID() for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")}
         assert shown == volume.GetID()
-    panel.showPairAction.onRow(7)
+    panel.choosePairAction.onRow(7)

@@ -1,17 +1,20 @@
-"""Showing a pair of one of the two tables."""
+"""Choosing a pair elsewhere than in the selectors: in one of the tables, or by the context menu of a volume."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import slicer
+
 from madreg.errors import InputError
 
 from ..messages import Messages
+from ..translation import _
 from .controllers import Controllers
 
 
-class ShowPairAction:
-    """What a double-click on a line does.
+class ChoosePairAction:
+    """What a double-click on a line does, and the entry of the context menu.
 
     Args:
         onChange: called when another pair is chosen.
@@ -44,3 +47,13 @@ class ShowPairAction:
         else:
             self._controllers.inspection.showPair()
         self._onChange()
+
+    def onVolume(self, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+        """This volume is to be registered next."""
+        parameters = self._controllers.selection.parameters
+        if self._controllers.run.isRunning:  # the panel would show another pair than the one that is registered
+            text = _('"{volume}" was not chosen: wait for the end, or press Cancel.').format(volume=volume.GetName())
+            return self._messages.setMessage(text, False)
+        if parameters.fixedVolume is volume:
+            parameters.fixedVolume = None
+        parameters.movingVolume = volume
