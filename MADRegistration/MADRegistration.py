@@ -5,6 +5,7 @@ import time
 import unittest
 from typing import TYPE_CHECKING, Annotated, Union
 
+import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -19,14 +20,14 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 # all else of MADRegistrationLib is imported when it is needed: Slicer imports this file whenever it starts
-from MADRegistrationLib.contextmenu import registerContextMenu
-from MADRegistrationLib.firstvolumes import chooseFirstVolumes
-from MADRegistrationLib.parameters import Initialization, Interpolation, Measure, TransformType, VoxelType
-from MADRegistrationLib.sampledata import registerSampleData
+from MADRegistrationLib.integration.contextmenu import registerContextMenu
+from MADRegistrationLib.integration.sampledata import registerSampleData
+from MADRegistrationLib.selection.firstvolumes import chooseFirstVolumes
+from MADRegistrationLib.selection.parameters import Initialization, Interpolation, Measure, TransformType, VoxelType
 
 if TYPE_CHECKING:
     from MADRegistrationLib.inputs import Inputs
-    from MADRegistrationLib.registration import SceneRegistration
+    from MADRegistrationLib.jobs.registration import SceneRegistration
 
 
 class MADRegistration(ScriptedLoadableModule):
@@ -90,10 +91,10 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self) -> None:
         """Called when the user opens the module the first time."""
-        from MADRegistrationLib import pytorch
-        from MADRegistrationLib.panel import Panel
+        from MADRegistrationLib.integration import pytorch
+        from MADRegistrationLib.panel.panel import Panel
+        from MADRegistrationLib.widgets.connections import Connections
         from MADRegistrationLib.widgets.view import WidgetView
-        from MADRegistrationLib.wiring import Wiring
 
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/MADRegistration.ui"))
@@ -103,10 +104,10 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
 
         self.logic = MADRegistrationLogic()
-        self._wiring = Wiring(self.ui, self.parent)
-        self._view = WidgetView(self.ui, self._wiring.startPolling)
+        self._connections = Connections(self.ui, self.parent)
+        self._view = WidgetView(self.ui, self._connections.startPolling)
         self._panel = Panel(self._view, self.logic.client, pytorch.ensure)
-        self._wiring.connect(self._panel)
+        self._connections.connect(self._panel)
         self.ui.deviceComboBox.connect("activated(int)", self._onDevice)
         self.ui.parameterSetSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onParameterSet)
         for event, slot in (
@@ -121,7 +122,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called when Slicer closes or the module is reloaded."""
         self.removeObservers()
         if self._panel:
-            self._wiring.stop()
+            self._connections.stop()
             self._panel.close()
 
     def enter(self) -> None:
@@ -173,28 +174,33 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def chooseMoving(self, volume) -> None:
         """Called by the context menu of Data: this volume is to be registered."""
-        parameters = self._parameterNode
-        if parameters.fixedVolume is volume:
-            parameters.fixedVolume = None
-        parameters.movingVolume = volume
+        self._panel.choosePairAction.onVolume(volume)
 
     def _onDevice(self, index) -> None:
         if self._parameterNode:
             self._parameterNode.device = self._view.selection.deviceNames[index]
 
     def _onParameterSet(self, node) -> None:
-        """The user chooses, or makes, another set of parameters in the scene."""
-        if node is not None and self._parameterNode is not None and node is not self._parameterNode.parameterNode:
+        """The user chooses, or makes, another set of parameters in the scene; or the last one is removed."""
+        if node is None:  # a node may be on its way out of the scene: no other can be added now
+            qt.QTimer.singleShot(0, self._replaceRemovedSet)
+        elif self._parameterNode is not None and node is not self._parameterNode.parameterNode:
             self.setParameterNode(MADRegistrationParameterNode(node))
             chooseFirstVolumes(self._parameterNode)
+
+    def _replaceRemovedSet(self) -> None:
+        """What is chosen with a set that has left the scene would be forgotten at once: make another."""
+        current = self._parameterNode
+        if self.parent.isEntered and current is not None and current.parameterNode.GetScene() is None:
+            self.initializeParameterNode()
 
 
 class MADRegistrationLogic(ScriptedLoadableModuleLogic):
     """Registration for scripts: the same that the panel does."""
 
     def __init__(self) -> None:
-        from MADRegistrationLib.client import WorkerClient
-        from MADRegistrationLib.process import QtProcess, pythonOfSlicer
+        from MADRegistrationLib.worker.client import WorkerClient
+        from MADRegistrationLib.worker.process import QtProcess, pythonOfSlicer
 
         ScriptedLoadableModuleLogic.__init__(self)
         self.client = WorkerClient(QtProcess, [pythonOfSlicer()])
@@ -215,7 +221,7 @@ class MADRegistrationLogic(ScriptedLoadableModuleLogic):
         Raises:
             RuntimeError: if it failed; the message is for the user.
         """
-        from MADRegistrationLib.registration import SceneRegistration
+        from MADRegistrationLib.jobs.registration import SceneRegistration
 
         registration = SceneRegistration(self.client, inputs, settings or {})
         registration.start()
@@ -232,7 +238,7 @@ class MADRegistrationTest(ScriptedLoadableModuleTest):
     """Slicer's own self-test: the bundled pair, far apart, through the logic and through the panel."""
 
     def setUp(self):
-        from MADRegistrationLib import pytorch
+        from MADRegistrationLib.integration import pytorch
 
         if not pytorch.isInstalled():
             self.skipTest("PyTorch is not installed")
@@ -263,7 +269,7 @@ class MADRegistrationTest(ScriptedLoadableModuleTest):
 
     def assertAligned(self, fixed, moving):
         """Assert the mean distance in mm between where the points of the fixed scan are seen in both volumes."""
-        from MADRegistrationLib.check import demoErrorMm
+        from MADRegistrationLib.results.registrationerror import demoErrorMm
 
         error = demoErrorMm(fixed, moving)
         self.delayDisplay(f"Error: {error:.2f} mm")

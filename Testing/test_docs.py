@@ -214,11 +214,11 @@ def runtime_nodes(tree: ast.AST):
             yield from runtime_nodes(node)
 
 
-def imports_between_packages() -> set[tuple[str, str]]:
-    """Which package or module at the top of ``madreg`` imports which other."""
-    root, found = MODULE / "madreg", set()
+def imports_between_packages(library: str) -> set[tuple[str, str]]:
+    """Which package or module at the top of a library of the module's folder imports which other."""
+    root, found = MODULE / library, set()
     for path in root.rglob("*.py"):
-        place = ("madreg", *path.relative_to(root).with_suffix("").parts)
+        place = (library, *path.relative_to(root).with_suffix("").parts)
         if len(place) == 2 and place[1].startswith("__"):
             continue
         for node in runtime_nodes(syntax_of(path)):
@@ -229,18 +229,19 @@ def imports_between_packages() -> set[tuple[str, str]]:
                 targets = [[*base, alias.name] for alias in node.names]
             elif isinstance(node, ast.Import):
                 targets = [alias.name.split(".") for alias in node.names]
-            names = [target[1] for target in targets if target[0] == "madreg" and len(target) > 1]
+            names = [target[1] for target in targets if target[0] == library and len(target) > 1]
             found |= {(place[1], name) for name in names if (root / name).is_dir() or (root / f"{name}.py").exists()}
     return {(one, other) for one, other in found if one != other}
 
 
-def test_packages_are_listed_in_the_order_of_their_imports() -> None:
-    order = [row[0].strip("`") for row in table_after(text_of("developers.md"), "<!-- packages of madreg -->\n")]
-    root = MODULE / "madreg"
+@pytest.mark.parametrize("library", ["madreg", "MADRegistrationLib"])
+def test_packages_are_listed_in_the_order_of_their_imports(library: str) -> None:
+    order = [row[0].strip("`") for row in table_after(text_of("developers.md"), f"<!-- packages of {library} -->\n")]
+    root = MODULE / library
     there = {path.parent.name for path in root.glob("*/__init__.py")} | {path.stem for path in root.glob("[!_]*.py")}
     assert set(order) == there
     assert len(order) == len(there)
-    for one, other in imports_between_packages():
+    for one, other in imports_between_packages(library):
         assert order.index(other) < order.index(one), f"{one} imports {other}"
 
 

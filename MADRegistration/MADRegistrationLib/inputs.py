@@ -10,9 +10,10 @@ from madreg.errors import InputError
 from madreg.io.resampling import check_fill
 from madreg.settings import Resampling
 
-from . import masks, volumes
-from .drawn import drawnOn
-from .placement import ownTransform, whyNotOutput
+from .scene import masks, volumes
+from .scene.annotations import drawnOn
+from .scene.outputtransform import ownTransform, whyNotOutput
+from .scene.transforms import toWorld
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Inputs:
 
     Attributes:
         transform: the output; if None, the transform of a former registration of the same two volumes, or a new one.
-        along: nodes that move with the moving volume; see :func:`drawn.drawnOn`.
+        along: nodes that move with the moving volume; see :func:`annotations.drawnOn`.
         initial: where the registration begins: the moving volume as if it lay under this transform.
         resampling: how ``resampled`` is made.
         structures: segmentation or label map of the fixed volume, whose structures are assessed one by one.
@@ -57,7 +58,7 @@ class Inputs:
         """Raise InputError, in one sentence, for what cannot be registered."""
         self.checkVolumes()
         if self.initial is not None:
-            volumes.toWorld(self.initial)
+            toWorld(self.initial)
         output = self.transform or ownTransform(self.fixed, self.moving)
         reason = None if output is None else whyNotOutput(output, self.fixed, self.moving)
         if reason:

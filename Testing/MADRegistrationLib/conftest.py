@@ -14,10 +14,10 @@ import vtk  # noqa: E402
 from doubles import FAKES, FakeView  # noqa: E402
 from vtk.util.numpy_support import numpy_to_vtk  # noqa: E402
 
-from MADRegistrationLib.client import WorkerClient  # noqa: E402
-from MADRegistrationLib.panel import Panel  # noqa: E402
-from MADRegistrationLib.process import SubprocessProcess  # noqa: E402
-from MADRegistrationLib.volumes import toMatrix  # noqa: E402
+from MADRegistrationLib.panel.panel import Panel  # noqa: E402
+from MADRegistrationLib.scene.matrices import toMatrix  # noqa: E402
+from MADRegistrationLib.worker.client import WorkerClient  # noqa: E402
+from MADRegistrationLib.worker.process import SubprocessProcess  # noqa: E402
 
 
 def newScene():

@@ -229,8 +229,8 @@ def run_many(counts: outcomes.Counts, number: int, folder: Path, report_progress
 
 def run_cancels(counts: outcomes.Counts, number: int, seed: int, report_progress: Callable[[], None]) -> None:
     """Cancel so many registrations at a random time, as the panel does: everything is gone at once."""
-    from MADRegistrationLib.client import WorkerClient
-    from MADRegistrationLib.process import SubprocessProcess
+    from MADRegistrationLib.worker.client import WorkerClient
+    from MADRegistrationLib.worker.process import SubprocessProcess
 
     client = WorkerClient(SubprocessProcess, [sys.executable])
     for trial in counts.remaining("cancels", number):

@@ -8,11 +8,11 @@ from .label import setLabel
 from .rows import setRows
 
 if TYPE_CHECKING:
-    from ..batch import Row
+    from ..batch.tablerow import Row
 
 
 class BatchWidgets:
-    """The :class:`batch.BatchView`."""
+    """The :class:`volumebatch.BatchView`."""
 
     def __init__(self, ui: Any) -> None:
         self._ui = ui

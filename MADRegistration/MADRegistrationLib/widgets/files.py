@@ -8,7 +8,7 @@ from .label import setLabel
 from .rows import setRow, setRows
 
 if TYPE_CHECKING:
-    from ..batch import Row
+    from ..batch.tablerow import Row
 
 
 class FilesWidgets:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..batch import Row
+    from ..batch.tablerow import Row
 
 NAME, REMARK = 1, 3
 """Columns."""

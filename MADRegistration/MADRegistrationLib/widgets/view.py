@@ -15,7 +15,7 @@ from .selection import SelectionWidgets
 
 
 class WidgetView:
-    """The :class:`parts.View` of the module's widget.
+    """The :class:`view.View` of the module's widget.
 
     Args:
         ui: the widgets by name.

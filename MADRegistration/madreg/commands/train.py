@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from ..errors import InputError
 from ..system import device as devices
-from ..system.counted import counted
 from .options import add_options, number
+from .train_files import origin_of, prepare_folder, scans_of
 
 MOST = 10**9
-SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
+    _add_scans(parser)
+    _add_network(parser)
+    _add_pairs(parser)
+    _add_length(parser)
+    add_options(parser, "seed", "device")
+
+
+def _add_scans(parser: argparse.ArgumentParser) -> None:
+    """Which scans, and where the results go."""
     parser.add_argument(
         "--images",
         nargs="+",
@@ -46,6 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="scans of each folder, the last by name, that serve for validation alone (2)",
     )
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    """Which network, and what the one for features is trained on as well."""
     parser.add_argument(
         "--encoder",
         choices=["siamese", "fused", "features"],
@@ -73,6 +79,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="distance",
         help="uncertainty: predict the expected error as well",
     )
+
+
+def _add_pairs(parser: argparse.ArgumentParser) -> None:
+    """How pairs of crops are drawn."""
     parser.add_argument(
         "--sampling", choices=["dense", "patches"], default="dense", help="patches: one label a patch, as published"
     )
@@ -86,6 +96,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rotation", type=number(0, 180, whole=False), default=30.0, metavar="DEGREES", help="largest rotation (30)"
     )
+
+
+def _add_length(parser: argparse.ArgumentParser) -> None:
+    """How long the training is, and how many work for it."""
     parser.add_argument(
         "--steps",
         type=number(1, MOST),
@@ -101,82 +115,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch", type=number(1, 10_000), metavar="N", help="pairs a step (4; features: 2)")
     parser.add_argument("--workers", type=number(0, 1000), default=1, metavar="N", help="processes that draw pairs (1)")
-    add_options(parser, "seed", "device")
-
-
-def scan_files(folder: Path, pattern: str = "*") -> list[Path]:
-    """The scans of a folder by name.
-
-    Raises:
-        InputError: if there are none.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder: give one that holds the scans to train on.")
-    try:
-        files = sorted(p for p in folder.glob(pattern) if p.is_file() and p.name.lower().endswith(SUFFIXES))
-    except (ValueError, NotImplementedError) as error:  # of an empty or an absolute pattern
-        raise InputError(f'--match "{pattern}" is no pattern of names: give one such as "*T1w*".') from error
-    if not files:
-        raise InputError(f"{folder} holds no scan named {pattern}: give a folder with {', '.join(SUFFIXES)} files.")
-    return files
-
-
-def checkout_commit() -> str:
-    """The commit of this checkout, or nothing if it is none."""
-    try:
-        return subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def scans_of(folders: list[Path], pattern: str, held_out: int) -> tuple[list[list[Path]], list[list[Path]]]:
-    """The scans of each folder to train on, and those that serve for validation alone.
-
-    Raises:
-        InputError: if a folder has too few.
-    """
-    files = [scan_files(folder, pattern) for folder in folders]
-    for folder, found in zip(folders, files, strict=True):
-        if len(found) <= held_out:
-            raise InputError(f"{folder} holds only {counted(len(found), 'scan')}: give more, or a smaller --held-out.")
-    cut = [len(found) - held_out for found in files]
-    return (
-        [found[:n] for found, n in zip(files, cut, strict=True)],
-        [found[n:] for found, n in zip(files, cut, strict=True)],
-    )
-
-
-def prepare_folder(folder: Path) -> Callable[[str], None]:
-    """Make the folder of a training; returns a function that prints a line and adds it to the folder's train.log.
-
-    Raises:
-        InputError: if it cannot be written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "train.log").touch()
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written to: give another --out.") from error
-
-    def say(line: str) -> None:
-        print(line, flush=True)
-        with open(folder / "train.log", "a") as stream:
-            stream.write(line + "\n")
-
-    return say
-
-
-def origin_of(files: list[list[Path]], held_out: list[list[Path]], seed: int) -> dict[str, Any]:
-    """What a model card says of where weights come from: scans, seed, commit and command."""
-    return {
-        "data": [str(path) for found in files for path in found],
-        "held_out": [str(path) for found in held_out for path in found],
-        "seed": seed,
-        "commit": checkout_commit(),
-        "command": shlex.join(["madreg", *sys.argv[1:]]),
-    }
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..system import device as devices
-from .train import origin_of, prepare_folder, scans_of
+from .train_files import origin_of, prepare_folder, scans_of
 
 if TYPE_CHECKING:
     from ..learn.bodies import Body

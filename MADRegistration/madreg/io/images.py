@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import SimpleITK as sitk
 
@@ -45,46 +47,58 @@ def open_image(path: str | Path) -> tuple[sitk.Image, Source]:
     """
     name = printable(path)
     place, choice = _place(path)
-    notices: list[str]
-    series = volume = None
     try:
-        kind = _kind(place)
-        if kind == "DICOM":
-            from .dicom.reading import read_dicom
-
-            read = read_dicom(place, printable(place), choice)
-            image, notices, series, volume = read.image, read.notices, read.series, read.volume
-        elif choice is not None:
-            raise UnreadableError("is no DICOM folder: leave the volume's number or UID out")
-        elif kind == "NIfTI":
-            image, notices = read_nifti(place, name)
-        elif kind == "NRRD":
-            image, notices = nrrd.read_nrrd(place, name)
-        elif kind == "MetaImage":
-            image, notices = metaimage.read_metaimage(place, name)
-        else:
-            image, kind = read_foreign(place, name)
-            notices = []
+        read = _read(place, name, choice)
     except UnreadableError as error:
         raise InputError(f"{printable(place)} {error}.") from error
     except OSError as error:
         raise InputError(f"{name} cannot be opened ({error.strerror}): check your rights to it.") from error
-    image, sheared = with_orthogonal_axes(image, name)
+    image, sheared = with_orthogonal_axes(read.image, name)
     header = Header.of_image(image)
     check_header(header, name)
     small = small_notice(header.matrix, header.size, name)
-    notices = [*notices, *sheared, *([small] if small else [])]
     source = Source(
         name,
-        kind,
+        read.kind,
         image.GetSize(),
         image.GetSpacing(),
         image.GetPixelIDTypeAsString(),
-        series,
-        volume,
-        tuple(notices),
+        read.series,
+        read.volume,
+        (*read.notices, *sheared, *([small] if small else [])),
     )
     return image, source
+
+
+class _Read(NamedTuple):
+    """What a reader has made of a file or a folder; ``kind`` is the format's name."""
+
+    image: sitk.Image
+    kind: str
+    notices: Sequence[str] = ()
+    series: str | None = None
+    volume: str | None = None
+
+
+def _read(place: Path, name: str, choice: str | None) -> _Read:
+    """Read with the reader of the format.
+
+    Raises:
+        UnreadableError: if it cannot be read.
+    """
+    kind = _kind(place)
+    if kind == "DICOM":
+        from .dicom.reading import read_dicom
+
+        found = read_dicom(place, printable(place), choice)
+        return _Read(found.image, kind, found.notices, found.series, found.volume)
+    if choice is not None:
+        raise UnreadableError("is no DICOM folder: leave the volume's number or UID out")
+    readers = {"NIfTI": read_nifti, "NRRD": nrrd.read_nrrd, "MetaImage": metaimage.read_metaimage}
+    if kind in readers:
+        image, notices = readers[kind](place, name)
+        return _Read(image, kind, notices)
+    return _Read(*read_foreign(place, name))
 
 
 def printable(path: str | Path) -> str:

@@ -36,8 +36,8 @@ def is_foreign_transform(path: str | Path) -> bool:
     is_flirt = _flirt_matrix(start) is not None
     if not is_flirt and ending == ".mat" and _rows(start):
         raise InputError(
-            f"{path} is no matrix of FLIRT, which has four lines of four finite numbers, the last of them 0 0 0 1: give "
-            "such a matrix, or an ITK transform file."
+            f"{path} is no matrix of FLIRT, which has four lines of four finite numbers, the last of them 0 0 0 1: "
+            "give such a matrix, or an ITK transform file."
         )
     return is_flirt
 

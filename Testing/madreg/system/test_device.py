@@ -20,6 +20,12 @@ def test_without_a_gpu_auto_is_the_cpu(no_gpu):
     assert device.describe(device.choose("auto")).startswith("CPU, ")
 
 
+def test_the_threads_of_a_cpu_are_counted(monkeypatch):
+    for count, text in ((1, "CPU, 1 thread"), (8, "CPU, 8 threads")):
+        monkeypatch.setattr(torch, "get_num_threads", lambda count=count: count)
+        assert device.describe(torch.device("cpu")) == text
+
+
 def test_auto_takes_the_gpu_that_is_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)

@@ -45,55 +45,85 @@ def slices_of_frames(path: Path, tags: Any) -> list[Slice]:
         if len(per_frame) != count:
             raise UnreadableError("describes other frames than it holds: export it again")
         shared = value(tags, "SharedFunctionalGroupsSequence")
-        return [_enhanced(path, tags, n, per_frame[n], shared[0] if shared else None) for n in range(count)]
+        groups = [_FunctionalGroups(own, shared[0] if shared else None) for own in per_frame]
+        return [_enhanced(path, tags, n, groups[n]) for n in range(count)]
     return _stacked(path, tags, count)
 
 
-def _enhanced(path: Path, tags: Any, frame: int, own: Any, shared: Any) -> Slice:
-    def group(sequence: str) -> Any:
-        for groups in (own, shared):
+class _FunctionalGroups:
+    """The functional groups of one frame: its own, and those that all frames share.
+
+    What is missing is None, and empty where it is a text.
+    """
+
+    def __init__(self, own: Any, shared: Any) -> None:
+        self._own, self._shared = own, shared
+
+    def find(self, sequence: str) -> Any:
+        """The group that a sequence holds."""
+        for groups in (self._own, self._shared):
             found = None if groups is None else value(groups, sequence)
             if found:
                 return found[0]
         return None
 
-    def numbers_in(sequence: str, keyword: str, count: int | None = None) -> tuple[float, ...] | None:
-        found = group(sequence)
-        return None if found is None else numbers(found, keyword, count)
+    def numbers(self, sequence: str, keyword: str, count: int | None = None) -> tuple[float, ...] | None:
+        group = self.find(sequence)
+        return None if group is None else numbers(group, keyword, count)
 
-    attributes = attributes_of(tags)
-    for name, (sequence, keyword) in _IN_GROUPS.items():
-        found = group(sequence)
-        if found is not None and value(found, keyword) is not None:
-            values = numbers(found, keyword)
-            attributes[name] = values[0] if values else word(found, keyword)
-    diffusion = group("MRDiffusionSequence")
-    directions = None if diffusion is None else value(diffusion, "DiffusionGradientDirectionSequence")
-    if directions:
-        attributes["gradient"] = numbers(directions[0], "DiffusionGradientOrientation", 3)
-    content, segment = group("FrameContentSequence"), group("SegmentIdentificationSequence")
-    if segment is not None:
-        attributes["segment"] = number(segment, "ReferencedSegmentNumber")
-    if content is not None and word(content, "StackID"):
-        attributes["stack"] = word(content, "StackID")
-    transformation = group("PixelValueTransformationSequence")
-    intercept = None if transformation is None else number(transformation, "RescaleIntercept")
-    slope = None if transformation is None else number(transformation, "RescaleSlope")
-    when = "" if content is None else word(content, "FrameAcquisitionDateTime")
+    def number(self, sequence: str, keyword: str) -> float | None:
+        group = self.find(sequence)
+        return None if group is None else number(group, keyword)
+
+    def word(self, sequence: str, keyword: str) -> str:
+        group = self.find(sequence)
+        return "" if group is None else word(group, keyword)
+
+    def number_or_word(self, sequence: str, keyword: str) -> float | str | None:
+        """The first number of an element, or its text if it holds none."""
+        group = self.find(sequence)
+        if group is None or value(group, keyword) is None:
+            return None
+        found = numbers(group, keyword)
+        return found[0] if found else word(group, keyword)
+
+
+def _enhanced(path: Path, tags: Any, frame: int, groups: _FunctionalGroups) -> Slice:
+    """A frame of an enhanced file as a slice."""
+    when = groups.word("FrameContentSequence", "FrameAcquisitionDateTime")
+    slope = groups.number("PixelValueTransformationSequence", "RescaleSlope")
+    intercept = groups.number("PixelValueTransformationSequence", "RescaleIntercept")
     return Slice(
         path,
         frame,
         shape_of(tags),
-        position_of(numbers_in("PlanePositionSequence", "ImagePositionPatient", 3)),
-        axes_of(numbers_in("PlaneOrientationSequence", "ImageOrientationPatient", 6)),
-        pixel_spacing_of(numbers_in("PixelMeasuresSequence", "PixelSpacing", 2)),
+        position_of(groups.numbers("PlanePositionSequence", "ImagePositionPatient", 3)),
+        axes_of(groups.numbers("PlaneOrientationSequence", "ImageOrientationPatient", 6)),
+        pixel_spacing_of(groups.numbers("PixelMeasuresSequence", "PixelSpacing", 2)),
         word(tags, "SeriesInstanceUID"),
-        attributes,
+        {**attributes_of(tags), **_attributes_in(groups)},
         (*order_of(tags), when, frame),
         (word(tags, "SOPInstanceUID"), frame),
         slope or 1.0,
         0.0 if intercept is None else intercept,
     )
+
+
+def _attributes_in(groups: _FunctionalGroups) -> dict[str, Any]:
+    """What the functional groups of a frame say that distinguishes volumes."""
+    found: dict[str, Any] = {}
+    for name, place in _IN_GROUPS.items():
+        if (one := groups.number_or_word(*place)) is not None:
+            found[name] = one
+    diffusion = groups.find("MRDiffusionSequence")
+    directions = None if diffusion is None else value(diffusion, "DiffusionGradientDirectionSequence")
+    if directions:
+        found["gradient"] = numbers(directions[0], "DiffusionGradientOrientation", 3)
+    if groups.find("SegmentIdentificationSequence") is not None:
+        found["segment"] = groups.number("SegmentIdentificationSequence", "ReferencedSegmentNumber")
+    if stack := groups.word("FrameContentSequence", "StackID"):
+        found["stack"] = stack
+    return found
 
 
 def _stacked(path: Path, tags: Any, count: int) -> list[Slice]:

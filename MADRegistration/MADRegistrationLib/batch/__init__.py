@@ -1,0 +1,1 @@
+"""Registering many: volumes of the scene, or pairs of files."""

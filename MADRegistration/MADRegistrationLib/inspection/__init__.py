@@ -1,0 +1,1 @@
+"""Looking at the two volumes: blending, colors, edges, checkerboard, error map, plot."""

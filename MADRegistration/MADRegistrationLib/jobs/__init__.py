@@ -1,0 +1,1 @@
+"""Work that the worker does: registration, assessment, edges, checkerboard, pairs of files."""

@@ -1,0 +1,1 @@
+"""The panel without Qt: its controllers, and what its buttons do."""

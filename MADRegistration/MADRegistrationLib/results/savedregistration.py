@@ -1,0 +1,75 @@
+"""Registrations known only from what stands on their transforms: those of a scene that was saved and loaded."""
+
+from __future__ import annotations
+
+import slicer
+
+from ..scene.attributes import ATTRIBUTE_PREFIX, ERROR_MAP, RESAMPLED, STRUCTURES
+from ..scene.voxels import VoxelsBefore
+from . import errormap
+from .formerplacement import FormerPlacement
+
+RUN = "Run"
+RESAMPLED_WAS_EMPTY = ATTRIBUTE_PREFIX + "ResampledWasEmpty"
+
+
+def signResampled(transform: slicer.vtkMRMLLinearTransformNode, former: VoxelsBefore | None) -> None:
+    """Note on the transform which volume was resampled, and whether it had voxels before, which are not kept."""
+    transform.SetNodeReferenceID(RESAMPLED, None if former is None else former.node.GetID())
+    transform.SetAttribute(RESAMPLED_WAS_EMPTY, None if former is None else str(former.voxels is None))
+
+
+class SavedRegistration:
+    """One registration of the past.
+
+    Attributes:
+        transform: its result.
+        run: what it has in common with those that belong to it.
+    """
+
+    def __init__(self, transform: slicer.vtkMRMLLinearTransformNode, before: FormerPlacement) -> None:
+        self.transform, self._before = transform, before
+        self.run = transform.GetAttribute(ATTRIBUTE_PREFIX + RUN) or ""
+
+    @property
+    def moving(self) -> slicer.vtkMRMLScalarVolumeNode:
+        """The volume that was moved."""
+        return self._before.moving
+
+    @property
+    def madeTransform(self) -> bool:
+        """Whether the transform did not exist before."""
+        return self._before.state is None
+
+    @property
+    def overwritten(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """The resampled volume, if :meth:`revert` cannot give it back the voxels that it had before."""
+        if self.transform.GetAttribute(RESAMPLED_WAS_EMPTY) == "True":
+            return None
+        return self.transform.GetNodeReference(RESAMPLED)
+
+    def revert(self) -> None:
+        """Put the scene back to what it was before, except for :attr:`overwritten`."""
+        errorMap, table, resampled = (
+            self.transform.GetNodeReference(role) for role in (ERROR_MAP, STRUCTURES, RESAMPLED)
+        )
+        if resampled is not None and self.overwritten is None:
+            resampled.SetAndObserveImageData(None)
+            resampled.SetAndObserveTransformNodeID(None)
+        if errorMap is not None:
+            errormap.remove(errorMap)
+        if table is not None:
+            table.GetScene().RemoveNode(table)
+        self._before.restore(self.transform)
+
+
+def newest() -> list[SavedRegistration]:
+    """The registrations of the last run in the scene that can be reverted."""
+    transforms = slicer.util.getNodesByClass("vtkMRMLLinearTransformNode")
+    found = [
+        SavedRegistration(transform, before)
+        for transform in transforms
+        if (before := FormerPlacement.read(transform)) is not None
+    ]
+    last = max((one.run for one in found), default="")
+    return [one for one in found if one.run == last]

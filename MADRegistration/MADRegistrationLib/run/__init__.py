@@ -1,0 +1,1 @@
+"""What runs: one registration after another, or another job, and its progress."""

@@ -1,0 +1,1 @@
+"""The slice views and plots: layers, layout, colors, zoom, crosshair, and what they showed before."""

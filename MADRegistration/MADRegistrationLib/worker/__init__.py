@@ -1,0 +1,1 @@
+"""The worker process: started, sent commands, listened to, stopped."""

@@ -1,0 +1,136 @@
+"""What the user deletes or moves while a registration runs: it is said, and the result is kept or nothing changed."""
+
+import numpy as np
+import pytest
+import slicer
+from doubles import SLOW, WAITING, makeParameters, run
+
+from MADRegistrationLib.scene.pose import poseOf
+from MADRegistrationLib.scene.transforms import parentToWorld
+
+SHIFTED = np.eye(4) + np.eye(4, k=3) * 7
+
+
+def begin(panel, view, **values):
+    """Start, and poll until the moving volume has followed once."""
+    parameters = makeParameters(**{"seed": WAITING, **values})
+    panel.setParameters(parameters)
+    panel.registerAction.onButton()
+    run(panel, until=lambda: panel.controllers.run.queue.registrations[0].history)
+    assert panel.isRunning
+    return parameters
+
+
+@pytest.mark.parametrize("isChosen", [False, True])
+def test_the_output_transform(panel, view, volumes, scene, addTransform, isChosen, resume):
+    fixed, moving, _ = volumes
+    moving.SetAndObserveTransformNodeID(addTransform(SHIFTED, "Patient").GetID())
+    mine = addTransform(np.eye(4), "Mine") if isChosen else None
+    parameters = begin(panel, view, fixedVolume=fixed, movingVolume=moving, outputTransform=mine)
+    scene.RemoveNode(moving.GetParentTransformNode())
+    resume()
+    run(panel)
+    result = moving.GetParentTransformNode()
+    assert result.GetName() == "CT to MR (MAD)" and result.GetParentTransformNode().GetName() == "Patient"
+    assert parameters.outputTransform is result
+    # moving point 0, at (7, 0, 0) before, lies at fixed (7, 0, 0) less (10, -20, 30) LPS
+    np.testing.assert_allclose(parentToWorld(moving)[:3, 3], np.array([7, 0, 0]) + [10, -20, -30], atol=1e-9)
+    assert "was deleted" in view.shown["Result"][0] and '"CT to MR (MAD)"' in view.shown["Result"][0]
+    panel.onRevert()
+    assert moving.GetParentTransformNode().GetName() == "Patient"
+
+
+def test_the_fixed_volume_is_put_under_the_output(panel, view, volumes, scene, resume):
+    fixed, moving, _ = volumes
+    begin(panel, view, fixedVolume=fixed, movingVolume=moving)
+    fixed.SetAndObserveTransformNodeID(moving.GetTransformNodeID())
+    resume()
+    run(panel)
+    text, isError = view.shown["Message"]
+    assert isError and 'The fixed volume "MR" lies under "CT to MR (MAD)"' in text
+    assert fixed.GetTransformNodeID() is None and moving.GetTransformNodeID() is None
+    assert scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0
+
+
+@pytest.mark.parametrize(("role", "name"), [(0, "MR"), (1, "CT")])
+def test_a_volume(panel, view, client, volumes, scene, role, name):
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW)
+    scene.RemoveNode(volumes[role])
+    run(panel)
+    assert not panel.isRunning and not client.isStarted
+    assert view.shown["Message"] == (f'"{name}" was deleted: the registration was stopped.', True)
+    assert volumes[1 - role].GetParentTransformNode() is None
+    assert scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0
+
+
+def test_one_volume_of_many(panel, view, volumes, scene):
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], seed=SLOW))
+    panel.controllers.batch.volumes = volumes[1:]
+    panel.registerAction.onBatchButton()
+    panel.controllers.run.queue.registrations[1].settings = {
+        **panel.controllers.run.queue.registrations[1].settings,
+        "seed": 0,
+    }
+    run(panel, until=lambda: panel.controllers.run.queue.registrations[0].history)
+    scene.RemoveNode(volumes[1])
+    run(panel)
+    assert [row.verdict for row in view.shown["BatchRows"]] == ["FAILED", "CHECK"]
+    assert '"CT" was deleted' in view.shown["BatchRows"][0].remark
+
+
+def test_the_resampled_volume(panel, view, volumes, scene, resume):
+    output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Resampled")
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], resampledVolume=output)
+    scene.RemoveNode(output)
+    resume()
+    run(panel)
+    assert volumes[1].GetParentTransformNode() is not None
+    assert "resampled volume was deleted" in view.shown["Result"][0]
+    panel.onRevert()
+    assert volumes[1].GetParentTransformNode() is None
+
+
+def test_the_transform_above_the_moving_volume(panel, view, volumes, scene, addTransform, resume):
+    parent = addTransform(SHIFTED, "Patient")
+    volumes[1].SetAndObserveTransformNodeID(parent.GetID())
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1])
+    scene.RemoveNode(parent)
+    resume()
+    run(panel)
+    np.testing.assert_allclose(parentToWorld(volumes[1])[:3, 3], np.array([7, 0, 0]) + [10, -20, -30], atol=1e-9)
+    panel.onRevert()
+    assert volumes[1].GetParentTransformNode() is None
+
+
+def test_the_fixed_volume_is_moved(panel, view, volumes, addTransform, resume):
+    """The result is of the two volumes: it holds where the user has taken them meanwhile."""
+    fixed, moving, _ = volumes
+    begin(panel, view, fixedVolume=fixed, movingVolume=moving)
+    fixed.SetAndObserveTransformNodeID(addTransform(SHIFTED).GetID())
+    resume()
+    run(panel)
+    pose = poseOf(fixed, moving)
+    np.testing.assert_allclose(pose[:3, 3], [10, -20, -30], atol=1e-9)
+
+
+def test_a_non_linear_transform_above_the_fixed_volume(panel, view, volumes, scene, resume):
+    import vtk
+
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1])
+    bend = scene.AddNewNodeByClass("vtkMRMLTransformNode", "Bend")
+    bend.SetAndObserveTransformToParent(vtk.vtkThinPlateSplineTransform())
+    volumes[0].SetAndObserveTransformNodeID(bend.GetID())
+    resume()
+    run(panel)
+    assert view.shown["Message"][1] and "non-linear" in view.shown["Message"][0]
+    assert volumes[1].GetParentTransformNode() is None
+
+
+def test_the_mask(panel, view, volumes, addVolume, scene, resume):
+    mask = addVolume(np.ones((9, 10, 11), np.uint8), name="CT mask", nodeClass="vtkMRMLLabelMapVolumeNode")
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], movingMask=mask)
+    scene.RemoveNode(mask)
+    resume()
+    run(panel)
+    assert volumes[1].GetParentTransformNode() is not None, view.shown["Message"]
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode") == 1
