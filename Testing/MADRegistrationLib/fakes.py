@@ -133,18 +133,19 @@ def structures_of(command):
     if given is None:
         return {}
     given.check()
-    found = given.load(worker_scans.ScanArray(command["fixed"]).load())
+    first = given.load(worker_scans.ScanArray(command["fixed"]).load())
+    found = sorted((label, name, one.labels) for one in (first, *first.others) for label, name in one.names.items())
     return {
         "structures": [
             {
                 "name": name,
-                "volume_ml": float((found.labels == label).sum()),
+                "volume_ml": float((labels == label).sum()),
                 "known": 1.0,
                 "mean_mm": 1.25,
                 "bound_mm": 3.0,
                 "largest_mm": None,
             }
-            for label, name in found.names.items()
+            for label, name, labels in found
         ]
     }
 

@@ -11,7 +11,7 @@ import slicer
 
 from madreg.errors import InputError
 
-from ..scene import masks, volumes
+from ..scene import masks, structures, volumes
 
 
 class JobFiles:
@@ -66,7 +66,7 @@ class JobFiles:
 
     def writeStructures(self, node: slicer.vtkMRMLNode | None, motion: np.ndarray) -> Iterator[None]:
         """Write the structures of a segmentation or a label map, a piece at a time; returns their description for the
-        worker, or None if there is no node.  Where segments overlap, the last one counts.
+        worker, in layers within which none overlap, or None if there is no node.
 
         Args:
             motion: as of :meth:`write`.
@@ -77,22 +77,17 @@ class JobFiles:
         """
         if node is None:
             return None
-        image = masks.labelsOf(node)
-        if image is None:
+        layers = yield from structures.layersOf(node)
+        if not layers:
             raise InputError(f'"{node.GetName()}" has no structures: choose another segmentation, or none.')
-        yield
-        description = yield from self.writeImage(image.moved(motion), "structures")
-        return {**description, "names": _structureNames(node)}
+        names, described = structures.namesOf(node), []
+        for number, image in enumerate(layers):
+            yield
+            description = yield from self.writeImage(image.moved(motion), f"structures-{number}")
+            here = {str(label): names[label] for label in np.unique(image.array).tolist() if label in names}
+            described.append({**description, "names": here})
+        return described
 
     def remove(self) -> None:
         """Remove them all."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _structureNames(node: slicer.vtkMRMLNode) -> dict[str, str]:
-    """Names of the segments by their number, which follows their order; labels of a label map have none."""
-    if not node.IsA("vtkMRMLSegmentationNode"):
-        return {}
-    segmentation = node.GetSegmentation()
-    count = segmentation.GetNumberOfSegments()
-    return {str(n + 1): segmentation.GetNthSegment(n).GetName() for n in range(count)}

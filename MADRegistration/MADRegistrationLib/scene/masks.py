@@ -27,6 +27,8 @@ LEAST_INSIDE = 0.5
 SAMPLES = 500_000
 """Voxels that are looked at, so that this takes no time."""
 
+LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+
 
 def ofVolume(volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLNode | None:
     """The segmentation or label map that is called like the volume and ``mask`` ("CT mask", "CT-mask", "CT_mask").
@@ -115,19 +117,27 @@ def labelsOf(node: slicer.vtkMRMLNode) -> Image | None:
 
 
 def _imageOfSegmentation(node: slicer.vtkMRMLSegmentationNode) -> Image:
-    world = parentToWorld(node)
     voxels = slicer.vtkOrientedImageData()
-    labelmap = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-    source = node
-    if node.GetSegmentation().GetNumberOfSegments() and not node.GetSegmentation().ContainsRepresentation(labelmap):
-        # drawn as surfaces only: convert a copy, so that the user's segmentation stays as it is
-        source = slicer.vtkMRMLSegmentationNode()
-        source.GetSegmentation().DeepCopy(node.GetSegmentation())
-        source.GetSegmentation().CreateRepresentation(labelmap)
-    filled = source.GenerateMergedLabelmapForAllSegments(
+    filled = withVoxels(node).GenerateMergedLabelmapForAllSegments(
         voxels, slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS
     )
-    if not filled or voxels.GetPointData().GetScalars() is None or 0 in voxels.GetDimensions():
+    return imageOfVoxels(node, voxels if filled else None)
+
+
+def withVoxels(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLSegmentationNode:
+    """A segmentation, or where it was drawn as surfaces only, a converted copy, so that the user's stays as it is."""
+    segmentation = node.GetSegmentation()
+    if not segmentation.GetNumberOfSegments() or segmentation.ContainsRepresentation(LABELMAP):
+        return node
+    copy = slicer.vtkMRMLSegmentationNode()
+    copy.GetSegmentation().DeepCopy(segmentation)
+    copy.GetSegmentation().CreateRepresentation(LABELMAP)
+    return copy
+
+
+def imageOfVoxels(node: slicer.vtkMRMLSegmentationNode, voxels: slicer.vtkOrientedImageData | None) -> Image:
+    """Voxels of a segmentation as an image in the world, without any if there are none."""
+    if voxels is None or voxels.GetPointData().GetScalars() is None or 0 in voxels.GetDimensions():
         return Image(node.GetName(), np.zeros((0, 0, 0), np.uint8), np.eye(4))
     matrix = vtk.vtkMatrix4x4()
     voxels.GetImageToWorldMatrix(matrix)
@@ -136,4 +146,4 @@ def _imageOfSegmentation(node: slicer.vtkMRMLSegmentationNode) -> Image:
     corner[:3, 3] = voxels.GetExtent()[::2]
     shape = voxels.GetDimensions()[::-1]
     array = vtk_to_numpy(voxels.GetPointData().GetScalars()).reshape(shape).copy()
-    return Image(node.GetName(), array, FLIP_LPS_RAS @ world @ toArray(matrix) @ corner)
+    return Image(node.GetName(), array, FLIP_LPS_RAS @ parentToWorld(node) @ toArray(matrix) @ corner)

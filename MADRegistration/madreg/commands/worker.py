@@ -6,7 +6,8 @@ Slicer starts it, so that neither a long computation nor its crash touches Slice
      "resampled": "out.npy" or null,          IMAGE = {"name", "voxels": "a.npy", "matrix": 4x4, "mask": MASK or null}
      "error_map": "out.nrrd" or null,         MASK = {"voxels": "m.npy", "matrix": 4x4}
      "resampling": {"interpolation": "linear", "fill": null, "voxel_type": "moving"},    (may be left out)
-     "segmentation": {"name", "voxels": "s.npy", "matrix": 4x4, "names": {"1": "Eye", ...}}}    (may be left out)
+     "segmentation": [{"name", "voxels": "s.npy", "matrix": 4x4, "names": {"1": "Eye", ...}}, ...]}   (may be left out;
+                                              in layers within which no structures overlap)
     {"command": "assess", "job": 2, "fixed": IMAGE, "moving": IMAGE, "settings": {...}, "error_map": "out.nrrd" or null,
      "transform": 4x4}                        fixed to moving, LPS mm; also with a segmentation
     {"command": "compare", "job": 3, "fixed": IMAGE, "moving": IMAGE, "kind": "checkerboard", "output": "out.npy"}

@@ -75,13 +75,16 @@ def _on_grid_of(image: sitk.Image, labels: sitk.Image) -> sitk.Image:
 
 
 @dataclass(frozen=True)
-class StructuresArray:
-    """Structures on any grid: the segmentation of the worker's documentation."""
+class StructuresArrays:
+    """Structures on any grid, in layers within which none overlap: the segmentation of the worker's documentation."""
 
-    description: dict[str, Any]
+    layers: list[dict[str, Any]]
 
     def check(self) -> None:
-        need(self.description, name=str, voxels=str, matrix=list, names=dict)
+        if not isinstance(self.layers, list) or not self.layers:
+            raise InputError(UNUSABLE.format("segmentation"))
+        for layer in self.layers:
+            need(layer, name=str, voxels=str, matrix=list, names=dict)
 
     def load(self, fixed: Loaded) -> Segmentation:
         """Resampled onto the grid of the fixed image, nearest neighbor.
@@ -91,16 +94,19 @@ class StructuresArray:
         """
         import SimpleITK as sitk
 
+        from ..io.label_maps import LabelMap
         from ..io.segmentation import segmentation_of
 
-        here, name = _on_grid_of(fixed.image, image_of(self.description)), self.description["name"]
-        if not sitk.GetArrayViewFromImage(here).any():
+        maps, name = [], self.layers[0]["name"]
+        for layer in self.layers:
+            names = {int(label): text for label, text in layer["names"].items() if label.isdecimal()}
+            maps.append(LabelMap(_on_grid_of(fixed.image, image_of(layer)), names))
+        if not any(sitk.GetArrayViewFromImage(one.image).any() for one in maps):
             raise InputError(f"No structure of {name} lies in {fixed.name}: choose a segmentation of that image.")
-        names = {int(label): text for label, text in self.description["names"].items() if label.isdecimal()}
-        return segmentation_of(here, names, name)
+        return segmentation_of(maps, name)
 
 
-def structures_of(command: dict[str, Any]) -> StructuresArray | None:
+def structures_of(command: dict[str, Any]) -> StructuresArrays | None:
     """The structures that a command gives, if any."""
     given = command.get("segmentation")
-    return None if given is None else StructuresArray(given)
+    return None if given is None else StructuresArrays(given)

@@ -51,11 +51,11 @@ def read_segmentation(path: str | Path, image: sitk.Image, name: str) -> Segment
         raise InputError(
             f"The segmentation {shown} {difference} ({name}): resample the segmentation onto the grid of the image."
         )
-    return _of_maps(maps, shown)
+    return segmentation_of(maps, shown)
 
 
-def segmentation_of(image: sitk.Image, names: dict[int, str], name: str) -> Segmentation:
-    """The structures of a label map; those without a name are called by their number.
+def segmentation_of(maps: list[LabelMap], name: str) -> Segmentation:
+    """The structures of label maps on one grid; those without a name are called by their number.
 
     Args:
         name: of the segmentation, for messages.
@@ -63,14 +63,10 @@ def segmentation_of(image: sitk.Image, names: dict[int, str], name: str) -> Segm
     Raises:
         InputError: if it does not hold whole numbers, or if there is no structure, or far too many.
     """
-    return _of_maps([LabelMap(image, names)], name)
-
-
-def _of_maps(maps: list[LabelMap], shown: str) -> Segmentation:
-    layers = [_structures(sitk.GetArrayFromImage(one.image), one.names, shown) for one in maps]
+    layers = [_structures(sitk.GetArrayFromImage(one.image), one.names, name) for one in maps]
     found = [layer for layer in layers if layer.names]
     if not found:
-        raise InputError(f"The segmentation {shown} is empty: give one with at least one structure.")
+        raise InputError(f"The segmentation {name} is empty: give one with at least one structure.")
     return replace(found[0], others=tuple(found[1:]))
 
 

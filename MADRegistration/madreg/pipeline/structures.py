@@ -46,7 +46,7 @@ class StructureError:
 def structure_errors(
     segmentation: Segmentation, grid: Grid, errors: ErrorMap | None, quality: Quality | None
 ) -> list[StructureError]:
-    """The estimated error of each structure and its bound, in the order of their labels, layer by layer.
+    """The estimated error of each structure and its bound, in the order of their labels.
 
     Args:
         grid: of the segmentation.
@@ -54,7 +54,8 @@ def structure_errors(
         quality: of the alignment, for the bound; None without overlap.
     """
     layers = (segmentation, *segmentation.others)
-    return [one for layer in layers for one in _errors_of_layer(layer, grid, errors, quality)]
+    found = [one for layer in layers for one in _errors_of_layer(layer, grid, errors, quality)]
+    return sorted(found, key=lambda one: one.label)
 
 
 def _errors_of_layer(

@@ -77,7 +77,7 @@ def test_a_table_lists_error_and_bound_of_each_structure(panel, view, volumes, c
     found = columns(table)
     assert table.GetName() == "CT to MR structures (MAD)"
     assert found["Structure"] == ["Eye", "Lens", "Brain"]
-    assert found["Volume (ml)"] == ["35.0", "1.0", "144.0"]  # each voxel counts where it lies: the lens is in the eye
+    assert found["Volume (ml)"] == ["36.0", "1.0", "144.0"]  # the lens is a part of the eye
     assert found["Mean error (mm)"] == 3 * ["1.2"]
     assert found["Mean error at most, in 95 % of cases (mm)"] == 3 * ["3.0"]
     assert found["Largest local error (mm)"] == 3 * ["unknown"]
@@ -85,6 +85,20 @@ def test_a_table_lists_error_and_bound_of_each_structure(panel, view, volumes, c
     panel.assessAction.onButton()
     run(panel)
     assert slicer.mrmlScene.GetNumberOfNodes() == count and newestTable(*volumes[:2]) is table
+
+
+def test_structures_that_overlap_are_whole(panel, volumes, chosen, addSegmentation):
+    """As in radiotherapy: a target, a margin around it, and the body, in whatever order."""
+    everywhere = (slice(None),) * 3
+    body = addSegmentation(volumes[0], {"Lens": LENS, "Eye": EYE, "Body": everywhere, "Brain": BRAIN})
+    body.SetAndObserveTransformNodeID(volumes[0].GetTransformNodeID())
+    chosen.structures = body
+    panel.assessAction.onButton()
+    run(panel)
+    found = columns(newestTable(*volumes[:2]))
+    assert found["Structure"] == ["Lens", "Eye", "Body", "Brain"]
+    assert found["Volume (ml)"] == ["1.0", "36.0", "990.0", "144.0"]
+    assert body.GetSegmentation().GetNumberOfLayers("Binary labelmap") == 4  # the user's is as it was
 
 
 def test_without_structures_there_is_no_table(panel, volumes, chosen):

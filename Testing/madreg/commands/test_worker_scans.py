@@ -49,7 +49,7 @@ def test_structures_come_onto_the_grid_of_the_fixed_image_without_a_file(descrip
     matrix[:3, 3] = 1.5
     given = {"name": "Organs", "voxels": str(tmp_path / "s.npy"), "matrix": matrix.tolist(), "names": {"1": "Eye"}}
     before, fixed = sorted(tmp_path.iterdir()), ScanArray(description).load()
-    structures = structures_of({"segmentation": given})
+    structures = structures_of({"segmentation": [given]})
     structures.check()
     found = structures.load(fixed)
     assert found.names == {1: "Eye", 2: "Structure 2"} and found.labels.shape == (10, 11, 12)
@@ -59,10 +59,24 @@ def test_structures_come_onto_the_grid_of_the_fixed_image_without_a_file(descrip
     assert structures_of({}) is None
     far = np.eye(4) + 500 * np.eye(4, k=3)
     with pytest.raises(InputError, match="No structure of Organs lies in CT"):
-        structures_of({"segmentation": {**given, "matrix": far.tolist()}}).load(fixed)
+        structures_of({"segmentation": [{**given, "matrix": far.tolist()}]}).load(fixed)
 
 
-@pytest.mark.parametrize("wrong", [3, {}, {"name": "Organs", "voxels": "s.npy", "matrix": [], "names": []}])
+def test_structures_that_overlap_come_in_layers(description, tmp_path):
+    layers = []
+    for number, end in ((1, 4), (2, 2)):
+        labels = np.zeros((4, 4, 4), np.uint8)
+        labels[:end] = number
+        np.save(tmp_path / f"{number}.npy", labels)
+        names = {str(number): f"Structure of {end}"}
+        place = {"voxels": str(tmp_path / f"{number}.npy"), "matrix": np.diag([6.0, 6.0, 6.0, 1.0]).tolist()}
+        layers.append({"name": "Organs", **place, "names": names})
+    found = structures_of({"segmentation": layers}).load(ScanArray(description).load())
+    assert found.names == {1: "Structure of 4"} and [one.names for one in found.others] == [{2: "Structure of 2"}]
+    assert (found.labels == 1).sum() > 1.5 * (found.others[0].labels == 2).sum() > 0
+
+
+@pytest.mark.parametrize("wrong", [3, {}, [], [{}], [{"name": "Organs", "voxels": "s.npy", "matrix": [], "names": []}]])
 def test_structures_that_are_incomplete_are_refused(wrong):
     with pytest.raises(InputError, match="update MADRegistration"):
         structures_of({"segmentation": wrong}).check()
