@@ -112,13 +112,18 @@ def labelsOf(node: slicer.vtkMRMLNode) -> Image | None:
     isSegmentation = node.IsA("vtkMRMLSegmentationNode")
     if not isSegmentation and node.GetImageData() is None:
         return None
-    image = _imageOfSegmentation(node) if isSegmentation else imageOfVolume(node)
+    image = imageOfSegments(node, withVoxels(node)) if isSegmentation else imageOfVolume(node)
     return image if image.array.size and image.array.any() else None
 
 
-def _imageOfSegmentation(node: slicer.vtkMRMLSegmentationNode) -> Image:
+def imageOfSegments(node: slicer.vtkMRMLSegmentationNode, source: slicer.vtkMRMLSegmentationNode) -> Image:
+    """All segments of a segmentation, 1 for the first; where they overlap, the last one counts.
+
+    Args:
+        source: the segmentation with voxels: :func:`withVoxels`.
+    """
     voxels = slicer.vtkOrientedImageData()
-    filled = withVoxels(node).GenerateMergedLabelmapForAllSegments(
+    filled = source.GenerateMergedLabelmapForAllSegments(
         voxels, slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS
     )
     return imageOfVoxels(node, voxels if filled else None)

@@ -9,7 +9,7 @@ import numpy as np
 import slicer
 import vtk
 
-from .masks import LABELMAP, imageOfVoxels, labelsOf, withVoxels
+from .masks import LABELMAP, imageOfSegments, imageOfVoxels, labelsOf, withVoxels
 
 
 def layersOf(node: slicer.vtkMRMLNode) -> Iterator[None]:
@@ -21,15 +21,16 @@ def layersOf(node: slicer.vtkMRMLNode) -> Iterator[None]:
     Raises:
         InputError: if the node lies under a non-linear transform.
     """
-    everything = labelsOf(node)
-    yield
-    if everything is None or not node.IsA("vtkMRMLSegmentationNode"):
-        return [] if everything is None else [everything]
+    if not node.IsA("vtkMRMLSegmentationNode"):
+        labels = labelsOf(node)
+        return [] if labels is None else [labels]
     source = withVoxels(node)
+    yield
+    everything = imageOfSegments(node, source)
     segmentation = source.GetSegmentation()
     count = segmentation.GetNumberOfLayers(LABELMAP)
     if count < 2:
-        return [everything]
+        return [everything] if everything.array.any() else []
     grid, layers = slicer.vtkOrientedImageData(), []
     source.GenerateMergedLabelmapForAllSegments(grid, slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS)
     for number in range(count):
