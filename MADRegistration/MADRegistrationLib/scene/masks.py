@@ -104,7 +104,7 @@ def imageOf(node: slicer.vtkMRMLNode) -> Image:
 
 
 def labelsOf(node: slicer.vtkMRMLNode) -> Image | None:
-    """The segments of a segmentation, 1 for the first, or the labels of a label map, on its own grid; None if empty.
+    """The segments of a segmentation, or the labels of a label map, on its own grid, not 0 each; None if empty.
 
     Raises:
         InputError: if it lies under a non-linear transform.
@@ -112,18 +112,13 @@ def labelsOf(node: slicer.vtkMRMLNode) -> Image | None:
     isSegmentation = node.IsA("vtkMRMLSegmentationNode")
     if not isSegmentation and node.GetImageData() is None:
         return None
-    image = imageOfSegments(node, withVoxels(node)) if isSegmentation else imageOfVolume(node)
+    image = _imageOfSegmentation(node) if isSegmentation else imageOfVolume(node)
     return image if image.array.size and image.array.any() else None
 
 
-def imageOfSegments(node: slicer.vtkMRMLSegmentationNode, source: slicer.vtkMRMLSegmentationNode) -> Image:
-    """All segments of a segmentation, 1 for the first; where they overlap, the last one counts.
-
-    Args:
-        source: the segmentation with voxels: :func:`withVoxels`.
-    """
+def _imageOfSegmentation(node: slicer.vtkMRMLSegmentationNode) -> Image:
     voxels = slicer.vtkOrientedImageData()
-    filled = source.GenerateMergedLabelmapForAllSegments(
+    filled = withVoxels(node).GenerateMergedLabelmapForAllSegments(
         voxels, slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS
     )
     return imageOfVoxels(node, voxels if filled else None)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import slicer
 import vtk
 
-from .masks import LABELMAP, imageOfSegments, imageOfVoxels, labelsOf, withVoxels
+from .masks import LABELMAP, imageOfVoxels, labelsOf, withVoxels
+from .volumes import Image
 
 
 def layersOf(node: slicer.vtkMRMLNode) -> Iterator[None]:
@@ -26,23 +26,20 @@ def layersOf(node: slicer.vtkMRMLNode) -> Iterator[None]:
         return [] if labels is None else [labels]
     source = withVoxels(node)
     yield
-    everything = imageOfSegments(node, source)
-    segmentation = source.GetSegmentation()
-    count = segmentation.GetNumberOfLayers(LABELMAP)
-    if count < 2:
-        return [everything] if everything.array.any() else []
     grid, layers = slicer.vtkOrientedImageData(), []
-    source.GenerateMergedLabelmapForAllSegments(grid, slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS)
-    for number in range(count):
+    if not source.GenerateMergedLabelmapForAllSegments(grid, slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS):
+        return []
+    segmentation = source.GetSegmentation()
+    for number in range(segmentation.GetNumberOfLayers(LABELMAP)):
         yield
-        array = _labels(source, segmentation.GetSegmentIDsForLayer(number, LABELMAP), grid, node)
+        image = _numbered(source, segmentation.GetSegmentIDsForLayer(number, LABELMAP), grid, node)
         for layer in layers:  # those that do not overlap share one: a file for each would take long
-            if not np.any((layer != 0) & (array != 0)):
-                np.copyto(layer, array, where=array != 0)
+            if not np.any((layer.array != 0) & (image.array != 0)):
+                np.copyto(layer.array, image.array, where=image.array != 0)
                 break
         else:
-            layers.append(array)
-    return [replace(everything, array=layer) for layer in layers if layer.any()]
+            layers.append(image)
+    return [layer for layer in layers if layer.array.any()]
 
 
 def namesOf(node: slicer.vtkMRMLNode) -> dict[int, str]:
@@ -54,12 +51,12 @@ def namesOf(node: slicer.vtkMRMLNode) -> dict[int, str]:
     return {n + 1: segmentation.GetNthSegment(n).GetName() for n in range(count)}
 
 
-def _labels(
+def _numbered(
     source: slicer.vtkMRMLSegmentationNode,
     names: tuple[str, ...],
     grid: slicer.vtkOrientedImageData,
     node: slicer.vtkMRMLSegmentationNode,
-) -> np.ndarray:
+) -> Image:
     """Some segments, by their identifiers, on a grid, each with its number."""
     voxels, segments, numbers = slicer.vtkOrientedImageData(), vtk.vtkStringArray(), vtk.vtkIntArray()
     for name in names:
@@ -68,4 +65,4 @@ def _labels(
     source.GenerateMergedLabelmapForAllSegments(
         voxels, slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS, grid, segments, numbers
     )
-    return imageOfVoxels(node, voxels).array
+    return imageOfVoxels(node, voxels)
