@@ -53,7 +53,7 @@ class Retries:
         if isinstance(self.begin, Search):
             if is_comparable(self.pair):
                 retries = [(self.from_axes, 0.0, 0.3), *retries, (self.from_features, 0.5, 1.0)]
-            else:  # of 14 tuning trials that features do not mend, these mend none
+            else:  # where features are searched with, these mended none of 14 tuning trials more
                 retries += [(self.from_other, 0.5, 0.55), (self.from_wider_search, 0.55, 1.0)]
         for retry, begin, end in retries:
             if found.verdict != "failed":
