@@ -17,7 +17,7 @@ from madreg.image.pair import Pair
 from madreg.image.resampling import resample
 from madreg.image.transform import Transform
 from madreg.image.volume import Volume
-from madreg.pipeline import feature_search, initialization, retries
+from madreg.pipeline import axes_search, initialization, retries
 from madreg.pipeline.assessment import assess_all
 from madreg.pipeline.block_alignment import BlockAlignment
 from madreg.pipeline.registration import register
@@ -83,8 +83,8 @@ def test_what_holds_nothing_at_all_keeps_its_outline(heads):
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_registration_of_a_few_voxels_fails_as_it_should(heads, init, swapped, monkeypatch):
     """Whatever it tries, each time with few poses."""
-    monkeypatch.setattr(feature_search, "SEEDS", 30)
-    monkeypatch.setattr(feature_search, "COUNT", 5)
+    monkeypatch.setattr(axes_search, "SEEDS", 30)
+    monkeypatch.setattr(axes_search, "COUNT", 5)
     monkeypatch.setattr(initialization, "SEEDS", 30)
     monkeypatch.setattr(initialization, "ROTATIONS", 100)
     monkeypatch.setattr(initialization, "BEGUN", 3)
