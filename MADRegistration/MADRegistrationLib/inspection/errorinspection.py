@@ -43,8 +43,7 @@ class ErrorInspection:
     @property
     def isShown(self) -> bool:
         """Whether a view shows the map of the pair."""
-        node = self._pair.errorMap
-        return node is not None and overlay.isShown(node)
+        return overlay.isShown(self._pair.errorMap)
 
     def update(self, isRunning: bool = False) -> None:
         """Show whether there is a map; while a registration runs there is none.  One that no longer holds, as a volume
@@ -53,7 +52,7 @@ class ErrorInspection:
         if node is not self._said[0]:
             self._messages.withdraw(self._said[1])
         errormapdisplay.hideAll(but=node)
-        self._view.setErrorMap(node is not None, node is not None and overlay.isShown(node))
+        self._view.setErrorMap(node is not None, overlay.isShown(node))
 
     def onErrorMap(self, isOn: bool) -> None:
         """The button of the map goes down or up."""

@@ -54,10 +54,9 @@ class Inspection:
         pair = self._pair
         self._view.setInspectionEnabled(pair.isThere)
         self.errors.update(isRunning)
-        lines = edges.find(pair.moving)
         self._view.setPictures(
             pair.isThere and colors.isShown(pair.moving),
-            lines is not None and overlay.isShown(lines),
+            overlay.isShown(edges.find(pair.moving)),
             pair.isThere and checkerboard.isShown(pair.fixed),
         )
 

@@ -41,6 +41,6 @@ def shownIn(view: slicer.vtkMRMLSliceCompositeNode) -> slicer.vtkMRMLVolumeNode 
     return node if node is not None and node.GetAttribute(KIND) else None
 
 
-def isShown(volume: slicer.vtkMRMLVolumeNode) -> bool:
-    """Whether a view shows it."""
-    return any(shownIn(view) is volume for view in compositeNodes())
+def isShown(volume: slicer.vtkMRMLVolumeNode | None) -> bool:
+    """Whether a view shows it; no view shows None."""
+    return volume is not None and any(shownIn(view) is volume for view in compositeNodes())
