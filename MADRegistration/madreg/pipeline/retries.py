@@ -12,20 +12,15 @@ from ..progress import Monitor
 from ..quality.alternatives import are_apart
 from ..quality.assessment import assess
 from ..quality.cut_out import leaves_empty, without_outline
-from ..quality.fine_features import agreement_at, is_comparable, recognized
+from ..quality.fine_features import is_comparable
 from ..settings import Settings
-from .axes_search import poses_near_axes
 from .block_alignment import BEST, BlockAlignment
 from .candidates import candidates_of
-from .feature_search import feature_search
+from .feature_retry import found_by_features
 from .found import Found
 from .initialization import Search, Start, initialization
 from .ordering import most_plausible_first
 from .refining import best_refined, better_refined
-
-TRIED = 6  # poses near the axes of both lattices
-COMPARED = 8  # candidates whose finest features are compared
-AGREES_STILL = 0.8  # of the agreement of features, where NMI and NGF refine what features found
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class Retries:
         retries: list[tuple[Callable[[Found, Monitor], Found], float, float]] = [(self.from_what_is_shown, 0.3, 0.5)]
         if isinstance(self.begin, Search):
             if is_comparable(self.pair):
-                retries = [(self.from_axes, 0.0, 0.3), *retries, (self.from_features, 0.5, 1.0)]
+                retries = [(self.from_features, 0.0, 0.6), (self.from_what_is_shown, 0.6, 1.0)]
             else:  # where features are searched with, these mended none of 14 tuning trials more
                 retries += [(self.from_other, 0.5, 0.55), (self.from_wider_search, 0.55, 1.0)]
         for retry, begin, end in retries:
@@ -91,37 +86,9 @@ class Retries:
         quality = assess(self.pair.near([transform.matrix]), transform, kind, rest, has_outline=False)
         return failed.or_better(Found(transform, quality))
 
-    def from_axes(self, failed: Found, monitor: Monitor) -> Found:
-        """The best of the poses that bring the axes of both lattices near each other, where it agrees better."""
-        searching = monitor.part(0.0, 0.6)
-        poses = poses_near_axes(self.pair, lambda share: searching.report("search", share, failed.transform))
-        if not poses:
-            return failed
-        found = [Transform(pose) for pose in poses[:TRIED]]
-        rest = [failed.transform, *found, *self.others]
-        return _failed_or_best(self.pair, failed, found, rest, self.settings.type, monitor.part(0.6, 1.0))
-
     def from_features(self, failed: Found, monitor: Monitor) -> Found:
-        """The pose of a search of its own at which MAD's finest features clearly agree best, refined while they do."""
-        transform, kind = failed.transform, self.settings.type
-        searching, comparing = monitor.part(0.0, 0.5), monitor.part(0.5, 0.7)
-        candidates = feature_search(
-            self.pair,
-            [one.matrix for one in self.others],
-            COMPARED,
-            lambda share: searching.report("candidates", share, transform),
-        )
-        poses = [transform.matrix, *candidates]
-        pair = self.pair.near(poses)
-        found = recognized(pair, poses, lambda share: comparing.report("candidates", share, transform))
-        if found is None:
-            return failed
-        other = Transform(found.pose)
-        refined = best_refined(pair, [other], kind, monitor.part(0.7, 1.0))
-        if agreement_at(pair, refined.matrix) >= AGREES_STILL * found.value:
-            other = refined
-        rest = [transform, *(Transform(pose) for pose in candidates), *self.others]
-        return failed.or_better(Found.at(pair, other, kind, rest))
+        """The pose at which MAD's finest features clearly agree best, if it is better."""
+        return found_by_features(self.pair, failed, self.others, self.settings.type, monitor)
 
     def from_other(self, failed: Found, monitor: Monitor) -> Found:
         """The best other pose, refined, where it agrees better."""

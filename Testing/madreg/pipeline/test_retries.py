@@ -14,7 +14,6 @@ from madreg.pipeline.found import Found
 from madreg.pipeline.initialization import Search, Start
 from madreg.pipeline.retries import Retries
 from madreg.progress import Monitor
-from madreg.quality.fine_features import FineAgreement
 from madreg.quality.quality import Quality
 from madreg.settings import Settings
 from translation import translation
@@ -64,45 +63,6 @@ def without_outline(retries, failed: Found, candidates: list[Transform], monkeyp
     return retries.made([translation(90)]).from_what_is_shown(failed, Monitor())
 
 
-def found_by_features(retries, monkeypatch, found: FineAgreement | None, agreement: float = 0.0) -> Found:
-    """What a retry with features ends at, of which the search with features finds two candidates; what failed is 100
-    off, what is refined 3."""
-    candidates = [translation(7).matrix, translation(60).matrix]
-
-    def search(pair, others, count, report):
-        retries.searched = others
-        return candidates[:count]
-
-    def recognized(pair, poses, report):
-        retries.compared = poses
-        return found
-
-    monkeypatch.setattr(retries_module, "feature_search", search)
-    monkeypatch.setattr(retries_module, "recognized", recognized)
-    monkeypatch.setattr(retries_module, "agreement_at", lambda pair, pose: agreement)
-    monkeypatch.setattr(retries_module, "best_refined", lambda *_: translation(3))
-    return retries.made([translation(8)]).from_features(failed_at(translation(100)), Monitor())
-
-
-@pytest.mark.parametrize(("agreement", "expected"), [(0.09, 3.0), (0.05, 5.0)])
-def test_what_features_find_is_refined_as_long_as_they_agree(retries, monkeypatch, agreement, expected):
-    one, quality = found_by_features(retries, monkeypatch, FineAgreement(translation(5).matrix, 0.1), agreement)
-    assert one.matrix[0, 3] == expected and quality.verdict == "aligned"
-
-
-def test_what_features_find_is_compared_with_all_that_was_found(retries, monkeypatch):
-    found_by_features(retries, monkeypatch, FineAgreement(translation(5).matrix, 0.1))
-    _, others, _ = retries.assessed[0]
-    assert [one[0, 3] for one in retries.searched] == [8]
-    assert [one[0, 3] for one in retries.compared] == [100, 7, 60]
-    assert [one.matrix[0, 3] for one in others] == [100, 7, 60, 8]
-
-
-def test_features_that_recognize_nothing_leave_what_failed(retries, monkeypatch):
-    one, quality = found_by_features(retries, monkeypatch, None)
-    assert one.matrix[0, 3] == 100 and quality.verdict == "failed" and not retries.assessed
-
-
 def test_what_is_found_without_outlines_is_compared_without_them(retries, monkeypatch):
     """With what failed too, which may agree better with its outline."""
     retries.evidence = {100.0: 1.0, 0.0: 1.1, 50.0: 0.9}
@@ -143,30 +103,10 @@ def test_candidates_with_less_evidence_than_what_failed_are_not_refined(retries,
     assert found[0] is candidates[1] and len(retries.refined) == 1
 
 
-@pytest.mark.parametrize(("evidence", "expected"), [(1.1, 0.0), (0.9, 100.0)])
-def test_poses_near_the_axes_are_refined_where_one_has_more_evidence(retries, monkeypatch, evidence, expected):
-    retries.evidence = {100.0: 1.0, 0.0: evidence, 50.0: 0.8}
-    found = [translation(0).matrix, translation(50).matrix]
-    monkeypatch.setattr(retries_module, "poses_near_axes", lambda pair, report: found)
-    failed = failed_at(translation(100))
-    one = retries.made([translation(90)]).from_axes(failed, Monitor())
-    assert one.transform.matrix[0, 3] == expected
-    assert [other.matrix[0, 3] for _, others, _ in retries.assessed for other in others] == (
-        [] if one is failed else [100, 0, 50, 90]
-    )
-
-
-def test_a_search_near_the_axes_that_finds_nothing_leaves_what_failed(retries, monkeypatch):
-    monkeypatch.setattr(retries_module, "poses_near_axes", lambda pair, report: [])
-    monkeypatch.setattr(retries_module, "BlockAlignment", lambda kind: pytest.fail("aligned nothing"))
-    failed = failed_at(translation(100))
-    assert retries.made([translation(90)]).from_axes(failed, Monitor()) is failed
-
-
 @pytest.mark.parametrize(
     ("begin", "comparable", "expected"),
     [
-        (Search(), True, ["from_axes", "from_what_is_shown", "from_features"]),
+        (Search(), True, ["from_features", "from_what_is_shown"]),
         (Search(), False, ["from_what_is_shown", *WIDER]),
         (Start("none"), True, ["from_what_is_shown"]),
     ],
@@ -182,7 +122,7 @@ def test_what_takes_least_time_is_tried_first(monkeypatch, begin, comparable, ex
 
         return retry
 
-    for name in ("from_axes", "from_what_is_shown", "from_features", *WIDER):
+    for name in ("from_features", "from_what_is_shown", *WIDER):
         monkeypatch.setattr(Retries, name, noted(name))
     monkeypatch.setattr(retries_module, "is_comparable", lambda pair: comparable)
     pair, failed = SimpleNamespace(), failed_at(translation(0))
@@ -194,12 +134,10 @@ def test_what_does_not_fail_is_not_tried_again(retries, monkeypatch):
     """Nor is what the first retry mends."""
     mended = Found(translation(0), Quality(translation(0), 1.0, 0.7, 0.3, translation(0)))
     monkeypatch.setattr(retries_module, "is_comparable", lambda pair: pytest.fail("looked further"))
-    monkeypatch.setattr(Retries, "from_axes", lambda *_: pytest.fail("tried again"))
+    monkeypatch.setattr(Retries, "from_features", lambda *_: pytest.fail("tried again"))
     monkeypatch.setattr(Retries, "from_what_is_shown", lambda *_: pytest.fail("tried again"))
     one = Retries(retries.pair, retries.pair, translation(0), Start("none"), [], Settings())
     assert one.run(mended, Monitor()) is mended
-    monkeypatch.setattr(Retries, "from_axes", lambda self, failed, monitor: failed)
-    monkeypatch.setattr(Retries, "from_what_is_shown", lambda *_: mended)
-    monkeypatch.setattr(Retries, "from_features", lambda *_: pytest.fail("tried again"))
+    monkeypatch.setattr(Retries, "from_features", lambda *_: mended)
     monkeypatch.setattr(retries_module, "is_comparable", lambda pair: True)
     assert retries.made([]).run(failed_at(translation(9)), Monitor()) is mended

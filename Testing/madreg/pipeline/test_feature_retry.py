@@ -1,0 +1,98 @@
+"""Where a registration fails, the pose that features recognize is refined while they agree, and assessed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from madreg.image.transform import Transform
+from madreg.pipeline import feature_retry as module
+from madreg.pipeline import found as found_module
+from madreg.pipeline.feature_retry import found_by_features
+from madreg.pipeline.found import Found
+from madreg.progress import Monitor
+from madreg.quality.fine_features import FineAgreement
+from madreg.quality.quality import Quality
+from translation import translation
+
+RECOGNIZED = FineAgreement(translation(5).matrix, 0.1)
+
+
+def quality_at(transform: Transform, error_mm: float, margin: float) -> Quality:
+    return Quality(transform, error_mm, 0.7, margin, transform)
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """A retry to which the search offers two poses first and one more after; what failed is 100 off, what is refined 3,
+    and 8 was found before."""
+    seen = SimpleNamespace(compared=[], others=[], shares=[])
+
+    def retry(recognized: FineAgreement | None, agreement: float = 0.0, at_first: bool = True, fails: bool = False):
+        def most_alike_of_rest(pair, others, report):
+            seen.searched = others
+            report(1.0)
+            return [translation(70).matrix]
+
+        def likeliest(pair, report):
+            report(1.0)
+            return [translation(7).matrix, translation(60).matrix]
+
+        def compared(pair, poses, report):
+            report(1.0)
+            seen.compared.append([pose[0, 3] for pose in poses])
+            return recognized if at_first or len(seen.compared) == 2 else None
+
+        def assess(pair, transform, kind, others):
+            seen.others.append([one.matrix[0, 3] for one in others])
+            return quality_at(transform, 30.0, 0.01) if fails else quality_at(transform, 1.0, 0.3)
+
+        monkeypatch.setattr(module, "likeliest", likeliest)
+        monkeypatch.setattr(module, "most_alike_of_rest", most_alike_of_rest)
+        monkeypatch.setattr(module, "recognized", compared)
+        monkeypatch.setattr(module, "agreement_at", lambda pair, pose: agreement)
+        monkeypatch.setattr(module, "best_refined", lambda *_: translation(3))
+        monkeypatch.setattr(found_module, "assess", assess)
+        pair = SimpleNamespace(points=np.zeros((1, 3)))
+        pair.near = lambda poses: pair
+        failed = Found(translation(100), quality_at(translation(100), 30.0, 0.02))
+        monitor = Monitor(lambda progress: seen.shares.append(progress.fraction))
+        return found_by_features(pair, failed, [translation(8)], "rigid", monitor)
+
+    retry.seen = seen
+    return retry
+
+
+@pytest.mark.parametrize(("agreement", "expected"), [(0.095, 3.0), (0.085, 5.0)])
+def test_what_features_find_is_refined_as_long_as_they_agree(run, agreement, expected):
+    found = run(RECOGNIZED, agreement)
+    assert found.transform.matrix[0, 3] == expected and found.verdict == "aligned"
+
+
+@pytest.mark.parametrize("at_first", [True, False])
+def test_what_features_find_is_compared_with_all_that_was_found(run, at_first):
+    run(RECOGNIZED, at_first=at_first)
+    compared = [100, 7, 60] if at_first else [100, 7, 60, 70]
+    assert run.seen.compared[-1] == compared and len(run.seen.compared) == (1 if at_first else 2)
+    assert run.seen.others == [[*compared, 8]]
+    if not at_first:
+        assert [one[0, 3] for one in run.seen.searched] == [8]
+
+
+def test_features_that_recognize_nothing_leave_what_failed(run):
+    found = run(None)
+    assert found.transform.matrix[0, 3] == 100 and found.verdict == "failed" and not run.seen.others
+    assert run.seen.compared == [[100, 7, 60], [100, 7, 60, 70]]
+
+
+def test_where_what_features_find_first_fails_too_the_rest_is_compared(run):
+    found = run(RECOGNIZED, fails=True)
+    assert len(run.seen.compared) == 2 and found.verdict == "failed" and found.transform.matrix[0, 3] == 100
+
+
+@pytest.mark.parametrize("recognized", [None, RECOGNIZED])
+def test_progress_goes_on(run, recognized):
+    run(recognized, fails=True)
+    assert run.seen.shares == sorted(run.seen.shares) and run.seen.shares[-1] <= 1
