@@ -4,7 +4,7 @@ By default: search every pose (:mod:`madreg.pose.search`) and bring the candidat
 (:mod:`madreg.pipeline.candidates`), refine the best with NMI, keep the most plausible, refine it with NMI and NGF
 together (:mod:`madreg.pipeline.refining`), and assess it (:mod:`madreg.quality.assessment`).  What may be off is
 refined once more from where its blocks prefer it (:mod:`madreg.pipeline.corrections`); what fails is tried again
-(:mod:`madreg.pipeline.retries`), without the outline of what a scan shows, from where MAD's features agree best, from
+(:mod:`madreg.pipeline.retries`), from where MAD's features agree best, without the outline of what a scan shows, from
 another pose that agrees better, and with a wider search.
 
 With another measure than the default, that measure alone is minimized at one resolution from the chosen start.
