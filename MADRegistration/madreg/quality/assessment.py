@@ -108,7 +108,15 @@ class _Seen:
                 may_be_known = found is not None and not self.is_cut_out
                 is_known = may_be_known and is_recognized(self.compared, pose, with_others.others, FAILED_MM)
         if found is None:
-            return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, self.overlap, other)
+            return Quality(
+                transform,
+                motion_mm=None,
+                consensus=0.0,
+                margin=min(with_others.margin, 0.0),
+                preferred=transform,
+                overlap=self.overlap,
+                other=other,
+            )
         edges = found
         if is_known:
             found = settled_by_features(pair, at_pose(block_matching_of(pair), found))
@@ -119,12 +127,12 @@ class _Seen:
         preferred = np.linalg.inv(pose) @ found.preferred
         return Quality(
             transform,
-            found.error_mm,
-            edges.motion.consensus,
-            with_others.margin,
-            Transform(pose @ restricted(preferred, pair.points, self.kind)),
-            self.overlap,
-            other,
+            motion_mm=found.error_mm,
+            consensus=edges.motion.consensus,
+            margin=with_others.margin,
+            preferred=Transform(pose @ restricted(preferred, pair.points, self.kind)),
+            overlap=self.overlap,
+            other=other,
             joint_margin=second_opinion,
             is_recognized=is_known,
             deformation_mm=deformation_mm(found.blocks, found.motion),
