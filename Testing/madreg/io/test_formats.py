@@ -17,8 +17,8 @@ import SimpleITK as sitk
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
 from madreg.io import memory
-from madreg.io.affine import straightened
 from madreg.io.images import open_image, read_image
+from madreg.io.orthogonal_axes import straightened
 
 MIRROR = np.diag([-1.0, -1.0, 1.0, 1.0])
 
