@@ -45,7 +45,8 @@ def measure_costs(setting: Setting) -> list[dict]:
         matrices = pair.along("translation", "x", 5.0)[None]
         for name, make in MEASURES.items():
             set_up = partial(make, *(pair.scans if name.startswith("mad") else pair.coarse), seed=setting.seed)
-            works = set_up, partial(evaluate, set_up(), matrices), partial(_with_gradient, set_up(), matrices)
+            measure = set_up()
+            works = set_up, partial(evaluate, measure, matrices), partial(_with_gradient, measure, matrices)
             rows.append(
                 {
                     "case": case.name,
