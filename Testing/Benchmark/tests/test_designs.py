@@ -39,7 +39,7 @@ def trial(cases, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pair(trial):
-    return designs._volumes(trial, "cpu")
+    return designs.volumes_of(trial, "cpu")
 
 
 @pytest.mark.slow
