@@ -161,7 +161,7 @@ class _Seen:
 
     def _in_the_end(self, edges: BlockFit, is_clear: bool, opinion: _SecondOpinion) -> tuple[BlockFit, BlockFit]:
         """What blocks say in the end, of features where the pose is clearly the right one or near it; and what blocks
-        of edges say, by which consensus and stretch are judged."""
+        of edges say, which consensus and stretch are taken from."""
         if opinion.is_recognized:
             return settled_by_features(self.pair, at_pose(block_matching_of(self.pair), edges)), edges
         if is_clear or are_outvoted(opinion.joint_margin, edges.motion.consensus):
