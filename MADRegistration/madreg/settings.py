@@ -207,6 +207,11 @@ OPTIONS = {
 }
 
 
+def initialization_of(given: str | None, initial_transform: object | None) -> str:
+    """The initialization that is given; if none is, ``none`` with an initial transform and the default without."""
+    return given or (INITIALIZATION.default if initial_transform is None else "none")
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of one registration; :data:`OPTIONS` says what each value means.

@@ -23,7 +23,7 @@ def commonSettings(settings: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         settings: as of :func:`parameters.settingsOf`.
     """
-    # None: search, or none for a row with an initial transform
+    # None leaves it to the row: see madreg.settings.initialization_of
     init = None if settings["init"] == INITIALIZATION.default else settings["init"]
     return {**settings, "init": init, "weights": None, "keep_failed": False}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..io.memory import available_bytes
+from ..system.process import spinning_limit
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -93,7 +93,7 @@ def local(share: Share) -> Iterator[Client]:
     import dask
 
     environment = {name: str(share.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    environment["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "2000")  # madreg.system.process.limit_spinning
+    environment |= spinning_limit()
     with dask.config.set({**MEMORY, **PATIENCE}), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a port of the dashboard that is taken
         with (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..settings import INITIALIZATION, MEASURE, SEED, TYPE, Settings
+from ..settings import MEASURE, SEED, TYPE, Settings, initialization_of
 
 if TYPE_CHECKING:
     from ..pipeline.job import Job
@@ -33,8 +33,8 @@ class Pair:
         id: names the pair in the manifest and in the names of its files.
         fixed, moving, fixed_mask, moving_mask, initial_transform: paths, absolute or relative to the folder of the
             table or to the data set.
-        type, init, measure, seed, weights, device: as in :class:`madreg.settings.Settings`; ``init`` None is
-            ``search``, or ``none`` with an initial transform.
+        type, init, measure, seed, weights, device: as in :class:`madreg.settings.Settings`; of ``init`` None, see
+            :func:`madreg.settings.initialization_of`.
         keep_failed: whether to write the transform also if the verdict is ``failed``.
         files: paths of the files to write, relative to the output folder: ``transform``, ``report``, ``overlay``,
             ``resampled``, ``error_map`` (see :class:`madreg.pipeline.outputs.Outputs`), ``inverse``, ``sidecar``,
@@ -75,7 +75,7 @@ class Pair:
         Raises:
             InputError: for a value that does not exist.
         """
-        init = self.init or (INITIALIZATION.default if self.initial_transform is None else "none")
+        init = initialization_of(self.init, self.initial_transform)
         settings = Settings(self.type, self.measure, init, device or self.device, self.seed, weights=self.weights)
         settings.check()
         return settings

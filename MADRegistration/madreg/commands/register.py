@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..settings import INITIALIZATION, Resampling, Settings
+from ..settings import Resampling, Settings, initialization_of
 from . import outcome
 from .messages import printable
 from .options import IMAGES, add_images, add_options, add_outputs
@@ -86,7 +86,7 @@ def job_of(args: argparse.Namespace) -> Job:
     settings = Settings(
         type=args.type,
         measure=args.measure,
-        init=args.init or (INITIALIZATION.default if args.initial_transform is None else "none"),
+        init=initialization_of(args.init, args.initial_transform),
         device=args.device,
         seed=args.seed,
         weights=args.weights,

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..system.counted import counted
-
-SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz")
+from ..io.file_names import SCAN_SUFFIXES
+from ..system.words import counted
 
 
 def scan_files(folder: Path, pattern: str = "*") -> list[Path]:
@@ -25,11 +24,13 @@ def scan_files(folder: Path, pattern: str = "*") -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give one that holds the scans to train on.")
     try:
-        files = sorted(p for p in folder.glob(pattern) if p.is_file() and p.name.lower().endswith(SUFFIXES))
+        files = sorted(p for p in folder.glob(pattern) if p.is_file() and p.name.lower().endswith(SCAN_SUFFIXES))
     except (ValueError, NotImplementedError) as error:  # of an empty or an absolute pattern
         raise InputError(f'--match "{pattern}" is no pattern of names: give one such as "*T1w*".') from error
     if not files:
-        raise InputError(f"{folder} holds no scan named {pattern}: give a folder with {', '.join(SUFFIXES)} files.")
+        raise InputError(
+            f"{folder} holds no scan named {pattern}: give a folder with {', '.join(SCAN_SUFFIXES)} files."
+        )
     return files
 
 

@@ -10,14 +10,13 @@ from typing import Any
 
 from .. import __version__
 from ..errors import InputError
+from ..io.file_names import SCAN_SUFFIXES
 from ..io.reading import read_scan
-from ..network import weights
+from ..pipeline.job_inputs import checked_card
 from ..pipeline.provenance import provenance
 from ..settings import Settings
-from ..system import device
 from .trial import TrialResult, run_trial
 
-SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz")
 LEAST_WITHIN = 0.9  # share of true errors within their bounds: fewer than 0.95 are, by chance, of a few dozen
 
 
@@ -112,11 +111,11 @@ def scans_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give one that holds scans.")
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    found = [entry for entry in entries if entry.is_dir() or entry.name.lower().endswith(SUFFIXES)]
+    found = [entry for entry in entries if entry.is_dir() or entry.name.lower().endswith(SCAN_SUFFIXES)]
     if not found:
         raise InputError(
-            f"{folder} holds no scan: give a folder with {', '.join(SUFFIXES)} files, or with sub-folders of DICOM "
-            "slices."
+            f"{folder} holds no scan: give a folder with {', '.join(SCAN_SUFFIXES)} files, or with sub-folders of "
+            "DICOM slices."
         )
     return found
 
@@ -140,8 +139,7 @@ def commission(
     """
     began, found = time.perf_counter(), []
     settings.check()
-    bundled = weights.FEATURES if settings.measure == "mad" else weights.DISTANCES
-    card = weights.checked_card(settings.weights, device.choose(settings.device), bundled)
+    card = checked_card(settings)
     for path in paths:  # what cannot be read is refused before the work
         read_scan(path)
     for path in paths:

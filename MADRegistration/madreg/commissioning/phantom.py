@@ -106,12 +106,16 @@ def _imaged(scan: Volume, grid: Grid, there: np.ndarray, contrast: str, rng: np.
     """
     data, mask = scan.resampled(float(grid.spacing[0])).sample(torch.as_tensor(there, dtype=torch.float32))
     if contrast == "other":
-        data = _in_other_contrast(data, rng)
+        data = in_other_contrast(data, rng)
     return Volume(f"phantom of {scan.name}", acquired(data, rng).clamp(min=0), grid, mask > 0.5)
 
 
-def _in_other_contrast(data: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Intensities (k, j, i) in a random contrast that shows more than one tissue, as that of any scanner does."""
+def in_other_contrast(data: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Intensities (k, j, i) in a random contrast that shows more than one tissue, as that of any scanner does.
+
+    Args:
+        data: (k, j, i), 0 the background and about 1 the brightest tissue.
+    """
     inside = torch.as_tensor(head_mask(data.numpy()))
     for _ in range(DRAWS):
         drawn = random_appearance(data, inside.float(), rng, Appearance(acquisition=False))

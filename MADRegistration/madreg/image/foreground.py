@@ -23,7 +23,7 @@ def tissue(data: torch.Tensor, spacing: np.ndarray) -> torch.Tensor:
     return erode(dilate(data > BACKGROUND, closing), closing)
 
 
-def threshold(data: torch.Tensor, spacing: np.ndarray) -> torch.Tensor:
+def near_tissue(data: torch.Tensor, spacing: np.ndarray) -> torch.Tensor:
     """bool (k, j, i): within :data:`MARGIN_MM` of :func:`tissue`; arguments as there."""
     return dilate(tissue(data, spacing), _reach(MARGIN_MM, spacing))
 

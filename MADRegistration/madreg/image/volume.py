@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from .foreground import threshold
+from .foreground import near_tissue
 from .geometry import Grid, apply
 from .resampling import resample
 from .sampling import interleaved, sample_array, sample_moved
@@ -42,7 +42,7 @@ class _Foreground:
     def array(self) -> torch.Tensor:
         """See :attr:`Volume.foreground`."""
         if self.source is None:
-            found = threshold(self.data, self.grid.spacing)
+            found = near_tissue(self.data, self.grid.spacing)
         else:
             there = self.source.array.to(self.data.dtype)[None]
             found = sample_array(there, self.source.grid.inverse, self.grid.points(self.data.device))[0] > 0.5

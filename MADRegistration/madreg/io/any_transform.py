@@ -12,8 +12,8 @@ from ..image.geometry import Grid
 from ..image.transform import Transform
 from .displacement_files import is_displacement_file, read_displacement_field
 from .file_names import check_name
+from .foreign_transforms import is_foreign_transform, read_foreign_transform
 from .itk_transform import linear_transform, read_itk_transform
-from .transform_files import is_foreign_transform, read_foreign_transform
 
 FIELD_SPACING, ACROSS = 3.0, 64
 """mm, at most, between the points at which other non-linear transforms (B-splines, composites) are evaluated, and how

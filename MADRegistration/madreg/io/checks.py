@@ -168,7 +168,7 @@ def _spacing_advice(spacing: np.ndarray) -> str:
 
 
 def small_notice(matrix: np.ndarray, size: tuple[int, ...], name: str) -> str | None:
-    """A sentence about a scan that is suspiciously small; None if it is not."""
+    """A sentence about a scan that is suspiciously small; None if it is not; arguments as of :func:`check_geometry`."""
     extent = float((np.linalg.norm(matrix[:3, :3], axis=0) * size).max())
     if extent >= SMALL_EXTENT:
         return None

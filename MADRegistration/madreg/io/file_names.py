@@ -12,6 +12,9 @@ from ..errors import InputError
 
 TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".mat")
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+SCAN_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz")
+"""Endings of the files of a folder that are taken for scans."""
+
 REPORT_SUFFIXES = (".json",)
 PICTURE_SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
 PAGE_SUFFIXES = (".html", ".htm")

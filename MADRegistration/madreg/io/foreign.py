@@ -16,12 +16,12 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..image.geometry import FLIP_LPS_RAS
 from ..system.cleanup import temporary_folder
+from .analyze_pairs import check_pair
 from .checks import Header, check_header
 from .inflating import GZIP_START, Inflater
 from .isolated import read_isolated
 from .itk_header import image_of
 from .memory import check_fits
-from .pairs import check_pair
 from .unreadable import DAMAGED, UnreadableError
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".bz2", ".tar.xz", ".xz", ".zst", ".nrrd.gz", ".mha.gz")

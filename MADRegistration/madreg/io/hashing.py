@@ -36,13 +36,13 @@ def sha256_of_input(path: str | Path) -> str | None:
 
 def _data_files(path: Path) -> list[Path]:
     """The files besides a header in which its voxels lie; none if they follow it, or if it is damaged."""
-    from . import metaimage, nrrd, pairs  # which load ITK: a batch only hashes
+    from . import analyze_pairs, metaimage, nrrd  # which load ITK: a batch only hashes
     from .unreadable import UnreadableError
 
     of_ending = {
         ".nhdr": nrrd.data_files,
         ".mhd": metaimage.data_files,
-        ".hdr": lambda header: [pairs.header_and_voxels(header)[1]],
+        ".hdr": lambda header: [analyze_pairs.header_and_voxels(header)[1]],
     }
     data_files = of_ending.get(path.suffix.lower())
     try:

@@ -12,10 +12,10 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from . import metaimage, nrrd
-from .affine import with_orthogonal_axes
 from .checks import Header, check_header, small_notice
 from .foreign import read_foreign
 from .nifti import is_nifti, read_nifti
+from .orthogonal_axes import with_orthogonal_axes
 from .source import Source
 from .unreadable import UnreadableError
 

@@ -14,10 +14,10 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from . import nrrd
-from .affine import with_orthogonal_axes
 from .checks import check_header
 from .images import open_image, printable
 from .itk_header import image_of
+from .orthogonal_axes import with_orthogonal_axes
 from .unreadable import UnreadableError
 
 LARGEST_HEADER = 1 << 20

@@ -17,12 +17,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..image.geometry import FLIP_LPS_RAS
-from .affine import straightened
 from .checks import SHEAR_TOLERANCE, Header, check_header, shear
 from .inflating import GZIP_START, Inflater
 from .itk_header import image_of, one_line, read_header
 from .memory import check_fits
 from .nifti_header import TYPES, NiftiFields, check_fields, nifti_fields, version_1
+from .orthogonal_axes import straightened
 from .unreadable import DAMAGED, UnreadableError
 
 Understood = TypeVar("Understood")

@@ -60,7 +60,7 @@ def threshold(values: np.ndarray, border: np.ndarray) -> float:
 
 
 def thinned(values: np.ndarray) -> np.ndarray:
-    """Every n-th value, so that percentiles of a large image cost no more than those of a small one."""
+    """Every n-th of some values (n,), so that percentiles of a large image cost no more than those of a small one."""
     return values[:: max(1, len(values) // SAMPLES)]
 
 
@@ -139,7 +139,7 @@ def _grown(where: np.ndarray) -> np.ndarray:
 
 
 def grown_along(where: np.ndarray, axis: int) -> np.ndarray:
-    """With the neighbours of each voxel along an axis."""
+    """bool (k, j, i), with the neighbours of each voxel along one of the axes 0, 1, 2."""
     grown = where.copy()
     to, of = np.moveaxis(grown, axis, 0), np.moveaxis(where, axis, 0)
     to[1:] |= of[:-1]

@@ -64,7 +64,7 @@ def _make_whole(values: np.ndarray, kind: np.dtype, fill: float) -> None:
 
 
 def lowest(array: np.ndarray) -> float:
-    """The lowest finite value."""
+    """The lowest finite value of voxels (k, j, i)."""
     return float(array[np.isfinite(array)].min())
 
 
@@ -72,7 +72,7 @@ def loss_notice(array: np.ndarray, voxel_type: str, name: str) -> str | None:
     """A sentence if the voxels of a resampled image cannot hold the values of the moving one; None if they can.
 
     Args:
-        array: the voxels of the moving image.
+        array: (k, j, i) voxels of the moving image.
         name: of it.
     """
     if voxel_type == "moving":

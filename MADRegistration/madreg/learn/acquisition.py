@@ -114,6 +114,6 @@ def normalized(image: torch.Tensor, draw: Draw) -> torch.Tensor:
 
 
 def acquired(image: torch.Tensor, draw: Draw, difficulty: float) -> torch.Tensor:
-    """All of this module, in the order in which it happens."""
+    """Images (B, 1, k, j, i) after all of this module, in the order in which it happens; ``difficulty`` from 0 to 1."""
     image = stretched(resolved(shaded(image, draw), draw, difficulty))
     return normalized(noisy(with_dark_slices(image, draw), draw, difficulty), draw)

@@ -133,7 +133,7 @@ def _signal_lost(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 
 def acquired(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Add what a scanner adds: a smooth bias field, lost signal, thick slices or blur, noise."""
+    """Intensities (k, j, i) with what a scanner adds: a smooth bias field, lost signal, thick slices or blur, noise."""
     if rng.random() < 0.5:
         field = torch.from_numpy(rng.standard_normal((1, 1, 3, 3, 3), dtype=np.float32)) * float(rng.uniform(0, 0.35))
         x = x * F.interpolate(field, x.shape, mode="trilinear", align_corners=True)[0, 0].exp()

@@ -55,7 +55,7 @@ def tables(draw: Draw, scans: torch.Tensor) -> torch.Tensor:
 
 
 def less_different(table: torch.Tensor, other: torch.Tensor, draw: Draw, difficulty: float) -> torch.Tensor:
-    """``other``, but at a low difficulty often nearly ``table`` or its inversion; ``difficulty`` from 0 to 1."""
+    """``other`` (B, 256), but at a low difficulty, from 0 to 1, often nearly ``table`` (B, 256) or its inversion."""
     alike = table * draw.uniform(0.6, 1.2, 1)
     alike = torch.where(draw.chance(0.3, 1), 1 - alike, alike)
     share = draw.uniform(0, 1, 1) * (0.25 + 0.75 * difficulty)

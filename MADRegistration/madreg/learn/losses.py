@@ -56,7 +56,11 @@ def matching_loss(
 def losses(
     network: DistanceNetwork, batch: dict[str, torch.Tensor], points: torch.Tensor, settings: TrainingSettings
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Loss to minimize, mean squared error in mm^2, and matching loss of a batch."""
+    """Loss to minimize, mean squared error in mm^2, and matching loss of a batch, each a single number ().
+
+    Args:
+        points: (k', j', i', 3) mm from the middle of a crop, at which distances are predicted.
+    """
     vectors, truth = labels_of(batch, points)
     maps, matching = _predicted(network, batch, vectors, points, settings)
     weight = batch["weight"]

@@ -38,7 +38,7 @@ class Scan:
 
 
 def head_mask(data: np.ndarray) -> np.ndarray:
-    """Bool mask of the largest bright thing of a normalised array, with its bone and cavities filled in."""
+    """bool (k, j, i): the largest bright thing of normalised intensities (k, j, i), its bone and cavities filled in."""
     bright = ndimage.gaussian_filter(data, 1.0) > BRIGHT
     labels, count = ndimage.label(bright)
     if count == 0:

@@ -15,7 +15,7 @@ CLAIMED, BIN = 60.0, 5.0  # mm; distances for which figures are given, and width
 
 
 def bins(truth: np.ndarray, predicted: np.ndarray) -> list[dict]:
-    """Mean absolute error, bias and count per bin of true distance, all in mm."""
+    """Mean absolute error, bias and count per bin of true distance, of true and predicted distances (N,), all in mm."""
     rows = []
     for low in np.arange(0, CLAIMED, BIN):
         here = (truth >= low) & (truth < low + BIN)

@@ -72,7 +72,7 @@ class SiamesePredictor:
 def predictor(
     network: DistanceNetwork, fixed: torch.Tensor, queries: torch.Tensor | None
 ) -> FusedPredictor | SiamesePredictor:
-    """The predictor of a network for a fixed image."""
+    """The predictor of a network for a fixed image (B, 1, k, j, i); arguments as of :class:`SiamesePredictor`."""
     quick = folded(network)
     if isinstance(quick, SiameseNetwork):
         return SiamesePredictor(quick, fixed, queries)

@@ -1,9 +1,8 @@
 """The feature network: one scan alone to unit feature vectors, at several resolutions.
 
 Features are linear in the edges around (:mod:`madreg.network.edges`) at three scales each, and may be corrected by what
-lies farther around (:mod:`madreg.network.context`).  Nothing in the network
-knows where the lattice ends: there are no zeros around it, and what is normalized is the vector at each voxel, never
-the volume.
+lies farther around (:mod:`madreg.network.context`).  Nothing in the network knows where the lattice ends: there are no
+zeros around it, and what is normalized is the vector at each voxel, never the volume.
 """
 
 from __future__ import annotations
@@ -120,5 +119,5 @@ def _convolved(kernel: nn.Module, channels: torch.Tensor) -> torch.Tensor:
 
 
 def level_position(index: torch.Tensor, level: int) -> torch.Tensor:
-    """Positions in voxels of a level of positions in input voxels."""
+    """Positions (...) in voxels of a level of positions (...) in input voxels."""
     return (index - (2**level - 1) / 2) / 2**level

@@ -10,6 +10,7 @@ from .settings import UNIT_MM, SiameseSettings
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """A convolution of ``kernel`` voxels along each axis that keeps the lattice, and a batch norm."""
     return nn.Sequential(nn.Conv3d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm3d(outputs))
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..system.words import millimeters
 from .document import document, facts, figure, side, table, text
 from .pictures import Pictures
 
@@ -86,22 +87,15 @@ def _numbers(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The main results."""
     error = report["error_mm"] if "error_mm" in report else report["error_after_mm"]
     before = report.get("error_before_mm")
-    if error is None:
-        yield "Estimated mean error", "unknown"
-    else:
-        yield "Estimated mean error", mm(error) + ("" if before is None else f" (before: {mm(before)})")
+    further = "" if error is None or before is None else f" (before: {millimeters(before)})"
+    yield "Estimated mean error", millimeters(error) + further
     if report.get("bound_mm") is not None:
-        yield "In 95 % of cases it is at most", mm(report["bound_mm"])
+        yield "In 95 % of cases it is at most", millimeters(report["bound_mm"])
     if report.get("worst_mm") and report["verdict"] != "failed":
-        yield "Largest estimated error", f"{mm(report['worst_mm'])}, {_place(report['worst_point_lps'])}"
+        yield "Largest estimated error", f"{millimeters(report['worst_mm'])}, {_place(report['worst_point_lps'])}"
     yield "In common", f"{100 * report['overlap']:.0f} % of the body in the fixed scan lies within the moving scan"
     if report.get("rotation_degrees") is not None:
         yield "Rotation that was corrected", f"{report['rotation_degrees']:.1f} degrees"
-
-
-def mm(value: float) -> str:
-    """A length in words."""
-    return f"{value:.1f} mm"
 
 
 def _place(point: list[float]) -> str:
@@ -113,7 +107,7 @@ def _place(point: list[float]) -> str:
 def _structures(structures: list[Mapping[str, Any]]) -> str:
     rows = []
     for one in structures:
-        errors = [mm(one[key]) if one[key] is not None else "unknown" for key in ("mean_mm", "bound_mm", "largest_mm")]
+        errors = [millimeters(one[key]) for key in ("mean_mm", "bound_mm", "largest_mm")]
         known = f"{100 * one['known']:.0f} %"
         rows.append([one["name"], str(one["voxels"]), f"{one['volume_ml']:.1f} ml", *errors, known])
     names = ["Structure", "Voxels", "Volume", "Mean error", "In 95 % of cases at most", "Largest error", "Assessed"]

@@ -13,7 +13,7 @@ from ..quality.verdict import margin_is_small
 
 
 class Found(NamedTuple):
-    """See the module; ``quality`` is None without overlap."""
+    """A transform, fixed LPS to moving LPS, and its quality; None without overlap."""
 
     transform: Transform
     quality: Quality | None

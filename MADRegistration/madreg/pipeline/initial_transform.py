@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def check_initial_transform(path: str | Path) -> None:
     """Raise InputError for an initial transform that can be refused before the images are read."""
+    from ..io.foreign_transforms import is_foreign_transform
     from ..io.itk_transform import read_transform
-    from ..io.transform_files import is_foreign_transform
 
     check_input(path)
     if not is_foreign_transform(path):
@@ -35,8 +35,8 @@ def read_initial_transform(path: str | Path, fixed: Loaded, moving: Loaded) -> n
         InputError: if it cannot be read, is not linear, mirrors, or was made between other images.
     """
     from ..image.geometry import Grid
+    from ..io.foreign_transforms import is_foreign_transform, read_foreign_transform
     from ..io.itk_transform import read_transform
-    from ..io.transform_files import is_foreign_transform, read_foreign_transform
 
     if is_foreign_transform(path):
         grids = Grid.of_image(fixed.image), Grid.of_image(moving.image)

@@ -67,15 +67,25 @@ def read_inputs(job: AnyJob) -> Inputs:
     pool = ThreadPoolExecutor(2)
     try:
         reads = [pool.submit(scan.load) for scan in (job.fixed, job.moving)]
-        from ..network import weights
-        from ..system import device
         from . import registration  # noqa: F401  loads torch meanwhile
     finally:
         pool.shutdown(wait=False, cancel_futures=False)
-    bundled = weights.FEATURES if job.settings.measure == "mad" else weights.DISTANCES
-    card = weights.checked_card(job.settings.weights, device.choose(job.settings.device), bundled)
+    card = checked_card(job.settings)
     fixed, moving = (read.result() for read in reads)
     return Inputs(fixed, moving, None if job.segmentation is None else job.segmentation.load(fixed), card)
+
+
+def checked_card(settings: Settings) -> dict[str, Any]:
+    """The model card of the weights that a registration or an assessment with these settings uses.
+
+    Raises:
+        InputError: for a device that is not there, or weights that are missing, damaged or foreign.
+    """
+    from ..network import weights
+    from ..system import device
+
+    bundled = weights.FEATURES if settings.measure == "mad" else weights.DISTANCES
+    return weights.checked_card(settings.weights, device.choose(settings.device), bundled)
 
 
 def check_job(job: AnyJob) -> None:

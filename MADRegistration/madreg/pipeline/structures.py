@@ -9,9 +9,8 @@ import numpy as np
 
 from ..image.geometry import Grid, apply
 from ..io.segmentation import Segmentation
-from ..quality.bound import bound_of_region
 from ..quality.error_map import ErrorMap
-from ..quality.quality import Quality, by_features
+from ..quality.quality import Quality
 
 AT_ONCE = 1 << 20  # voxels, for the memory they take
 
@@ -72,18 +71,9 @@ def _errors_of_layer(
         values = np.zeros(0) if errors is None else _errors_at(order[start:end], grid, errors)
         count = int(end - start)
         mean, largest = (float(values.mean()), float(values.max())) if len(values) else (None, None)
-        bound = None if mean is None or quality is None else _bound(mean, quality)
+        bound = None if mean is None or quality is None else quality.bound_of_region_mm(mean)
         found.append(StructureError(label, name, count, count * voxel_ml, len(values) / count, mean, bound, largest))
     return found
-
-
-def _bound(mean_mm: float, quality: Quality) -> float | None:
-    """Of the true error averaged over a structure, mm, from the estimated one; None where the alignment has none."""
-    if quality.bound_mm is None or quality.deformation_mm is None:
-        return None
-    return quality.unit_mm * bound_of_region(
-        mean_mm / quality.unit_mm, quality.deformation_mm / quality.unit_mm, by_features(quality)
-    )
 
 
 def _errors_at(voxels: np.ndarray, grid: Grid, errors: ErrorMap) -> np.ndarray:

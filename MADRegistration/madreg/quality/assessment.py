@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -73,6 +74,13 @@ def assess(
     return seen.compared_with(searched) if searched.margin < least_margin(overlap) else quality
 
 
+class _SecondOpinion(NamedTuple):
+    """What else speaks for a pose whose margin leaves a doubt: as in :mod:`madreg.quality.observations`."""
+
+    joint_margin: float | None = None
+    is_recognized: bool = False
+
+
 @dataclass(frozen=True)
 class _Seen:
     """A pose and the blocks about it.
@@ -98,35 +106,33 @@ class _Seen:
 
     def compared_with(self, with_others: Comparison) -> Quality:
         """How good the pose is, given its comparison with other ones."""
-        transform, pose, pair, found = self.transform, self.transform.matrix, self.pair, self.found
-        other, second_opinion, is_known = None, None, False
+        transform, pose, pair, edges = self.transform, self.transform.matrix, self.pair, self.found
+        other = None if with_others.other is None else Transform(with_others.other)
         is_clear = with_others.margin >= least_margin(self.overlap)
-        if with_others.other is not None:
-            other = Transform(with_others.other)
-            if not is_clear:
-                second_opinion = joint_margin(self.compared, pose, with_others.other, transform.type)
-                may_be_known = found is not None and not self.is_cut_out
-                is_known = may_be_known and is_recognized(self.compared, pose, with_others.others, FAILED_MM)
-        if found is None:
-            return Quality(transform, None, 0.0, min(with_others.margin, 0.0), transform, self.overlap, other)
-        edges = found
-        if is_known:
-            found = settled_by_features(pair, at_pose(block_matching_of(pair), found))
-        elif is_clear or are_outvoted(second_opinion, edges.motion.consensus):
-            found = self.settled() or found
-            edges = edges if found.blocks.by_features else found
+        opinion = _SecondOpinion() if is_clear else self._second_opinion(with_others)
+        if edges is None:
+            return Quality(
+                transform,
+                motion_mm=None,
+                consensus=0.0,
+                margin=min(with_others.margin, 0.0),
+                preferred=transform,
+                overlap=self.overlap,
+                other=other,
+            )
+        found, edges = self._in_the_end(edges, is_clear, opinion)
         stretch = Stretch.of((np.linalg.inv(pose) @ edges.preferred)[:3, :3])
         preferred = np.linalg.inv(pose) @ found.preferred
         return Quality(
             transform,
-            found.error_mm,
-            edges.motion.consensus,
-            with_others.margin,
-            Transform(pose @ restricted(preferred, pair.points, self.kind)),
-            self.overlap,
-            other,
-            joint_margin=second_opinion,
-            is_recognized=is_known,
+            motion_mm=found.error_mm,
+            consensus=edges.motion.consensus,
+            margin=with_others.margin,
+            preferred=Transform(pose @ restricted(preferred, pair.points, self.kind)),
+            overlap=self.overlap,
+            other=other,
+            joint_margin=opinion.joint_margin,
+            is_recognized=opinion.is_recognized,
             deformation_mm=deformation_mm(found.blocks, found.motion),
             shape_mm=mean_displacement(
                 pose @ restricted(preferred, pair.points, "rigid"), found.preferred, pair.points
@@ -141,6 +147,27 @@ class _Seen:
             may_be_other_body=abs(with_others.mirror_margin) <= MIRRORED,
             moving_overlap=pair.swapped.overlap(np.linalg.inv(pose)),
         )
+
+    def _second_opinion(self, with_others: Comparison) -> _SecondOpinion:
+        """What NMI and NGF together say, and MAD's finest features."""
+        if with_others.other is None:
+            return _SecondOpinion()
+        pose = self.transform.matrix
+        margin = joint_margin(self.compared, pose, with_others.other, self.transform.type)
+        may_be_known = self.found is not None and not self.is_cut_out
+        return _SecondOpinion(
+            margin, may_be_known and is_recognized(self.compared, pose, with_others.others, FAILED_MM)
+        )
+
+    def _in_the_end(self, edges: BlockFit, is_clear: bool, opinion: _SecondOpinion) -> tuple[BlockFit, BlockFit]:
+        """What blocks say in the end, of features where the pose is clearly the right one or near it; and what blocks
+        of edges say, which consensus and stretch are taken from."""
+        if opinion.is_recognized:
+            return settled_by_features(self.pair, at_pose(block_matching_of(self.pair), edges)), edges
+        if is_clear or are_outvoted(opinion.joint_margin, edges.motion.consensus):
+            found = self.settled() or edges
+            return found, edges if found.blocks.by_features else found
+        return edges, edges
 
 
 def _is_in_doubt(quality: Quality) -> bool:

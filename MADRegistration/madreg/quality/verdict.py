@@ -1,11 +1,8 @@
-"""The verdict on a pose, from what is known of how good it is."""
+"""The verdict on a pose, from what was observed of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .quality import Quality
+from .observations import Observations
 
 # 33 tuning pairs (T1-T2 of heads, simulated CT-T1, synthetic bodies, slabs and boxes out of heads, shaded and noisy;
 # rigid, affine, both fields of view cut): right poses have margins of 0.106 and more, but for a box of 42 by 76 mm
@@ -25,25 +22,26 @@ GOOD_CONSENSUS = 0.55  # wrong poses of tuning pairs reach 0.53, right ones of s
 LITTLE_OVERLAP = 0.2  # parts of parts have less in common
 
 
-def verdict_of(quality: Quality) -> str:
-    """``aligned``, ``check`` or ``failed``."""
-    is_near = quality.motion_mm is not None and quality.motion_mm <= ALIGNED_MM
+def verdict_of(observed: Observations) -> str:
+    """``aligned``, ``check`` or ``failed``; its lengths are those of objects as large as a head or a person."""
+    observed = observed.resized(1 / observed.unit_mm)
+    is_near = observed.motion_mm is not None and observed.motion_mm <= ALIGNED_MM
     # NMI and NGF may outvote the blocks as to which pose is better, not as to how far off this one is.
-    is_clear = (is_near and are_outvoted(quality.joint_margin, quality.consensus)) or quality.is_recognized
+    is_clear = (is_near and are_outvoted(observed.joint_margin, observed.consensus)) or observed.is_recognized
     # another registration corrects no deformation, however large it is
-    is_far = quality.motion_mm is not None and quality.motion_mm > FAILED_MM
-    if (margin_is_small(quality) and not is_clear) or is_far:
+    is_far = observed.motion_mm is not None and observed.motion_mm > FAILED_MM
+    if (margin_is_small(observed) and not is_clear) or is_far:
         return "failed"
-    in_doubt = quality.little_overlap or quality.has_doubtful_shape or quality.is_mirrored
-    sure = quality.margin >= CLEAR_MARGIN and not in_doubt
-    return "aligned" if sure and quality.error_mm is not None and quality.error_mm <= ALIGNED_MM else "check"
+    in_doubt = has_little_overlap(observed) or observed.has_doubtful_shape or observed.is_mirrored
+    sure = observed.margin >= CLEAR_MARGIN and not in_doubt
+    return "aligned" if sure and observed.error_mm is not None and observed.error_mm <= ALIGNED_MM else "check"
 
 
 def are_outvoted(joint_margin: float | None, consensus: float) -> bool:
     """Whether NMI and NGF are so much better at a pose than at the other one that they outvote its blocks.
 
     Args:
-        joint_margin, consensus: as in :class:`~madreg.quality.quality.Quality`.
+        joint_margin, consensus: as in :class:`~madreg.quality.observations.Observations`.
     """
     return consensus >= LEAST_CONSENSUS and (joint_margin or 0.0) >= LEAST_JOINT_MARGIN
 
@@ -53,21 +51,26 @@ def least_margin(overlap: float) -> float:
     return CLEAR_MARGIN if overlap < LITTLE_OVERLAP else LEAST_MARGIN
 
 
-def margin_is_small(quality: Quality) -> bool:
+def margin_is_small(observed: Observations) -> bool:
     """Whether the pose is hardly better than others: the less the scans have in common, the more so by chance."""
-    return quality.margin < least_margin(quality.overlap)
+    return observed.margin < least_margin(observed.overlap)
 
 
-def is_clearly_worse(quality: Quality) -> bool:
+def is_clearly_worse(observed: Observations) -> bool:
     """Whether another pose is the better one by a clear margin."""
-    return quality.margin <= -CLEAR_MARGIN
+    return observed.margin <= -CLEAR_MARGIN
 
 
-def is_ambiguous(quality: Quality) -> bool:
+def is_ambiguous(observed: Observations) -> bool:
     """Whether the scans agree well at several poses, as those of a nearly symmetric object do."""
-    return quality.consensus >= GOOD_CONSENSUS and quality.margin < LEAST_MARGIN and not quality.is_recognized
+    return observed.consensus >= GOOD_CONSENSUS and observed.margin < LEAST_MARGIN and not observed.is_recognized
 
 
-def has_other_shape(quality: Quality) -> bool:
+def has_other_shape(observed: Observations) -> bool:
     """Whether the scans differ in shape, but for a stretch that is reported, by more than an aligned pair is off."""
-    return quality.shape_error_mm > ALIGNED_MM * quality.unit_mm
+    return observed.shape_error_mm > ALIGNED_MM * observed.unit_mm
+
+
+def has_little_overlap(observed: Observations) -> bool:
+    """Whether the scans have so little in common that no pose is sure; a part has all in common with its whole."""
+    return max(observed.overlap, observed.moving_overlap) < LITTLE_OVERLAP

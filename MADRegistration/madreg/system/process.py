@@ -34,7 +34,12 @@ def limit_spinning() -> None:
     for: on two busy cores a registration took 134 s with GNU OpenMP's default, 26 s without any spinning and 11 s with
     this, which on two free cores costs nothing.  Other OpenMP libraries ignore it; a choice of the user's stands.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    os.environ.update(spinning_limit())
+
+
+def spinning_limit() -> dict[str, str]:
+    """The environment variable that limits spinning, and its value, for a process that is still to be started."""
+    return {"GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "2000")}
 
 
 def collect_rarely() -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from tqdm import tqdm
 
+from madreg.learn.scans import Scan
 from madreg_benchmark import command
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.synthetic_head import write_cases
+from madreg_benchmark.studies.trainings import synthetic_heads
 
 
 @pytest.fixture
@@ -28,6 +30,12 @@ def run():
 def cases(tmp_path_factory) -> list[Case]:
     """The two pairs of synthetic heads as files; they are read only."""
     return write_cases(tmp_path_factory.mktemp("cases"))
+
+
+@pytest.fixture(scope="session")
+def training_heads() -> tuple[list[list[Scan]], list[list[Scan]]]:
+    """Synthetic heads to train on, and held-out ones; they are read only."""
+    return synthetic_heads()
 
 
 @pytest.fixture

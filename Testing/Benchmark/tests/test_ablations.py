@@ -45,15 +45,10 @@ def test_every_variant_differs_from_the_reference_in_one_thing():
         assert where != {"network"} or variant.group == "architecture"
 
 
-@pytest.fixture(scope="module")
-def heads():
-    return trainings.synthetic_heads()
-
-
 @pytest.mark.slow
-def test_budgets_are_equal_and_what_is_done_is_not_done_again(quick_study, cases, heads, monkeypatch):
+def test_budgets_are_equal_and_what_is_done_is_not_done_again(quick_study, cases, training_heads, monkeypatch):
     """The quick form of the study, with small networks, whose processor time is measured and replaced."""
-    monkeypatch.setattr(trainings, "synthetic_heads", lambda: heads)
+    monkeypatch.setattr(trainings, "synthetic_heads", lambda: training_heads)
     monkeypatch.setattr(ablations, "_plan", lambda setting: (SMALL, TINY))
     cost, measured = {"first": 0.02, "other network": 0.005}, {}
     measure = ablations.seconds_per_pair

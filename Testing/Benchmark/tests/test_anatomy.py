@@ -36,8 +36,10 @@ def setting(cases, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trainer(setting):
-    return AnatomyTrainer(setting, TINY, FEW)
+def trainer(setting, training_heads):
+    trainer = AnatomyTrainer(setting, TINY, FEW)
+    trainer.scans = training_heads
+    return trainer
 
 
 @pytest.mark.slow
@@ -59,8 +61,8 @@ def test_no_body_serves_two_purposes(trainer):
 
 @pytest.mark.slow
 def test_rows_are_made_once_and_written(cases, trainer, quick_study, monkeypatch):
-    scans = trainer.scans
-    monkeypatch.setattr(trainings, "synthetic_heads", lambda: scans)
+    monkeypatch.setattr(trainings, "synthetic_heads", lambda: trainer.scans)
+    monkeypatch.setattr(AnatomyTrainer, "bodies", trainer.bodies)
     monkeypatch.setattr(anatomy, "_plan", lambda setting: (TINY, FEW))
     done = []
     train = trainings.train

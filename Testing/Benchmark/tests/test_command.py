@@ -92,6 +92,7 @@ WITH_TESTS_OF_THEIR_OWN = {
     "anatomy",
     "bodies",
     "costs",
+    "distances",
     "estimates",
     "feature_ablations",
     "landscapes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,7 +37,8 @@ def test_demo_aligns_the_bundled_pair(tmp_path: Path, capsys: pytest.CaptureFixt
 
     # the written files agree with the known alignment, by way of ITK alone
     transform = sitk.ReadTransform(str(out / "transform.tfm"))
-    fixed, moving, truth = demo._load(demo_path("T1w.nii.gz"))
+    fixed, moving = (sitk.ReadImage(str(demo_path(name))) for name in ("T1w.nii.gz", "EPI.nii.gz"))
+    truth = np.array(json.loads(demo_path("truth.json").read_text(encoding="utf-8"))["fixed_to_moving_lps_mm"])
     motion = demo.displacement(0, center_of(moving))
     points = np.random.default_rng(0).uniform([-60, -80, -20], [60, 60, 60], (200, 3))
     found = np.array([transform.TransformPoint(point.tolist()) for point in points])

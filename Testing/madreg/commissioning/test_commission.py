@@ -91,7 +91,7 @@ def answers(monkeypatch):
         return trial(number, true=0.4 * number)
 
     monkeypatch.setattr(commissioning, "run_trial", known)
-    monkeypatch.setattr(commissioning.weights, "checked_card", lambda *_: {"sha256": "0" * 64})
+    monkeypatch.setattr(commissioning, "checked_card", lambda *_: {"sha256": "0" * 64})
     return asked
 
 

@@ -48,7 +48,7 @@ def test_the_truth_is_exact_but_for_a_deformation(scan, points, change):
 
 def test_another_contrast_shows_several_tissues_and_is_no_map_of_the_first(scan):
     for seed in range(3):
-        drawn = phantoms._in_other_contrast(scan.data, np.random.default_rng(seed))
+        drawn = phantoms.in_other_contrast(scan.data, np.random.default_rng(seed))
         assert drawn.shape == scan.data.shape and 0 <= float(drawn.min()) <= float(drawn.max()) <= 1.2
         inside = scan.data > 0.2
         assert torch.histc(drawn[inside], phantoms.LEVELS, 0, 1).max() < 0.7 * inside.sum()

@@ -13,7 +13,7 @@ from madreg.image.transform import Transform
 from madreg.image.volume import Volume
 from madreg.quality.alternatives import Comparison, compare_with_search
 from madreg.quality.assessment import assess
-from madreg.quality.block_fit import fit_blocks
+from madreg.quality.block_fit import block_matching_of, fit_blocks
 from madreg.quality.block_matching import BlockMatching
 from madreg.quality.error_map import error_map
 from madreg.quality.flips import flipped_poses
@@ -58,10 +58,10 @@ def off(truth: np.ndarray, points: np.ndarray, turn, degrees: float, mm: float) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("degrees", "mm"), [(0, 0), (0, 2), (3, 3), (5, 8), (10, 14)])
-def test_the_estimate_follows_the_truth(scans, turn, degrees, mm):
-    fixed, moving, truth, points = scans
+def test_the_estimate_follows_the_truth(scans, pair, turn, degrees, mm):
+    _fixed, _moving, truth, points = scans
     pose = off(truth, points, turn, degrees, mm)
-    found = fit_blocks(BlockMatching(fixed, moving), pose, points)
+    found = fit_blocks(block_matching_of(pair), pose, points)
     assert found.error_mm == pytest.approx(mean_displacement(pose, truth, points), abs=1.5)
     assert mean_displacement(found.preferred, truth, points) < 1.5
 

@@ -49,6 +49,20 @@ def test_a_wrong_pose_is_not(slab_pair, poses):
     assert recognized(pair, [shifted]) is None
 
 
+@pytest.mark.parametrize(("others", "is_clear"), [((0.01, 0.035), True), ((0.01, 0.045), False)])
+def test_a_pose_is_recognized_where_features_agree_clearly_better_than_near_all_others(
+    slab_pair, monkeypatch, others, is_clear
+):
+    pair, _ = slab_pair
+    here, *far = (translation_matrix(mm) for mm in (0.0, 100.0, 200.0))
+    values = {pose.tobytes(): value for pose, value in zip((here, *far), (0.06, *others), strict=True)}
+    monkeypatch.setattr(fine_features, "fine_agreement", lambda _, pose: FineAgreement(pose, values[pose.tobytes()]))
+    found = recognized(pair, [*far, here])
+    assert (found is not None and (found.pose == here).all()) == is_clear
+    assert is_recognized(pair, here, far, 10.0) == is_clear and not is_recognized(pair, far[0], [here, far[1]], 10.0)
+
+
+@pytest.mark.slow
 def test_a_pose_is_recognized_where_it_lies_near_what_features_prefer(slab_pair, poses):
     pair, _ = slab_pair
     near, far = poses

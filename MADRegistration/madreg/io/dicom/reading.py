@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...image.geometry import Grid
-from ...system.counted import counted
+from ...system.words import counted
 from ..checks import Header, check_header
 from ..unreadable import UnreadableError
 from .files import Found, Series, entries, files_of_dicomdir, find_series, folders_with_series

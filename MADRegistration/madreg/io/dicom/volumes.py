@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...system.counted import counted
+from ...system.words import counted
 from .slices import ATTRIBUTES, Slice, in_words
 
 COSINE_TOLERANCE = 1e-3

@@ -120,7 +120,7 @@ def _keys(setting: Setting) -> list[dict]:
     """Of all misalignments: first those that decide on the bounds, one of each kind of every case after another."""
     keys = Misaligning(setting.cases, setting.seed).keys()
     if setting.quick:
-        return [key for key in keys if key["kind"] in ("right", "rigid")]
+        return [key for key in keys if key["kind"] in ("right", "rigid") and not key["number"] % KINDS[key["kind"]][0]]
     return sorted(keys, key=lambda key: (key["kind"] not in NEAR, key["number"] % KINDS[key["kind"]][0]))
 
 

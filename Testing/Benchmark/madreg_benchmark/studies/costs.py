@@ -45,16 +45,20 @@ def measure_costs(setting: Setting) -> list[dict]:
         matrices = pair.along("translation", "x", 5.0)[None]
         for name, make in MEASURES.items():
             set_up = partial(make, *(pair.scans if name.startswith("mad") else pair.coarse), seed=setting.seed)
-            works = set_up, partial(evaluate, set_up(), matrices), partial(_with_gradient, set_up(), matrices)
-            rows.append(
-                {
-                    "case": case.name,
-                    "measure": name,
-                    **{what: processor_seconds(work, repeats) for what, work in zip(WHAT, works, strict=True)},
-                }
-            )
+            rows.append({"case": case.name, "measure": name, **_costs(set_up, matrices, repeats)})
             setting.on_unit()
     return rows
+
+
+def _costs(set_up: Callable[[], Measure], matrices: np.ndarray, repeats: int) -> dict[str, float]:
+    """Seconds of processor time for each of :data:`WHAT`, of the measure that is set up, at matrices (B, 4, 4)."""
+    made: list[Measure] = []
+
+    def make() -> None:
+        made[:] = [set_up()]
+
+    works = make, lambda: evaluate(made[0], matrices), lambda: _with_gradient(made[0], matrices)
+    return {what: processor_seconds(work, repeats) for what, work in zip(WHAT, works, strict=True)}
 
 
 HEADER = [

@@ -53,7 +53,7 @@ def _keys(setting: Setting) -> list[dict]:
     ]
 
 
-def _volumes(trial: Trial, device: str) -> tuple[Volume, Volume]:
+def volumes_of(trial: Trial, device: str) -> tuple[Volume, Volume]:
     """Both scans as the pipeline hands them to its search, foreground found."""
     where = devices.choose(device)
     pair = tuple(reduced(read_volume(path)[0].to(where)) for path in (trial.fixed, trial.moving))
@@ -75,7 +75,7 @@ def measure_designs(setting: Setting) -> list[dict]:
         @lru_cache(maxsize=1)  # all designs of a trial follow each other
         def displaced(case: str, level: str) -> tuple[Trial, tuple[Volume, Volume]]:
             trial = make_trial(cases[case], level, 0, Path(folder))
-            return trial, _volumes(trial, setting.device)
+            return trial, volumes_of(trial, setting.device)
 
         def make(key: dict) -> dict:
             trial, pair = displaced(key["case"], key["level"])

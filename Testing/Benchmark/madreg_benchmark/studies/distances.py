@@ -152,7 +152,7 @@ def write_distances(done: Sequence[Distances], made_from: str, out: Path) -> str
 
 
 def _poses(setting: Setting) -> int:
-    return 4 if setting.quick else 20
+    return 2 if setting.quick else 20
 
 
 STUDY = Study(

@@ -31,7 +31,7 @@ FIELDS = ("case", "contrast", "tool", "true_mm", "estimate_mm", "bound_mm", "mar
 
 
 def _keys(setting: Setting) -> list[dict]:
-    methods, _ = find_methods(TOOLS[:1] if setting.quick else TOOLS)
+    methods, _ = find_methods(TOOLS[-1:] if setting.quick else TOOLS)  # the quickest, which is always there
     return [{"case": case.name, "tool": method.name} for method in methods for case in setting.cases]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
-from madreg.io.transform_files import is_foreign_transform, read_foreign_transform
+from madreg.io.foreign_transforms import is_foreign_transform, read_foreign_transform
 
 RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
