@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ..system.files import bytes_content, write_file
+from .cache_folder import without_cache_folder
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -42,7 +43,8 @@ class TrainingState(Generic[Model]):
         self.path = path
         self.model = model
         self.averaged = copy.deepcopy(self.model)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=1e-2, betas=(0.9, 0.98))
+        with without_cache_folder():
+            self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=1e-2, betas=(0.9, 0.98))
         self.step, spent = 0, 0.0
         if path.exists():
             state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
