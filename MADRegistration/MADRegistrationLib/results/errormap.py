@@ -25,7 +25,7 @@ from ..scene.transforms import parentToWorld
 from ..scene.voxels import VoxelsBefore, setVoxels
 from ..views import errormapdisplay
 from . import resultnode, storedreport
-from .resultnode import Signature, sign
+from .resultnode import Signature, nameOf, sign
 
 CLASS = "vtkMRMLScalarVolumeNode"
 KIND, ASSESSED = "error map", "assessed error map"
@@ -78,7 +78,7 @@ class ErrorMap:
         Args:
             transform: of the registration, which refers to the map; None for an assessment.
         """
-        name = f"{moving.GetName()} to {fixed.GetName()} error (MAD)"
+        name = nameOf("error", fixed, moving, transform)
         former = resultnode.former(marked(CLASS, ASSESSED), ERROR_MAP, fixed, moving, transform)
         self._former = None if former is None else _Former(former)
         self._node = former or _make(name, transform)
