@@ -107,6 +107,11 @@ class SceneRegistration(SceneJob):
         """Whether the verdict is ``failed``, so that the result is only applied when the user asks for it."""
         return self.state == "done" and verdictOf(self.report)[0] == "failed"
 
+    @property
+    def poseBefore(self) -> np.ndarray | None:
+        """Of an attempt: where both volumes were left, see :func:`pose.poseOf`."""
+        return None if self._result is None else self._result.poseBefore
+
     def showAttempt(self) -> None:
         """Apply a result whose verdict is ``failed``.
 

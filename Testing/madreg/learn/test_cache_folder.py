@@ -9,7 +9,9 @@ import pytest
 from madreg.learn.cache_folder import VARIABLE, without_cache_folder
 
 
-@pytest.mark.parametrize(("is_named", "is_empty", "is_left"), [(False, True, False), (False, False, True), (True, True, True)])
+@pytest.mark.parametrize(
+    ("is_named", "is_empty", "is_left"), [(False, True, False), (False, False, True), (True, True, True)]
+)
 def test_an_empty_folder_that_torch_has_made_is_removed(tmp_path, monkeypatch, is_named, is_empty, is_left):
     folder = tmp_path / "torchinductor_user"
     if is_named:
