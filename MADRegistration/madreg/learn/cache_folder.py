@@ -1,4 +1,7 @@
-"""The folder for compiled code that torch makes with the first optimizer of a process; this package compiles nothing."""
+"""The folder for compiled code, which torch makes with the first optimizer of a process.
+
+Nothing is compiled here.
+"""
 
 from __future__ import annotations
 
