@@ -95,8 +95,6 @@ class SceneRegistration(SceneJob):
     def _undo(self) -> None:
         self._result.undo()
 
-    # --- afterwards ----------------------------------------------------------------------------------------------
-
     @property
     def isApplied(self) -> bool:
         """Whether the moving volume lies where the result says."""
@@ -110,7 +108,7 @@ class SceneRegistration(SceneJob):
     @property
     def poseBefore(self) -> np.ndarray | None:
         """Of an attempt: where both volumes were left, see :func:`pose.poseOf`."""
-        return None if self._result is None else self._result.poseBefore
+        return self._result.poseBefore
 
     def showAttempt(self) -> None:
         """Apply a result whose verdict is ``failed``.

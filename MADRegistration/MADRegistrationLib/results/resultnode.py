@@ -22,8 +22,8 @@ def nameOf(
 
     Args:
         what: it shows.
-        transform: of the registration; None for an assessment, whose nodes are told from those of a registration of
-            the same volumes by their names.
+        transform: of the registration; None for an assessment, whose nodes have other names than those of a
+            registration of the same volumes.
     """
     return f"{moving.GetName()} to {fixed.GetName()} {what if transform is not None else f'assessed {what}'} (MAD)"
 
