@@ -127,7 +127,7 @@ def test_a_non_linear_transform_above_the_fixed_volume(panel, view, volumes, sce
 
 
 def test_a_non_linear_transform_above_the_fixed_volume_of_a_failed_registration(panel, view, volumes, scene):
-    """Nothing is to be moved, but where both lie could not be told."""
+    """Nothing is to be moved, but it could not be said where both lie."""
     import vtk
 
     begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], seed=FAILED, followProgress=False)

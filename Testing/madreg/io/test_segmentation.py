@@ -154,10 +154,10 @@ def test_text_that_is_damaged_is_one_sentence(layers, scan_of_layers, damage):
 def test_a_mask_smaller_than_any_image_is_to_be_resampled(tmp_path, scan_of_layers, size, ending):
     path = tmp_path / f"small.{ending}"
     sitk.WriteImage(sitk.Image(size, sitk.sitkUInt8) + 1, str(path))
-    told = rf"small.{ending} has {'x'.join(map(str, size))} voxels, fewer than any image: resample it onto the grid"
-    with pytest.raises(InputError, match=told):
+    said = rf"small.{ending} has {'x'.join(map(str, size))} voxels, fewer than any image: resample it onto the grid"
+    with pytest.raises(InputError, match=said):
         read_scan(scan_of_layers, path)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=said):
         read_segmentation(path, sitk.ReadImage(str(scan_of_layers)), "scan")
 
 
