@@ -24,6 +24,7 @@ from MADRegistrationLib.integration.contextmenu import registerContextMenu
 from MADRegistrationLib.integration.sampledata import registerSampleData
 from MADRegistrationLib.selection.firstvolumes import chooseFirstVolumes
 from MADRegistrationLib.selection.parameters import Initialization, Interpolation, Measure, TransformType, VoxelType
+from MADRegistrationLib.selection.storedchoices import forgetUnknown
 
 if TYPE_CHECKING:
     from MADRegistrationLib.inputs import Inputs
@@ -76,6 +77,12 @@ class MADRegistrationParameterNode:
     seed: Annotated[int, WithinRange(0, 9999)] = 0
     followProgress: bool = True
     moveAlong: bool = True
+
+
+def parametersOf(node: slicer.vtkMRMLScriptedModuleNode) -> MADRegistrationParameterNode:
+    """The choices that a node of the scene holds."""
+    forgetUnknown(node)
+    return MADRegistrationParameterNode(node)
 
 
 class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -152,7 +159,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def initializeParameterNode(self) -> None:
         """Make sure that there is a parameter node; choose the first two volumes if none is chosen."""
         chosen = self.ui.parameterSetSelector.currentNode()
-        self.setParameterNode(MADRegistrationParameterNode(chosen) if chosen else self.logic.getParameterNode())
+        self.setParameterNode(parametersOf(chosen) if chosen else self.logic.getParameterNode())
         chooseFirstVolumes(self._parameterNode)
 
     def setParameterNode(self, parameterNode) -> None:
@@ -185,7 +192,7 @@ class MADRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if node is None:  # a node may be on its way out of the scene: no other can be added now
             qt.QTimer.singleShot(0, self._replaceRemovedSet)
         elif self._parameterNode is not None and node is not self._parameterNode.parameterNode:
-            self.setParameterNode(MADRegistrationParameterNode(node))
+            self.setParameterNode(parametersOf(node))
             chooseFirstVolumes(self._parameterNode)
 
     def _replaceRemovedSet(self) -> None:
@@ -206,7 +213,7 @@ class MADRegistrationLogic(ScriptedLoadableModuleLogic):
         self.client = WorkerClient(QtProcess, [pythonOfSlicer()])
 
     def getParameterNode(self):
-        return MADRegistrationParameterNode(super().getParameterNode())
+        return parametersOf(super().getParameterNode())
 
     def register(self, inputs: "Inputs", settings: dict | None = None) -> "SceneRegistration":
         """Register, and wait until it is over while Slicer's interface goes on.

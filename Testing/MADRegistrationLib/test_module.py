@@ -2,11 +2,15 @@
 
 import importlib.util
 import sys
+from enum import Enum
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import get_type_hints
 
 import pytest
 from doubles import SLOW, makeParameters
+
+from MADRegistrationLib.selection.storedchoices import KINDS
 
 slicer = pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
 
@@ -57,6 +61,30 @@ def test_a_removed_set_of_parameters_is_replaced(scene, module, later, isEntered
     assert not replaced  # the scene may be busy with the removal
     later.pop()()
     assert replaced == [None] * isReplaced
+
+
+def test_every_choice_that_may_be_unreadable_is_checked(module):
+    hints = get_type_hints(module.MADRegistrationParameterNode)
+    assert {name: kind for name, kind in hints.items() if kind in (int, float) or issubclass_of(kind, Enum)} == KINDS
+
+
+def issubclass_of(kind, parent):
+    return isinstance(kind, type) and issubclass(kind, parent)
+
+
+def test_a_set_of_parameters_with_an_unknown_choice_opens(scene, module, monkeypatch):
+    """Slicer's wrapper raises ValueError for it."""
+    node = scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
+    node.SetParameter("measure", "OF_ANOTHER_VERSION")
+    read = []
+    monkeypatch.setattr(module, "MADRegistrationParameterNode", lambda node: read.append(node.HasParameter("measure")))
+    widget = module.MADRegistrationWidget.__new__(module.MADRegistrationWidget)
+    widget._parameterNode = None
+    widget.ui = SimpleNamespace(parameterSetSelector=SimpleNamespace(currentNode=lambda: node))
+    widget.setParameterNode = lambda parameters: None
+    monkeypatch.setattr(module, "chooseFirstVolumes", lambda parameters: None)
+    widget.initializeParameterNode()
+    assert read == [False]
 
 
 def test_nothing_is_replaced_when_the_scene_closes(scene, module, later):

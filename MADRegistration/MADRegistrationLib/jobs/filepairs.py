@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from madreg.batch import manifest, table
+from madreg.batch import manifest, summary, table
 from madreg.batch.pair import Pair
 from madreg.settings import INITIALIZATION
 
@@ -37,15 +37,17 @@ class FilePairs:
         common: see :func:`commonSettings`.
 
     Attributes:
+        root: folder of the table, to which relative paths in it are relative, without links: as a batch reads them.
         pairs: one for each row, in their order.
         entries: of the manifest, by the id of the pair; those that were made with other values are left out.
 
     Raises:
-        InputError: if the table or the manifest cannot be read.
+        InputError: if the table or the manifest cannot be read, or the summary would overwrite the table.
     """
 
     def __init__(self, path: Path, folder: Path, common: Mapping[str, Any]) -> None:
-        self.root, self.folder = path.parent, folder
+        summary.check_table(folder, path)
+        self.root, self.folder = path.parent.resolve(), folder
         self.pairs = table.read_table(path, common, NAMINGS[0])
         self.entries: dict[str, manifest.Entry] = {}
         found = manifest.read_all(folder)

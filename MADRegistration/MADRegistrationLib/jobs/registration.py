@@ -95,8 +95,6 @@ class SceneRegistration(SceneJob):
     def _undo(self) -> None:
         self._result.undo()
 
-    # --- afterwards ----------------------------------------------------------------------------------------------
-
     @property
     def isApplied(self) -> bool:
         """Whether the moving volume lies where the result says."""
@@ -106,6 +104,11 @@ class SceneRegistration(SceneJob):
     def isAttempt(self) -> bool:
         """Whether the verdict is ``failed``, so that the result is only applied when the user asks for it."""
         return self.state == "done" and verdictOf(self.report)[0] == "failed"
+
+    @property
+    def poseBefore(self) -> np.ndarray | None:
+        """Of an attempt: where both volumes were left, see :func:`pose.poseOf`."""
+        return self._result.poseBefore
 
     def showAttempt(self) -> None:
         """Apply a result whose verdict is ``failed``.

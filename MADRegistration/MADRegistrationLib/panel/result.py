@@ -6,7 +6,6 @@ import contextlib
 from html import escape
 from typing import Protocol
 
-import numpy as np
 import slicer
 
 from madreg.errors import InputError
@@ -34,14 +33,11 @@ class Result:
     def __init__(self, view: ResultView) -> None:
         self._view = view
         self._attempt: SceneRegistration | None = None
-        self._poseBefore: np.ndarray | None = None
 
     def keep(self, registration: SceneRegistration | None) -> None:
         """Remember the last registration, if its verdict is failed: the scene does not know of it."""
         isAttempt = registration is not None and registration.isAttempt
         self._attempt = registration if isAttempt else None
-        if isAttempt:
-            self._poseBefore = poseOf(registration.fixed, registration.moving)
 
     def update(
         self,
@@ -82,7 +78,7 @@ class Result:
                     return None
                 found = storedreport.read(attempt.transform, fixed, moving)
                 return attempt if found is not None and found.isValid else None
-            isThere = distanceMm(self._poseBefore, poseOf(fixed, moving), moving) < SAME_MM
+            isThere = distanceMm(attempt.poseBefore, poseOf(fixed, moving), moving) < SAME_MM
             return attempt if isThere else None
         except InputError:
             return None

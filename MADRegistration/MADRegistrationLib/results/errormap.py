@@ -21,11 +21,13 @@ from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
 from ..scene import ownnodes
 from ..scene.attributes import ERROR_MAP, WORST_MM, WORST_POINT
 from ..scene.ownnodes import marked
+from ..scene.storedvalues import numbersOf
 from ..scene.transforms import parentToWorld
+from ..scene.volumes import ijkToRas
 from ..scene.voxels import VoxelsBefore, setVoxels
 from ..views import errormapdisplay
 from . import resultnode, storedreport
-from .resultnode import Signature, sign
+from .resultnode import Signature, nameOf, sign
 
 CLASS = "vtkMRMLScalarVolumeNode"
 KIND, ASSESSED = "error map", "assessed error map"
@@ -78,7 +80,7 @@ class ErrorMap:
         Args:
             transform: of the registration, which refers to the map; None for an assessment.
         """
-        name = f"{moving.GetName()} to {fixed.GetName()} error (MAD)"
+        name = nameOf("error", fixed, moving, transform)
         former = resultnode.former(marked(CLASS, ASSESSED), ERROR_MAP, fixed, moving, transform)
         self._former = None if former is None else _Former(former)
         self._node = former or _make(name, transform)
@@ -140,15 +142,20 @@ def find(fixed: slicer.vtkMRMLNode | None, moving: slicer.vtkMRMLNode | None) ->
         found = [one for node in maps() if (one := storedreport.read(node, fixed, moving)) is not None and one.isValid]
     except InputError:  # a non-linear transform
         return None
-    newest = max(found, key=lambda one: one.node.GetAttribute(storedreport.TIME), default=None)
+    newest = max(found, key=lambda one: one.node.GetAttribute(storedreport.TIME) or "", default=None)
     return None if newest is None else newest.node
 
 
 def worst(node: slicer.vtkMRMLScalarVolumeNode) -> tuple[float, np.ndarray]:
-    """The largest error in mm, and where it lies now: RAS mm in the world.
+    """The largest error in mm, and where it lies now: RAS mm in the world.  It is the map's largest voxel where no
+    attribute says it.
 
     Raises:
         InputError: if the map lies under a non-linear transform by now.
     """
-    point = np.array([float(value) for value in node.GetAttribute(WORST_POINT).split()])
-    return float(node.GetAttribute(WORST_MM)), apply(parentToWorld(node), point)
+    error, point = numbersOf(node.GetAttribute(WORST_MM), 1), numbersOf(node.GetAttribute(WORST_POINT), 3)
+    if error is None or point is None:
+        voxels = slicer.util.arrayFromVolume(node)
+        index = np.unravel_index(voxels.argmax(), voxels.shape)
+        error, point = voxels[index].reshape(1), apply(ijkToRas(node), np.array(index[::-1], float))
+    return float(error[0]), apply(parentToWorld(node), point)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import slicer
@@ -26,6 +27,7 @@ from ..scene.attributes import (
     setReferenceIds,
 )
 from ..scene.matrices import toArray, toMatrix
+from ..scene.storedvalues import matrixOf, objectOf
 from ..scene.transforms import children, setParent
 
 RECORD = ATTRIBUTE_PREFIX + "Before"
@@ -156,16 +158,18 @@ class FormerPlacement:
 
     @classmethod
     def read(cls, transform: slicer.vtkMRMLLinearTransformNode) -> FormerPlacement | None:
-        """What :meth:`write` kept; None if nothing, or if the volume has been taken out of the transform since."""
-        text = transform.GetAttribute(RECORD)
+        """What :meth:`write` kept; None if nothing that can be read, or if the volume has been taken out of the
+        transform since."""
+        record = objectOf(transform.GetAttribute(RECORD)) or {}
         moving = transform.GetNodeReference(MOVING)
-        if text is None or moving is None or moving.GetParentTransformNode() is not transform:
+        if "movingWasUnder" not in record or moving is None or moving.GetParentTransformNode() is not transform:
             return None
-        record = json.loads(text)
         parentId = transform.GetID() if record["movingWasUnder"] else transform.GetNodeReferenceID(FORMER_PARENT)
         former = record.get("transform")
         if former is None:
             return cls(moving, parentId, None)
+        if not _isTransform(former):
+            return None
         earlier: dict[str, list[str]] = {role: [] for role in _ROLES}
         earlier[FIXED] = [one.GetID() for one in references(transform, FORMER_FIXED)]
         earlier[MOVING] = [one.GetID() for one in references(transform, FORMER_MOVING)]
@@ -178,3 +182,14 @@ class FormerPlacement:
             earlier,
         )
         return cls(moving, parentId, state)
+
+
+def _isTransform(former: Any) -> bool:
+    """Whether a part of a record says what a transform was."""
+    return (
+        isinstance(former, dict)
+        and isinstance(former.get("name"), str)
+        and matrixOf(former.get("matrix")) is not None
+        and isinstance(former.get("attributes"), dict)
+        and all(isinstance(value, str) for value in former["attributes"].values())
+    )

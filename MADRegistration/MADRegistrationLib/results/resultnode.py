@@ -12,6 +12,22 @@ from ..scene.ownnodes import isOf
 from . import storedreport
 
 
+def nameOf(
+    what: str,
+    fixed: slicer.vtkMRMLNode,
+    moving: slicer.vtkMRMLNode,
+    transform: slicer.vtkMRMLTransformNode | None,
+) -> str:
+    """The name of a node of a result.
+
+    Args:
+        what: it shows.
+        transform: of the registration; None for an assessment, whose nodes have other names than those of a
+            registration of the same volumes.
+    """
+    return f"{moving.GetName()} to {fixed.GetName()} {what if transform is not None else f'assessed {what}'} (MAD)"
+
+
 def sign(
     node: slicer.vtkMRMLNode,
     fixed: slicer.vtkMRMLScalarVolumeNode,

@@ -10,6 +10,7 @@ import numpy as np
 from ..inputs import Inputs
 from ..scene.attributes import ERROR_MAP, FORMER_ERROR_MAP, refer, references
 from ..scene.outputtransform import ownTransform
+from ..scene.pose import poseOf
 from ..scene.transforms import ancestors
 from ..scene.volumes import ijkToRas
 from ..scene.voxels import VoxelsBefore, setDisplay, setVoxels
@@ -30,6 +31,7 @@ class SceneResult:
     Attributes:
         placement: where the moving volume lies, now and before.
         isApplied: whether it lies where the result says.
+        poseBefore: of an attempt, as of :func:`pose.poseOf`: where both volumes are left.
 
     Raises:
         InputError: as :class:`placement.Placement`.
@@ -40,6 +42,7 @@ class SceneResult:
         self.placement = self._place()
         self._ijkToRas = ijkToRas(inputs.moving)
         self.isApplied = False
+        self.poseBefore: np.ndarray | None = None
         self._errorMap: ErrorMap | None = None
         self._table: StructureTable | None = None
         self._former = None if inputs.resampled is None else VoxelsBefore(inputs.resampled)
@@ -97,9 +100,14 @@ class SceneResult:
         self._keep(report)
 
     def keepAttempt(self, matrix: np.ndarray, report: dict[str, Any]) -> None:
-        """Remember a pose as of :meth:`apply`, and leave the scene as it was before."""
+        """Remember a pose as of :meth:`apply`, and leave the scene as it was before.
+
+        Raises:
+            InputError: if one of the volumes lies under a non-linear transform by now.
+        """
         self._attempt = self.placement.ownPose(matrix)
         self.placement.restore()
+        self.poseBefore = poseOf(self._inputs.fixed, self._inputs.moving)
         if self._inputs.resampled is not None:
             report["notices"].append(f'"{self._inputs.resampled.GetName()}" was not written.')
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-import numpy as np
 import slicer
 
 from ..scene.attributes import ATTRIBUTE_PREFIX
 from ..scene.ownnodes import isOf
 from ..scene.pose import SAME_MM, distanceMm, poseOf
+from ..scene.storedvalues import matrixOf, objectOf
+from .readablereport import isReadable
 
 REPORT, POSE, TIME = (ATTRIBUTE_PREFIX + name for name in ("Report", "VoxelPose", "Time"))
 """Attributes of the node: JSON of the report and of :func:`poseOf`, and when it was written."""
@@ -77,7 +78,8 @@ def keep(
 def find(
     fixed: slicer.vtkMRMLScalarVolumeNode | None, moving: slicer.vtkMRMLScalarVolumeNode | None
 ) -> StoredReport | None:
-    """What is known of two volumes: what is valid, and of that the newest; else what they have been moved least from.
+    """What is known of two volumes and can be shown: what is valid, and of that the newest; else what they have been
+    moved least from.
 
     Raises:
         InputError: if one of them lies under a non-linear transform.
@@ -86,7 +88,7 @@ def find(
         one
         for kind in ("vtkMRMLLinearTransformNode", "vtkMRMLScalarVolumeNode")
         for node in slicer.util.getNodesByClass(kind)
-        if (one := read(node, fixed, moving)) is not None
+        if (one := read(node, fixed, moving)) is not None and isReadable(one.report)
     ]
     return max(found, key=lambda one: (-one.movedMm, one.node.GetAttribute(TIME) or ""), default=None)
 
@@ -96,15 +98,15 @@ def read(
     fixed: slicer.vtkMRMLScalarVolumeNode | None,
     moving: slicer.vtkMRMLScalarVolumeNode | None,
 ) -> StoredReport | None:
-    """What is kept on a node, if it is of these two volumes.
+    """What is kept on a node, if it is of these two volumes and can be read.
 
     Raises:
         InputError: if one of them lies under a non-linear transform.
     """
     if fixed is None or moving is None or not isOf(node, fixed, moving):
         return None
-    report, pose = node.GetAttribute(REPORT), node.GetAttribute(POSE)
-    if not report or not pose:  # an observer may look after one was written and before the other
+    report, pose = objectOf(node.GetAttribute(REPORT)), matrixOf(node.GetAttribute(POSE))
+    if pose is None or report is None:  # or one is written, and the other not yet
         return None
-    moved = distanceMm(np.array(json.loads(pose)), poseOf(fixed, moving), moving)
-    return StoredReport(node, json.loads(report), 0.0 if moved < SAME_MM else moved)
+    moved = distanceMm(pose, poseOf(fixed, moving), moving)
+    return StoredReport(node, report, 0.0 if moved < SAME_MM else moved)

@@ -17,7 +17,7 @@ from ..scene.ownnodes import marked
 from ..scene.tablecolumns import addColumn
 from ..translation import _
 from . import resultnode
-from .resultnode import Signature, sign
+from .resultnode import Signature, nameOf, sign
 
 CLASS = "vtkMRMLTableNode"
 KIND, ASSESSED = "structures", "assessed structures"
@@ -54,7 +54,7 @@ class StructureTable:
                 former.GetScene().RemoveNode(former)
             return
         node = self._node = former or slicer.mrmlScene.AddNewNodeByClass(CLASS)
-        node.SetName(f"{moving.GetName()} to {fixed.GetName()} structures (MAD)")
+        node.SetName(nameOf("structures", fixed, moving, transform))
         fill(node, self._report["structures"])
         sign(node, fixed, moving, self._report)
         if transform is not None:

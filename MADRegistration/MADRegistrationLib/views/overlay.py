@@ -8,6 +8,7 @@ from __future__ import annotations
 import slicer
 
 from ..scene.ownnodes import KIND
+from ..scene.storedvalues import numbersOf
 from .sliceviews import compositeNodes
 
 FORMER, FORMER_OPACITY = "MADRegistrationFormerLabel", "MADRegistration.FormerLabelOpacity"
@@ -30,7 +31,8 @@ def hide(volume: slicer.vtkMRMLVolumeNode | None = None) -> None:
         shown = shownIn(view)
         if shown is not None and volume in (None, shown):
             view.SetLabelVolumeID(view.GetNodeReferenceID(FORMER))
-            view.SetLabelOpacity(float(view.GetAttribute(FORMER_OPACITY) or 1.0))
+            opacity = numbersOf(view.GetAttribute(FORMER_OPACITY), 1)
+            view.SetLabelOpacity(1.0 if opacity is None else float(opacity[0]))
             view.SetNodeReferenceID(FORMER, None)
             view.RemoveAttribute(FORMER_OPACITY)
 

@@ -6,8 +6,10 @@ import csv
 import io
 import statistics
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from ..errors import InputError
 from . import page
 from .manifest import Entry, counts, is_failed
 
@@ -58,6 +60,23 @@ STYLE = (
 )
 
 
+def check_table(folder: Path, table: Path) -> None:
+    """Refuse a table of pairs that :func:`write` would overwrite.
+
+    Raises:
+        InputError: if it would.
+    """
+    for path in paths(folder):
+        with suppress(OSError):  # one of them is not there
+            if path.samefile(table):
+                raise InputError(f"{table} would be overwritten by the summary: give another folder for the results.")
+
+
+def paths(folder: Path) -> tuple[Path, Path]:
+    """``index.html`` and ``summary.tsv``."""
+    return folder / "index.html", folder / "summary.tsv"
+
+
 def write(folder: Path, entries: Iterable[Entry]) -> list[Path]:
     """Write ``index.html`` and ``summary.tsv``; returns their paths.
 
@@ -69,7 +88,7 @@ def write(folder: Path, entries: Iterable[Entry]) -> list[Path]:
     found = list(entries)
     reasons = outliers(found)
     found.sort(key=lambda entry: _rank(entry, bool(reasons.get(entry["id"]))))
-    index, table = folder / "index.html", folder / "summary.tsv"
+    index, table = paths(folder)
     write_all(
         {
             index: bytes_content(index_page(found, reasons).encode()),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import InputError
+from ..system.plotting import plain_matplotlib
 from . import bids, manifest, page, provenance
 from .pair import Pair, from_plain
 
@@ -224,6 +225,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+@plain_matplotlib()
 def _thumbnail(overlay: Path) -> bytes:
     """The middle row of an overlay, which shows the result, as a small JPEG."""
     from matplotlib.image import imread, imsave

@@ -115,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
     root = Path(args.source) if args.bids else Path(args.source).parent
     pairs = _pairs(args)
     _check_folder(out, root if args.bids else None)
+    if not args.bids:
+        summary.check_table(out, Path(args.source))
     with manifest.opened(out, _part(args)) as record:
         if args.bids:
             _describe(Path(args.source), out)

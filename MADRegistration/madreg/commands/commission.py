@@ -71,12 +71,13 @@ def run(args: argparse.Namespace) -> int:
         InputError: if an input or an output cannot be used; then nothing is written.
     """
     from ..commissioning.commission import commission, scans_in
+    from ..pipeline.job_inputs import weights_files
     from ..pipeline.outputs import Outputs
 
     scans = scans_in(Path(args.folder))
     outputs = Outputs(**outcome.output_paths(args, "page", "report"))
-    outputs.check(scans)
     settings = Settings(measure=args.measure, init=args.init, device=args.device, seed=args.seed, weights=args.weights)
+    outputs.check([*scans, *weights_files(settings)])
     count = 0
 
     def done(path: Path, trial: TrialResult) -> None:

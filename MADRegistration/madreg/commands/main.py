@@ -7,6 +7,7 @@ line that cannot be understood, 3 for a registration that failed, 130 after an i
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -98,6 +99,7 @@ def main(arguments: Sequence[str] | None = None, restore: bool = True) -> int:
     try:
         with interrupts.handled(restore), allow_suppression():
             args = _parser(next((word for word in arguments if not word.startswith("-")), None)).parse_args(arguments)
+            _check_current_folder()
             status = args.run(args)
             sys.stdout.flush()
             return status
@@ -121,6 +123,14 @@ def main(arguments: Sequence[str] | None = None, restore: bool = True) -> int:
                 "The memory of this computer does not suffice: close other programs, or give smaller images.", 1
             )
         raise
+
+
+def _check_current_folder() -> None:
+    """Refuse to work where there is no folder, in which torch ends the process."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise InputError("The current folder does not exist any more: change to another one.") from error
 
 
 def _fail(message: str, status: int) -> int:

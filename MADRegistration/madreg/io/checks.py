@@ -104,11 +104,20 @@ class Header:
         return matrix
 
 
+class TooSmallError(InputError):
+    """An image of too few voxels to be registered; ``size`` is how many it has along each axis."""
+
+    def __init__(self, message: str, size: str) -> None:
+        super().__init__(message)
+        self.size = size
+
+
 def check_header(header: Header, name: str) -> None:
     """Refuse what is not a 3D scalar image with plausible voxels.
 
     Raises:
-        InputError: for 2D, one-slice, tiny, 4D, vector, colour and complex images, and for impossible geometry.
+        TooSmallError: for 2D, one-slice and tiny images.
+        InputError: for 4D, vector, colour and complex images, and for impossible geometry.
     """
     size = "x".join(str(n) for n in header.size)
     if len(header.size) > 3 and any(n != 1 for n in header.size[3:]):
@@ -116,13 +125,15 @@ def check_header(header: Header, name: str) -> None:
     if header.components > 1 or "complex" in header.pixel_type or "vector" in header.pixel_type:
         raise InputError(f"{name} has more than one number per voxel ({header.pixel_type}): give a scalar volume.")
     if len(header.size) < 3 or min(header.size[:3]) < 2:
-        raise InputError(
-            f"{name} is a single slice ({size}): give a volume of two slices or more (for DICOM, the folder)."
+        raise TooSmallError(
+            f"{name} is a single slice ({size}): give a volume of two slices or more (for DICOM, the folder).", size
         )
     if sorted(header.size[:3])[1] < SMALLEST_SLAB:
-        raise InputError(
-            f"{name} is too small to be registered ({size} voxels): give at least {SMALLEST_SLAB} along two axes."
+        raise TooSmallError(
+            f"{name} is too small to be registered ({size} voxels): give at least {SMALLEST_SLAB} along two axes.", size
         )
+    if 0 in header.spacing[:3]:  # then ITK has no direction of this axis
+        _check_spacing(np.array(header.spacing[:3]), name)
     check_geometry(header.matrix, header.size[:3], name)
 
 
@@ -139,12 +150,7 @@ def check_geometry(matrix: np.ndarray, size: tuple[int, ...], name: str) -> None
     if not np.isfinite(matrix).all():
         raise InputError(f"{name} has a position or an orientation that is no number: export it again.")
     spacing = np.linalg.norm(matrix[:3, :3], axis=0)
-    low, high = SPACING_RANGE
-    if not ((low <= spacing) & (spacing <= high)).all():
-        raise InputError(
-            f"{name} has voxels of {' x '.join(f'{s:.4g}' for s in spacing)} mm, outside of {low:g} to {high:g} mm: "
-            + _spacing_advice(spacing)
-        )
+    _check_spacing(spacing, name)
     if abs(np.linalg.det(matrix[:3, :3] / spacing)) < 0.01:
         raise InputError(f"{name} has axes that lie in one plane: correct the orientation in its header.")
     extent = spacing * size
@@ -152,6 +158,15 @@ def check_geometry(matrix: np.ndarray, size: tuple[int, ...], name: str) -> None
         raise InputError(
             f"{name} is {extent.max() / 1000:.3g} m long and begins {np.abs(matrix[:3, 3]).max() / 1000:.3g} m from "
             "the origin: correct the spacing and the origin in its header."
+        )
+
+
+def _check_spacing(spacing: np.ndarray, name: str) -> None:
+    low, high = SPACING_RANGE
+    if not ((low <= spacing) & (spacing <= high)).all():
+        raise InputError(
+            f"{name} has voxels of {' x '.join(f'{s:.4g}' for s in spacing)} mm, outside of {low:g} to {high:g} mm: "
+            + _spacing_advice(spacing)
         )
 
 

@@ -9,9 +9,11 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 
 from .inflating import LARGEST_RATIO, inflate
+from .memory import check_fits
 from .unreadable import DAMAGED, UnreadableError
 
 LONGEST_HEADER = 1 << 22
+BYTES_A_WORD = 80  # of memory, for a number as text
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,26 @@ def voxels(content: bytes, stored: Stored) -> np.ndarray:
     start = len(content) - stored.nbytes if stored.skip < 0 else stored.skip
     array = np.frombuffer(content, stored.dtype, int(np.prod(stored.shape)), start).reshape(stored.shape)
     return array.astype(stored.dtype.newbyteorder("="), copy=False)
+
+
+def voxels_of_text(content: bytes, stored: Stored) -> np.ndarray:
+    """The voxels (k, j, i) that are written as decimal numbers, with space between them.
+
+    Raises:
+        UnreadableError: if there are too few, or not of the type, or if the memory does not suffice.
+    """
+    count = int(np.prod(stored.shape, dtype=object))
+    check_fits(count, BYTES_A_WORD)
+    kind = stored.dtype.newbyteorder("=")
+    try:
+        words = content.split(maxsplit=count)[:count]
+        found = np.array(words).astype(np.dtype(f"{kind.kind}8"))
+        if len(words) < count or (kind.kind in "iu" and (found != found.astype(kind)).any()):
+            raise UnreadableError(DAMAGED)
+    except (ValueError, OverflowError):
+        raise UnreadableError(DAMAGED) from None
+    with np.errstate(over="ignore"):
+        return found.astype(kind).reshape(stored.shape)
 
 
 def beside(header: Path, name: str) -> Path:

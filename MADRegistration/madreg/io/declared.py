@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .checks import Header, check_header
-from .datafile import Stored, beside, voxels
+from .datafile import Stored, beside, voxels, voxels_of_text
 from .isolated import read_isolated
 from .itk_header import image_of
 from .memory import check_fits
@@ -26,7 +26,8 @@ class Declared:
         sizes: numbers along each axis, the fastest first.
         file: name of the data file; None if the voxels follow the header.
         files: names of the data files, if there are several.
-        binary: whether the voxels are raw or deflated; other encodings are left to ITK.
+        binary: whether the voxels are raw or deflated; images in other encodings are left to ITK.
+        text: whether they are written as decimal numbers.
         skipped_lines: lines before the voxels.
         is_sized: whether the header says how large the voxels are.
     """
@@ -36,6 +37,7 @@ class Declared:
     file: str | None = None
     files: list[str] | None = None
     binary: bool = True
+    text: bool = False
     skipped_lines: int = 0
     is_sized: bool = True
 
@@ -83,7 +85,7 @@ def _notices(name: str, declared: Declared) -> list[str]:
 
 
 def read_voxels(path: Path, declared: Declared, attached: bytes) -> np.ndarray:
-    """The binary numbers that a header declares, in the shape in which they are stored.
+    """The numbers that a header declares, in the shape in which they are stored.
 
     Args:
         path: of the header.
@@ -93,19 +95,19 @@ def read_voxels(path: Path, declared: Declared, attached: bytes) -> np.ndarray:
         UnreadableError: if they are missing, damaged, too few, or stored in another way, or if the memory does not
             suffice.
     """
-    if not declared.binary:
-        raise UnreadableError("holds its numbers as text: save it as binary")
-    stored = declared.stored
+    if not (declared.binary or declared.text):
+        raise UnreadableError("holds its numbers in an encoding that is not read: save it as raw or gzip")
+    stored, read = declared.stored, voxels if declared.binary else voxels_of_text
     check_fits(math.prod(stored.shape), stored.dtype.itemsize)
     if declared.files is None:
         data = next((file.read_bytes() for file in declared.data_files(path)), attached)
-        return voxels(_without_lines(data, declared.skipped_lines), stored)
+        return read(_without_lines(data, declared.skipped_lines), stored)
     count, rest = divmod(math.prod(stored.shape), max(len(declared.files), 1))
     if rest or not declared.files:
         raise UnreadableError(DAMAGED)
     piece = replace(stored, shape=(count,))
     pieces = (_without_lines(file.read_bytes(), declared.skipped_lines) for file in declared.data_files(path))
-    return np.concatenate([voxels(one, piece) for one in pieces]).reshape(stored.shape)
+    return np.concatenate([read(one, piece) for one in pieces]).reshape(stored.shape)
 
 
 def _without_lines(data: bytes, number: int) -> bytes:

@@ -22,7 +22,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..system.cleanup import temporary_files, temporary_folder, undone_at_the_end
 from .arrays import load_array
-from .checks import Header, check_header, without_empty_axes
+from .checks import Header, TooSmallError, check_header, without_empty_axes
 from .itk_header import image_of, one_line
 from .memory import available_bytes, check_fits
 from .unreadable import UnreadableError
@@ -115,6 +115,8 @@ def _ask(task: str, paths: Sequence[Path], name: str, folder: Path) -> dict:
         answer = None
     if not isinstance(answer, dict):
         raise UnreadableError(f"cannot be read as an image (its reader crashed): {ADVICE}")
+    if "too small" in answer:
+        raise TooSmallError(*answer["too small"])
     if "refused" in answer:
         raise InputError(answer["refused"])
     if "fault" in answer:
@@ -144,6 +146,8 @@ def main() -> None:
     paths, name, output = request["paths"], request["name"], Path(request["output"])
     try:
         answer = TASKS[request["task"]](paths, name, output)
+    except TooSmallError as error:
+        answer = {"too small": (str(error), error.size)}
     except InputError as error:
         answer = {"refused": str(error)}
     except UnreadableError as error:

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from . import nrrd
-from .checks import check_header
+from .checks import TooSmallError, check_header
 from .images import open_image, printable
 from .itk_header import image_of
 from .orthogonal_axes import with_orthogonal_axes
@@ -39,13 +39,26 @@ def open_label_maps(path: str | Path) -> tuple[list[LabelMap], list[str]]:
     """The label maps of a file, all on one lattice, and notices.
 
     Raises:
-        InputError: if it cannot be read.
+        InputError: if it cannot be read, or has fewer voxels than any image.
     """
     fields = _fields(Path(path))
-    if fields.get("dimension") == "4" and any(key.endswith("_LabelValue") for key in fields):
-        return _layers(Path(path), fields), []
-    image, source = open_image(path)
+    try:
+        if fields.get("dimension") == "4" and any(key.endswith("_LabelValue") for key in fields):
+            return _layers(Path(path), fields), []
+        image, source = open_image(path)
+    except TooSmallError as error:
+        raise too_small(printable(path), error) from error
     return [LabelMap(image, _names(fields))], list(source.notices)
+
+
+def too_small(name: str, error: TooSmallError) -> InputError:
+    """What to say of a mask or a segmentation of fewer voxels than any image.
+
+    Args:
+        name: of it.
+        error: what is said of an image of its size.
+    """
+    return InputError(f"{name} has {error.size} voxels, fewer than any image: resample it onto the grid of its image.")
 
 
 def union(maps: list[LabelMap]) -> sitk.Image:

@@ -89,6 +89,7 @@ def _declared(path: Path) -> tuple[Header, Declared, bytes]:
         file=None if data_file.upper() == "LOCAL" else data_file,
         files=_listed(data_file, content[after:]) if is_list(data_file) else None,
         binary="BinaryData" not in keys or _is_true(keys, "BinaryData"),
+        text="BinaryData" in keys and not _is_true(keys, "BinaryData"),
         is_sized="ElementSpacing" in keys or "ElementSize" in keys,
     )
     return header, declared, content[after:]

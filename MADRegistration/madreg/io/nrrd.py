@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -94,10 +95,18 @@ def _declared(path: Path) -> tuple[Header, Declared, bytes]:
         file=data_file,
         files=_listed(data_file, lines) if data_file is not None and is_list(data_file) else None,
         binary=encoding == "raw" or compressed,
+        text=encoding in ("txt", "text", "ascii"),
         skipped_lines=line_skip[0] if line_skip else 0,
-        is_sized="space directions" in fields or "spacings" in fields,
+        is_sized=_sized_axes(fields) >= min(len(header.size), 3),
     )
     return header, declared, content[after:]
+
+
+def _sized_axes(fields: dict[str, str]) -> int:
+    """Along how many axes the header says how large voxels are; along others ITK takes 1 mm."""
+    directions = re.findall(r"\(.*?\)", fields.get("space directions", ""))
+    spacings = _numbers(fields.get("spacings", ""), float)
+    return max(len(directions), sum(map(math.isfinite, spacings)))
 
 
 def _header_lines(content: bytes) -> tuple[list[str], int]:

@@ -21,10 +21,10 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..image.geometry import Grid
 from . import padding
-from .checks import SMALLEST_SLAB, Header, check_header, difference_of_grids, without_empty_axes
+from .checks import SMALLEST_SLAB, Header, TooSmallError, check_header, difference_of_grids, without_empty_axes
 from .images import open_image, printable
 from .intensity import as_float32, normalise, selected
-from .label_maps import open_label_maps, union
+from .label_maps import open_label_maps, too_small, union
 from .round_field import outside_circle
 from .source import Source
 
@@ -126,7 +126,10 @@ def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None
     normalised = normalise(array, data, out=array)  # new memory costs more than the arithmetic
     if mask is not None:
         mask = without_empty_axes(mask)
-        check_header(Header.of_image(mask), f"The mask of {name}")
+        try:
+            check_header(Header.of_image(mask), f"The mask of {name}")
+        except TooSmallError as error:
+            raise too_small(f"The mask of {name}", error) from error
         inside = data & _mask_array(mask, image, name)
         if not inside.any():
             raise InputError(

@@ -19,6 +19,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..system.files import Content, bytes_content, write_file
+from ..system.plotting import plain_matplotlib
 from ..system.stderr import suppressed
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def picture_content(figure: Figure) -> Content:
     return Content(partial(_put_picture, figure), _check_picture)
 
 
+@plain_matplotlib()
 def _put_picture(figure: Figure, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of characters in a name that the font does not have

@@ -12,7 +12,9 @@ from typing import Generic, TypeVar
 import torch
 from torch import nn
 
+from ..errors import InputError, is_memory_error
 from ..system.files import bytes_content, write_file
+from .cache_folder import without_cache_folder
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -36,22 +38,39 @@ class TrainingState(Generic[Model]):
         model: the network that is trained.
         averaged: the moving average of its weights.
         step: optimizer steps done.
+
+    Raises:
+        InputError: if the checkpoint is damaged or of another network.
     """
 
     def __init__(self, path: Path, model: Model, rate: float) -> None:
         self.path = path
         self.model = model
         self.averaged = copy.deepcopy(self.model)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=1e-2, betas=(0.9, 0.98))
+        with without_cache_folder():
+            self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=1e-2, betas=(0.9, 0.98))
         self.step, spent = 0, 0.0
         if path.exists():
-            state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
-            self.model.load_state_dict(state["model"])
-            self.averaged.load_state_dict(state["averaged"])
-            self.optimizer.load_state_dict(state["optimiser"])
-            self.step, spent = state["step"], state["spent"]
+            try:
+                spent = self._load()
+            except Exception as error:  # torch raises many kinds for a file that is damaged or holds something else
+                if is_memory_error(error):
+                    raise
+                raise InputError(
+                    f"{path} cannot be continued, as it is damaged or of another network: give another --out, or "
+                    "remove it to begin again."
+                ) from error
         self._began = time.perf_counter() - spent
         self.model.train()
+
+    def _load(self) -> float:
+        """Take over the state of the checkpoint; returns the seconds spent."""
+        state = torch.load(self.path, map_location=next(self.model.parameters()).device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimiser"])
+        self.step = int(state["step"])
+        return float(state["spent"])
 
     @property
     def seconds(self) -> float:

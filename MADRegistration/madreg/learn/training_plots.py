@@ -7,7 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..system.plotting import plain_matplotlib
 
+
+@plain_matplotlib()
 def plot(out: Path, validation: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None) -> None:
     """Draw ``loss.png`` from ``log.csv`` and, given validation results, ``predicted.png``."""
     from matplotlib.figure import Figure

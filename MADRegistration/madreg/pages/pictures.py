@@ -11,6 +11,7 @@ import numpy as np
 from ..image.volume import Volume
 from ..pictures.planes import foreground_box
 from ..pictures.sheet import COLORS, FULL_MM, LEFT, Row, draw_rows
+from ..system.plotting import plain_matplotlib
 
 if TYPE_CHECKING:
     from ..quality.error_map import ErrorMap
@@ -34,6 +35,7 @@ class Pictures:
     errors: bytes | None
 
 
+@plain_matplotlib()
 def draw(fixed: Volume, moving: Volume, matrix: np.ndarray, errors: ErrorMap | None) -> Pictures:
     """Draw the pictures of an alignment.
 

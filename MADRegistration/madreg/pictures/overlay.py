@@ -9,6 +9,7 @@ import numpy as np
 
 from ..image.geometry import apply
 from ..image.volume import Volume
+from ..system.plotting import plain_matplotlib
 from .planes import EDGE_COLOR, foreground_box
 from .sheet import Row, draw_rows
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 REACH_MM = 25.0
 
 
+@plain_matplotlib()
 def draw(
     fixed: Volume,
     moving: Volume,

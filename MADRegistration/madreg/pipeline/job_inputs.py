@@ -95,9 +95,9 @@ def check_job(job: AnyJob) -> None:
     job.moving.check()
     if job.segmentation is not None:
         job.segmentation.check()
-    job.outputs.check([*_weights_files(job.settings), *job.inputs().values()])
+    job.outputs.check([*weights_files(job.settings), *job.inputs().values()])
 
 
-def _weights_files(settings: Settings) -> list[str | Path]:
+def weights_files(settings: Settings) -> list[str | Path]:
     """The files of the weights, if they are not the bundled ones."""
     return [] if settings.weights is None else [settings.weights, Path(settings.weights).with_suffix(".json")]

@@ -28,6 +28,11 @@ def undone_at_the_end(undo: Callable[[], object]) -> Iterator[None]:
         _pending.pop(key, None)
 
 
+def undo_at_the_end(undo: Callable[[], object]) -> None:
+    """Have :func:`clean_up` call ``undo``."""
+    _pending[object()] = undo
+
+
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """A folder that is removed after the block, and by :func:`clean_up`.

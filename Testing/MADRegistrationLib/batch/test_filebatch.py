@@ -180,6 +180,28 @@ def test_a_line_is_loaded_with_its_result(panel, view, table, tmp_path, volumes,
     assert parameters.movingVolume is volumes[2] and volumes[2].GetParentTransformNode() is None
 
 
+def test_a_line_is_loaded_from_where_it_is_registered(panel, table, tmp_path, monkeypatch, volumes, loaded):
+    """Also where the table lies in a folder behind a link, and the images beside that folder."""
+    real, elsewhere = tmp_path / "real" / "tables", tmp_path / "elsewhere"
+    for folder in (real, elsewhere):
+        folder.mkdir(parents=True)
+    for name in ("MR", "CT"):
+        (real.parent / f"{name}.nii.gz").touch()
+    (elsewhere / "link").symlink_to(real)
+    (real / "table.csv").write_text("fixed,moving\n../MR.nii.gz,../CT.nii.gz\n")
+    panel.setParameters(makeParameters())
+    panel.controllers.files.onPaths(str(elsewhere / "link" / "table.csv"), str(tmp_path / "out"))
+    panel.choosePairAction.onFileRow(0)
+    assert loaded == ["MR.nii.gz", "CT.nii.gz"]
+
+
+def test_a_table_that_the_summary_would_overwrite_is_refused(panel, view, table, tmp_path):
+    panel.setParameters(makeParameters())
+    path = table("CT.nii.gz", "PET.nii.gz").rename(tmp_path / "summary.tsv")
+    panel.controllers.files.onPaths(str(path), str(tmp_path))
+    assert view.shown["FilesButton"][1] is False and "overwritten by the summary" in view.shown["FilesButton"][2]
+
+
 def test_a_line_that_cannot_be_loaded_is_said(panel, view, table, tmp_path, volumes, loaded):
     for name in ("MR", "damaged"):
         (tmp_path / f"{name}.nii.gz").touch()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import slicer
-from doubles import SLOW, WAITING, makeParameters, run
+from doubles import FAILED, SLOW, WAITING, makeParameters, run
 
 from MADRegistrationLib.scene.pose import poseOf
 from MADRegistrationLib.scene.transforms import parentToWorld
@@ -124,6 +124,19 @@ def test_a_non_linear_transform_above_the_fixed_volume(panel, view, volumes, sce
     run(panel)
     assert view.shown["Message"][1] and "non-linear" in view.shown["Message"][0]
     assert volumes[1].GetParentTransformNode() is None
+
+
+def test_a_non_linear_transform_above_the_fixed_volume_of_a_failed_registration(panel, view, volumes, scene):
+    """Nothing is to be moved, but it could not be said where both lie."""
+    import vtk
+
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], seed=FAILED, followProgress=False)
+    bend = scene.AddNewNodeByClass("vtkMRMLTransformNode", "Bend")
+    bend.SetAndObserveTransformToParent(vtk.vtkThinPlateSplineTransform())
+    volumes[0].SetAndObserveTransformNodeID(bend.GetID())
+    run(panel)
+    assert view.shown["Message"][1] and "non-linear" in view.shown["Message"][0]
+    assert view.shown["Button"][0] == "Register" and volumes[1].GetParentTransformNode() is None
 
 
 def test_the_mask(panel, view, volumes, addVolume, scene, resume):

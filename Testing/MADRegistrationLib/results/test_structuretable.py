@@ -75,7 +75,7 @@ def test_a_table_lists_error_and_bound_of_each_structure(panel, view, volumes, c
     assert "Lens" in details and "1.2 mm, at most 3.0 mm" in details
     table = newestTable(*volumes[:2])
     found = columns(table)
-    assert table.GetName() == "CT to MR structures (MAD)"
+    assert table.GetName() == "CT to MR assessed structures (MAD)"  # those of a registration have another name
     assert found["Structure"] == ["Eye", "Lens", "Brain"]
     assert found["Volume (ml)"] == ["36.0", "1.0", "144.0"]  # the lens is a part of the eye
     assert found["Mean error (mm)"] == 3 * ["1.2"]

@@ -148,6 +148,21 @@ def test_what_cannot_be_done_is_said_in_a_sentence(table, tmp_path, monkeypatch,
     assert not (tmp_path / "out" / "summary.tsv").exists()
 
 
+@pytest.mark.parametrize("name", ["summary.tsv", "index.html", "link.csv"])
+def test_a_table_that_the_summary_would_overwrite_is_refused(table, cluster, tmp_path, capsys, name):
+    path, text = tmp_path / name, table.read_text()
+    if name == "link.csv":
+        (tmp_path / "summary.tsv").write_text(text)
+        path.symlink_to(tmp_path / "summary.tsv")
+    else:
+        path.write_text(text)
+    assert batch(path, tmp_path) == 1
+    assert capsys.readouterr().err == (
+        f"{path} would be overwritten by the summary: give another folder for the results.\n"
+    )
+    assert path.read_text() == text and cluster.done == []
+
+
 def test_the_time_limit_is_in_minutes_and_zero_for_none(table, cluster, tmp_path):
     for number, (words, seconds) in enumerate([((), 3600), (("--time-limit", "1.5"), 90), (("--time-limit", 0), None)]):
         batch(table, tmp_path / f"out{number}", *words)

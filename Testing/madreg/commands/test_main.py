@@ -32,6 +32,18 @@ from madreg.quality.quality import Quality
 SOURCES = Path(cli.__file__).resolve().parents[2]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no folder that is in use")
+def test_without_a_current_folder_it_is_one_sentence(tmp_path, monkeypatch, capsys):
+    """torch ends the process there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gone").mkdir()
+    os.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    scan = str(resources.path("Demo", "T1w.nii.gz"))
+    assert cli.main(["assess", scan, scan]) == 1
+    assert capsys.readouterr().err == "The current folder does not exist any more: change to another one.\n"
+
+
 def run_process(*arguments, code=None):
     """Start ``python -m madreg ARGUMENTS``, or the given code, and return the process."""
     words = ["-m", "madreg"] if code is None else ["-c", code]

@@ -154,6 +154,16 @@ def test_what_cannot_be_used_is_refused_before_any_work(folder, answers, argumen
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["mine.json", "link.json"])
+def test_a_report_that_is_the_model_card_of_the_weights_is_refused(folder, answers, tmp_path, capsys, name):
+    (tmp_path / "mine.json").write_text("{}")
+    (tmp_path / "link.json").symlink_to("mine.json")
+    words = ["--weights", str(tmp_path / "mine.pt"), "--report", str(tmp_path / name)]
+    assert cli.main(["commission", str(folder), *words]) == 1
+    assert "is an input and would be overwritten" in capsys.readouterr().err and answers == []
+    assert (tmp_path / "mine.json").read_text() == "{}"
+
+
 def test_an_output_that_is_a_scan_is_refused(folder, answers, capsys):
     scan = folder / "other.json"
     scan.symlink_to(folder / "one.nii.gz")

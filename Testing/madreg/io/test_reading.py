@@ -189,6 +189,32 @@ def test_an_nrrd_with_zero_spacing_is_refused(tmp_path):
     assert_refused(path, "cannot be read")
 
 
+NRRD = "NRRD0004\ntype: float\ndimension: 3\nsizes: 10 10 10\n{}\nencoding: raw\nendian: little\n\n"
+
+
+def test_an_axis_of_length_0_is_a_voxel_size(tmp_path):
+    path = tmp_path / "zero.nrrd"
+    geometry = "space: left-posterior-superior\nspace directions: (2,0,0) (0,0,0) (0,0,2)"
+    path.write_bytes(NRRD.format(geometry).encode() + noise((10, 10, 10)).tobytes())
+    assert_refused(path, "has voxels of 2 x 0 x 2 mm, outside of 0.0005 to 50 mm: correct the spacing in its header")
+
+
+@pytest.mark.parametrize(
+    ("geometry", "is_noticed"),
+    [
+        ("spacings: 2 nan 2", True),
+        ("space: left-posterior-superior\nspace directions: (2,0,0) none (0,0,2)", True),
+        ("spacings: 2 2 2", False),
+        ("space: left-posterior-superior\nspace directions: (2,0,0) (0,2,0) (0,0,2)", False),
+    ],
+)
+def test_an_nrrd_without_the_voxel_size_of_one_axis_is_noticed(tmp_path, geometry, is_noticed):
+    path = tmp_path / "scan.nrrd"
+    path.write_bytes(NRRD.format(geometry).encode() + noise((10, 10, 10)).tobytes())
+    _, notices = read_volume(path)
+    assert any("has no voxel size in its header, and 1 mm was taken" in one for one in notices) == is_noticed
+
+
 # --- masks ----------------------------------------------------------------------------------------------------------
 
 

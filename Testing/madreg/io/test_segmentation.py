@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from madreg.errors import InputError
-from madreg.io.reading import read_scan
+from madreg.io.reading import read_scan, volume_from_image
 from madreg.io.segmentation import read_segmentation
 
 
@@ -124,6 +124,46 @@ def test_layers_that_are_damaged_are_one_sentence(layers, scan_of_layers):
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(InputError, match=r"overlapping.seg.nrrd is damaged"):
         read_segmentation(path, sitk.ReadImage(str(scan_of_layers)), "scan")
+
+
+def as_text(path, values):
+    """Write layers as decimal numbers."""
+    header = path.read_bytes().partition(b"\n\n")[0].replace(b"encoding: gzip", b"encoding: ascii")
+    path.write_bytes(header + b"\n\n" + " ".join(str(one) for one in values.ravel()).encode() + b"\n")
+
+
+def test_layers_that_are_text(layers, scan_of_layers):
+    path, values = layers
+    as_text(path, values)
+    assert (read_scan(scan_of_layers, path).mask == values.any(-1)).all()
+
+
+@pytest.mark.parametrize("damage", [lambda one: one[:-5], lambda one: one[:-2] + b"z\n", lambda one: one[:-2] + b"256"])
+def test_text_that_is_damaged_is_one_sentence(layers, scan_of_layers, damage):
+    path, values = layers
+    as_text(path, values)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=r"overlapping.seg.nrrd is damaged"):
+        read_segmentation(path, sitk.ReadImage(str(scan_of_layers)), "scan")
+
+
+@pytest.mark.parametrize(
+    ("size", "ending"),
+    [((24, 20, 1), "nii"), ((24, 20), "nrrd"), ((4, 5, 6), "mha"), ((4, 5, 6), "vtk")],
+)
+def test_a_mask_smaller_than_any_image_is_to_be_resampled(tmp_path, scan_of_layers, size, ending):
+    path = tmp_path / f"small.{ending}"
+    sitk.WriteImage(sitk.Image(size, sitk.sitkUInt8) + 1, str(path))
+    said = rf"small.{ending} has {'x'.join(map(str, size))} voxels, fewer than any image: resample it onto the grid"
+    with pytest.raises(InputError, match=said):
+        read_scan(scan_of_layers, path)
+    with pytest.raises(InputError, match=said):
+        read_segmentation(path, sitk.ReadImage(str(scan_of_layers)), "scan")
+
+
+def test_a_mask_in_memory_that_is_smaller_than_any_image(scan_of_layers):
+    with pytest.raises(InputError, match=r"The mask of CT has 4x5x6 voxels, .*: resample it onto the grid"):
+        volume_from_image(sitk.ReadImage(str(scan_of_layers)), "CT", sitk.Image((4, 5, 6), sitk.sitkUInt8) + 1)
 
 
 def test_an_empty_first_layer_is_left_out(layers, scan_of_layers):
