@@ -28,12 +28,15 @@ TYPES = {
 OTHER_TYPES = {1: 1, 32: 64, 128: 24, 1536: 128, 1792: 128, 2048: 256, 2304: 32}
 """Bits of the types that are no plain scalars: bitmap, complex, colour, 128-bit floats."""
 
+MM = {1: 1000.0, 2: 1.0, 3: 0.001}
+"""Millimeters of the units of length of xyzt_units; others count as millimeters, as in ITK."""
+
 EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
 class NiftiFields:
-    """What matters of a NIfTI-1 or NIfTI-2 header; ``order`` is ``<`` or ``>``, matrices are 4x4 RAS or None."""
+    """What matters of a NIfTI-1 or NIfTI-2 header; ``order`` is ``<`` or ``>``, matrices are 4x4 RAS mm or None."""
 
     order: str
     dims: tuple[int, ...]
@@ -74,6 +77,7 @@ def nifti_fields(start: bytes) -> NiftiFields | None:
             codes = struct.unpack_from(order + "2h", start, 252)
             quaternion = struct.unpack_from(order + "6f", start, 256)
             rows = struct.unpack_from(order + "12f", start, 280)
+            units = start[123]
             length = 348
         elif len(start) >= 540 and struct.unpack_from(order + "i", start)[0] == 540 and start[4:8] == b"n+2\0":
             kind, bits = struct.unpack_from(order + "2h", start, 12)
@@ -84,10 +88,12 @@ def nifti_fields(start: bytes) -> NiftiFields | None:
             codes = struct.unpack_from(order + "2i", start, 344)
             quaternion = struct.unpack_from(order + "6d", start, 352)
             rows = struct.unpack_from(order + "12d", start, 400)
+            units = struct.unpack_from(order + "i", start, 500)[0]
             length = 540
         else:
             continue
-        sform = np.vstack([np.reshape(rows, (3, 4)), [0, 0, 0, 1]])
+        to_mm = np.array([[MM.get(units & 7, 1.0)]] * 3 + [[1.0]])
+        sform = to_mm * np.vstack([np.reshape(rows, (3, 4)), [0, 0, 0, 1]])
         return NiftiFields(
             order,
             dims,
@@ -97,7 +103,7 @@ def nifti_fields(start: bytes) -> NiftiFields | None:
             offset,
             slope if math.isfinite(slope) and abs(slope) > EPSILON else 1.0,  # 0 stands for 1, as in ITK
             intercept if math.isfinite(intercept) else 0.0,
-            _quaternion_matrix(quaternion, pixdim) if codes[0] > 0 else None,
+            to_mm * _quaternion_matrix(quaternion, pixdim) if codes[0] > 0 else None,
             sform if codes[1] > 0 else None,
             length,
         )
@@ -105,7 +111,7 @@ def nifti_fields(start: bytes) -> NiftiFields | None:
 
 
 def _quaternion_matrix(quaternion: tuple[float, ...], pixdim: tuple[float, ...]) -> np.ndarray:
-    """4x4 matrix, index to RAS mm, of a qform (nifti1.h, method 2)."""
+    """4x4 matrix, index to RAS in the units of the file, of a qform (nifti1.h, method 2)."""
     b, c, d, *offset = quaternion
     a = math.sqrt(max(1 - b * b - c * c - d * d, 0)) if all(map(math.isfinite, quaternion)) else math.nan
     rotation = [

@@ -461,8 +461,8 @@ def assert_in_place(image):
     assert np.abs(array - blob(grid.points().numpy().astype(float)))[data].max() < 10  # 0.5 mm
 
 
-def sheared_nifti(path, qform, sform, codes):
-    """A NIfTI file with given RAS matrices."""
+def sheared_nifti(path, qform, sform, codes, units=0):
+    """A NIfTI file with given RAS matrices, in the units of its header."""
     nibabel = pytest.importorskip("nibabel")
     image = nibabel.Nifti1Image(sheared()[1].T, None)
     image.header["sform_code"], image.header["qform_code"] = codes[1], codes[0]
@@ -472,6 +472,7 @@ def sheared_nifti(path, qform, sform, codes):
     for row, key in zip(sform, ("srow_x", "srow_y", "srow_z"), strict=False):
         image.header[key] = row
     image.header["pixdim"][1:4] = np.linalg.norm(sform[:3, :3], axis=0)
+    image.header["xyzt_units"] = units
     with path.open("wb") as file:
         image.header.write_to(file)
         file.write(sheared()[1].tobytes())
@@ -503,6 +504,26 @@ def test_a_qform_and_a_sform_far_apart_are_said(tmp_path):
     path = sheared_nifti(tmp_path / "apart.nii", matrix, other, (1, 2))
     _, source = open_image(path)
     assert len(source.notices) == 1 and "72.1 mm apart" in source.notices[0]
+
+
+@pytest.mark.parametrize(("units", "mm"), [(1, 1000.0), (3, 0.001)])
+def test_units_of_a_nifti_count_for_a_sheared_sform(tmp_path, units, mm):
+    sform = np.diag([1 / mm, 1 / mm, 1 / mm, 1]) @ MIRROR @ sheared()[0]
+    image, _ = open_image(sheared_nifti(tmp_path / "shear.nii", None, sform, (0, 1), units))
+    assert_in_place(image)
+
+
+@pytest.mark.parametrize(("units", "mm"), [(1, 1000.0), (3, 0.001)])
+@pytest.mark.parametrize(("shift", "words"), [(0.01, None), (40.0, "40 mm apart; the sform was used")])
+def test_distances_of_a_qform_and_a_sform_are_in_mm(tmp_path, units, mm, shift, words):
+    sform = MIRROR @ np.diag([2.0, 2.0, 2.0, 1.0])
+    qform = sform.copy()
+    qform[0, 3] += shift
+    to_units = np.diag([1 / mm, 1 / mm, 1 / mm, 1])
+    path = sheared_nifti(tmp_path / "apart.nii", to_units @ qform, to_units @ sform, (1, 1), units)
+    image, source = open_image(path)
+    assert image.GetOrigin() == pytest.approx((0, 0, 0), abs=1e-3)
+    assert [words in notice for notice in source.notices] == ([] if words is None else [True])
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
