@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...system.counted import counted
-from .slices import ATTRIBUTES, Slice, in_words
+from .slices import ATTRIBUTES, OF_FRAMES, Slice, in_words
 
 COSINE_TOLERANCE = 1e-3
 """Difference of orientation cosines within a volume: a quarter of a millimetre at the edge of a large image."""
@@ -87,7 +87,7 @@ def _alike(first: Slice, other: Slice) -> bool:
 
 def _names(slices: Sequence[Slice]) -> Iterable[str]:
     """Attributes that differ among some slices, the most specific first."""
-    for name in (*ATTRIBUTES, "segment"):
+    for name in (*ATTRIBUTES, *OF_FRAMES):
         if len({_key(one, name) for one in slices}) > 1:
             yield name
 
