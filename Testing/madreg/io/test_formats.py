@@ -156,6 +156,32 @@ def test_pairs_of_header_and_voxels(tmp_path):
     assert "one of a pair" in refused(tmp_path / "scan.hdr")
 
 
+def paired(path):
+    """A NIfTI file as a pair of header and voxels; the path of the header."""
+    content = path.read_bytes()
+    header = path.with_suffix(".hdr")
+    header.write_bytes(content[:108] + struct.pack("<f", 0) + content[112:344] + b"ni1\0" + content[348:352])
+    path.with_suffix(".img").write_bytes(content[352:])
+    path.unlink()
+    return header
+
+
+def test_pairs_are_read_as_one_file_is(tmp_path):
+    path = sheared_nifti(tmp_path / "shear.nii", None, MIRROR @ sheared()[0], (0, 1))
+    image, source = open_image(paired(path))
+    assert_in_place(image)
+    assert source.format == "NIfTI" and "sheared by 14 degrees" in source.notices[0]
+    path = nifti_with(tmp_path / "zero.nii", {80: struct.pack("<f", 0)})
+    assert "no voxel size" in refused(paired(path))
+
+
+def test_an_analyze_pair_has_no_orientation(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    nibabel.save(nibabel.AnalyzeImage(voxels().T, np.diag([2.0, 2, 2, 1])), tmp_path / "scan.img")
+    _, source = open_image(tmp_path / "scan.img")
+    assert source.format == "Analyze" and "does not say how it is oriented" in source.notices[0]
+
+
 def test_compressed_pairs(tmp_path):
     sitk.WriteImage(image_of(voxels()), str(tmp_path / "scan.img.gz"), True)
     assert {path.name for path in tmp_path.iterdir()} == {"scan.hdr.gz", "scan.img.gz"}
