@@ -22,10 +22,10 @@ from .isolated import read_isolated
 from .itk_header import image_of
 from .memory import check_fits
 from .nifti import is_nifti_pair, no_orientation, read_nifti
+from .other_files import what_it_is
 from .pairs import check_pair
 from .unreadable import DAMAGED, UnreadableError
 
-ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".bz2", ".tar.xz", ".xz", ".zst", ".nrrd.gz", ".mha.gz")
 FREESURFER = (".mgz", ".mgh", ".mgh.gz")
 OF_NIBABEL = {FREESURFER: "FreeSurfer", (".par",): "PAR/REC", (".head", ".brik", ".brik.gz"): "AFNI"}
 MINC = (".mnc", ".mnc2")
@@ -51,8 +51,8 @@ def read_foreign(path: Path, name: str) -> tuple[sitk.Image, str, list[str]]:
         InputError: if it is not a 3D scalar image.
     """
     ending = path.name.lower()
-    if ending.endswith(ARCHIVES):
-        raise UnreadableError("is an archive: unpack it, and give the image or the folder of slices in it")
+    if what := what_it_is(path):
+        raise UnreadableError(what)
     if ending.endswith(".rec"):
         raise UnreadableError("is the data of a Philips PAR/REC pair: give the .PAR file beside it")
     for suffixes, kind in OF_NIBABEL.items():
