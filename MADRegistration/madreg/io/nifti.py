@@ -153,7 +153,7 @@ def _header(fields: NiftiFields, start: bytes) -> tuple[Header, np.ndarray | Non
 
 
 def no_orientation(name: str, what: str) -> str:
-    """A sentence about a header without orientation; ``what`` tells more of it."""
+    """A sentence about a header without orientation; ``what`` is said of it besides."""
     return (
         f"{name}: its header does not say how it is oriented{what}, and was read as Slicer does: if left and right or "
         "other sides are swapped, correct the header."

@@ -224,7 +224,7 @@ NUCLEAR = "1.2.840.10008.5.1.4.1.1.20"
 
 
 def nuclear(dicom, frames, first, **vectors):
-    """A file of nuclear medicine, whose frames are told by numbers alone."""
+    """A file of nuclear medicine, whose frames have nothing but numbers."""
     detector = pydicom.Dataset()
     detector.ImagePositionPatient, detector.ImageOrientationPatient = first.tolist(), [1, 0, 0, 0, 1, 0]
     return dicom.dataset(
