@@ -41,7 +41,7 @@ def _reasons_of_failure(quality: Quality) -> list[str]:
             "The scans have too little in common: no pose is clearly better than others. They may not show the "
             "same part of the same body."
         ]
-    return []
+    return [] if quality.stretch is None else [quality.stretch.sentence()]
 
 
 def _rounded(mm: float) -> str:
