@@ -120,6 +120,39 @@ def test_folders_below_are_named(tmp_path, dicom, straight):
     assert f"{tmp_path / 'study/one'} (12 files)" in str(caught.value) and "two (9 files)" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("keyword", "values", "shift_mm"),
+    [
+        *(("AcquisitionNumber", (1, 2), shift_mm) for shift_mm in (0.01, 0.05, 0.3, 0.7)),
+        ("EchoTime", ("10", "80"), 0.4),
+        ("KVP", ("80", "140"), 0.01),  # which distinguishes no volumes
+    ],
+)
+def test_two_volumes_whose_slices_lie_between_each_other(tmp_path, dicom, straight, off_mm, shift_mm, keyword, values):
+    dicom.write_slices(tmp_path, straight(16), **{keyword: values[0]})
+    moved = straight(16) + [0, 0, shift_mm]
+    dicom.write_slices(tmp_path, moved, first=101, values=lambda at: dicom.blob(at) / 2, **{keyword: values[1]})
+    image, source = open_image(tmp_path)
+    assert image.GetSize() == (32, 40, 16) and off_mm(image) < 0.1
+    assert "2 volumes in 1 DICOM series" in source.notices[0]
+    assert level(open_image(f"{tmp_path}:2")[0]) == pytest.approx(level(image) / 2, rel=0.01)
+
+
+def test_every_other_slice_of_another_acquisition_is_one_volume(tmp_path, dicom, straight, off_mm):
+    for first in (0, 1):
+        dicom.write_slices(tmp_path, straight(16)[first::2], first=1 + 100 * first, AcquisitionNumber=first + 1)
+    image, source = open_image(tmp_path)
+    assert image.GetSize() == (32, 40, 16) and off_mm(image) < 0.1 and source.notices == ()
+
+
+def test_slice_distances_of_two_acquisitions_become_one(tmp_path, dicom, straight):
+    """As of the skull base and the rest of a head: neither lies between slices of the other."""
+    dicom.write_slices(tmp_path, straight(10), AcquisitionNumber=1)
+    dicom.write_slices(tmp_path, straight(8, 4.0) + [0, 0, 22.0], first=101, AcquisitionNumber=2)
+    _, source = open_image(tmp_path)
+    assert len(source.notices) == 1 and "slices are 2 to 4 mm apart" in source.notices[0]
+
+
 @pytest.mark.parametrize("of_folder", [True, False])
 def test_a_dicomdir_is_followed(tmp_path, dicom, straight, off_mm, of_folder):
     from pydicom.fileset import FileSet
