@@ -37,11 +37,12 @@ _VTK_BYTES = {
 _GIPL_BITS = {1: 1, 7: 8, 8: 8, 15: 16, 16: 16, 31: 32, 32: 32, 64: 32, 65: 64}
 
 
-def read_foreign(path: Path, name: str) -> tuple[sitk.Image, str, list[str]]:
+def read_foreign(path: Path, name: str, is_label_map: bool = False) -> tuple[sitk.Image, str, list[str]]:
     """Read a file that is neither NIfTI nor NRRD nor MetaImage nor DICOM.
 
     Args:
         name: what to call it in messages.
+        is_label_map: whether its intensities are numbers of structures.
 
     Returns:
         The image, the name of its format, and sentences for the user.
@@ -61,7 +62,7 @@ def read_foreign(path: Path, name: str) -> tuple[sitk.Image, str, list[str]]:
     if ending.endswith(MINC) and path.open("rb").read(3) == b"CDF":  # version 1, which ITK does not know
         return _read_with_nibabel(path, name), "MINC", []
     if ending.endswith(PAIRS):
-        return _read_pair(path, name)
+        return _read_pair(path, name, is_label_map)
     if ending.endswith((".vtk", ".gipl", ".gipl.gz")):
         _check_length(path)
     image = read_isolated(path, name)
@@ -70,10 +71,10 @@ def read_foreign(path: Path, name: str) -> tuple[sitk.Image, str, list[str]]:
     return image, path.suffix.lstrip(".").upper() or "unknown", []
 
 
-def _read_pair(path: Path, name: str) -> tuple[sitk.Image, str, list[str]]:
+def _read_pair(path: Path, name: str, is_label_map: bool) -> tuple[sitk.Image, str, list[str]]:
     """Read ``.hdr`` and ``.img``: as :func:`read_foreign`."""
     if is_nifti_pair(path):
-        image, notices = read_nifti(path, name)
+        image, notices = read_nifti(path, name, is_label_map)
         return image, "NIfTI", notices
     check_pair(path)
     return read_isolated(path, name), "Analyze", [no_orientation(name, "")]

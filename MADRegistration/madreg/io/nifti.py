@@ -35,12 +35,13 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
-def read_nifti(path: Path, name: str) -> tuple[sitk.Image, list[str]]:
+def read_nifti(path: Path, name: str, is_label_map: bool = False) -> tuple[sitk.Image, list[str]]:
     """Read a NIfTI file, compressed or not, whatever its name says.
 
     Args:
         path: the file, or either file of a pair.
         name: what to call it in messages.
+        is_label_map: whether its intensities are numbers of structures.
 
     Returns:
         The image, with NaN where a voxel is no number; and sentences for the user.
@@ -60,7 +61,7 @@ def read_nifti(path: Path, name: str) -> tuple[sitk.Image, list[str]]:
     notices = _doubts(fields, header, name)
     if sheared is None:
         return image_of(array, header), notices
-    image, notice = straightened(array, sheared, name)
+    image, notice = straightened(array, sheared, name, is_label_map)
     return image, [*notices, notice]
 
 
