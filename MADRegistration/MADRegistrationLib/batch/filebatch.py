@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 from madreg.batch.manifest import Entry
 from madreg.errors import InputError
+from madreg.system.lengths import millimeters
 
 from ..jobs.filejob import FileJob
 from ..jobs.filepairs import FilePairs, commonSettings
 from ..messages import Messages
 from ..results import verdict
-from ..results.reporttext import millimetres
 from ..run.run import Run
 from ..selection.parameters import settingsOf
 from ..selection.selection import Selection
@@ -150,7 +150,7 @@ def _rowOf(identifier: str, entries: Mapping[str, Entry]) -> Row:
     if entry is None:
         return Row(_("TO DO"), "", identifier, "", "")
     word = entry.get("verdict") or entry["state"]
-    error = millimetres(entry["error_after_mm"]) if "error_after_mm" in entry else ""
+    error = millimeters(entry["error_after_mm"]) if "error_after_mm" in entry else ""
     remark = " ".join(filter(None, (entry.get("message"), *entry.get("notices", []))))
     color = verdict.COLORS.get(word, verdict.COLORS["failed"])
     return Row(word.upper(), color, identifier, error, remark)

@@ -6,10 +6,11 @@ from typing import Protocol
 
 import slicer
 
+from madreg.system.lengths import millimeters
+
 from ..inputs import Inputs
 from ..jobs.registration import SceneRegistration
 from ..results import verdict
-from ..results.reporttext import millimetres
 from ..scene import masks, volumes
 from ..selection.selection import Selection
 from ..translation import _
@@ -108,5 +109,5 @@ def _rowOf(registration: SceneRegistration) -> Row:
     word = batchtable.verdictOf(registration)
     report = registration.report
     remark = registration.message or " ".join(report.get("notices", []))
-    error = millimetres(report["error_after_mm"]) if report else ""
+    error = millimeters(report["error_after_mm"]) if report else ""
     return Row(word.upper(), verdict.COLORS.get(word, ""), registration.moving.GetName(), error, remark)

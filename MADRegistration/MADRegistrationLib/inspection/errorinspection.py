@@ -8,10 +8,10 @@ from typing import Protocol
 import slicer
 
 from madreg.errors import InputError
+from madreg.system.lengths import millimeters
 
 from ..messages import Messages
 from ..results import errormap
-from ..results.reporttext import millimetres
 from ..translation import _
 from ..views import crosshair, errormapdisplay, overlay, sliceviews
 from .shownpair import ShownPair
@@ -82,6 +82,6 @@ class ErrorInspection:
             return self._messages.setMessage(str(problem), True)
         sliceviews.jumpTo(point)
         crosshair.show(point)
-        text = _("The largest local error, {error}, is at the crosshair.").format(error=millimetres(error))
+        text = _("The largest local error, {error}, is at the crosshair.").format(error=millimeters(error))
         self._messages.setMessage(text, False)
         self._said = (node, text)

@@ -10,6 +10,7 @@ import numpy as np
 import slicer
 
 from madreg.errors import InputError
+from madreg.system.lengths import millimeters
 
 from ..jobs.registration import SceneRegistration
 from ..results import reporttext, storedreport
@@ -66,9 +67,7 @@ class Result:
         text = _('"{moving}" was moved by {distance} since it was registered: the verdict no longer applies.')
         if found.report.get("is_assessment"):
             text = _('"{moving}" was moved by {distance} since it was assessed: the verdict no longer applies.')
-        return escape(
-            text.format(moving=moving.GetName(), distance=reporttext.millimetres(found.movedMm)), quote=False
-        ), ""
+        return escape(text.format(moving=moving.GetName(), distance=millimeters(found.movedMm)), quote=False), ""
 
     def _attemptOf(
         self, fixed: slicer.vtkMRMLScalarVolumeNode | None, moving: slicer.vtkMRMLScalarVolumeNode | None

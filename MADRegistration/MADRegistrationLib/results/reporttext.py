@@ -6,17 +6,13 @@ from html import escape
 from typing import Any
 
 from madreg.pages.known import is_unknown
+from madreg.system.lengths import millimeters
 
 from ..translation import _
 from .verdict import COLORS, verdictOf
 
 STRUCTURES = 5
 """How many structures are named in the details."""
-
-
-def millimetres(value: float | None) -> str:
-    """A length for people: ``1.3 mm``, or ``unknown``."""
-    return "unknown" if value is None else f"{value:.1f} mm"
 
 
 def rowsOf(report: dict[str, Any]) -> list[tuple[str, str]]:
@@ -30,8 +26,8 @@ def rowsOf(report: dict[str, Any]) -> list[tuple[str, str]]:
     if isAssessment:
         errors = [(_("Estimated error"), "error_after_mm")]
     return [
-        *((name, millimetres(report.get(key))) for name, key in errors),
-        *([] if is_unknown(report, "worst_mm") else [(_("Largest local error"), millimetres(report["worst_mm"]))]),
+        *((name, millimeters(report.get(key))) for name, key in errors),
+        *([] if is_unknown(report, "worst_mm") else [(_("Largest local error"), millimeters(report["worst_mm"]))]),
         (_("Overlap of the fields of view"), f"{100 * report['overlap']:.0f} %"),
         *_structuresOf(report),
         *([] if isAssessment else _motionOf(report)),
@@ -45,14 +41,14 @@ def _structuresOf(report: dict[str, Any]) -> list[tuple[str, str]]:
     farthest = sorted(known, key=lambda one: -one["mean_mm"])[:STRUCTURES]
     text = _("{error}, at most {bound}")
     return [
-        (one["name"], text.format(error=millimetres(one["mean_mm"]), bound=millimetres(one["bound_mm"])))
+        (one["name"], text.format(error=millimeters(one["mean_mm"]), bound=millimeters(one["bound_mm"])))
         for one in farthest
     ]
 
 
 def _motionOf(report: dict[str, Any]) -> list[tuple[str, str]]:
     return [
-        (_("Translation (of the center)"), millimetres(report.get("moved_mm"))),
+        (_("Translation (of the center)"), millimeters(report.get("moved_mm"))),
         (_("Rotation"), f"{report['rotation_degrees']:.1f}°" if "rotation_degrees" in report else _("unknown")),
         (_("Scale"), f"{report['volume_scale'] ** (1 / 3):.3f}" if "volume_scale" in report else _("unknown")),
     ]
@@ -64,10 +60,10 @@ def headline(report: dict[str, Any]) -> str:
     number = ""
     if report.get("error_after_mm") is not None:
         number = " &nbsp;" + _("{error} estimated error").format(
-            error=f"<b>{millimetres(report['error_after_mm'])}</b>"
+            error=f"<b>{millimeters(report['error_after_mm'])}</b>"
         )
     if report.get("bound_mm") is not None:
-        reason = _("At most {bound} in 95 % of cases.").format(bound=millimetres(report["bound_mm"])) + f" {reason}"
+        reason = _("At most {bound} in 95 % of cases.").format(bound=millimeters(report["bound_mm"])) + f" {reason}"
     notices = "".join(f"<p>{escape(notice, quote=False)}</p>" for notice in report.get("notices", []))
     name = f'<b style="color:{COLORS[verdict]}">{verdict.upper()}</b>'
     return f'<p><span style="font-size:large">{name}{number}</span><br>{reason}</p>{notices}'

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from madreg.system.lengths import millimeters
+
 from ..jobs.progress import Progress
-from ..results.reporttext import millimetres
 from ..translation import _
 
 STAGES = {
@@ -37,7 +38,7 @@ def textOf(progress: Progress, position: str = "") -> str:
     if progress.secondsLeft is not None:
         parts.append(_("{seconds} s left").format(seconds=max(1, round(progress.secondsLeft))))
     if progress.errorMm is not None:
-        parts.append(_("estimated error {error}").format(error=millimetres(progress.errorMm)))
+        parts.append(_("estimated error {error}").format(error=millimeters(progress.errorMm)))
     return " - ".join(parts)
 
 

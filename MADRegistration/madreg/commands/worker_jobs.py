@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import InputError, is_memory_error
 from ..settings import Resampling, Settings
+from ..system.lengths import millimeters
 from . import worker_log
 from .worker_scans import UNUSABLE, ScanArray, image_of, need, structures_of
 
@@ -92,7 +93,7 @@ def assess(command: dict[str, Any], say: Say) -> dict[str, Any]:
     job = AssessmentJob(*scans, transform, settings, outputs, structures_of(command))
     worker_log.write(f"Assessing {command['moving']['name']} on {command['fixed']['name']}")
     report = run_assessment(job, progress_reporter(say, command["job"])).report
-    worker_log.write(f"{report['verdict']}, estimated error {worker_log.millimetres(report['error_mm'])}")
+    worker_log.write(f"{report['verdict']}, estimated error {millimeters(report['error_mm'])}")
     return report
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ..system.lengths import millimeters
+
 
 def write(text: str) -> None:
     """One or more lines, with the time."""
@@ -19,11 +21,6 @@ def beginning(command: Mapping[str, Any]) -> str:
     return f"Registering {command['moving']['name']} to {command['fixed']['name']}: {settings}"
 
 
-def millimetres(value: float | None) -> str:
-    """A length, or ``unknown``."""
-    return "unknown" if value is None else f"{value:.1f} mm"
-
-
 def ending(report: Mapping[str, Any]) -> str:
     """A report: a line for each stage, then the verdict."""
     lines = [
@@ -31,6 +28,6 @@ def ending(report: Mapping[str, Any]) -> str:
         f"{stage['seconds']:6.1f} s"
         for stage in report["stages"]
     ]
-    before, after = (millimetres(report[name]) for name in ("error_before_mm", "error_after_mm"))
+    before, after = (millimeters(report[name]) for name in ("error_before_mm", "error_after_mm"))
     head = f"{report['verdict']}, estimated error {before} before, {after} after, {report['seconds']:.1f} s on "
     return "\n".join([f"{head}{report['device']}", *lines, *(f"  {notice}" for notice in report["notices"])])

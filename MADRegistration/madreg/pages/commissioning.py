@@ -7,8 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..system.lengths import millimeters
 from .document import document, facts, table, text
-from .page import CAUTION, made_with, mm
+from .page import CAUTION, made_with
 
 CHANGES = {"rigid": "displaced", "affine": "displaced and stretched", "deformed": "displaced and deformed"}
 CONTRASTS = {"same": "same contrast", "other": "other contrast"}
@@ -97,7 +98,7 @@ def _row(trial: Mapping[str, Any]) -> list[str]:
 
 
 def _mm(value: float | None) -> str:
-    return "none" if value is None else mm(value)
+    return "none" if value is None else millimeters(value)
 
 
 def _record(report: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str]]:

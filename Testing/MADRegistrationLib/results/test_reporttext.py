@@ -1,6 +1,7 @@
 """The report in words."""
 
-from MADRegistrationLib.results.reporttext import details, headline, millimetres
+from madreg.system.lengths import millimeters
+from MADRegistrationLib.results.reporttext import details, headline
 
 REPORT = {
     "verdict": "aligned",
@@ -39,7 +40,7 @@ def test_the_details_in_words():
     }
     for name, value in expected.items():
         assert name in text and value in text
-    assert millimetres(None) == "unknown"
+    assert millimeters(None) == "unknown"
 
 
 def test_the_largest_local_error_is_not_said_of_what_failed():
