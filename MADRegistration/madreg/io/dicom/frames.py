@@ -109,7 +109,7 @@ def _further_dimensions(tags: Any) -> list[int]:
     from pydicom.datadict import keyword_for_tag
 
     pointers = [value(one, "DimensionIndexPointer") for one in value(tags, "DimensionIndexSequence") or ()]
-    return [n for n, tag in enumerate(pointers) if tag is not None and keyword_for_tag(tag) not in _PLACES]
+    return [n for n, tag in enumerate(pointers) if isinstance(tag, int) and keyword_for_tag(tag) not in _PLACES]
 
 
 def _enhanced(path: Path, tags: Any, frame: int, groups: _FunctionalGroups, further: list[int]) -> Slice:
@@ -159,7 +159,7 @@ def _attributes_in(groups: _FunctionalGroups, further: list[int]) -> dict[str, A
 
 def _stacked(path: Path, tags: Any, count: int) -> list[Slice]:
     """Frames that lie on top of each other: nuclear medicine, dose, and simple stacks."""
-    if value(tags, "AngularViewVector") is not None:
+    if value(tags, "AngularViewVector") is not None and value(tags, "SliceVector") is None:
         raise UnreadableError(
             f"holds {count} projections, not slices: give the volume that was reconstructed from them"
         )
