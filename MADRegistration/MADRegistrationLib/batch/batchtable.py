@@ -5,6 +5,7 @@ from __future__ import annotations
 import slicer
 
 from madreg.pages.known import is_unknown
+from madreg.system.lengths import rounded
 
 from ..jobs.registration import SceneRegistration
 from ..results import verdict
@@ -32,7 +33,7 @@ def fill(table: slicer.vtkMRMLTableNode, registrations: list[SceneRegistration])
     addColumn(table, "Moving mask", ["" if mask is None else mask.GetName() for mask in used])
     for name, (key, factor) in NUMBERS.items():
         known = [{} if is_unknown(one.report, key) else one.report for one in registrations]
-        addColumn(table, name, [f"{factor * report[key]:.1f}" if report else "" for report in known])
+        addColumn(table, name, [rounded(factor * report[key]) if report else "" for report in known])
     addColumn(table, "Remark", [one.message for one in registrations])
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from madreg.batch.manifest import Entry
 from madreg.errors import InputError
-from madreg.system.words import millimeters
+from madreg.system.lengths import millimeters
 
 from ..jobs.filejob import FileJob
 from ..jobs.filepairs import FilePairs, commonSettings

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import slicer
 
-from madreg.system.words import millimeters
+from madreg.system.lengths import millimeters
 
 from ..inputs import Inputs
 from ..jobs.registration import SceneRegistration

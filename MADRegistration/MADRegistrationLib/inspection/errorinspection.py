@@ -8,7 +8,7 @@ from typing import Protocol
 import slicer
 
 from madreg.errors import InputError
-from madreg.system.words import millimeters
+from madreg.system.lengths import millimeters
 
 from ..messages import Messages
 from ..results import errormap

@@ -9,7 +9,7 @@ from typing import Protocol
 import slicer
 
 from madreg.errors import InputError
-from madreg.system.words import millimeters
+from madreg.system.lengths import millimeters
 
 from ..jobs.registration import SceneRegistration
 from ..results import reporttext, storedreport

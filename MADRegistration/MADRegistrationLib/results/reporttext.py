@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from madreg.pages.known import is_unknown
-from madreg.system.words import millimeters
+from madreg.system.lengths import millimeters
 
 from ..translation import _
 from .verdict import COLORS, verdictOf

@@ -11,6 +11,8 @@ from typing import Any
 import slicer
 import vtk
 
+from madreg.system.lengths import rounded
+
 from ..scene import ownnodes
 from ..scene.attributes import STRUCTURES
 from ..scene.ownnodes import marked
@@ -98,7 +100,7 @@ def fill(node: slicer.vtkMRMLTableNode, structures: list[dict[str, Any]]) -> Non
         (_("Assessed (%)"), "known", 100),
     ):
         values = [one.get(key) for one in structures]
-        addColumn(node, name, [_("unknown") if value is None else f"{factor * value:.1f}" for value in values])
+        addColumn(node, name, [_("unknown") if value is None else rounded(factor * value) for value in values])
 
 
 def tables() -> list[slicer.vtkMRMLTableNode]:

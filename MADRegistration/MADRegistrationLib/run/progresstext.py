@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from madreg.system.words import millimeters
+from madreg.system.lengths import millimeters
 
 from ..jobs.progress import Progress
 from ..translation import _

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import IO, Any
 
-from ..system.words import counted
+from ..system.counted import counted
 from .manifest import counts
 
 TERMINAL_SECONDS = 0.5

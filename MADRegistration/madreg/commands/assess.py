@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ..settings import Settings
+from ..system.lengths import millimeters
 from . import outcome
 from .options import add_images, add_options, add_outputs
 from .volume_choice import choose_volumes
@@ -73,8 +74,8 @@ def summary(done: AssessmentJobResult) -> str:
     return outcome.lines(
         [
             ("verdict", f"{found.verdict}: {ADVICE[found.verdict]}"),
-            outcome.error_line(None if found.error_mm is None else f"{found.error_mm:.1f} mm", report),
-            ("largest error", None if not worst or found.verdict == "failed" else f"{worst:.1f} mm"),
+            outcome.error_line(None if found.error_mm is None else millimeters(found.error_mm), report),
+            ("largest error", None if not worst or found.verdict == "failed" else millimeters(worst)),
             *outcome.structure_lines(report),
             ("transform", found.type),
             ("overlap", f"{100 * found.overlap:.0f} % of the fixed foreground lies in the moving image"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import Settings
+from ..system.lengths import millimeters
 from . import outcome
 from .messages import printable
 from .options import add_options
@@ -96,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _line(trial: TrialResult) -> str:
     """One trial in a few words."""
-    return f"{trial.change}, {trial.contrast} contrast: {trial.error_mm:.1f} mm, {trial.registered.verdict}"
+    return f"{trial.change}, {trial.contrast} contrast: {millimeters(trial.error_mm)}, {trial.registered.verdict}"
 
 
 def _write(found: Commissioning, outputs: Outputs) -> list[Path]:
@@ -118,7 +119,7 @@ def _summary(found: Commissioning, written: list[Path]) -> str:
         [
             ("result", "passed" if found.passed else "not passed: look at the page or the report"),
             ("registrations", f"{found.registrations_passed} of {len(errors)} within {found.tolerance_mm:g} mm"),
-            ("error", f"{sum(errors) / len(errors):.1f} mm on average, {max(errors):.1f} mm at most"),
+            ("error", f"{millimeters(sum(errors) / len(errors))} on average, {millimeters(max(errors))} at most"),
             ("bounds", f"{100 * found.claims_held:.0f} % of {2 * len(errors)} hold"),
             ("time", f"{found.seconds:.0f} s"),
             ("written", outcome.written(written)),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..system.lengths import millimeters
 from .messages import printable
 
 ADVICE = {"aligned": "confirm it by looking at the images", "check": "look at the overlay before you use it"}
@@ -29,7 +30,7 @@ def error_line(error: str | None, report: dict[str, Any]) -> tuple[str, str | No
     bound = report.get("bound_mm")
     if error is None or bound is None:
         return "estimated error", error
-    return "estimated error", f"{error}; at most {bound:.1f} mm in 95 % of cases"
+    return "estimated error", f"{error}; at most {millimeters(bound)} in 95 % of cases"
 
 
 def structure_lines(report: dict[str, Any]) -> list[tuple[str, str | None]]:
@@ -38,8 +39,8 @@ def structure_lines(report: dict[str, Any]) -> list[tuple[str, str | None]]:
     for one in report.get("structures", []):
         errors = "unknown"
         if one["mean_mm"] is not None:
-            bound = "" if one["bound_mm"] is None else f", at most {one['bound_mm']:.1f} mm in 95 % of cases"
-            errors = f"{one['mean_mm']:.1f} mm on average{bound}; largest {one['largest_mm']:.1f} mm"
+            bound = "" if one["bound_mm"] is None else f", at most {millimeters(one['bound_mm'])} in 95 % of cases"
+            errors = f"{millimeters(one['mean_mm'])} on average{bound}; largest {millimeters(one['largest_mm'])}"
         found.append(("structure", f"{one['name']}: {errors}"))
     return found
 

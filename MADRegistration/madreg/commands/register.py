@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..settings import Resampling, Settings, initialization_of
+from ..system.lengths import millimeters
 from . import outcome
 from .messages import printable
 from .options import IMAGES, add_images, add_options, add_outputs
@@ -117,7 +118,7 @@ def _progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
         def show(progress: Progress) -> None:
             bar.set_description_str(progress.stage, refresh=False)
             if progress.error_mm is not None:
-                bar.set_postfix_str(f", error about {progress.error_mm:.1f} mm", refresh=False)
+                bar.set_postfix_str(f", error about {millimeters(progress.error_mm)}", refresh=False)
             bar.update(max(100 * progress.fraction - bar.n, 0))
 
         yield show
@@ -149,7 +150,7 @@ def summary(done: JobResult) -> str:
         outcome.error_line(_change(result.error_before_mm, result.error_after_mm), done.report),
         *outcome.structure_lines(done.report),
         ("rotation", f"{motion.rotation_degrees:.1f} degrees"),
-        ("translation", f"{shift:.1f} mm (at the center of the fixed image)"),
+        ("translation", f"{millimeters(shift)} (at the center of the fixed image)"),
         ("scale", None if result.settings.type == "rigid" else _scales(motion.linear)),
         ("overlap", f"{100 * result.overlap:.0f} % of the fixed foreground lies in the moving image"),
         ("time", f"{result.seconds:.1f} s on {result.device}"),
@@ -159,7 +160,7 @@ def summary(done: JobResult) -> str:
 
 
 def _change(before: float | None, after: float | None) -> str | None:
-    return None if before is None or after is None else f"{before:.1f} mm before, {after:.1f} mm after"
+    return None if before is None or after is None else f"{millimeters(before)} before, {millimeters(after)} after"
 
 
 def _scales(linear: np.ndarray) -> str:

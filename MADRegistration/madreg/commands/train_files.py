@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..io.file_names import SCAN_SUFFIXES
-from ..system.words import counted
+from ..system.counted import counted
 
 
 def scan_files(folder: Path, pattern: str = "*") -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import InputError, is_memory_error
 from ..settings import Resampling, Settings
-from ..system.words import millimeters
+from ..system.lengths import millimeters
 from . import worker_log
 from .worker_scans import UNUSABLE, ScanArray, image_of, need, structures_of
 

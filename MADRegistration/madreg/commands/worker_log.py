@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..system.words import millimeters
+from ..system.lengths import millimeters
 
 
 def write(text: str) -> None:

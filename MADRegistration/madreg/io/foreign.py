@@ -22,9 +22,10 @@ from .inflating import GZIP_START, Inflater
 from .isolated import read_isolated
 from .itk_header import image_of
 from .memory import check_fits
+from .nifti import is_nifti_pair, no_orientation, read_nifti
+from .other_files import what_it_is
 from .unreadable import DAMAGED, UnreadableError
 
-ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".bz2", ".tar.xz", ".xz", ".zst", ".nrrd.gz", ".mha.gz")
 FREESURFER = (".mgz", ".mgh", ".mgh.gz")
 OF_NIBABEL = {FREESURFER: "FreeSurfer", (".par",): "PAR/REC", (".head", ".brik", ".brik.gz"): "AFNI"}
 MINC = (".mnc", ".mnc2")
@@ -36,37 +37,47 @@ _VTK_BYTES = {
 _GIPL_BITS = {1: 1, 7: 8, 8: 8, 15: 16, 16: 16, 31: 32, 32: 32, 64: 32, 65: 64}
 
 
-def read_foreign(path: Path, name: str) -> tuple[sitk.Image, str]:
+def read_foreign(path: Path, name: str, is_label_map: bool = False) -> tuple[sitk.Image, str, list[str]]:
     """Read a file that is neither NIfTI nor NRRD nor MetaImage nor DICOM.
 
     Args:
         name: what to call it in messages.
+        is_label_map: whether its intensities are numbers of structures.
 
     Returns:
-        The image, and the name of its format.
+        The image, the name of its format, and sentences for the user.
 
     Raises:
         UnreadableError: if it cannot be read; the message says what to do.
         InputError: if it is not a 3D scalar image.
     """
     ending = path.name.lower()
-    if ending.endswith(ARCHIVES):
-        raise UnreadableError("is an archive: unpack it, and give the image or the folder of slices in it")
+    if what := what_it_is(path):
+        raise UnreadableError(what)
     if ending.endswith(".rec"):
         raise UnreadableError("is the data of a Philips PAR/REC pair: give the .PAR file beside it")
     for suffixes, kind in OF_NIBABEL.items():
         if ending.endswith(suffixes):
-            return _read_with_nibabel(path, name), kind
+            return _read_with_nibabel(path, name), kind, []
     if ending.endswith(MINC) and path.open("rb").read(3) == b"CDF":  # version 1, which ITK does not know
-        return _read_with_nibabel(path, name), "MINC"
+        return _read_with_nibabel(path, name), "MINC", []
+    if ending.endswith(PAIRS):
+        return _read_pair(path, name, is_label_map)
     if ending.endswith((".vtk", ".gipl", ".gipl.gz")):
         _check_length(path)
-    if ending.endswith(PAIRS):
-        check_pair(path)
     image = read_isolated(path, name)
     if ending.endswith(MINC):
-        return _minc_in_lps(image), "MINC"
-    return image, path.suffix.lstrip(".").upper() or "unknown"
+        return _minc_in_lps(image), "MINC", []
+    return image, path.suffix.lstrip(".").upper() or "unknown", []
+
+
+def _read_pair(path: Path, name: str, is_label_map: bool) -> tuple[sitk.Image, str, list[str]]:
+    """Read ``.hdr`` and ``.img``: as :func:`read_foreign`."""
+    if is_nifti_pair(path):
+        image, notices = read_nifti(path, name, is_label_map)
+        return image, "NIfTI", notices
+    check_pair(path)
+    return read_isolated(path, name), "Analyze", [no_orientation(name, "")]
 
 
 def _minc_in_lps(image: sitk.Image) -> sitk.Image:

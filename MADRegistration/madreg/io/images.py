@@ -32,12 +32,13 @@ def read_image(path: str | Path, notices: list[str] | None = None) -> sitk.Image
     return image
 
 
-def open_image(path: str | Path) -> tuple[sitk.Image, Source]:
+def open_image(path: str | Path, is_label_map: bool = False) -> tuple[sitk.Image, Source]:
     """Read a 3D scalar image: NIfTI, NRRD, MetaImage, DICOM, or whatever else ITK or nibabel knows.
 
     Args:
         path: an image file; or a folder of DICOM slices, of which the largest volume is read; or ``FOLDER:VOLUME``,
             where the volume is a number as listed in a notice, or a SeriesInstanceUID.
+        is_label_map: whether its intensities are numbers of structures, which are not interpolated.
 
     Returns:
         The image with its original intensities, NaN where there is no data, its axes orthogonal; and what was read.
@@ -48,12 +49,12 @@ def open_image(path: str | Path) -> tuple[sitk.Image, Source]:
     name = printable(path)
     place, choice = _place(path)
     try:
-        read = _read(place, name, choice)
+        read = _read(place, name, choice, is_label_map)
     except UnreadableError as error:
         raise InputError(f"{printable(place)} {error}.") from error
     except OSError as error:
         raise InputError(f"{name} cannot be opened ({error.strerror}): check your rights to it.") from error
-    image, sheared = with_orthogonal_axes(read.image, name)
+    image, sheared = with_orthogonal_axes(read.image, name, is_label_map)
     header = Header.of_image(image)
     check_header(header, name)
     small = small_notice(header.matrix, header.size, name)
@@ -80,7 +81,7 @@ class _Read(NamedTuple):
     volume: str | None = None
 
 
-def _read(place: Path, name: str, choice: str | None) -> _Read:
+def _read(place: Path, name: str, choice: str | None, is_label_map: bool) -> _Read:
     """Read with the reader of the format.
 
     Raises:
@@ -94,11 +95,14 @@ def _read(place: Path, name: str, choice: str | None) -> _Read:
         return _Read(found.image, kind, found.notices, found.series, found.volume)
     if choice is not None:
         raise UnreadableError("is no DICOM folder: leave the volume's number or UID out")
-    readers = {"NIfTI": read_nifti, "NRRD": nrrd.read_nrrd, "MetaImage": metaimage.read_metaimage}
+    if kind == "NIfTI":
+        image, notices = read_nifti(place, name, is_label_map)
+        return _Read(image, kind, notices)
+    readers = {"NRRD": nrrd.read_nrrd, "MetaImage": metaimage.read_metaimage}
     if kind in readers:
         image, notices = readers[kind](place, name)
         return _Read(image, kind, notices)
-    return _Read(*read_foreign(place, name))
+    return _Read(*read_foreign(place, name, is_label_map))
 
 
 def printable(path: str | Path) -> str:

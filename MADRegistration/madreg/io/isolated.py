@@ -30,8 +30,12 @@ from .unreadable import UnreadableError
 TIME_LIMIT = 600.0
 """Seconds after which a file that is still being read is given up."""
 
-ADVICE = "give a complete NIfTI, NRRD or MHA file, or a folder of DICOM slices"
-
+ADVICE = {
+    "image": "give a complete NIfTI, NRRD or MHA file, or a folder of DICOM slices",
+    "frames": "copy or export the series again, uncompressed if it can be",
+    "transform": "give an ITK transform file such as .tfm or .h5",
+}
+"""What to do if a task fails."""
 
 CHECKED_READERS = tuple(f"{kind}ImageIO" for kind in ("Gipl", "HDF5", "MINC", "Meta", "Nifti", "Nrrd", "VTK"))
 """ITK's readers whose files are compared with the length that they declare, here or by their own library."""
@@ -108,13 +112,13 @@ def _ask(task: str, paths: Sequence[Path], name: str, folder: Path) -> dict:
             printed, _ = process.communicate(json.dumps(request).encode(), TIME_LIMIT)
         except subprocess.TimeoutExpired as error:
             process.kill()
-            raise UnreadableError(f"cannot be read in {TIME_LIMIT / 60:.0f} minutes: {ADVICE}") from error
+            raise UnreadableError(f"cannot be read in {TIME_LIMIT / 60:.0f} minutes: {ADVICE[task]}") from error
     try:
         answer = json.loads(printed.decode() or "null")
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise UnreadableError(f"cannot be read as an image (its reader crashed): {ADVICE}")
+        raise UnreadableError(f"cannot be read as an image (its reader crashed): {ADVICE[task]}")
     if "too small" in answer:
         raise TooSmallError(*answer["too small"])
     if "refused" in answer:
@@ -143,9 +147,9 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer
     _limit_memory()
-    paths, name, output = request["paths"], request["name"], Path(request["output"])
+    task, paths, name, output = request["task"], request["paths"], request["name"], Path(request["output"])
     try:
-        answer = TASKS[request["task"]](paths, name, output)
+        answer = TASKS[task](paths, name, output)
     except TooSmallError as error:
         answer = {"too small": (str(error), error.size)}
     except InputError as error:
@@ -153,9 +157,9 @@ def main() -> None:
     except UnreadableError as error:
         answer = {"fault": str(error)}
     except MemoryError:
-        answer = {"fault": f"needs more memory than there is: {ADVICE}"}
+        answer = {"fault": f"needs more memory than there is: {ADVICE[task]}"}
     except (RuntimeError, ValueError, OverflowError) as error:  # how SimpleITK reports everything
-        answer = {"fault": f"cannot be read as an image ({one_line(error)}): {ADVICE}"}
+        answer = {"fault": f"cannot be read as an image ({one_line(error)}): {ADVICE[task]}"}
     json.dump(answer, out)
     out.close()
 

@@ -14,7 +14,7 @@ from ..system.files import Content, write_file
 from ..system.stderr import suppressed
 from .file_names import TRANSFORM_SUFFIXES, check_name
 from .isolated import check_transform
-from .text_transform import is_text_transform
+from .text_transform import LONGEST, is_text_transform
 from .unreadable import UnreadableError
 
 
@@ -74,9 +74,20 @@ def read_itk_transform(path: str | Path) -> sitk.Transform:
         with suppressed():
             return sitk.ReadTransform(str(path))
     except (RuntimeError, ValueError, OSError, UnreadableError) as error:  # ValueError: of messages that are not UTF-8
-        raise InputError(
-            f"{path} cannot be read as a transform: give an ITK transform file such as .tfm or .h5."
-        ) from error
+        advice = _of_elastix(path) or "give an ITK transform file such as .tfm or .h5"
+        raise InputError(f"{path} cannot be read as a transform: {advice}.") from error
+
+
+def _of_elastix(path: str | Path) -> str | None:
+    """What to do with a file of elastix's own parameters; None for other files."""
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(LONGEST)
+    except OSError:
+        return None
+    if b'(Transform "' not in start:
+        return None
+    return 'have elastix write an ITK transform, with (ITKTransformOutputFileNameExtension "tfm") in its parameters'
 
 
 def _check_ending(path: str | Path) -> None:
@@ -84,6 +95,8 @@ def _check_ending(path: str | Path) -> None:
     ending = Path(path).suffix
     if ending.lower() == ".xfm":  # which ITK reads as if its RAS were LPS
         raise InputError(f"{path} is a transform of MINC: convert it to ITK's .tfm.")
+    if ending.lower() == ".dat":
+        raise InputError(f"{path} is a registration of FreeSurfer: convert it to .lta with tkregister2 or lta_convert.")
     if ending.lower() in TRANSFORM_SUFFIXES and ending != ending.lower():
         raise InputError(f"{path} has an ending in capital letters, which ITK does not know: rename it.")
 

@@ -45,7 +45,7 @@ def open_label_maps(path: str | Path) -> tuple[list[LabelMap], list[str]]:
     try:
         if fields.get("dimension") == "4" and any(key.endswith("_LabelValue") for key in fields):
             return _layers(Path(path), fields), []
-        image, source = open_image(path)
+        image, source = open_image(path, is_label_map=True)
     except TooSmallError as error:
         raise too_small(printable(path), error) from error
     return [LabelMap(image, _names(fields))], list(source.notices)
@@ -83,7 +83,7 @@ def _layers(path: Path, fields: dict[str, str]) -> list[LabelMap]:
     check_header(replace(header, components=1, pixel_type=str(numbers.dtype)), name)
     maps = []
     for layer in range(numbers.shape[-1]):
-        image, _ = with_orthogonal_axes(image_of(np.ascontiguousarray(numbers[..., layer]), header), name)
+        image, _ = with_orthogonal_axes(image_of(np.ascontiguousarray(numbers[..., layer]), header), name, True)
         maps.append(LabelMap(image, _names(fields, layer)))
     return maps
 

@@ -1,4 +1,4 @@
-"""NIfTI files (``.nii``, ``.nii.gz``; nifti1.h, nifti2.h): header first, then exactly what it declares.
+"""NIfTI (``.nii``, ``.nii.gz``, pairs; nifti1.h, nifti2.h): header first, then exactly what it declares.
 
 ITK decides on the geometry, as in Slicer: where qform and sform differ, its choice counts, and a notice says so.  The
 voxels are read here: ITK passes over truncated files, takes 1 mm for a spacing of zero, and reads 0 where a voxel is
@@ -8,15 +8,17 @@ no number.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..image.geometry import FLIP_LPS_RAS
+from .analyze_pairs import header_and_voxels
 from .checks import SHEAR_TOLERANCE, Header, check_header, shear
 from .inflating import GZIP_START, Inflater
 from .itk_header import image_of, one_line, read_header
@@ -33,11 +35,13 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
-def read_nifti(path: Path, name: str) -> tuple[sitk.Image, list[str]]:
-    """Read a NIfTI file whose name ends on ``.nii`` or ``.nii.gz``, compressed or not, whatever its name says.
+def read_nifti(path: Path, name: str, is_label_map: bool = False) -> tuple[sitk.Image, list[str]]:
+    """Read a NIfTI file, compressed or not, whatever its name says.
 
     Args:
+        path: the file, or either file of a pair.
         name: what to call it in messages.
+        is_label_map: whether its intensities are numbers of structures.
 
     Returns:
         The image, with NaN where a voxel is no number; and sentences for the user.
@@ -57,7 +61,7 @@ def read_nifti(path: Path, name: str) -> tuple[sitk.Image, list[str]]:
     notices = _doubts(fields, header, name)
     if sheared is None:
         return image_of(array, header), notices
-    image, notice = straightened(array, sheared, name)
+    image, notice = straightened(array, sheared, name, is_label_map)
     return image, [*notices, notice]
 
 
@@ -67,19 +71,17 @@ def read_voxels(
     """What a file declares, and all its numbers, (n,), rescaled as its header says.
 
     Args:
+        path: the file, or either file of a pair.
         understood: is called with the header, and the first bytes of the file, before the rest is read; may refuse it.
 
     Raises:
         UnreadableError: if it is damaged.
     """
-    with path.open("rb") as file:
-        zipped = file.read(2) == GZIP_START
-        file.seek(0)
-        inflater = Inflater(file.read()) if zipped else None
-        stream = inflater or file
+    path, voxels = (path, None) if is_nifti(path) else header_and_voxels(path)
+    with _opened(path) as stream:
         start = stream.read(540)
         fields = nifti_fields(start)
-        if fields is None:
+        if fields is None or fields.paired != (voxels is not None):
             raise UnreadableError(
                 DAMAGED if len(start) < 348 else "is no NIfTI file, despite its ending: rename it to that of its format"
             )
@@ -87,10 +89,12 @@ def read_voxels(
         answer = understood(fields, start)
         count, kind = math.prod(fields.shape), np.dtype(fields.order + TYPES[fields.kind])
         check_fits(count, kind.itemsize)
-        data = start + stream.read(fields.start + count * kind.itemsize - len(start))
-        if inflater:
-            inflater.finish()
-    if len(data) < fields.start + count * kind.itemsize:
+        needed = fields.start + count * kind.itemsize
+        data = b"" if voxels else start + stream.read(needed - len(start))
+    if voxels:
+        with _opened(voxels) as stream:
+            data = stream.read(needed)
+    if len(data) < needed:
         raise UnreadableError(DAMAGED)
     array = np.frombuffer(data, kind, count, fields.start)
     array = array.astype(kind.newbyteorder("="), copy=False)
@@ -102,6 +106,35 @@ def read_voxels(
         if np.isinf(single).sum() == np.isinf(array).sum():  # else they are beyond float32, which ITK makes infinite
             array = single
     return answer, fields, array
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Inflater | BinaryIO]:
+    """The bytes of a file, inflated if they are compressed; the check sum is compared at the end.
+
+    Raises:
+        UnreadableError: if they are damaged.
+    """
+    with path.open("rb") as file:
+        zipped = file.read(2) == GZIP_START
+        file.seek(0)
+        if not zipped:
+            yield file
+            return
+        inflater = Inflater(file.read())
+        yield inflater
+        inflater.finish()
+
+
+def is_nifti_pair(path: Path) -> bool:
+    """Whether a file, called ``.hdr`` or ``.img``, belongs to a NIfTI pair rather than to an Analyze one.
+
+    Raises:
+        UnreadableError: if the other file is missing, or one is there twice or damaged.
+    """
+    content = header_and_voxels(path)[0].read_bytes()
+    fields = nifti_fields(Inflater(content).read(540) if content.startswith(GZIP_START) else content[:540])
+    return fields is not None and fields.paired
 
 
 def _header(fields: NiftiFields, start: bytes) -> tuple[Header, np.ndarray | None]:
@@ -120,13 +153,18 @@ def _header(fields: NiftiFields, start: bytes) -> tuple[Header, np.ndarray | Non
     return Header.of_matrix(fields.shape, matrix, TYPES[fields.kind]), matrix
 
 
+def no_orientation(name: str, what: str) -> str:
+    """A sentence about a header without orientation; ``what`` is said of it besides."""
+    return (
+        f"{name}: its header does not say how it is oriented{what}, and was read as Slicer does: if left and right or "
+        "other sides are swapped, correct the header."
+    )
+
+
 def _doubts(fields: NiftiFields, header: Header, name: str) -> list[str]:
     """A sentence if the header does not say how the image lies, or if qform and sform put it into different places."""
     if fields.qform is None and fields.sform is None:
-        return [
-            f"{name}: its header does not say how it is oriented (neither qform nor sform), and was read as Slicer "
-            "does: if left and right or other sides are swapped, correct the header."
-        ]
+        return [no_orientation(name, " (neither qform nor sform)")]
     if fields.qform is None or fields.sform is None:
         return []
     corners = np.array([[(n >> axis) & 1 for axis in range(3)] + [1] for n in range(8)], float)

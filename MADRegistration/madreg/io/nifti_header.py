@@ -28,12 +28,21 @@ TYPES = {
 OTHER_TYPES = {1: 1, 32: 64, 128: 24, 1536: 128, 1792: 128, 2048: 256, 2304: 32}
 """Bits of the types that are no plain scalars: bitmap, complex, colour, 128-bit floats."""
 
+MAGIC_1, MAGIC_2 = (b"n+1\0", b"ni1\0"), (b"n+2\0", b"ni2\0")
+"""Of NIfTI-1 and NIfTI-2: of one file, and of the header of a pair."""
+
+MM = {1: 1000.0, 2: 1.0, 3: 0.001}
+"""Millimeters of the units of length of xyzt_units; others count as millimeters, as in ITK."""
+
 EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
 class NiftiFields:
-    """What matters of a NIfTI-1 or NIfTI-2 header; ``order`` is ``<`` or ``>``, matrices are 4x4 RAS or None."""
+    """What matters of a NIfTI-1 or NIfTI-2 header.
+
+    ``order`` is ``<`` or ``>``; matrices are 4x4 RAS mm or None; ``paired``: the voxels lie in a file of their own.
+    """
 
     order: str
     dims: tuple[int, ...]
@@ -46,6 +55,7 @@ class NiftiFields:
     qform: np.ndarray | None
     sform: np.ndarray | None
     length: int
+    paired: bool
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,7 +65,7 @@ class NiftiFields:
     @property
     def start(self) -> int:
         """Where the voxels begin; an offset within the header means directly behind it, as in the NIfTI library."""
-        return max(int(self.offset), self.length)
+        return int(self.offset) if self.paired else max(int(self.offset), self.length)
 
     @property
     def rescaled(self) -> bool:
@@ -66,7 +76,7 @@ class NiftiFields:
 def nifti_fields(start: bytes) -> NiftiFields | None:
     """The header at the start of a file; None if there is none."""
     for order in "<>":
-        if len(start) >= 348 and struct.unpack_from(order + "i", start)[0] == 348 and start[344:348] == b"n+1\0":
+        if len(start) >= 348 and struct.unpack_from(order + "i", start)[0] == 348 and start[344:348] in MAGIC_1:
             dims = struct.unpack_from(order + "8h", start, 40)
             kind, bits = struct.unpack_from(order + "2h", start, 70)
             pixdim = struct.unpack_from(order + "8f", start, 76)
@@ -74,8 +84,9 @@ def nifti_fields(start: bytes) -> NiftiFields | None:
             codes = struct.unpack_from(order + "2h", start, 252)
             quaternion = struct.unpack_from(order + "6f", start, 256)
             rows = struct.unpack_from(order + "12f", start, 280)
+            units = start[123]
             length = 348
-        elif len(start) >= 540 and struct.unpack_from(order + "i", start)[0] == 540 and start[4:8] == b"n+2\0":
+        elif len(start) >= 540 and struct.unpack_from(order + "i", start)[0] == 540 and start[4:8] in MAGIC_2:
             kind, bits = struct.unpack_from(order + "2h", start, 12)
             dims = struct.unpack_from(order + "8q", start, 16)
             pixdim = struct.unpack_from(order + "8d", start, 104)
@@ -84,10 +95,12 @@ def nifti_fields(start: bytes) -> NiftiFields | None:
             codes = struct.unpack_from(order + "2i", start, 344)
             quaternion = struct.unpack_from(order + "6d", start, 352)
             rows = struct.unpack_from(order + "12d", start, 400)
+            units = struct.unpack_from(order + "i", start, 500)[0]
             length = 540
         else:
             continue
-        sform = np.vstack([np.reshape(rows, (3, 4)), [0, 0, 0, 1]])
+        to_mm = np.array([[MM.get(units & 7, 1.0)]] * 3 + [[1.0]])
+        sform = to_mm * np.vstack([np.reshape(rows, (3, 4)), [0, 0, 0, 1]])
         return NiftiFields(
             order,
             dims,
@@ -97,15 +110,16 @@ def nifti_fields(start: bytes) -> NiftiFields | None:
             offset,
             slope if math.isfinite(slope) and abs(slope) > EPSILON else 1.0,  # 0 stands for 1, as in ITK
             intercept if math.isfinite(intercept) else 0.0,
-            _quaternion_matrix(quaternion, pixdim) if codes[0] > 0 else None,
+            to_mm * _quaternion_matrix(quaternion, pixdim) if codes[0] > 0 else None,
             sform if codes[1] > 0 else None,
             length,
+            start[344:348] == MAGIC_1[1] if length == 348 else start[4:8] == MAGIC_2[1],
         )
     return None
 
 
 def _quaternion_matrix(quaternion: tuple[float, ...], pixdim: tuple[float, ...]) -> np.ndarray:
-    """4x4 matrix, index to RAS mm, of a qform (nifti1.h, method 2)."""
+    """4x4 matrix, index to RAS in the units of the file, of a qform (nifti1.h, method 2)."""
     b, c, d, *offset = quaternion
     a = math.sqrt(max(1 - b * b - c * c - d * d, 0)) if all(map(math.isfinite, quaternion)) else math.nan
     rotation = [
@@ -138,9 +152,9 @@ def check_fields(fields: NiftiFields) -> None:
 
 
 def version_1(fields: NiftiFields, start: bytes) -> bytes:
-    """The header as one of NIfTI-1, the only version that all builds of ITK know; large sizes are cut."""
+    """The header as one of NIfTI-1 in one file, the only kind that all builds of ITK know; large sizes are cut."""
     if fields.length == 348:
-        return start[:348]
+        return start[:344] + MAGIC_1[0]
     order = fields.order
     content = bytearray(348)
     codes = struct.unpack_from(order + "2i", start, 344)
@@ -153,5 +167,5 @@ def version_1(fields: NiftiFields, start: bytes) -> bytes:
     struct.pack_into(order + "2h", content, 252, *codes)
     struct.pack_into(order + "6f", content, 256, *struct.unpack_from(order + "6d", start, 352))
     struct.pack_into(order + "12f", content, 280, *struct.unpack_from(order + "12d", start, 400))
-    content[344:348] = b"n+1\0"
+    content[344:348] = MAGIC_1[0]
     return bytes(content)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..system.words import millimeters
+from ..system.lengths import millimeters
 from .document import document, facts, table, text
 from .page import CAUTION, made_with
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..system.words import millimeters
+from ..system.lengths import millimeters, rounded
 from .document import document, facts, figure, side, table, text
 from .pictures import Pictures
 
@@ -33,6 +33,8 @@ CAPTION_MIXED = (
     "outlines continue from square to square."
 )
 CAPTION_ERRORS = "The place with the largest estimated error: edges, and the error in color."
+WHOLE_MM = 10.0
+"""A place nearer to the origin than this along all axes is given with decimals."""
 MOST_STRUCTURES = 12
 """So many fit on the first side."""
 CAUTION = "All errors are estimated from the two scans, not measured. Research software, not a medical device."
@@ -101,7 +103,10 @@ def _numbers(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _place(point: list[float]) -> str:
     """A point in LPS mm in words."""
     letters = ("LR", "PA", "SI")
-    return "at " + ", ".join(f"{pair[value < 0]} {abs(value):.0f}" for pair, value in zip(letters, point, strict=True))
+    is_small = max(map(abs, point)) < WHOLE_MM
+    numbers = (rounded(abs(value)) if is_small else f"{abs(value):.0f}" for value in point)
+    sides = (pair[value < 0] for pair, value in zip(letters, point, strict=True))
+    return "at " + ", ".join(f"{side} {number}" for side, number in zip(sides, numbers, strict=True))
 
 
 def _structures(structures: list[Mapping[str, Any]]) -> str:
@@ -109,7 +114,7 @@ def _structures(structures: list[Mapping[str, Any]]) -> str:
     for one in structures:
         errors = [millimeters(one[key]) for key in ("mean_mm", "bound_mm", "largest_mm")]
         known = f"{100 * one['known']:.0f} %"
-        rows.append([one["name"], str(one["voxels"]), f"{one['volume_ml']:.1f} ml", *errors, known])
+        rows.append([one["name"], str(one["voxels"]), f"{rounded(one['volume_ml'])} ml", *errors, known])
     names = ["Structure", "Voxels", "Volume", "Mean error", "In 95 % of cases at most", "Largest error", "Assessed"]
     return table(names, rows)
 

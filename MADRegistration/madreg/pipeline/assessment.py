@@ -19,7 +19,7 @@ from ..settings import Settings
 from ..system import device
 from .error_estimate import estimated_error
 from .on_device import on_device
-from .size import enlargement
+from .size import enlargement, unit_doubts
 
 FIELD = "displacement field"
 LEAST_INSIDE = 0.99  # of the fixed foreground
@@ -133,7 +133,8 @@ def assess_all(
 def _assessed(
     fixed: Volume, moving: Volume, transform: Transform | DisplacementField, settings: Settings, monitor: Monitor
 ) -> Assessment:
-    began, notices = time.perf_counter(), []
+    began = time.perf_counter()
+    notices: list[str] = []
     linear = transform if isinstance(transform, Transform) else Transform.identity()
     monitor.report("estimate", 0.05, linear)
     factor = enlargement(fixed, moving)
@@ -155,6 +156,9 @@ def _assessed(
     error_mm = None if error_mm is None else error_mm / factor
     monitor.estimated(error_mm)
     monitor.report("estimate", 0.8, linear)
+    notices += [] if quality is None else quality.remarks
+    if verdict_or_failed(quality) == "failed":
+        notices += unit_doubts(fixed, moving)
     return Assessment(
         transform=transform,
         linear=linear,
@@ -165,5 +169,5 @@ def _assessed(
         overlap=pair.overlap(here.matrix),
         seconds=time.perf_counter() - began,
         device=device.describe(fixed.device),
-        notices=[*notices, *(quality.remarks if quality is not None else [])],
+        notices=notices,
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..system.lengths import millimeters
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -77,4 +79,4 @@ def short_name(name: str) -> str:
 
 
 def _millimeters(error: float | None) -> str:
-    return "" if error is None else f"error about {error:.1f} mm"
+    return "" if error is None else f"error about {millimeters(error)}"

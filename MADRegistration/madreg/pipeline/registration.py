@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..errors import InputError
 from ..image.pair import Pair
@@ -17,7 +18,7 @@ from .error_estimate import errors_before_and_after
 from .on_device import on_device
 from .plan import run_plan
 from .result import Result
-from .size import enlargement, resized_progress, resized_result, resized_settings
+from .size import enlargement, resized_progress, resized_result, resized_settings, unit_doubts
 
 
 def register(
@@ -38,7 +39,9 @@ def register(
     """
 
     def work(fixed: Volume, moving: Volume, settings: Settings) -> Result:
-        return _register(fixed, moving, settings, progress)
+        result = _register(fixed, moving, settings, progress)
+        doubts = unit_doubts(fixed, moving) if result.verdict == "failed" else []
+        return replace(result, notices=[*result.notices, *doubts])
 
     return on_device(fixed, moving, settings or Settings(), work, "the registration was done on the CPU.")
 

@@ -21,6 +21,7 @@ from .result import Result
 
 HEAD = 75.0  # mm, radius of gyration
 ACROSS = 64  # voxels along each axis that are looked at, at least
+NEAR_TENS = 0.15  # decimal logarithm of a factor of 1.4, by which the radii of two scans of one head may differ
 SMALLEST, LARGEST = 40.0, 1000.0  # mm: from a small field of view in a neck to a person
 
 
@@ -52,6 +53,23 @@ def enlargement(fixed: Volume, moving: Volume) -> float:
     if min(radii) > 0 and (max(radii) < SMALLEST or min(radii) > LARGEST):
         return float(2.0 ** np.round(np.log2(HEAD / max(radii))))
     return 1.0
+
+
+def unit_doubts(fixed: Volume, moving: Volume) -> list[str]:
+    """A sentence if one volume shows something 10, 100, ... times as large as the other one; none if not.
+
+    To be said of a registration that failed: a part of a body may be as much smaller than the whole.
+    """
+    small, large = sorted(((bright_radius(volume), volume.name) for volume in (fixed, moving)), key=lambda one: one[0])
+    if small[0] == 0:
+        return []
+    tens = np.log10(large[0] / small[0])
+    if round(tens) < 1 or abs(tens - round(tens)) > NEAR_TENS:
+        return []
+    return [
+        f"{large[1]} shows something about {10 ** round(tens)} times as large as {small[1]} does: if it is the same, "
+        "one of their headers counts in another unit; correct its spacing and origin."
+    ]
 
 
 def resized_settings(settings: Settings, factor: float) -> Settings:

@@ -37,7 +37,7 @@ def _reasons_of_failure(observed: Observations) -> list[str]:
             "The scans have too little in common: no pose is clearly better than others. They may not show the "
             "same part of the same body."
         ]
-    return []
+    return [] if observed.stretch is None else [observed.stretch.sentence()]
 
 
 def _rounded(mm: float) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ..errors import InputError
+from .counted import counted
 from .device_names import check_device
-from .words import counted
 
 
 def choose(name: str = "auto") -> torch.device:

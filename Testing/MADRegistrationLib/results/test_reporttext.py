@@ -1,6 +1,6 @@
 """The report in words."""
 
-from madreg.system.words import millimeters
+from madreg.system.lengths import millimeters
 from MADRegistrationLib.results.reporttext import details, headline
 
 REPORT = {

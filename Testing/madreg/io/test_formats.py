@@ -156,6 +156,32 @@ def test_pairs_of_header_and_voxels(tmp_path):
     assert "one of a pair" in refused(tmp_path / "scan.hdr")
 
 
+def paired(path):
+    """A NIfTI file as a pair of header and voxels; the path of the header."""
+    content = path.read_bytes()
+    header = path.with_suffix(".hdr")
+    header.write_bytes(content[:108] + struct.pack("<f", 0) + content[112:344] + b"ni1\0" + content[348:352])
+    path.with_suffix(".img").write_bytes(content[352:])
+    path.unlink()
+    return header
+
+
+def test_pairs_are_read_as_one_file_is(tmp_path):
+    path = sheared_nifti(tmp_path / "shear.nii", None, MIRROR @ sheared()[0], (0, 1))
+    image, source = open_image(paired(path))
+    assert_in_place(image)
+    assert source.format == "NIfTI" and "sheared by 14 degrees" in source.notices[0]
+    path = nifti_with(tmp_path / "zero.nii", {80: struct.pack("<f", 0)})
+    assert "no voxel size" in refused(paired(path))
+
+
+def test_an_analyze_pair_has_no_orientation(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    nibabel.save(nibabel.AnalyzeImage(voxels().T, np.diag([2.0, 2, 2, 1])), tmp_path / "scan.img")
+    _, source = open_image(tmp_path / "scan.img")
+    assert source.format == "Analyze" and "does not say how it is oriented" in source.notices[0]
+
+
 def test_compressed_pairs(tmp_path):
     sitk.WriteImage(image_of(voxels()), str(tmp_path / "scan.img.gz"), True)
     assert {path.name for path in tmp_path.iterdir()} == {"scan.hdr.gz", "scan.img.gz"}
@@ -461,8 +487,8 @@ def assert_in_place(image):
     assert np.abs(array - blob(grid.points().numpy().astype(float)))[data].max() < 10  # 0.5 mm
 
 
-def sheared_nifti(path, qform, sform, codes):
-    """A NIfTI file with given RAS matrices."""
+def sheared_nifti(path, qform, sform, codes, units=0):
+    """A NIfTI file with given RAS matrices, in the units of its header."""
     nibabel = pytest.importorskip("nibabel")
     image = nibabel.Nifti1Image(sheared()[1].T, None)
     image.header["sform_code"], image.header["qform_code"] = codes[1], codes[0]
@@ -472,6 +498,7 @@ def sheared_nifti(path, qform, sform, codes):
     for row, key in zip(sform, ("srow_x", "srow_y", "srow_z"), strict=False):
         image.header[key] = row
     image.header["pixdim"][1:4] = np.linalg.norm(sform[:3, :3], axis=0)
+    image.header["xyzt_units"] = units
     with path.open("wb") as file:
         image.header.write_to(file)
         file.write(sheared()[1].tobytes())
@@ -503,6 +530,26 @@ def test_a_qform_and_a_sform_far_apart_are_said(tmp_path):
     path = sheared_nifti(tmp_path / "apart.nii", matrix, other, (1, 2))
     _, source = open_image(path)
     assert len(source.notices) == 1 and "72.1 mm apart" in source.notices[0]
+
+
+@pytest.mark.parametrize(("units", "mm"), [(1, 1000.0), (3, 0.001)])
+def test_units_of_a_nifti_count_for_a_sheared_sform(tmp_path, units, mm):
+    sform = np.diag([1 / mm, 1 / mm, 1 / mm, 1]) @ MIRROR @ sheared()[0]
+    image, _ = open_image(sheared_nifti(tmp_path / "shear.nii", None, sform, (0, 1), units))
+    assert_in_place(image)
+
+
+@pytest.mark.parametrize(("units", "mm"), [(1, 1000.0), (3, 0.001)])
+@pytest.mark.parametrize(("shift", "words"), [(0.01, None), (40.0, "40 mm apart; the sform was used")])
+def test_distances_of_a_qform_and_a_sform_are_in_mm(tmp_path, units, mm, shift, words):
+    sform = MIRROR @ np.diag([2.0, 2.0, 2.0, 1.0])
+    qform = sform.copy()
+    qform[0, 3] += shift
+    to_units = np.diag([1 / mm, 1 / mm, 1 / mm, 1])
+    path = sheared_nifti(tmp_path / "apart.nii", to_units @ qform, to_units @ sform, (1, 1), units)
+    image, source = open_image(path)
+    assert image.GetOrigin() == pytest.approx((0, 0, 0), abs=1e-3)
+    assert [words in notice for notice in source.notices] == ([] if words is None else [True])
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])

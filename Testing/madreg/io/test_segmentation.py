@@ -1,12 +1,14 @@
 """Segmentations on the grid of an image."""
 
 import gzip
+import struct
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from madreg.errors import InputError
+from madreg.io.images import open_image
 from madreg.io.reading import read_scan, volume_from_image
 from madreg.io.segmentation import read_segmentation
 
@@ -39,6 +41,32 @@ def test_the_names_of_slicer(tmp_path, image, labels):
     path = tmp_path / "labels.seg.nrrd"
     sitk.WriteImage(labels, str(path))
     assert read_segmentation(path, image, "scan").names == {2: "Stem: upper", 7: "Left eye"}
+
+
+def sheared(values, path):
+    """Voxels (k, j, i) in a file whose second and third axis are not orthogonal."""
+    sitk.WriteImage(sitk.GetImageFromArray(values), str(path))
+    content = bytearray(path.read_bytes())
+    if path.suffix == ".nii":
+        content[252:254] = struct.pack("<h", 0)  # no qform
+        content[304:308] = struct.pack("<f", 0.3)
+        path.write_bytes(content)
+    else:
+        path.write_bytes(content.replace(b"(1,0,0) (0,1,0) (0,0,1)", b"(1,0,0) (0,1,0) (0,0.3,1)"))
+    return path
+
+
+@pytest.mark.parametrize("ending", ["nii", "nrrd"])
+def test_labels_on_sheared_axes_stay_whole_numbers_where_they_are(tmp_path, labels, ending):
+    values = sitk.GetArrayFromImage(labels)
+    noise = np.random.default_rng(0).normal(size=values.shape).astype(np.float32)
+    scan = sheared(noise, tmp_path / f"scan.{ending}")
+    path = sheared(values, tmp_path / f"labels.{ending}")
+    found = read_segmentation(path, open_image(scan)[0], "scan")
+    assert found.names == {2: "Structure 2", 7: "Structure 7"}
+    for label in (2, 7):
+        assert (found.labels == label).sum() == pytest.approx((values == label).sum(), rel=0.05)
+    assert read_scan(scan, path).mask.sum() == pytest.approx((values != 0).sum(), rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,12 @@ def test_everything_is_said(report):
         assert text in checked.text, text
 
 
+def test_lengths_of_a_small_object_are_not_all_zero(report):
+    report |= {"error_mm": 0.012, "worst_mm": 0.034, "worst_point_lps": [-0.04, 3.0, -0.3]}
+    _, checked = shown(report)
+    assert "0.012 mm" in checked.text and "0.034 mm, at R 0.040, P 3.0, I 0.3" in checked.text
+
+
 def test_it_needs_no_other_file(report):
     source, checked = shown(report)
     assert [base64.b64decode(one.partition("base64,")[2]) for one in checked.sources] == [b"one", b"two", b"three"]

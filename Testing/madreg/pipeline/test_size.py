@@ -1,13 +1,17 @@
 """Objects of any size: what is found of a small one is what is found of a large one, times the scale."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from madreg.image.geometry import about, apply, mean_displacement
 from madreg.image.transform import Transform
-from madreg.pipeline.assessment import assess_all
+from madreg.pipeline import registration
+from madreg.pipeline.assessment import assess_alignment, assess_all
 from madreg.pipeline.registration import register
-from madreg.pipeline.size import bright_radius, enlargement
+from madreg.pipeline.result import Result
+from madreg.pipeline.size import bright_radius, enlargement, unit_doubts
 from madreg.quality.error_map import error_map
 from madreg.settings import Settings
 
@@ -31,6 +35,33 @@ def test_what_is_small_or_large_gets_the_size_of_a_head(pair, scale):
     factor = enlargement(fixed, moving)
     assert np.log2(factor) == round(np.log2(factor))
     assert 50 < bright_radius(fixed.resized(factor)) < 110
+
+
+@pytest.mark.parametrize("scale", [0.001, 0.1, 10.0])
+def test_headers_that_seem_to_count_in_other_units_are_named(pair, scale):
+    fixed, moving = replace(pair[0], name="fixed.nii"), replace(pair[1].resized(scale), name="moving.nii")
+    (said,) = unit_doubts(fixed, moving)
+    large, small = ("moving.nii", "fixed.nii") if scale > 1 else ("fixed.nii", "moving.nii")
+    times = round(max(scale, 1 / scale))
+    assert said.startswith(f"{large} shows something about {times} times as large as {small} does")
+
+
+def test_scans_of_about_one_size_leave_no_doubt_of_units(pair):
+    fixed, moving, _ = pair
+    assert unit_doubts(fixed, moving) == unit_doubts(fixed, moving.resized(4)) == []
+
+
+def test_a_failure_names_headers_that_seem_to_count_in_other_units(pair, monkeypatch):
+    fixed, moving = pair[0], pair[1].resized(0.1)
+    here, settings = Transform.identity(), Settings()
+    failed = Result(here, here, settings, [], 0.0, "CPU", None, None, "mad", 0.0, notices=["first"])
+    monkeypatch.setattr(registration, "_register", lambda *_: failed)
+    first, said = register(fixed, moving, settings).notices
+    assert first == "first" and "counts in another unit" in said
+    away = np.eye(4)
+    away[0, 3] = 1e4
+    (said,) = assess_alignment(fixed, moving, Transform(away)).notices
+    assert "counts in another unit" in said
 
 
 @pytest.mark.slow

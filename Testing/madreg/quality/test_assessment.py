@@ -18,7 +18,7 @@ from madreg.quality.block_matching import BlockMatching
 from madreg.quality.error_map import error_map
 from madreg.quality.flips import flipped_poses
 from madreg.quality.quality import Quality, basis_of_verdict
-from madreg.quality.shape import is_supported, is_worth_it
+from madreg.quality.shape import Stretch, is_supported, is_worth_it
 from madreg.quality.verdict import CLEAR_MARGIN, LEAST_MARGIN, is_ambiguous
 
 BEST_OF_ALL = Comparison(1.0, None, -1.0)
@@ -188,6 +188,9 @@ def test_a_failure_is_explained_by_what_is_not_clear():
     assert Quality(IDENTITY, 1.0, 0.5, -0.09, IDENTITY).remarks == said
     assert "Another pose fits clearly better" in Quality(IDENTITY, 1.0, 0.5, -0.1, IDENTITY).remarks[0]
     assert Quality(IDENTITY, 15.0, 0.5, 0.3, IDENTITY).remarks == []
+    stretch = Stretch.of(np.diag([1.0, 1.0, 1.3]))
+    stretched = Quality(IDENTITY, 15.0, 0.5, 0.3, IDENTITY, stretch=stretch)
+    assert stretched.verdict == "failed" and stretched.remarks == [stretch.sentence()]
     symmetric = Quality(IDENTITY, 1.0, 0.9, 0.02, IDENTITY)
     assert is_ambiguous(symmetric) and "Several poses" in symmetric.remarks[0]
     mirrored = Quality(IDENTITY, 1.0, 0.9, 0.3, IDENTITY, is_mirrored=True)

@@ -10,7 +10,7 @@ import pytest
 from madreg.image.geometry import about
 from madreg.image.pair import Pair
 from madreg.image.volume import Volume
-from madreg.quality.shape import is_supported, is_worth_it, nearest_rigid
+from madreg.quality.shape import Stretch, is_supported, is_worth_it, nearest_rigid
 
 STRETCH = 1.15
 THICKNESS_MM, OFFSET_MM = 36.0, 15.0
@@ -42,3 +42,11 @@ def test_a_stretch_that_is_not_there_is_not_worth_it(slabs, axis):
     pose = about(slabs[0].grid.center, np.diag(factors))
     assert not is_worth_it(Pair(*slabs), pose, np.eye(4))
     assert not is_worth_it(Pair(*slabs), pose, nearest_rigid(Pair(*slabs), pose))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_stretch_is_not_only_one_of_the_slice_distance(axis):
+    """Along the rows of axial slices it is one of the pixels."""
+    factors = np.ones(3)
+    factors[axis] = 1.1
+    assert "check the voxel size along it" in Stretch.of(np.diag(factors)).sentence()

@@ -93,6 +93,20 @@ def _add(series: dict[str, Series], path: Path, tags: Any) -> None:
         one.fault = str(error)
 
 
+def kinds_without_image(files: Iterable[Path]) -> list[str]:
+    """The modalities of the DICOM files that hold no image, such as ``RTSTRUCT``; sorted."""
+    import pydicom
+
+    found = set()
+    for path in files:
+        if _is_dicom(path):
+            try:
+                found.add(word(pydicom.dcmread(path, specific_tags=["Modality"], force=True), "Modality") or "unknown")
+            except Exception:  # pydicom raises many kinds for damaged files
+                continue
+    return sorted(found)
+
+
 def entries(folder: Path) -> list[Path]:
     """What lies in a folder, sorted by name.
 

@@ -10,10 +10,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...image.geometry import Grid
-from ...system.words import counted
+from ...system.counted import counted
 from ..checks import Header, check_header
-from ..unreadable import UnreadableError
-from .files import Found, Series, entries, files_of_dicomdir, find_series, folders_with_series
+from ..other_files import IMAGES, is_archive
+from ..unreadable import DAMAGED, UnreadableError
+from .files import Found, Series, entries, files_of_dicomdir, find_series, folders_with_series, kinds_without_image
 from .pixels import pixels_of
 from .rectify import rectified
 from .stack import Stack, stack_of
@@ -142,8 +143,12 @@ def _nothing(path: Path, found: Found) -> str:
     fault = next((series.fault for series in found.series if series.fault), None)
     if fault:
         return fault
+    kinds = ", ".join(kinds_without_image([path] if path.is_file() else entries(path)))
+    if path.name in found.unreadable:
+        return DAMAGED
     if path.is_file():
-        return "is no DICOM image: give the folder that holds the slices"
+        what = f"is a DICOM file of the kind {kinds} without an image" if kinds else "is no DICOM image"
+        return f"{what}: give the folder that holds the slices"
     below = folders_with_series(path)
     if below:
         listed = ", ".join(f"{folder} ({counted(count, 'file')})" for folder, count in below[:MOST_LISTED])
@@ -154,7 +159,24 @@ def _nothing(path: Path, found: Found) -> str:
             f"is a folder of which nothing could be read ({len(found.unreadable)} entries such as "
             f"{found.unreadable[0]} cannot be opened or are damaged): copy it again"
         )
-    return "is a folder without DICOM files: give an image file, or the folder that holds the slices"
+    if kinds:
+        return (
+            f"is a folder of DICOM files without an image (of the kind {kinds}): give the folder that holds the slices"
+        )
+    return f"is a folder without DICOM files: {_advice(path)}"
+
+
+def _advice(folder: Path) -> str:
+    """What to give in place of a folder without DICOM files."""
+    inside = entries(folder)
+    images = [one.name for one in inside if one.name.lower().endswith(IMAGES)]
+    archive = next((one.name for one in inside if is_archive(one)), None)
+    if images:
+        more = f" and {len(images) - MOST_LISTED} more" if len(images) > MOST_LISTED else ""
+        return f"give one of the images in it ({', '.join(images[:MOST_LISTED])}{more})"
+    if archive is not None:
+        return f"unpack {archive} in it, and give the folder that holds the slices"
+    return "give an image file, or the folder that holds the slices"
 
 
 def _chosen(offered: Sequence[Candidate], choice: str | None) -> Candidate:

@@ -38,6 +38,12 @@ ATTRIBUTES = {
 }
 """What may distinguish volumes in one place, the most specific first; and the keyword of each."""
 
+OF_FRAMES = (
+    *("segment", "energy window", "detector", "phase", "rotation", "RR interval", "time slot", "time slice"),
+    "dimension index",
+)
+"""The same of multi-frame files alone."""
+
 UNITS = {"echo time": " ms", "inversion time": " ms", "trigger time": " ms", "frame time": " ms", "b-value": ""}
 
 
@@ -53,7 +59,7 @@ class Slice:
         axes: (3, 2) unit vectors, LPS: along a row (column index grows), along a column; None likewise.
         pixel_spacing: mm between columns, and between rows; None likewise.
         series: SeriesInstanceUID.
-        attributes: by the names in :data:`ATTRIBUTES`; equal values mean the same volume.
+        attributes: by the names in :data:`ATTRIBUTES` and :data:`OF_FRAMES`; equal values mean the same volume.
         order: by what slices in one place are sorted: time, then number.
         identity: SOPInstanceUID and frame, by which copies are known.
         slope, intercept: of its stored values.

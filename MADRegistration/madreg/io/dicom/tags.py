@@ -23,7 +23,9 @@ _KEYWORDS = (
     *("NominalPercentageOfCardiacPhase", "AcquisitionDateTime", "AcquisitionTime", "ContentTime", "AcquisitionDate"),
     *("RescaleSlope", "RescaleIntercept", "DoseGridScaling", "GridFrameOffsetVector", "PixelRepresentation"),
     *("BitsAllocated", "BitsStored", "HighBit", "PhotometricInterpretation", "DetectorInformationSequence"),
-    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "DimensionIndexSequence"),
+    *("SliceVector", "EnergyWindowVector", "DetectorVector", "PhaseVector", "RotationVector", "RRIntervalVector"),
+    *("TimeSlotVector", "AngularViewVector", "TimeSliceVector"),
 )
 _PRIVATE = (SIEMENS_B_VALUE, SIEMENS_GRADIENT, GE_B_VALUE, PHILIPS_B_VALUE, UIH_B_VALUE, MOSAIC_TILES, CSA_HEADER)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...system.words import counted
-from .slices import ATTRIBUTES, Slice, in_words
+from ...system.counted import counted
+from .slices import ATTRIBUTES, OF_FRAMES, Slice, in_words
+from .stack import SAME_STEP
 
 COSINE_TOLERANCE = 1e-3
 """Difference of orientation cosines within a volume: a quarter of a millimetre at the edge of a large image."""
@@ -17,11 +18,18 @@ COSINE_TOLERANCE = 1e-3
 PLACE_TOLERANCE = 0.01
 """Slices nearer to each other than this share of the usual step lie in one place."""
 
+USUAL = 80
+"""Percentile of the steps that is the usual one: where two volumes lie in nearly the same places, half are tiny."""
+
 NOISE = 1e-4
 """Rounding of positions, as a share of the size of a slice."""
 
 SHARE_OF_PLACES = 0.5
 """A value that distinguishes volumes belongs to slices in at least this share of all places."""
+
+
+SHARE_IN_COMMON = 0.5
+"""Volumes whose slices lie between each other have at least this share of the range of the shortest in common."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,7 @@ def _alike(first: Slice, other: Slice) -> bool:
 
 def _names(slices: Sequence[Slice]) -> Iterable[str]:
     """Attributes that differ among some slices, the most specific first."""
-    for name in (*ATTRIBUTES, "segment"):
+    for name in (*ATTRIBUTES, *OF_FRAMES):
         if len({_key(one, name) for one in slices}) > 1:
             yield name
 
@@ -100,13 +108,12 @@ def places(slices: Sequence[Slice]) -> np.ndarray:
     """Number of the place of each slice along the normal; those in one place have the same."""
     if slices[0].position is None or slices[0].axes is None:
         return np.zeros(len(slices), int)
-    normal = slices[0].normal
-    along = np.array([one.position @ normal for one in slices])
+    along = _along(slices)
     order = np.argsort(along, kind="stable")
     steps = np.diff(along[order])
     least = NOISE * _extent(slices[0])
     apart = steps[steps > least]
-    usual = float(np.median(apart)) if len(apart) else 0.0
+    usual = float(np.percentile(apart, USUAL)) if len(apart) else 0.0
     numbers = np.empty(len(slices), int)
     numbers[order] = np.concatenate([[0], np.cumsum(steps > max(PLACE_TOLERANCE * usual, least))])
     return numbers
@@ -122,20 +129,49 @@ def _divided(slices: list[Slice], names: list[str]) -> list[tuple[list[Slice], t
     """Slices of one plane in groups without two in one place, and what distinguishes each group from the others."""
     where = places(slices)
     different = len(set(where))
-    if different == len(slices):
+    in_one_place = different < len(slices)
+    if not in_one_place and _is_even(slices):
         return [(slices, ())]
     for number, name in enumerate(names):
         groups: dict[Hashable, list[Slice]] = defaultdict(list)
         for one in slices:
             groups[_key(one, name)].append(one)
-        held = [len(set(places(group))) for group in groups.values()]
-        if len(groups) > 1 and min(held) >= max(SHARE_OF_PLACES * different, 1) and len(groups) < len(slices):
+        if len(groups) > 1 and (_hold_most(groups.values(), slices) if in_one_place else _are_shifted(groups.values())):
             return [
                 (part, (in_words(name, value), *words))
                 for value, group in groups.items()
                 for part, words in _divided(group, names[number + 1 :])
             ]
-    return _by_turn(slices, where)
+    return _by_turn(slices, where) if in_one_place else [(slices, ())]
+
+
+def _hold_most(groups: Collection[list[Slice]], slices: list[Slice]) -> bool:
+    """Whether each of some groups of slices lies in :data:`SHARE_OF_PLACES` of their places."""
+    held = [len(set(places(group))) for group in groups]
+    return min(held) >= max(SHARE_OF_PLACES * len(set(places(slices))), 1) and len(groups) < len(slices)
+
+
+def _are_shifted(groups: Collection[list[Slice]]) -> bool:
+    """Whether each of some groups of slices is a stack with even steps, of nearly the same range: the slices of one lie
+    between those of another."""
+    if not all(len(group) > 2 and _is_even(group) for group in groups):
+        return False
+    ends = np.array([np.sort(_along(group))[[0, -1]] for group in groups])
+    in_common = ends[:, 1].min() - ends[:, 0].max()
+    return bool(in_common >= SHARE_IN_COMMON * np.ptp(ends, axis=1).min())
+
+
+def _is_even(slices: list[Slice]) -> bool:
+    """Whether slices, no two of which lie in one place, have even steps."""
+    if slices[0].position is None or slices[0].axes is None or len(slices) < 3:
+        return True
+    steps = np.diff(np.sort(_along(slices)))
+    return bool(np.abs(steps - steps.mean()).max() <= SAME_STEP * steps.mean())
+
+
+def _along(slices: Sequence[Slice]) -> np.ndarray:
+    """Where slices that have a place lie along their normal, mm."""
+    return np.array([one.position @ slices[0].normal for one in slices])
 
 
 def _by_turn(slices: list[Slice], where: np.ndarray) -> list[tuple[list[Slice], tuple[str, ...]]]:

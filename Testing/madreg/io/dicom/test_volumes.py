@@ -120,6 +120,39 @@ def test_folders_below_are_named(tmp_path, dicom, straight):
     assert f"{tmp_path / 'study/one'} (12 files)" in str(caught.value) and "two (9 files)" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("keyword", "values", "shift_mm"),
+    [
+        *(("AcquisitionNumber", (1, 2), shift_mm) for shift_mm in (0.01, 0.05, 0.3, 0.7)),
+        ("EchoTime", ("10", "80"), 0.4),
+        ("KVP", ("80", "140"), 0.01),  # which distinguishes no volumes
+    ],
+)
+def test_two_volumes_whose_slices_lie_between_each_other(tmp_path, dicom, straight, off_mm, shift_mm, keyword, values):
+    dicom.write_slices(tmp_path, straight(16), **{keyword: values[0]})
+    moved = straight(16) + [0, 0, shift_mm]
+    dicom.write_slices(tmp_path, moved, first=101, values=lambda at: dicom.blob(at) / 2, **{keyword: values[1]})
+    image, source = open_image(tmp_path)
+    assert image.GetSize() == (32, 40, 16) and off_mm(image) < 0.1
+    assert "2 volumes in 1 DICOM series" in source.notices[0]
+    assert level(open_image(f"{tmp_path}:2")[0]) == pytest.approx(level(image) / 2, rel=0.01)
+
+
+def test_every_other_slice_of_another_acquisition_is_one_volume(tmp_path, dicom, straight, off_mm):
+    for first in (0, 1):
+        dicom.write_slices(tmp_path, straight(16)[first::2], first=1 + 100 * first, AcquisitionNumber=first + 1)
+    image, source = open_image(tmp_path)
+    assert image.GetSize() == (32, 40, 16) and off_mm(image) < 0.1 and source.notices == ()
+
+
+def test_slice_distances_of_two_acquisitions_become_one(tmp_path, dicom, straight):
+    """As of the skull base and the rest of a head: neither lies between slices of the other."""
+    dicom.write_slices(tmp_path, straight(10), AcquisitionNumber=1)
+    dicom.write_slices(tmp_path, straight(8, 4.0) + [0, 0, 22.0], first=101, AcquisitionNumber=2)
+    _, source = open_image(tmp_path)
+    assert len(source.notices) == 1 and "slices are 2 to 4 mm apart" in source.notices[0]
+
+
 @pytest.mark.parametrize("of_folder", [True, False])
 def test_a_dicomdir_is_followed(tmp_path, dicom, straight, off_mm, of_folder):
     from pydicom.fileset import FileSet
@@ -200,6 +233,73 @@ def test_three_volumes_in_one_file(tmp_path, dicom, straight, off_mm, distinguis
     assert image.GetSize() == (32, 40, 12) and off_mm(image) < 0.1
     assert "3 volumes in 1 DICOM series" in source.notices[0]
     assert level(open_image(f"{path.parent}:3")[0]) == pytest.approx(level(image) / 3, rel=0.01)
+
+
+def test_volumes_that_only_a_dimension_index_distinguishes(tmp_path, dicom, straight, off_mm):
+    numbers = np.random.default_rng(2).permutation(36)  # frames in no order
+    places, volumes = numbers // 3, numbers % 3
+    frames = [frames_at(dicom, [straight(12)[k]], 1 / (v + 1))[0] for k, v in zip(places, volumes, strict=True)]
+    one = dicom.enhanced(
+        frames,
+        straight(12)[places],
+        own=lambda n: {"FrameContentSequence": {"DimensionIndexValues": [1, int(volumes[n]) + 1, int(places[n]) + 1]}},
+    )
+    one.DimensionIndexSequence = [pydicom.Dataset() for _ in range(3)]
+    for item, pointer in zip(one.DimensionIndexSequence, ("StackID", 0x20051001, "InStackPositionNumber"), strict=True):
+        item.DimensionIndexPointer = pydicom.tag.Tag(pointer)  # the second one is private
+    path = dicom.write(one, tmp_path / "scan/one.dcm")
+    by_level = sorted((open_image(f"{path}:{number}")[0] for number in (1, 2, 3)), key=level)
+    for image, factor in zip(by_level, (3, 2, 1), strict=True):
+        assert image.GetSize() == (32, 40, 12) and off_mm(image * factor) < 0.3
+
+
+NUCLEAR = "1.2.840.10008.5.1.4.1.1.20"
+
+
+def nuclear(dicom, frames, first, **vectors):
+    """A file of nuclear medicine, whose frames have nothing but numbers."""
+    detector = pydicom.Dataset()
+    detector.ImagePositionPatient, detector.ImageOrientationPatient = first.tolist(), [1, 0, 0, 0, 1, 0]
+    return dicom.dataset(
+        np.stack(frames),
+        NUCLEAR,
+        Modality="NM",
+        PixelSpacing=["1.5", "2"],
+        SpacingBetweenSlices="2",
+        DetectorInformationSequence=[detector],
+        **vectors,
+    )
+
+
+@pytest.mark.parametrize("name", ["TimeSlotVector", "EnergyWindowVector", "RRIntervalVector", "PhaseVector"])
+@pytest.mark.parametrize("slices_first", [True, False])
+def test_nuclear_medicine_of_several_volumes(tmp_path, dicom, straight, off_mm, name, slices_first):
+    order = [(k, v) for v in range(3) for k in range(12)] if slices_first else np.ndindex(12, 3)
+    places, volumes = np.array(list(order)).T
+    frames = [frames_at(dicom, [straight(12)[k]], 1 / (v + 1))[0] for k, v in zip(places, volumes, strict=True)]
+    vectors = {"SliceVector": (places + 1).tolist(), name: (volumes + 1).tolist()}
+    path = dicom.write(nuclear(dicom, frames, straight(1)[0], **vectors), tmp_path / "one.dcm")
+    image, source = open_image(path)
+    assert image.GetSize() == (32, 40, 12) and off_mm(image) < 0.1
+    assert "3 volumes in 1 DICOM series" in source.notices[0]
+    assert level(open_image(f"{path}:3")[0]) == pytest.approx(level(image) / 3, rel=0.01)
+
+
+def test_slices_of_nuclear_medicine_lie_where_their_numbers_say(tmp_path, dicom, straight, off_mm):
+    places = np.arange(12)[::-1]
+    frames = frames_at(dicom, straight(12)[places])
+    one = nuclear(dicom, frames, straight(1)[0], SliceVector=(places + 1).tolist())
+    image, _ = open_image(dicom.write(one, tmp_path / "one.dcm"))
+    assert image.GetSize() == (32, 40, 12) and off_mm(image) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("vector", "words"), [("AngularViewVector", "12 projections"), ("TimeSliceVector", "a single slice")]
+)
+def test_projections_and_repeated_images_are_no_stack(tmp_path, dicom, straight, vector, words):
+    one = nuclear(dicom, frames_at(dicom, straight(12)), straight(1)[0], **{vector: list(range(1, 13))})
+    with pytest.raises(InputError, match=words):
+        open_image(dicom.write(one, tmp_path / "one.dcm"))
 
 
 def test_frames_with_slopes_of_their_own(tmp_path, dicom, straight):
