@@ -24,7 +24,6 @@ from MADRegistrationLib.integration.contextmenu import registerContextMenu
 from MADRegistrationLib.integration.sampledata import registerSampleData
 from MADRegistrationLib.selection.firstvolumes import chooseFirstVolumes
 from MADRegistrationLib.selection.parameters import Initialization, Interpolation, Measure, TransformType, VoxelType
-from MADRegistrationLib.selection.storedchoices import forgetUnknown
 
 if TYPE_CHECKING:
     from MADRegistrationLib.inputs import Inputs
@@ -81,6 +80,8 @@ class MADRegistrationParameterNode:
 
 def parametersOf(node: slicer.vtkMRMLScriptedModuleNode) -> MADRegistrationParameterNode:
     """The choices that a node of the scene holds."""
+    from MADRegistrationLib.selection.storedchoices import forgetUnknown
+
     forgetUnknown(node)
     return MADRegistrationParameterNode(node)
 

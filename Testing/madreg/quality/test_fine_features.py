@@ -56,7 +56,9 @@ def test_a_pose_is_recognized_where_features_agree_clearly_better_than_near_all_
     pair, _ = slab_pair
     here, *far = (translation_matrix(mm) for mm in (0.0, 100.0, 200.0))
     values = {pose.tobytes(): value for pose, value in zip((here, *far), (0.06, *others), strict=True)}
-    monkeypatch.setattr(fine_features, "fine_agreement", lambda _, pose: FineAgreement(pose, values[pose.tobytes()]))
+    monkeypatch.setattr(
+        fine_features, "fine_agreement", lambda _, pose, *how: FineAgreement(pose, values[pose.tobytes()])
+    )
     found = recognized(pair, [*far, here])
     assert (found is not None and (found.pose == here).all()) == is_clear
     assert is_recognized(pair, here, far, 10.0) == is_clear and not is_recognized(pair, far[0], [here, far[1]], 10.0)
