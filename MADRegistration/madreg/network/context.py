@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .convolution import in_halves
 from .edges import CHANNELS, padded
 
 FINE_WIDTH = 16
@@ -39,7 +40,7 @@ class Convolution(nn.Module):
         nn.init.kaiming_normal_(self.convolution.weight, 0.1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.leaky_relu(normalized(self.convolution(padded(x))), 0.1)
+        return F.leaky_relu(normalized(in_halves(self.convolution, padded(x))), 0.1)
 
 
 class Residual(nn.Module):

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .context import Context
+from .convolution import in_halves
 from .edges import CHANNELS, edge_pyramid, padded
 from .settings import FeatureSettings
 
@@ -111,7 +112,7 @@ def _convolved(kernel: nn.Module, channels: torch.Tensor) -> torch.Tensor:
 
     Small convolutions return another one, in which torch upsamples ten times slower.
     """
-    found, by_voxel = kernel(padded(channels)), torch.channels_last_3d
+    found, by_voxel = in_halves(kernel, padded(channels)), torch.channels_last_3d
     is_by_voxel = all(
         weight.is_contiguous(memory_format=by_voxel) for weight in kernel.parameters() if weight.dim() == 5
     )

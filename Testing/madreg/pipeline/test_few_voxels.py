@@ -17,7 +17,7 @@ from madreg.image.pair import Pair
 from madreg.image.resampling import resample
 from madreg.image.transform import Transform
 from madreg.image.volume import Volume
-from madreg.pipeline import axes_search, initialization, retries
+from madreg.pipeline import axes_search, feature_search, initialization
 from madreg.pipeline.assessment import assess_all
 from madreg.pipeline.block_alignment import BlockAlignment
 from madreg.pipeline.registration import register
@@ -88,7 +88,8 @@ def test_a_registration_of_a_few_voxels_fails_as_it_should(heads, init, swapped,
     monkeypatch.setattr(initialization, "SEEDS", 30)
     monkeypatch.setattr(initialization, "ROTATIONS", 100)
     monkeypatch.setattr(initialization, "BEGUN", 3)
-    monkeypatch.setattr(retries, "COMPARED", 2)
+    monkeypatch.setattr(feature_search, "FIRST", 2)
+    monkeypatch.setattr(feature_search, "COUNT", 2)
     pair = shown(heads[0], (24, 24, 24), (24, 24, 25)), heads[1]
     pair = pair[::-1] if swapped else pair
     with suppress(InputError):
