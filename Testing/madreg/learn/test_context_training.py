@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from madreg.learn import context_training
 from madreg.learn.bodies import Body
 from madreg.learn.context_training import ContextSettings, train_context, with_context
 from madreg.learn.contrast import Sharpness, contrast
@@ -71,3 +72,18 @@ def test_training_in_parts_improves(linear, sampler, tmp_path):
         after = sum(contrast(resumed, sharpness, views).sum() for views in batches)
     assert float(after) < 0.98 * float(before)
     assert torch.load(tmp_path / "context.pt", weights_only=True)["step"] == 50
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_bfloat16_is_used_where_the_device_knows_it(linear, sampler, tmp_path, monkeypatch, knows):
+    """Elsewhere it takes many times as long."""
+    used = []
+
+    def noted(network, sharpness, views, is_half=False):
+        used.append(is_half)
+        return contrast(network, sharpness, views)
+
+    monkeypatch.setattr(context_training, "contrast", noted)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: knows)
+    train_context(linear, sampler, tmp_path, SETTINGS, until=1)
+    assert used == [knows and torch.backends.mkldnn.is_available()]
