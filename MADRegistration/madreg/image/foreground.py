@@ -28,6 +28,18 @@ def near_tissue(data: torch.Tensor, spacing: np.ndarray) -> torch.Tensor:
     return dilate(tissue(data, spacing), _reach(MARGIN_MM, spacing))
 
 
+def row_ends(there: torch.Tensor) -> np.ndarray:
+    """Indices (n, 3), i j k order, of the first and the last voxel of (k, j, i) that is True in each row along i.
+
+    Whatever the direction, no other voxel that is True lies farther that way.
+    """
+    rows = torch.nonzero(there.any(2)).flip(1)
+    filled = there[rows[:, 1], rows[:, 0]].byte()
+    last = filled.shape[1] - 1
+    ends = [filled.argmax(1), last - filled.flip(1).argmax(1)]
+    return torch.cat([torch.cat([end[:, None], rows], 1) for end in ends]).cpu().numpy()
+
+
 def _reach(radius: float, spacing: np.ndarray) -> list[int]:
     """Voxels along k, j, i."""
     return [round(radius / mm) for mm in spacing[::-1]]

@@ -31,10 +31,11 @@ def slice_matrices(thickness: torch.Tensor, phase: torch.Tensor, count: int) -> 
     thickness = thickness.clamp(min=1.0).reshape(-1, 1, 1)
     number = torch.arange(count + 2, device=thickness.device, dtype=torch.float32) - 1
     centers = (number[None] + phase[:, None]) * thickness[:, 0]  # (B, slices)
-    slab = (thickness / 2 + 0.5 - (at[None, None] - centers[..., None]).abs()).clamp(0, 1)  # (B, slices, count)
-    nearest = torch.exp(-(at[None, None] - centers[..., None]).abs())  # for slices beyond the ends
-    slab = torch.where(slab.sum(-1, keepdim=True) > 1e-3, slab, nearest)
-    slab = slab / slab.sum(-1, keepdim=True)
+    away = (at[None, None] - centers[..., None]).abs()  # (B, slices, count)
+    slab = (thickness / 2 + 0.5 - away).clamp(0, 1)
+    shown = slab.sum(-1, keepdim=True)
+    nearest = torch.softmax(-away, -1)  # for slices beyond the ends, however far
+    slab = torch.where(shown > 1e-3, slab / shown.clamp(min=1e-3), nearest)
     between = (1 - (at[None, :, None] - centers[:, None]).abs() / thickness).clamp(min=0)
     between = between / between.sum(-1, keepdim=True).clamp(min=1e-6)
     return between @ slab

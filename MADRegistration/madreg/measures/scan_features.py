@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import permutations
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..image.foreground import row_ends
 from ..image.geometry import Grid, apply, rotation_angle
 from ..image.sampling import sample_array, sample_lattice
 from ..image.volume import Volume
@@ -41,42 +43,40 @@ class LevelFeatures:
         return F.normalize(sample_array(self.features, self.inverse, points), dim=0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EncodedScan:
-    """A volume with its features, by number of the level, on a lattice along ``axes`` (3, 3): see :func:`encode`."""
+    """A volume and its features, which are computed when they are asked for.
 
-    volume: Volume
-    axes: np.ndarray
-    levels: dict[int, LevelFeatures]
-
-
-@torch.no_grad()
-def encode(
-    volume: Volume,
-    network: FeatureNetwork,
-    axes: np.ndarray,
-    numbers: Collection[int],
-    near: np.ndarray | None = None,
-) -> EncodedScan:
-    """Features of a volume's foreground at some levels of a network.
-
-    Args:
+    Attributes:
+        volume: at any resolution.
+        network: that makes the features.
         axes: (3, 3), columns are the directions of the lattice's axes i, j, k in LPS: see :func:`lattice_axes`.
         numbers: of the levels.
         near: points (n, 3), LPS mm; what lies away from all of them is left out.
     """
-    finest, given = network.input_level(numbers), volume
-    spacing = network.settings.spacing * 2**finest
-    volume = given.resampled(spacing)
-    grid = _covering(volume, axes, spacing, network.multiple // 2**finest, near)
-    foreground = sample_lattice(volume.foreground.float()[None], volume.grid, np.eye(4), grid, "zeros")[None]
-    levels = {}
-    for level, features in network.some(network_input(volume, grid), numbers).items():
-        weight = F.avg_pool3d(foreground, 2 ** (level - finest))[0, 0]
-        mean = torch.einsum("ckji,kji->c", features[0], weight) / weight.sum().clamp(min=1e-3)
-        inverse = torch.as_tensor(level_inverse(grid, level - finest), dtype=torch.float32, device=volume.device)
-        levels[level] = LevelFeatures(features[0], inverse, mean)
-    return EncodedScan(given, axes, levels)
+
+    volume: Volume
+    network: FeatureNetwork
+    axes: np.ndarray
+    numbers: Collection[int]
+    near: np.ndarray | None = None
+
+    @cached_property
+    @torch.no_grad()
+    def levels(self) -> dict[int, LevelFeatures]:
+        """The features of the foreground at each level, by its number."""
+        finest = self.network.input_level(self.numbers)
+        spacing = self.network.settings.spacing * 2**finest
+        volume = self.volume.resampled(spacing)
+        grid = _covering(volume, self.axes, spacing, self.network.multiple // 2**finest, self.near)
+        foreground = sample_lattice(volume.foreground.float()[None], volume.grid, np.eye(4), grid, "zeros")[None]
+        found = {}
+        for level, features in self.network.some(network_input(volume, grid), self.numbers).items():
+            weight = F.avg_pool3d(foreground, 2 ** (level - finest))[0, 0]
+            mean = torch.einsum("ckji,kji->c", features[0], weight) / weight.sum().clamp(min=1e-3)
+            inverse = torch.as_tensor(level_inverse(grid, level - finest), dtype=torch.float32, device=volume.device)
+            found[level] = LevelFeatures(features[0], inverse, mean)
+        return found
 
 
 def lattice_axes(volume: Volume, wanted: np.ndarray, turn: bool = False) -> np.ndarray:
@@ -102,8 +102,8 @@ def is_near(volume: Volume, points: np.ndarray) -> np.ndarray:
 def _covering(volume: Volume, axes: np.ndarray, spacing: float, multiple: int, near: np.ndarray | None) -> Grid:
     """A lattice along ``axes`` over the foreground and a margin within the field of view, with sides that are
     multiples of a number; only around points ``near`` (n, 3) if they are given."""
-    foreground = torch.nonzero(volume.foreground)[:, [2, 1, 0]].cpu().numpy()
-    boxes = [_box(apply(volume.grid.matrix, foreground) @ axes, MARGIN_MM), _box(volume.grid.corners @ axes, 0.0)]
+    shown = apply(volume.grid.matrix, row_ends(volume.foreground))
+    boxes = [_box(shown @ axes, MARGIN_MM), _box(volume.grid.corners @ axes, 0.0)]
     if near is not None:
         boxes.append(_box(near @ axes, MARGIN_MM))
     low, high = np.max([box[0] for box in boxes], 0), np.min([box[1] for box in boxes], 0)

@@ -14,7 +14,7 @@ from ..image.pair import SPACING, Pair
 from ..image.transform import Transform
 from ..measures import MEASURES
 from ..measures.base import Measure
-from ..measures.feature_mad import FeatureMAD, feature_mad_of
+from ..measures.feature_mad import FeatureMAD, feature_mad_of, is_rotated
 from ..measures.mad import mad_of
 from ..measures.symmetric import symmetric_finest_features
 from ..network import weights
@@ -80,7 +80,7 @@ class SingleMeasure:
         if self.kind != "rigid":
             measure, found = self._rounds(pair, measure, True, STRETCHED, found, monitor.part(0.5, 0.6))
         measure, found = self._rounds(pair, measure, False, FINE, found, monitor.part(0.6, 0.9))
-        if measure.is_rotated(found[0].matrix):
+        if is_rotated(measure, found[0].matrix):
             measure = measure.seen_from(found[0].matrix)
         return self._descend(pair, symmetric_finest_features(measure), FINEST, found, monitor.part(0.9, 1.0))
 
@@ -100,7 +100,7 @@ class SingleMeasure:
             objective = measure.coarse() if coarse else measure
             transforms = self._descend(pair, objective, schedule, transforms, part)
             is_last = not coarse and number == len(schedules) - 1
-            if is_last or not measure.is_rotated(transforms[0].matrix):
+            if is_last or not is_rotated(measure, transforms[0].matrix):
                 break
             measure = measure.seen_from(transforms[0].matrix)
         return measure, transforms

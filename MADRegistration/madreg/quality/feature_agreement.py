@@ -29,8 +29,7 @@ def features_seen_from(pair: Pair, pose: np.ndarray, samples: int, level: int | 
     part, there = (pair.swapped, np.linalg.inv(pose)) if pair.moving_is_part else (pair, pose)
 
     def make() -> FeatureMAD:
-        measure = FeatureMAD(part.fixed, part.moving, seed=pair.seed, samples=samples)
-        return measure if level is None else measure.of_level(level)
+        return FeatureMAD(part.fixed, part.moving, None, pair.seed, samples, None if level is None else [level])
 
     return pair.once(("features", samples, level), make).seen_from(there, part=True)
 

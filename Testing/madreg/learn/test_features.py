@@ -114,6 +114,13 @@ def test_acquisition_moves_nothing():
     assert abs(np.mean(centers) - 19.3) < 0.05
 
 
+@pytest.mark.parametrize("count", [40, 200])
+def test_slices_far_beyond_the_ends_show_the_end(count):
+    """Thick slices go on beyond the lattice, in large lattices so far that a weight by distance is 0."""
+    matrix = slice_matrices(torch.tensor([3.0]), torch.tensor([0.5]), count)[0]
+    torch.testing.assert_close(matrix.sum(1), torch.ones(count), atol=1e-4, rtol=0)
+
+
 def test_bodies_are_restored_from_their_file(bodies, tmp_path):
     write_bodies(bodies, tmp_path / "bodies.npz")
     for before, after in zip(bodies, read_bodies(tmp_path / "bodies.npz"), strict=True):

@@ -11,8 +11,8 @@ from madreg.descent.parameters import LinearTransform
 from madreg.image.geometry import Grid, about, mean_displacement
 from madreg.image.volume import Volume
 from madreg.measures import distance
-from madreg.measures.feature_mad import FeatureMAD
-from madreg.measures.scan_features import encode, lattice_axes
+from madreg.measures.feature_mad import FeatureMAD, is_rotated
+from madreg.measures.scan_features import EncodedScan, lattice_axes
 from madreg.measures.symmetric import symmetric_finest_features
 from madreg.network import weights
 
@@ -116,9 +116,9 @@ def test_a_cut_field_of_view_does_not_move_the_minimum(pair, truth, spots, turn)
 def test_the_moving_scan_is_encoded_as_it_is_seen(pair, truth, turn):
     """A head that is rotated in its own lattice: its features are those of the pose that is given."""
     blind = FeatureMAD(*pair, samples=SAMPLES)
-    assert blind.is_rotated(truth)
+    assert is_rotated(blind, truth)
     seen = blind.seen_from(truth)
-    assert not seen.is_rotated(truth)
+    assert not is_rotated(seen, truth)
     with torch.no_grad():
         here = torch.tensor(truth)[None]
         assert float(seen(here)[0]) < float(blind(here)[0])
@@ -162,7 +162,7 @@ def test_features_of_a_scan_follow_its_lattice(pair):
     other = Volume("scan", volume.data.permute(2, 1, 0).contiguous(), Grid(grid.size[::-1], matrix), volume.mask)
     network = weights.load_features()[0]
     points = torch.tensor([[10.0, -20.0, 5.0], [0.0, 30.0, 20.0]])
-    one, two = (encode(v, network, lattice_axes(v, np.eye(3)), range(3)).levels for v in (volume, other))
+    one, two = (EncodedScan(v, network, lattice_axes(v, np.eye(3)), range(3)).levels for v in (volume, other))
     assert set(one) == {0, 1, 2}
     for number, level in one.items():
         torch.testing.assert_close(level.at(points), two[number].at(points), atol=1e-3, rtol=0)
@@ -173,7 +173,7 @@ def test_features_of_one_level_alone_are_nearly_the_same(pair):
     volume = pair[0]
     network, axes = weights.load_features()[0], lattice_axes(volume, np.eye(3))
     points = volume.grid.points()[volume.foreground][::50]
-    every, alone = (encode(volume, network, axes, numbers).levels for numbers in (range(3), [1]))
+    every, alone = (EncodedScan(volume, network, axes, numbers).levels for numbers in (range(3), [1]))
     assert set(alone) == {1}
     cosine = (every[1].at(points) * alone[1].at(points)).sum(0)
     assert float(cosine.mean()) > 0.9
