@@ -52,3 +52,17 @@ def test_what_is_refined_without_an_outline_is_kept_where_that_is_worth_it(monke
     assert found.matrix[0, 3] == expected
     ((shown, transforms),) = refined
     assert transforms == [rigid] and not shown.fixed.mask[:4].any() and shown.fixed.mask[4:].all()
+
+
+@pytest.mark.parametrize(("away", "expected"), [(1.0, 0.0), (23.0, 0.0), (500.0, 500.0 - 8.0 * refining.MOST_ROUNDS)])
+def test_a_descent_goes_on_until_it_arrives(away, expected):
+    """One that moves by 8 mm at most, and where it leads is at 0; it is not repeated forever."""
+    pair, runs = SimpleNamespace(points=np.random.default_rng(0).normal(size=(50, 3)) * 50), []
+
+    class Stage:
+        def run(self, pair, transforms, monitor):
+            runs.append(transforms)
+            return [translation(max(transforms[0].matrix[0, 3] - 8.0, 0.0))]
+
+    assert refining._settled(pair, translation(away), Stage(), Monitor()).matrix[0, 3] == expected
+    assert len(runs) == (1 if away == 1.0 else 4 if away == 23.0 else refining.MOST_ROUNDS)
