@@ -1,7 +1,9 @@
 """Real MRML scenes for the tests, from the PyPI package slicer-core: everything of Slicer but Qt."""
 
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,12 +12,14 @@ sys.path.insert(0, str(Path(__file__).parent))  # for doubles
 
 slicer = pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
 
+import forking  # noqa: E402
 import vtk  # noqa: E402
 from doubles import FAKES, FakeView  # noqa: E402
 from vtk.util.numpy_support import numpy_to_vtk  # noqa: E402
 
 from MADRegistrationLib.panel.panel import Panel  # noqa: E402
 from MADRegistrationLib.scene.matrices import toMatrix  # noqa: E402
+from MADRegistrationLib.worker import process as processModule  # noqa: E402
 from MADRegistrationLib.worker.client import WorkerClient  # noqa: E402
 from MADRegistrationLib.worker.process import SubprocessProcess  # noqa: E402
 
@@ -99,8 +103,26 @@ def resume(tmp_path_factory, monkeypatch):
     return file.touch
 
 
+@pytest.fixture(scope="session")
+def forkServer():
+    """The process of which fake workers are forks; None where that is not possible."""
+    server = forking.ForkServer() if forking.IS_POSSIBLE else None
+    yield server
+    if server is not None:
+        server.close()
+
+
 @pytest.fixture
-def client(resume):
+def forkedWorkers(forkServer, monkeypatch):
+    """Fake workers are forked rather than started."""
+    if forkServer is not None:
+        popen = SimpleNamespace(Popen=forkServer.popen, PIPE=subprocess.PIPE)
+        monkeypatch.setattr(processModule, "subprocess", popen)
+
+
+@pytest.fixture
+def client(resume, forkedWorkers):
+    """The client of a fake worker."""
     client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
     yield client
     client.stop()
