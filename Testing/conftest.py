@@ -8,6 +8,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one processor each; set before torch 
 import numpy as np
 import pytest
 
+from madreg.system.process import collect_rarely
+
+collect_rarely()  # as the commands and the worker do: looking for garbage takes one twentieth of the fast tests
+
 
 def odd_grid(size, spacing, euler_degrees=(0.0, 0.0, 0.0), flip=(1, 1, 1), center=(12.0, -30.0, 45.0)):
     """Lattice whose middle is at ``center`` (LPS mm), rotated by three angles, with axes reversed by ``flip``."""
