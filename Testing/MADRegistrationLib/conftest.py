@@ -12,7 +12,6 @@ sys.path.insert(0, str(Path(__file__).parent))  # for doubles
 
 slicer = pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
 
-import forking  # noqa: E402
 import vtk  # noqa: E402
 from doubles import FAKES, FakeView  # noqa: E402
 from vtk.util.numpy_support import numpy_to_vtk  # noqa: E402
@@ -103,20 +102,11 @@ def resume(tmp_path_factory, monkeypatch):
     return file.touch
 
 
-@pytest.fixture(scope="session")
-def forkServer():
-    """The process of which fake workers are forks; None where that is not possible."""
-    server = forking.ForkServer() if forking.IS_POSSIBLE else None
-    yield server
-    if server is not None:
-        server.close()
-
-
 @pytest.fixture
-def forkedWorkers(forkServer, monkeypatch):
+def forkedWorkers(fork_server, monkeypatch):
     """Fake workers are forked rather than started."""
-    if forkServer is not None:
-        popen = SimpleNamespace(Popen=forkServer.popen, PIPE=subprocess.PIPE)
+    if fork_server is not None:
+        popen = SimpleNamespace(Popen=fork_server.popen, PIPE=subprocess.PIPE)
         monkeypatch.setattr(processModule, "subprocess", popen)
 
 

@@ -1,12 +1,9 @@
 """A worker whose registrations are made up, for tests of everything around them.  Started as a script.
 
-What it does depends on ``settings["seed"]``: see :func:`perform`.  The real worker's own loop runs around it.  With
-``--fork`` the script serves :mod:`forking`.
+What it does depends on ``settings["seed"]``: see :func:`perform`.  The real worker's own loop runs around it.
 """
 
-import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -180,34 +177,7 @@ def pair(command):
     }
 
 
-def fork_on_request(server):
-    """Fork for every message, which brings the streams of the new process, and answer with its number (POSIX).
-
-    Returns only in new processes, with their arguments.
-    """
-    while True:
-        request, streams, _, _ = socket.recv_fds(server, 1 << 20, 3)
-        if not request:
-            sys.exit()
-        number = os.fork()
-        if number == 0:
-            break
-        server.send(str(number).encode())
-        for stream in streams:
-            os.close(stream)
-    server.close()
-    for target, stream in enumerate(streams):
-        os.dup2(stream, target)
-        os.close(stream)
-    wanted = json.loads(request)
-    os.environ.clear()
-    os.environ.update(wanted["environment"])
-    return wanted["arguments"]
-
-
 if __name__ == "__main__":
-    if "--fork" in sys.argv:
-        sys.argv[1:] = fork_on_request(socket.socket(fileno=int(sys.argv[2])))
     worker_jobs.register, worker_jobs.assess, worker_jobs.pair = perform, assess, pair
     if "--broken" in sys.argv:
         worker.devices = lambda: 1 / 0

@@ -6,10 +6,11 @@ Since the head can be evaluated at any point, the scans made of it have an exact
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,24 @@ class Head:
         """The same head the other way round: dark bone, and what was brighter is darker."""
         head, skull, lumps = self.tissue(points)
         return head * np.clip(0.6 - 0.5 * skull - 0.9 * lumps, 0.05, 1.1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_readers(fork_server) -> Iterator[None]:
+    """Readers that work in a process of their own are forked rather than started."""
+    from madreg.io import isolated
+
+    with pytest.MonkeyPatch.context() as patch:
+        if fork_server is not None:
+            names = {name: getattr(subprocess, name) for name in ("PIPE", "DEVNULL", "TimeoutExpired")}
+            patch.setattr(isolated, "subprocess", SimpleNamespace(Popen=fork_server.popen, **names))
+        yield
+
+
+@pytest.fixture
+def started_readers(forked_readers, monkeypatch) -> None:
+    """Readers are started as they are outside of tests."""
+    monkeypatch.setattr("madreg.io.isolated.subprocess", subprocess)
 
 
 @pytest.fixture(scope="session")
