@@ -129,6 +129,7 @@ def test_tables_sum_up_by_contrast_and_level(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_training")
 def test_a_synthetic_head_is_registered_with_features_of_four_pairs(quick_study):
     folder = quick_study("feature_ablations")
     rows = read_rows(folder / "registered.jsonl")
