@@ -15,7 +15,7 @@ from madreg_benchmark.cases.case import Case
 from madreg_benchmark.cases.synthetic_head import write_cases
 from madreg_benchmark.studies.trainings import synthetic_heads
 
-NECK = 21  # slices of a synthetic head below its skull
+BELOW_SKULL = 21  # slices of a synthetic head
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def cases(tmp_path_factory) -> list[Case]:
     """The two pairs of synthetic heads as files, without neck and chin, which take time; they are read only."""
     cases = write_cases(tmp_path_factory.mktemp("cases"))
     for path in (path for case in cases for path in (case.fixed, case.moving)):
-        sitk.WriteImage(sitk.ReadImage(str(path))[:, :, NECK:], str(path))
+        sitk.WriteImage(sitk.ReadImage(str(path))[:, :, BELOW_SKULL:], str(path))
     return cases
 
 
