@@ -23,6 +23,8 @@ from MADRegistrationLib.worker import channel as channelModule
 from MADRegistrationLib.worker.client import WorkerClient
 from MADRegistrationLib.worker.process import SubprocessProcess
 
+pytestmark = pytest.mark.usefixtures("tempFolder")
+
 SHIFT_AND_TURN = about(
     np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]), np.array([5.0, 40, -9])
 )
@@ -35,20 +37,6 @@ def tempFolder(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
-
-
-@pytest.fixture
-def startingClient(tempFolder, resume):
-    """Starts its workers as in Slicer."""
-    client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
-    yield client
-    client.stop()
-
-
-@pytest.fixture
-def client(startingClient, forkedWorkers):
-    """Forks its workers, which is faster."""
-    return startingClient
 
 
 @pytest.fixture
