@@ -81,7 +81,7 @@ def head_images():
 def fork_server():
     """The :class:`forking.ForkServer` of readers and fake workers; None where forking is not possible."""
     modules = ["SimpleITK", "madreg.commands.worker", "madreg.io.isolated", "madreg.io.resampling"]
-    server = forking.ForkServer(modules) if forking.IS_POSSIBLE else None
+    server = forking.ForkServer(modules) if forking.is_possible() else None
     yield server
     if server is not None:
         server.close()

@@ -15,11 +15,20 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from importlib import import_module
 from typing import IO, Any
 
-IS_POSSIBLE = hasattr(os, "fork") and hasattr(os, "pidfd_open")
 LONGEST_REQUEST = 1 << 20  # bytes
+
+
+def is_possible() -> bool:
+    """Whether this system can: Linux, unless a container forbids it."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 class ForkServer:
@@ -98,6 +107,7 @@ class Forked:
             streams = [its_input, its_output, errors.fileno()]
             self.pid = server.fork(words, streams, dict(os.environ if env is None else env), str(cwd or os.getcwd()))
         self._handle = os.pidfd_open(self.pid)  # while the server lives, no other process gets this number
+        weakref.finalize(self, os.close, self._handle)
 
     def __enter__(self) -> Forked:
         return self
@@ -106,9 +116,6 @@ class Forked:
         self.stdin.close()
         self.wait()
         self.stdout.close()
-
-    def __del__(self) -> None:
-        os.close(self._handle)
 
     def communicate(self, text: bytes, timeout: float) -> tuple[bytes, None]:
         """Send this to the program and return what it has printed when it has ended."""
