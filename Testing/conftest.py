@@ -8,6 +8,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one processor each; set before torch 
 import numpy as np
 import pytest
 
+import forking
+from madreg.system.process import collect_rarely
+
+collect_rarely()  # as the commands and the worker do: looking for garbage takes one twentieth of the fast tests
+
 
 def odd_grid(size, spacing, euler_degrees=(0.0, 0.0, 0.0), flip=(1, 1, 1), center=(12.0, -30.0, 45.0)):
     """Lattice whose middle is at ``center`` (LPS mm), rotated by three angles, with axes reversed by ``flip``."""
@@ -70,6 +75,16 @@ def head_images():
     from madreg_benchmark.cases.synthetic_head import label_map
 
     return simulate_ct_t1(label_map(1), 1)
+
+
+@pytest.fixture(scope="session")
+def fork_server():
+    """The :class:`forking.ForkServer` of readers and fake workers; None where forking is not possible."""
+    modules = ["SimpleITK", "madreg.commands.worker", "madreg.io.isolated", "madreg.io.resampling"]
+    server = forking.ForkServer(modules) if forking.is_possible() else None
+    yield server
+    if server is not None:
+        server.close()
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Real MRML scenes for the tests, from the PyPI package slicer-core: everything of Slicer but Qt."""
 
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from vtk.util.numpy_support import numpy_to_vtk  # noqa: E402
 
 from MADRegistrationLib.panel.panel import Panel  # noqa: E402
 from MADRegistrationLib.scene.matrices import toMatrix  # noqa: E402
+from MADRegistrationLib.worker import process as processModule  # noqa: E402
 from MADRegistrationLib.worker.client import WorkerClient  # noqa: E402
 from MADRegistrationLib.worker.process import SubprocessProcess  # noqa: E402
 
@@ -100,10 +103,25 @@ def resume(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture
-def client(resume):
+def forkedWorkers(fork_server, monkeypatch):
+    """Fake workers are forked rather than started."""
+    if fork_server is not None:
+        popen = SimpleNamespace(Popen=fork_server.popen, PIPE=subprocess.PIPE)
+        monkeypatch.setattr(processModule, "subprocess", popen)
+
+
+@pytest.fixture
+def startingClient(resume):
+    """The client of a fake worker, which it starts as Slicer starts the real one."""
     client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
     yield client
     client.stop()
+
+
+@pytest.fixture
+def client(startingClient, forkedWorkers):
+    """The client of a fake worker, which it forks: that is faster."""
+    return startingClient
 
 
 @pytest.fixture

@@ -36,14 +36,20 @@ def setting(cases, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trainer(setting, training_heads):
-    trainer = AnatomyTrainer(setting, TINY, FEW)
+def trainer(setting):
+    return AnatomyTrainer(setting, TINY, FEW)
+
+
+@pytest.fixture(scope="module")
+def trainer_of_heads(trainer, training_heads):
+    """The same, whose heads are those that other tests train on."""
     trainer.scans = training_heads
     return trainer
 
 
 @pytest.mark.slow
-def test_variants_differ_in_what_they_learn_from_alone(trainer):
+def test_variants_differ_in_what_they_learn_from_alone(trainer_of_heads):
+    trainer = trainer_of_heads
     assert len({(variant.network, variant.appearance, variant.seed) for variant in VARIANTS}) == 1
     heads, both, bodies = (trainer.groups(variant) for variant in (HEADS, BOTH, BODIES))
     assert heads == trainer.scans[0] and bodies == [trainer.bodies]
@@ -60,7 +66,8 @@ def test_no_body_serves_two_purposes(trainer):
 
 
 @pytest.mark.slow
-def test_rows_are_made_once_and_written(cases, trainer, quick_study, monkeypatch):
+def test_rows_are_made_once_and_written(cases, trainer_of_heads, quick_study, monkeypatch):
+    trainer = trainer_of_heads
     monkeypatch.setattr(trainings, "synthetic_heads", lambda: trainer.scans)
     monkeypatch.setattr(AnatomyTrainer, "bodies", trainer.bodies)
     monkeypatch.setattr(anatomy, "_plan", lambda setting: (TINY, FEW))

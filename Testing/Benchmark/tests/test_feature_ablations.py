@@ -13,6 +13,7 @@ from madreg.errors import InputError
 from madreg.image.pair import Pair
 from madreg.learn.bodies import Body
 from madreg.learn.synthetic_bodies import synthetic_body
+from madreg.learn.views import ViewSettings
 from madreg.network import weights
 from madreg_benchmark.cases.case import Case
 from madreg_benchmark.running.rows import read_rows
@@ -72,16 +73,27 @@ def test_missing_data_are_named(tmp_path):
         FeatureTrainer(Setting([], tmp_path), VARIANTS, TINY)
 
 
-def test_a_longer_training_goes_on_from_a_shorter_one(tmp_path, monkeypatch):
-    def variant(pairs: int, rotation: float | None = None) -> FeatureVariant:
-        return FeatureVariant(str(pairs), "", pairs, (SYNTHETIC,), rotation)
+@pytest.fixture
+def small_training(monkeypatch):
+    """Bodies and views of them that are learned from are small."""
 
     def small_bodies(numbers, seed: int) -> list[Body]:
         return [
             Body(str(n), "labels", SYNTHETIC, synthetic_body(np.random.default_rng(n), (48, 48, 48))) for n in numbers
         ]
 
+    def small_views(**how) -> ViewSettings:
+        return ViewSettings(shapes=((32, 32, 32), (32, 32, 48)), points=100, **how)
+
     monkeypatch.setattr(feature_trainings, "synthetic_bodies", small_bodies)
+    monkeypatch.setattr(feature_trainings, "ViewSettings", small_views)
+
+
+@pytest.mark.usefixtures("small_training")
+def test_a_longer_training_goes_on_from_a_shorter_one(tmp_path, monkeypatch):
+    def variant(pairs: int, rotation: float | None = None) -> FeatureVariant:
+        return FeatureVariant(str(pairs), "", pairs, (SYNTHETIC,), rotation)
+
     short, long, other = variant(2), variant(4), variant(2, rotation=0.0)
     trainer = FeatureTrainer(Setting([], tmp_path, quick=True, device="cpu"), (long, short, other), TINY)
     train, done = feature_trainings.train_features, []
@@ -117,6 +129,7 @@ def test_tables_sum_up_by_contrast_and_level(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_training")
 def test_a_synthetic_head_is_registered_with_features_of_four_pairs(quick_study):
     folder = quick_study("feature_ablations")
     rows = read_rows(folder / "registered.jsonl")

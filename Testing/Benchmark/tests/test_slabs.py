@@ -18,15 +18,15 @@ from translation import translation_matrix
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Label maps of blocks of six tissues, one for each of the first two cases."""
+    """Label maps of blocks of six tissues, of coarse voxels, one for each of the first two cases."""
     rng = np.random.default_rng(3)
     data = tmp_path_factory.mktemp("data")
     folder = data / "train" / "synthseg_labels_1.5mm"
     folder.mkdir(parents=True)
     for number in (1, 2):
-        blocks = rng.choice([2, 3, 4, 507, 511, 515], (9, 9, 9)).repeat(12, 0).repeat(12, 1).repeat(12, 2)
-        image = sitk.GetImageFromArray(np.pad(blocks, 6).astype(np.int16))
-        image.SetSpacing((1.5, 1.5, 1.5))
+        blocks = rng.choice([2, 3, 4, 507, 511, 515], (9, 9, 9)).repeat(6, 0).repeat(6, 1).repeat(6, 2)
+        image = sitk.GetImageFromArray(np.pad(blocks, 3).astype(np.int16))
+        image.SetSpacing((3.0, 3.0, 3.0))
         sitk.WriteImage(image, str(folder / f"training_seg_{number:02d}.nii.gz"))
     return data
 

@@ -23,6 +23,8 @@ from MADRegistrationLib.worker import channel as channelModule
 from MADRegistrationLib.worker.client import WorkerClient
 from MADRegistrationLib.worker.process import SubprocessProcess
 
+pytestmark = pytest.mark.usefixtures("tempFolder")
+
 SHIFT_AND_TURN = about(
     np.array([3.0, -8, 20]), np.array([[0.0, -1, 0], [0.6, 0, -0.8], [0.8, 0, 0.6]]), np.array([5.0, 40, -9])
 )
@@ -35,13 +37,6 @@ def tempFolder(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
-
-
-@pytest.fixture
-def client(tempFolder, resume):
-    client = WorkerClient(SubprocessProcess, [sys.executable], FAKES)
-    yield client
-    client.stop()
 
 
 @pytest.fixture
@@ -134,9 +129,9 @@ def test_the_moving_volume_follows_and_cancel_puts_it_back(client, pair, scene, 
     assert not exists(pid) and list(tempFolder.iterdir()) == []
 
 
-def test_cancel_kills_the_whole_tree(client, pair):
+def test_cancel_kills_the_whole_tree(startingClient, pair):
     progress = []
-    registration = register(client, pair, CHILD, onProgress=progress.append)
+    registration = register(startingClient, pair, CHILD, onProgress=progress.append)
     run(registration, until=lambda r: progress[-1].stage.startswith("child"))
     child = int(progress[-1].stage.split()[1])
     assert exists(child)
@@ -148,38 +143,38 @@ def test_cancel_kills_the_whole_tree(client, pair):
 
 
 @pytest.mark.parametrize("times", [10])
-def test_cancelling_again_and_again_leaves_nothing(client, pair, scene, tempFolder, times):
+def test_cancelling_again_and_again_leaves_nothing(startingClient, pair, scene, tempFolder, times):
     pids = set()
     for n in range(times):
-        registration = register(client, pair, SLOW)
+        registration = register(startingClient, pair, SLOW)
         if n % 2:  # before the process has said a word, and in the middle of its work
             run(registration, until=lambda r: r.history)
-        process = client._process._process
+        process = startingClient._process._process
         registration.cancel()
         pids.add(process.pid)
         assert process.poll() is not None
     assert len(pids) == times and not any(exists(pid) for pid in pids)
     assert list(tempFolder.iterdir()) == [] and isAsBefore(scene, pair)
-    run(again := register(client, pair))
+    run(again := register(startingClient, pair))
     assert again.state == "done"
 
 
-def test_a_worker_that_is_killed_ends_in_a_message(client, pair, scene):
-    registration = register(client, pair, SLOW)
+def test_a_worker_that_is_killed_ends_in_a_message(startingClient, pair, scene):
+    registration = register(startingClient, pair, SLOW)
     run(registration, until=lambda r: r.history)
-    os.kill(client.pid, 9)
+    os.kill(startingClient.pid, 9)
     run(registration)
     assert registration.state == "failed" and "stopped unexpectedly" in registration.message
     assert isAsBefore(scene, pair)
-    run(again := register(client, pair))
+    run(again := register(startingClient, pair))
     assert again.state == "done"
 
 
-def test_a_worker_that_died_while_idle_is_replaced(client, pair):
-    run(register(client, pair))
-    os.kill(client.pid, 9)
-    client._process._process.wait()
-    run(again := register(client, pair, transform=pair[1].GetParentTransformNode()))
+def test_a_worker_that_died_while_idle_is_replaced(startingClient, pair):
+    run(register(startingClient, pair))
+    os.kill(startingClient.pid, 9)
+    startingClient._process._process.wait()
+    run(again := register(startingClient, pair, transform=pair[1].GetParentTransformNode()))
     assert again.state == "done", again.message
 
 

@@ -723,6 +723,7 @@ def test_archives_say_unpack(tmp_path):
     assert ".PAR" in refused(tmp_path / "scan.REC")
 
 
+@pytest.mark.usefixtures("started_readers")
 def test_a_reader_that_crashes_ends_in_a_sentence(tmp_path):
     """Damaged HDF5 ends the process that reads it, or is refused by it; never this one."""
     path = tmp_path / "scan.h5"

@@ -275,6 +275,7 @@ def test_a_mask_over_nothing_but_padding_is_refused():
 @pytest.mark.skipif(os.name == "nt", reason="needs limits of POSIX")
 @pytest.mark.parametrize("name", ["scan.nii.gz", "scan.vtk"])
 @pytest.mark.parametrize("full", [False, True])
+@pytest.mark.usefixtures("started_readers")  # they inherit the limit
 def test_a_disk_without_room_for_temporary_files_is_said(tmp_path, monkeypatch, name, full):
     """It is no fault of the scan."""
     import resource

@@ -12,7 +12,7 @@ import torch
 from madreg.descent.parameters import LinearTransform
 from madreg.errors import InputError
 from madreg.image.fitting import restricted
-from madreg.image.geometry import Grid, about
+from madreg.image.geometry import Grid, about, apply
 from madreg.image.pair import Pair
 from madreg.image.resampling import resample
 from madreg.image.transform import Transform
@@ -27,11 +27,18 @@ from madreg.quality.cut_out import leaves_empty, without_outline
 from madreg.settings import Settings
 from translation import translation_matrix
 
+MIDDLE = 18
+CENTER = (MIDDLE, MIDDLE, MIDDLE)
+
 
 @pytest.fixture(scope="module")
 def heads(grid_of, make_volume, head) -> tuple[Volume, Volume]:
-    """A CT and an MR of one head in one place."""
-    return tuple(make_volume(one, grid_of("straight"), np.eye(4)) for one in (head.ct, head.mr))
+    """A head, cut off 72 mm from its middle, as CT and as MR, in one place."""
+    whole = grid_of("straight")
+    matrix = whole.matrix.copy()
+    matrix[:3, 3] = apply(matrix, 3 * [MIDDLE])
+    grid = Grid((2 * MIDDLE + 1,) * 3, matrix)
+    return tuple(make_volume(one, grid, np.eye(4)) for one in (head.ct, head.mr))
 
 
 def shown(volume: Volume, *voxels: tuple[int, int, int]) -> Volume:
@@ -62,11 +69,11 @@ def test_a_single_point_can_be_fitted_and_moved():
 
 @pytest.mark.filterwarnings("error")
 def test_a_single_voxel_is_compared_with_other_poses(heads):
-    compare(Pair(shown(heads[0], (24, 24, 24)), heads[1]), np.eye(4))
+    compare(Pair(shown(heads[0], CENTER), heads[1]), np.eye(4))
 
 
 def test_a_pose_without_blocks_stays_where_it_is(heads):
-    pair = Pair(heads[0], shown(heads[1], (24, 24, 24)))
+    pair = Pair(heads[0], shown(heads[1], CENTER))
     away = translation_matrix(500.0)
     (found,) = BlockAlignment("rigid").run(pair, [Transform(away)], Monitor(None))
     assert found.matrix == pytest.approx(away, abs=1e-6)
@@ -90,7 +97,7 @@ def test_a_registration_of_a_few_voxels_fails_as_it_should(heads, init, swapped,
     monkeypatch.setattr(initialization, "BEGUN", 3)
     monkeypatch.setattr(feature_search, "FIRST", 2)
     monkeypatch.setattr(feature_search, "COUNT", 2)
-    pair = shown(heads[0], (24, 24, 24), (24, 24, 25)), heads[1]
+    pair = shown(heads[0], CENTER, (MIDDLE, MIDDLE, MIDDLE + 1)), heads[1]
     pair = pair[::-1] if swapped else pair
     with suppress(InputError):
         assert register(*pair, Settings(init=init)).verdict == "failed"

@@ -224,11 +224,11 @@ def test_little_in_common_is_never_sure():
     assert unclear.verdict == "failed" and "too little in common" in unclear.remarks[0]
 
 
-@pytest.mark.parametrize(("thickness", "swapped"), slow((24.0, False), (24.0, True), (30.0, False), (30.0, True)))
-def test_a_thin_slab_has_a_clear_margin_over_its_flips(straight, slab_of, thickness, swapped):
+@pytest.mark.parametrize("swapped", slow(False, True))
+def test_a_thin_slab_has_a_clear_margin_over_its_flips(straight, slab_of, swapped):
     """Rotated about the middle of what both scans show, either way round."""
     fixed, moving, _center = straight
-    pair = Pair(*((slab_of(moving, thickness), fixed) if swapped else (fixed, slab_of(moving, thickness))))
+    pair = Pair(*((slab_of(moving, 24.0), fixed) if swapped else (fixed, slab_of(moving, 24.0))))
     assert pair.is_slab and pair.moving_is_part != swapped
     right = assess(pair, Transform.identity())
     assert right.margin > CLEAR_MARGIN and right.verdict != "failed" and right.error_mm < 4

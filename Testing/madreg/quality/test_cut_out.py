@@ -74,7 +74,7 @@ def test_the_outline_of_a_brain_supports_no_stretch(heads, is_fixed):
 @pytest.mark.slow
 @pytest.mark.parametrize("is_fixed", [False, True])
 def test_a_stretch_to_the_outside_of_the_skull_is_removed(heads, is_fixed):
-    """NMI and NGF together prefer it, so a similarity of a brain and a head used to end 9 mm off."""
+    """NMI and NGF together prefer it, so without this a similarity of a brain and a head ends 9 mm off."""
     ct, _mr, brain, center = heads
     pair = Pair(brain, ct) if is_fixed else Pair(ct, brain)
     wrong = Transform(about(center, np.eye(3) * (1.12 if is_fixed else 1 / 1.12)))

@@ -25,7 +25,7 @@ def slabs(straight, slab_of) -> tuple[Volume, Volume]:
 
 @pytest.mark.parametrize("axis", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_stretch_between_crossed_slabs_is_worth_it(slabs, axis):
-    """Blocks do not support it, so affine registrations of such slabs used to end 5 mm off, without it."""
+    """Blocks do not support it, so without it affine registrations of such slabs end 5 mm off."""
     fixed, moving = slabs
     matrix = fixed.grid.matrix.copy()
     matrix[:3, axis] *= STRETCH
