@@ -49,10 +49,12 @@ def _reasons_of_failure(observed: Observations) -> list[str]:
 
 
 def _of_stretch(observed: Observations, doubt: str) -> list[str]:
-    """A sentence on a stretch, if there is one; the doubt where it is not gained."""
+    """A sentence on a stretch, if there is one; the doubt where it is not gained, unless the scans are aligned."""
     if observed.stretch is None:
         return []
-    return [observed.stretch.sentence() if observed.stretch_is_gained else doubt]
+    if observed.stretch_is_gained:
+        return [observed.stretch.sentence()]
+    return [] if verdict_of(observed) == "aligned" else [doubt]
 
 
 def _rounded(mm: float) -> str:

@@ -195,6 +195,9 @@ def test_a_failure_is_explained_by_what_is_not_clear():
     assert "voxel size" not in doubt and "same part of the same body" in doubt
     (doubt,) = replace(stretched, motion_mm=5.0, stretch_is_gained=False).remarks
     assert "voxel size" not in doubt and "estimated error may be too large" in doubt
+    aligned = replace(stretched, motion_mm=1.0)
+    assert aligned.verdict == "aligned" and aligned.remarks == [stretch.sentence()]
+    assert replace(aligned, stretch_is_gained=False).remarks == []
     symmetric = Quality(IDENTITY, 1.0, 0.9, 0.02, IDENTITY)
     assert is_ambiguous(symmetric) and "Several poses" in symmetric.remarks[0]
     mirrored = Quality(IDENTITY, 1.0, 0.9, 0.3, IDENTITY, is_mirrored=True)
