@@ -157,7 +157,8 @@ def check_geometry(matrix: np.ndarray, size: tuple[int, ...], name: str) -> None
     if extent.max() > LARGEST_EXTENT or np.abs(matrix[:3, 3]).max() > FARTHEST_ORIGIN:
         raise InputError(
             f"{name} is {extent.max() / 1000:.3g} m long and begins {np.abs(matrix[:3, 3]).max() / 1000:.3g} m from "
-            "the origin: correct the spacing and the origin in its header."
+            "the origin: correct the spacing and the origin in its header; if it counts in micrometres, divide both by "
+            "1000."
         )
 
 
@@ -179,7 +180,11 @@ def _spacing_advice(spacing: np.ndarray) -> str:
             "if its header counts in metres, multiply spacing and origin by 1000; if the voxels are this small, "
             "multiply those of both images by 1000, and divide the translation that is found."
         )
-    return "correct the spacing in its header, or resample it to voxels that are more nearly cubes."
+    unit = "micrometres, divide" if spacing.max() > high else "metres, multiply"
+    return (
+        f"correct the spacing in its header (if that counts in {unit} spacing and origin by 1000), or resample it to "
+        "voxels that are more nearly cubes."
+    )
 
 
 def small_notice(matrix: np.ndarray, size: tuple[int, ...], name: str) -> str | None:

@@ -20,7 +20,7 @@ from .deformation import deformation_mm
 from .feature_blocks import settled_by_features
 from .fine_features import is_recognized
 from .quality import Quality
-from .shape import CLEAR, Stretch, cut_out_at, is_supported, is_worth_it, nearest_rigid
+from .shape import CLEAR, Stretch, cut_out_at, is_gained, is_supported, is_worth_it, nearest_rigid
 from .verdict import ALIGNED_MM, CLEAR_MARGIN, FAILED_MM, are_outvoted, least_margin
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
@@ -122,6 +122,7 @@ class _Seen:
             )
         found, edges = self._in_the_end(edges, is_clear, opinion)
         stretch = Stretch.of((np.linalg.inv(pose) @ edges.preferred)[:3, :3])
+        is_stretched = edges.is_stretched and stretch.is_clear
         preferred = np.linalg.inv(pose) @ found.preferred
         return Quality(
             transform,
@@ -140,7 +141,8 @@ class _Seen:
             blocks=found.blocks,
             motion=found.motion,
             blocks_at=Transform(found.blocks_at),
-            stretch=stretch if edges.is_stretched and stretch.is_clear else None,
+            stretch=stretch if is_stretched else None,
+            stretch_is_gained=not is_stretched or is_gained(pair, pose, edges.preferred),
             has_doubtful_shape=_has_doubtful_shape(pair, pose, CLEAR if self.is_cut_out else PLAUSIBLE),
             is_mirrored=with_others.mirror_margin > MIRRORED,
             # No body is quite symmetric, and each in its own way: a scan of another one fits a mirror image as well.

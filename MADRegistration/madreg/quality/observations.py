@@ -38,7 +38,8 @@ class Observations:
             than at all others that were compared (:mod:`madreg.quality.fine_features`).
         deformation_mm: root mean square of what no affine motion explains; None where the blocks show nothing.
         shape_mm: mean displacement of the fixed foreground by what is not rigid in the motion of the blocks.
-        stretch: between the scans, where it is clear, beyond that of the transform; else None.
+        stretch: between the scans, where blocks clearly show it, beyond that of the transform; else None.
+        stretch_is_gained: whether NMI and NGF gain by it, too.
         has_doubtful_shape: whether the transform stretches by more than is likely, and that is not worth it
             (:mod:`madreg.quality.shape`).
         is_mirrored: whether a mirror image of the fixed scan fits better.
@@ -60,6 +61,7 @@ class Observations:
     deformation_mm: float | None = None
     shape_mm: float = 0.0
     stretch: Stretch | None = None
+    stretch_is_gained: bool = True
     has_doubtful_shape: bool = False
     is_mirrored: bool = False
     may_be_other_body: bool = False

@@ -12,7 +12,11 @@ def remarks_on(observed: Observations) -> list[str]:
         return ["Several poses fit equally well, as the object is nearly symmetric: check its orientation."]
     if verdict_of(observed) == "failed":
         return _reasons_of_failure(observed)
-    said = [] if observed.stretch is None else [observed.stretch.sentence()]
+    said = _of_stretch(
+        observed,
+        "The edges of both scans agree best with a stretch that their intensities do not show: the estimated error may "
+        "be too large.",
+    )
     if observed.is_recognized:
         said.append("Another pose fits as well but for MAD's finest features: check the overlay.")
     if observed.is_mirrored:
@@ -37,7 +41,20 @@ def _reasons_of_failure(observed: Observations) -> list[str]:
             "The scans have too little in common: no pose is clearly better than others. They may not show the "
             "same part of the same body."
         ]
-    return [] if observed.stretch is None else [observed.stretch.sentence()]
+    return _of_stretch(
+        observed,
+        "The edges of both scans agree only with a stretch that their intensities do not show: they may not show the "
+        "same part of the same body.",
+    )
+
+
+def _of_stretch(observed: Observations, doubt: str) -> list[str]:
+    """A sentence on a stretch, if there is one; the doubt where it is not gained, unless the scans are aligned."""
+    if observed.stretch is None:
+        return []
+    if observed.stretch_is_gained:
+        return [observed.stretch.sentence()]
+    return [] if verdict_of(observed) == "aligned" else [doubt]
 
 
 def _rounded(mm: float) -> str:

@@ -463,6 +463,15 @@ def test_voxels_of_80_mm_are_explained(tmp_path):
     assert "micrometres, divide spacing and origin by 1000" in refused(tmp_path / "scan.mha")
 
 
+@pytest.mark.parametrize(
+    ("spacing", "unit"),
+    [((30.0, 30.0, 60.0), "micrometres, divide"), ((0.0004, 0.0004, 0.001), "metres, multiply")],
+)
+def test_another_unit_is_named_also_where_only_some_sides_of_a_voxel_are_out_of_range(tmp_path, spacing, unit):
+    sitk.WriteImage(image_of(voxels(), spacing), str(tmp_path / "scan.mha"))
+    assert f"counts in {unit} spacing and origin by 1000" in refused(tmp_path / "scan.mha")
+
+
 # --- shear ----------------------------------------------------------------------------------------------------------
 
 

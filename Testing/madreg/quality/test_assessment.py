@@ -191,6 +191,13 @@ def test_a_failure_is_explained_by_what_is_not_clear():
     stretch = Stretch.of(np.diag([1.0, 1.0, 1.3]))
     stretched = Quality(IDENTITY, 15.0, 0.5, 0.3, IDENTITY, stretch=stretch)
     assert stretched.verdict == "failed" and stretched.remarks == [stretch.sentence()]
+    (doubt,) = replace(stretched, stretch_is_gained=False).remarks
+    assert "voxel size" not in doubt and "same part of the same body" in doubt
+    (doubt,) = replace(stretched, motion_mm=5.0, stretch_is_gained=False).remarks
+    assert "voxel size" not in doubt and "estimated error may be too large" in doubt
+    aligned = replace(stretched, motion_mm=1.0)
+    assert aligned.verdict == "aligned" and aligned.remarks == [stretch.sentence()]
+    assert replace(aligned, stretch_is_gained=False).remarks == []
     symmetric = Quality(IDENTITY, 1.0, 0.9, 0.02, IDENTITY)
     assert is_ambiguous(symmetric) and "Several poses" in symmetric.remarks[0]
     mirrored = Quality(IDENTITY, 1.0, 0.9, 0.3, IDENTITY, is_mirrored=True)
@@ -331,7 +338,7 @@ def test_a_wrong_slice_distance_is_an_error_and_is_named(scans, kind):
     found = assess(Pair(fixed, moving), Transform(rigid), kind, comparison=BEST_OF_ALL)
     assert 0.6 * true < found.error_mm < 1.2 * true and true > 3
     direction = ("left-right", "anterior-posterior", "superior-inferior")[np.abs(fixed.grid.matrix[:3, 2]).argmax()]
-    assert direction in found.stretch.sentence()
+    assert direction in found.stretch.sentence() and found.stretch_is_gained
 
 
 @pytest.mark.slow

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from madreg.image.geometry import about
 from madreg.image.pair import Pair
 from madreg.image.volume import Volume
-from madreg.quality.shape import Stretch, is_supported, is_worth_it, nearest_rigid
+from madreg.quality.block_fit import block_matching_of, fit_blocks
+from madreg.quality.shape import Stretch, is_gained, is_supported, is_worth_it, nearest_rigid
 
 STRETCH = 1.15
 THICKNESS_MM, OFFSET_MM = 36.0, 15.0
@@ -42,6 +44,27 @@ def test_a_stretch_that_is_not_there_is_not_worth_it(slabs, axis):
     pose = about(slabs[0].grid.center, np.diag(factors))
     assert not is_worth_it(Pair(*slabs), pose, np.eye(4))
     assert not is_worth_it(Pair(*slabs), pose, nearest_rigid(Pair(*slabs), pose))
+
+
+def test_a_stretch_that_blocks_at_the_ends_of_a_small_part_show_is_not_gained(straight):
+    """As of a cone-beam CT: where its cylinder ends, blocks prefer its middle."""
+    fixed, moving, center = straight
+    from_middle = moving.grid.points() - torch.as_tensor(center + [0, 0, 30])
+    there = (from_middle[..., :2].norm(dim=-1) < 40) & (from_middle[..., 2].abs() < 25)
+    part = replace(moving, data=torch.where(there, moving.data, torch.zeros(())), mask=moving.mask & there)
+    pair = Pair(fixed, part)
+    found = fit_blocks(block_matching_of(pair), np.eye(4), pair.points)
+    assert found.is_stretched and Stretch.of(found.preferred[:3, :3]).is_clear
+    assert not is_gained(pair, np.eye(4), found.preferred)
+
+
+@pytest.mark.slow
+def test_a_stretch_between_slab_and_head_is_gained(straight, slab_of):
+    fixed, moving, center = straight
+    matrix = about(center, np.diag([1.25, 1.0, 1.0])) @ fixed.grid.matrix
+    pair = Pair(slab_of(replace(fixed, grid=replace(fixed.grid, matrix=matrix)), THICKNESS_MM), moving)
+    found = fit_blocks(block_matching_of(pair), np.eye(4), pair.points)
+    assert found.is_stretched and is_gained(pair, np.eye(4), found.preferred)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
