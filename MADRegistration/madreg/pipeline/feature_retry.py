@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
 from ..quality.fine_features import agreement_at, recognized
-from .feature_search import likeliest, most_alike_of_rest
+from .feature_search import where_edges_agree, where_features_agree
 from .found import Found
 from .refining import best_refined
 
@@ -20,22 +23,30 @@ AGREES_STILL = 0.9
 def found_by_features(pair: Pair, failed: Found, others: list[Transform], kind: str, monitor: Monitor) -> Found:
     """The pose at which the finest features clearly agree best, refined, if it is better than what failed.
 
-    It is one of those that bring the axes of both lattices near each other, or of those that were found before.
+    It is one of those at which matches of features meet, or of the others, or else of those at which edges agree and
+    the axes of both lattices lie near each other.
 
     Args:
         others: that were found before.
         kind: of the transform that is looked for.
     """
-    searching, comparing = monitor.part(0.0, 0.4), monitor.part(0.6, 0.8)
-    transform = failed.transform
-    poses = likeliest(pair, lambda share: searching.report("search", share, transform))
-    found = _recognized(pair, failed, [transform.matrix, *poses], others, kind, monitor.part(0.4, 0.6))
-    if found.verdict != "failed":
-        return found
-    poses += most_alike_of_rest(
-        pair, [one.matrix for one in others], lambda share: comparing.report("candidates", share, transform)
-    )
-    return _recognized(pair, found, [transform.matrix, *poses], others, kind, monitor.part(0.8, 1.0))
+    before = [one.matrix for one in others]
+    searches = partial(where_features_agree, pair, before), partial(where_edges_agree, pair)
+    found, poses = failed, [failed.transform.matrix]
+    for number, search in enumerate(searches):
+        part = monitor.part(number / len(searches), (number + 1) / len(searches))
+        poses += _shown(search, failed.transform, part.part(0.0, 0.6))
+        found = _recognized(pair, found, poses, others, kind, part.part(0.6, 1.0))
+        if found.verdict != "failed":
+            break
+    return found
+
+
+def _shown(
+    search: Callable[[Callable[[float], None]], list[np.ndarray]], transform: Transform, monitor: Monitor
+) -> list[np.ndarray]:
+    """The poses (4, 4) of a search, during which a transform is shown."""
+    return search(lambda share: monitor.report("search", share, transform))
 
 
 def _recognized(

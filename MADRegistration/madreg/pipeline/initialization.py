@@ -14,15 +14,21 @@ from ..pose.rotations import between_super_fibonacci, super_fibonacci
 from ..pose.search import COUNT, ROTATIONS, SEEDS, PoseSearch
 from ..progress import Monitor, StageRecord
 from ..quality.assessment import NO_OVERLAP
+from .feature_search import clearly_matched
 
 WIDER = 2  # times as many rotations and candidates, where a search is widened
 BEGUN = 10  # times as many descents, most of which are left out on the way
 
 
 class Search:
-    """Every pose: the transforms that are given are not used."""
+    """Every pose: the transforms that are given are not used.
 
-    def __init__(self) -> None:
+    Args:
+        with_features: whether matches of MAD's features are tried first, where that takes little time.
+    """
+
+    def __init__(self, with_features: bool = False) -> None:
+        self.with_features = with_features
         self.search: PoseSearch | None = None
 
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
@@ -31,8 +37,22 @@ class Search:
         Raises:
             InputError: if no pose is possible.
         """
+        if self.with_features:
+            found = self._matched(pair, transforms[0], monitor.part(0.0, 0.4))
+            if found:
+                return found
+            monitor = monitor.part(0.4, 1.0)
         self.search = PoseSearch(pair.fixed, pair.moving)
         return self._continued(super_fibonacci(ROTATIONS), SEEDS, SEEDS, COUNT, transforms[0], monitor)
+
+    def _matched(self, pair: Pair, transform: Transform, monitor: Monitor) -> list[Transform]:
+        """Where matches of features meet, if they clearly do at one pose."""
+        clock = time.perf_counter()
+        found = clearly_matched(pair, lambda share: monitor.report("search", share, transform))
+        if found:
+            seconds = time.perf_counter() - clock
+            monitor.record(StageRecord("search", "mad", -found[-1].score, -found[0].score, seconds))
+        return [Transform(one.matrix) for one in found]
 
     def wider(self, transform: Transform, monitor: Monitor) -> list[Transform]:
         """More candidates of the same pair, with further rotations and from many more poses, the likeliest first.
@@ -89,6 +109,6 @@ class Start:
         return [Transform(matrix)]
 
 
-def initialization(init: str) -> Search | Start:
-    """The stage for a value of ``Settings.init``."""
-    return Search() if init == "search" else Start(init)
+def initialization(init: str, with_features: bool = False) -> Search | Start:
+    """The stage for a value of ``Settings.init``; a search may try features first."""
+    return Search(with_features) if init == "search" else Start(init)

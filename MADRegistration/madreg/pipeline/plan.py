@@ -1,6 +1,7 @@
 """What a registration does, from the first pose to the last.
 
-By default: search every pose (:mod:`madreg.pose.search`) and bring the candidates closer with blocks
+By default: search every pose, of small volumes by matches of MAD's features (:mod:`madreg.pose.match_search`) and
+otherwise by edges (:mod:`madreg.pose.search`), and bring the candidates closer with blocks
 (:mod:`madreg.pipeline.candidates`), refine the best with NMI, keep the most plausible, refine it with NMI and NGF
 together (:mod:`madreg.pipeline.refining`), and assess it (:mod:`madreg.quality.assessment`).  What may be off is
 refined once more from where its blocks prefer it (:mod:`madreg.pipeline.corrections`); what fails is tried again
@@ -49,7 +50,7 @@ def _single(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) 
 
 def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> Found:
     """The best pose of all, refined; tried again if it fails."""
-    begin, kind = initialization(settings.init), settings.type
+    begin, kind = initialization(settings.init, with_features=True), settings.type
     near, candidates = candidates_of(pair, start, begin, settings, monitor.part(0.0, 0.65))
     transform = best_refined(near, candidates[:BEST], kind, monitor.part(0.65, 0.8))
     monitor.report("estimate", 0.8, transform)

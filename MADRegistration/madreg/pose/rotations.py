@@ -41,17 +41,20 @@ def cube_group() -> np.ndarray:
     return np.array([one for one in found if np.linalg.det(one) > 0])
 
 
-def near_axes(fixed_axes: np.ndarray, moving_axes: np.ndarray) -> np.ndarray:
-    """Rotations (R, 3, 3), fixed to moving directions, that bring the axes of two lattices near each other.
+def along_axes(fixed_axes: np.ndarray, moving_axes: np.ndarray) -> np.ndarray:
+    """(24, 3, 3): the rotations, fixed to moving directions, that bring the axes of two lattices onto each other.
 
-    Most scans lie along the axes of the body, in one of 24 ways to each other.  Only one in twenty rotations is near
-    one of these.
+    Most scans lie along the axes of the body, in one of these ways to each other.
 
     Args:
         fixed_axes, moving_axes: (3, 3), the directions of the axes i, j, k, a unit vector a column.
     """
     handedness = np.sign(np.linalg.det(moving_axes @ fixed_axes.T))
-    along = handedness * moving_axes @ cube_group() @ fixed_axes.T
+    return handedness * moving_axes @ cube_group() @ fixed_axes.T
+
+
+def near_axes(fixed_axes: np.ndarray, moving_axes: np.ndarray) -> np.ndarray:
+    """Rotations (R, 3, 3) within 20 degrees of those of :func:`along_axes`, one in twenty of all."""
     rotations = super_fibonacci(DENSE)
-    traces = np.einsum("aij,bij->ab", rotations, along).max(1)
+    traces = np.einsum("aij,bij->ab", rotations, along_axes(fixed_axes, moving_axes)).max(1)
     return rotations[traces >= 1 + 2 * np.cos(np.deg2rad(OFF_AXIS))]

@@ -17,11 +17,6 @@ from .feature_agreement import MIDDLE, agreement, descended, features_seen_from
 SAMPLES = 1500
 DESCENT = Schedule(adam, 15, 4.0, 0.7)
 OVERLAP_FLOOR = 0.1  # below which a mean is as uncertain as there
-AT_ONCE = 24  # poses that are compared before it is looked whether one is clearly better than the others
-# Of 12 tuning trials with 110 poses each, the best one is right in all but two, and in half of them has 1.8 to 2.6
-# times what the next one has; the two wrong ones have 1.0 and 1.1 times as much.
-CLEARLY = 1.5
-ENOUGH = 4  # of the best, where one is clearly better
 
 
 @dataclass(frozen=True)
@@ -44,37 +39,17 @@ def most_alike(
 ) -> list[np.ndarray]:
     """Where features of 4 mm agree best near some poses, the best first, none near another.
 
-    Where they agree clearly best near one, the poses after it are left out, and few are returned.
-
     Args:
-        poses: (4, 4) each, fixed LPS to moving LPS, the likeliest first.
+        poses: (4, 4) each, fixed LPS to moving LPS.
         count: how many to return at most.
         report_progress: called with the share done; may raise to stop.
     """
     kept: list[MiddleAgreement] = []
-    found: list[MiddleAgreement] = []
-    for begin in range(0, len(poses), AT_ONCE):
-        some = poses[begin : begin + AT_ONCE]
-
-        def report(share: float, begin: int = begin, count: int = len(some)) -> None:
-            if report_progress is not None:
-                report_progress((begin + share * count) / len(poses))
-
-        found += parallel_map(lambda pose: _middle_agreement(pair, pose), some, pair.fixed.device, report)
-        kept = _apart(pair, found, count)
-        if len(kept) > 1 and kept[0].value >= CLEARLY * kept[1].value > 0:
-            kept = kept[:ENOUGH]
-            break
-    return [one.pose for one in kept]
-
-
-def _apart(pair: Pair, found: list[MiddleAgreement], count: int) -> list[MiddleAgreement]:
-    """The best of what was found, the best first, none near another."""
-    kept: list[MiddleAgreement] = []
+    found = parallel_map(lambda pose: _middle_agreement(pair, pose), poses, pair.fixed.device, report_progress)
     for one in sorted(found, key=lambda one: -one.value):
         if len(kept) < count and all(are_apart(pair, one.pose, other.pose) for other in kept):
             kept.append(one)
-    return kept
+    return [one.pose for one in kept]
 
 
 def _middle_agreement(pair: Pair, pose: np.ndarray) -> MiddleAgreement:

@@ -26,19 +26,19 @@ def quality_at(transform: Transform, error_mm: float, margin: float) -> Quality:
 
 @pytest.fixture
 def run(monkeypatch):
-    """A retry to which the search offers two poses first and one more after; what failed is 100 off, what is refined 3,
-    and 8 was found before."""
+    """A retry to which features offer two poses first and edges one more after; what failed is 100 off, what is refined
+    3, and 8 was found before."""
     seen = SimpleNamespace(compared=[], others=[], shares=[])
 
     def retry(recognized: FineAgreement | None, agreement: float = 0.0, at_first: bool = True, fails: bool = False):
-        def most_alike_of_rest(pair, others, report):
+        def where_features_agree(pair, others, report):
             seen.searched = others
             report(1.0)
-            return [translation(70).matrix]
-
-        def likeliest(pair, report):
-            report(1.0)
             return [translation(7).matrix, translation(60).matrix]
+
+        def where_edges_agree(pair, report):
+            report(1.0)
+            return [translation(70).matrix]
 
         def compared(pair, poses, report):
             report(1.0)
@@ -49,8 +49,8 @@ def run(monkeypatch):
             seen.others.append([one.matrix[0, 3] for one in others])
             return quality_at(transform, 30.0, 0.01) if fails else quality_at(transform, 1.0, 0.3)
 
-        monkeypatch.setattr(module, "likeliest", likeliest)
-        monkeypatch.setattr(module, "most_alike_of_rest", most_alike_of_rest)
+        monkeypatch.setattr(module, "where_features_agree", where_features_agree)
+        monkeypatch.setattr(module, "where_edges_agree", where_edges_agree)
         monkeypatch.setattr(module, "recognized", compared)
         monkeypatch.setattr(module, "agreement_at", lambda pair, pose: agreement)
         monkeypatch.setattr(module, "best_refined", lambda *_: translation(3))
@@ -77,8 +77,7 @@ def test_what_features_find_is_compared_with_all_that_was_found(run, at_first):
     compared = [100, 7, 60] if at_first else [100, 7, 60, 70]
     assert run.seen.compared[-1] == compared and len(run.seen.compared) == (1 if at_first else 2)
     assert run.seen.others == [[*compared, 8]]
-    if not at_first:
-        assert [one[0, 3] for one in run.seen.searched] == [8]
+    assert [one[0, 3] for one in run.seen.searched] == [8]
 
 
 def test_features_that_recognize_nothing_leave_what_failed(run):
@@ -87,7 +86,7 @@ def test_features_that_recognize_nothing_leave_what_failed(run):
     assert run.seen.compared == [[100, 7, 60], [100, 7, 60, 70]]
 
 
-def test_where_what_features_find_first_fails_too_the_rest_is_compared(run):
+def test_where_what_features_find_first_fails_too_edges_are_asked(run):
     found = run(RECOGNIZED, fails=True)
     assert len(run.seen.compared) == 2 and found.verdict == "failed" and found.transform.matrix[0, 3] == 100
 

@@ -1,56 +1,81 @@
-"""A search in which features choose among the candidates."""
+"""Matches of features are taken at once where they clearly meet at one pose, and with other poses where a registration
+fails."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from madreg.image.geometry import about, mean_displacement
-from madreg.image.pair import Pair
-from madreg.pipeline import axes_search
 from madreg.pipeline import feature_search as module
-from madreg.pipeline.feature_search import likeliest, most_alike_of_rest
+from madreg.pipeline.feature_search import clearly_matched, where_edges_agree, where_features_agree
+from madreg.pose.correlation import Candidate
+from translation import translation_matrix
 
 
-@pytest.fixture(scope="module")
-def scans(ct_and_mr, slab_of):
-    """A slab of CT and an MR image a quarter turn and 8 degrees from it, and the true pose."""
-    fixed, moving, truth = ct_and_mr("straight", "left-handed", (0, 0, 1), 98)
-    return Pair(slab_of(fixed, 60.0), moving), truth
+@pytest.fixture
+def searched(monkeypatch):
+    """Function (scores): a pair, of which the search by matches finds poses 100 mm apart with these scores; the numbers
+    of points that were asked for are its ``asked``."""
+
+    def make(scores: list[float], is_small: bool = True) -> SimpleNamespace:
+        known: dict = {}
+
+        def once(key, make):
+            if key not in known:
+                known[key] = make()
+            return known[key]
+
+        def search(fixed, moving, network, rotations, points, count, seed, report):
+            pair.asked.append(points)
+            report(0.5)
+            report(1.0)
+            return [Candidate(translation_matrix(100.0 * n), score) for n, score in enumerate(scores)][:count]
+
+        scan = SimpleNamespace(device="cpu", grid=SimpleNamespace(axes=np.eye(3)))
+        pair = SimpleNamespace(fixed=scan, moving=scan, seed=0, points=np.zeros((1, 3)), once=once, asked=[])
+        monkeypatch.setattr(module, "search_by_matches", search)
+        monkeypatch.setattr(module, "is_comparable", lambda pair: is_small)
+        return pair
+
+    return make
 
 
-@pytest.mark.slow
-def test_the_right_pose_is_found_though_it_is_no_candidate(scans, monkeypatch):
-    monkeypatch.setattr(axes_search, "SEEDS", 100)
-    monkeypatch.setattr(axes_search, "COUNT", 15)
-    pair, truth = scans
-    shares = []
-    found = likeliest(pair, shares.append)
-    assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
-    assert min(mean_displacement(pose, truth, pair.points) for pose in found) < 10 and len(found) == module.FIRST
-    monkeypatch.setattr(module, "FIRST", 0)  # so that it is one of the rest
-    shares.clear()
-    found = most_alike_of_rest(pair, [], shares.append)
-    assert mean_displacement(found[0], truth, pair.points) < 4 and 1 <= len(found) <= module.COUNT
-    assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
+@pytest.mark.parametrize(
+    ("scores", "is_clear"),
+    [([60, 30, 10], True), ([60, 40, 10], False), ([19, 5], False), ([25], True), ([], False)],
+)
+def test_what_is_clear_is_far_above_chance_and_the_next(searched, scores, is_clear):
+    found = clearly_matched(searched(scores), lambda share: None)
+    assert [one.score for one in found] == (scores if is_clear else [])
 
 
-def test_other_candidates_are_compared(scans, monkeypatch, turn):
-    """Where the search finds nothing, what others found is left."""
-    pair, truth = scans
-    monkeypatch.setattr(module, "poses_near_axes", lambda *_: [])
-    near = truth @ about(pair.fixed.grid.center, turn((1, 1, 0), 5), np.full(3, 4.0))
-    far = truth @ about(pair.fixed.grid.center, turn((1, 0, 0), 90), np.zeros(3))
-    found = most_alike_of_rest(pair, [far, near], lambda share: None)
-    assert mean_displacement(near, truth, pair.points) > 6
-    assert mean_displacement(found[0], truth, pair.points) < 4
-    assert likeliest(pair, lambda share: None) == []
+def test_large_volumes_are_not_matched_at_once(searched):
+    pair = searched([60, 30], is_small=False)
+    assert clearly_matched(pair, print) == [] and not pair.asked
 
 
-def test_each_pose_is_compared_once(monkeypatch):
-    """Those that are compared at once are none of the rest."""
+def test_where_a_registration_fails_more_points_are_matched_once(searched, monkeypatch):
+    pair, shares = searched([30, 28, 26]), []
+    monkeypatch.setattr(module, "most_alike", lambda pair, poses, count, report: [*poses[:count], report(1.0)][:-1])
+    clearly_matched(pair, print)
+    others = [translation_matrix(0.0, 50.0 * n) for n in range(4)]
+    for _ in range(2):
+        found = where_features_agree(pair, others, shares.append)
+        assert [tuple(pose[:2, 3]) for pose in found] == [(0, 0), (100, 0), (200, 0), (0, 0), (0, 50)]
+    assert pair.asked == [module.QUICK_POINTS, module.POINTS]
+    assert shares[:3] == sorted(shares[:3]) and shares[-1] == pytest.approx(1.0)
+
+
+def test_one_pose_is_one_candidate(searched, monkeypatch):
+    pair = searched([50, 48, 20])
+    near = [Candidate(translation_matrix(mm), score) for mm, score in ((0.0, 50.0), (5.0, 48.0), (300.0, 20.0))]
+    monkeypatch.setattr(module, "search_by_matches", lambda *_: near)
+    assert [one.score for one in clearly_matched(pair, print)] == [50, 20]
+
+
+def test_the_first_of_the_poses_near_the_axes_are_compared(monkeypatch):
     poses = [np.full((4, 4), float(number)) for number in range(20)]
     monkeypatch.setattr(module, "poses_near_axes", lambda *_: poses)
-    monkeypatch.setattr(module, "most_alike", lambda pair, some, count, report: list(some))
-    first, rest = likeliest(None, print), most_alike_of_rest(None, [np.full((4, 4), 99.0)], print)
-    assert [pose[0, 0] for pose in [*first, *rest]] == [*range(20), 99]
+    assert where_edges_agree(None, print) == poses[: module.COUNT]

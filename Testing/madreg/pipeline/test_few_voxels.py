@@ -95,7 +95,7 @@ def test_a_registration_of_a_few_voxels_fails_as_it_should(heads, init, swapped,
     monkeypatch.setattr(initialization, "SEEDS", 30)
     monkeypatch.setattr(initialization, "ROTATIONS", 100)
     monkeypatch.setattr(initialization, "BEGUN", 3)
-    monkeypatch.setattr(feature_search, "FIRST", 2)
+    monkeypatch.setattr(feature_search, "POINTS", 300)
     monkeypatch.setattr(feature_search, "COUNT", 2)
     pair = shown(heads[0], CENTER, (MIDDLE, MIDDLE, MIDDLE + 1)), heads[1]
     pair = pair[::-1] if swapped else pair

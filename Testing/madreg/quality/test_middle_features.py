@@ -37,6 +37,7 @@ def test_poses_that_lead_to_one_are_one(slab_pair, poses):
     assert len(most_alike(pair, near, 5)) == 1
     found = most_alike(pair, [*near, *far], 5)
     assert 2 <= len(found) <= 4 and len(most_alike(pair, [*near, *far], 2)) == 2
+    assert most_alike(pair, [], 5) == []
 
 
 def test_progress_may_stop_it(slab_pair, poses):

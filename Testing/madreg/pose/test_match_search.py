@@ -1,0 +1,102 @@
+"""A search by matches of features finds the right pose of unlike contrasts from a rotation that is roughly known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from madreg import resources
+from madreg.image.geometry import Grid, about, mean_displacement, rotation
+from madreg.image.pair import Pair
+from madreg.io.reading import read_volume
+from madreg.network import weights
+from madreg.pose import match_search
+from madreg.pose.match_search import search_by_matches
+from madreg.pose.rotations import along_axes
+
+POINTS = 2000
+
+
+@pytest.fixture(scope="module")
+def network():
+    return weights.load_features()[0]
+
+
+@pytest.fixture(scope="module")
+def scans(ct_and_mr, slab_of):
+    """A slab of CT, an MR image a quarter turn and 8 degrees from it on an oblique lattice, and the true pose."""
+    fixed, moving, truth = ct_and_mr("left-handed", "oblique", (0, 0, 1), 98)
+    return slab_of(fixed, 60.0), moving, truth
+
+
+def off_by(pair: Pair, truth: np.ndarray, pose: np.ndarray) -> float:
+    return mean_displacement(pose, truth, pair.points)
+
+
+@pytest.mark.parametrize(("degrees", "near_mm"), [(0, 5.0), (12, 12.0)])
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_the_right_pose_is_first_and_clearly_so(scans, network, degrees, near_mm, is_swapped):
+    fixed, moving, truth = scans
+    turn = rotation(np.array([0.6, 0.0, 0.8]), degrees)
+    rotations = np.stack([turn @ truth[:3, :3], rotation(np.array([1.0, 0.0, 0.0]), 90) @ truth[:3, :3]])
+    if is_swapped:
+        fixed, moving, truth, rotations = moving, fixed, np.linalg.inv(truth), rotations.transpose(0, 2, 1)
+    pair, shares = Pair(fixed, moving), []
+    found = search_by_matches(fixed, moving, network, rotations, POINTS, 6, report_progress=shares.append)
+    assert off_by(pair, truth, found[0].matrix) < near_mm
+    others = [one.score for one in found if off_by(pair, truth, one.matrix) > 20]
+    assert found[0].score > 1.3 * max(others) and len(found) == 6  # the head is nearly symmetric
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    np.testing.assert_allclose([one.matrix[:3, :3] @ one.matrix[:3, :3].T for one in found], [np.eye(3)] * 6, atol=1e-9)
+    assert shares == [0.5, 1.0]
+
+
+@pytest.mark.slow
+def test_of_real_scans_axes_of_the_lattices_are_rotations_enough(network, turn):
+    """An EPI and a T1w of one head, seven degrees apart, one of them turned anywhere."""
+    fixed, moving = (read_volume(resources.path("Demo", f"{name}.nii.gz"))[0] for name in ("T1w", "EPI"))
+    truth = np.array(json.loads(resources.path("Demo", "truth.json").read_text())["fixed_to_moving_lps_mm"])
+    anywhere = about(np.array([50.0, 0.0, -70.0]), turn((1, -2, 3), 130), np.array([300.0, -50.0, 20.0]))
+    moving = replace(moving, grid=Grid(moving.grid.size, anywhere @ moving.grid.matrix))
+    rotations = along_axes(fixed.grid.axes, moving.grid.axes)
+    found = search_by_matches(fixed, moving, network, rotations, 1000, 2)
+    assert off_by(Pair(fixed, moving), anywhere @ truth, found[0].matrix) < 6
+    assert found[0].score > 1.3 * found[1].score
+
+
+def test_where_next_to_nothing_matches_nothing_is_found(scans, network):
+    fixed, moving, truth = scans
+    assert search_by_matches(fixed, moving, network, truth[None, :3, :3], 3, 4) == []
+
+
+def test_it_stops_where_progress_raises(scans, network):
+    fixed, moving, truth = scans
+
+    def stop(share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search_by_matches(fixed, moving, network, truth[None, :3, :3], 100, 4, report_progress=stop)
+
+
+def test_matches_are_mutual():
+    """Of two that prefer the same one, the one that it prefers matches it."""
+    first = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.3], [0.0, 1.0]]), dim=1)
+    second = torch.nn.functional.normalize(torch.tensor([[0.1, 1.0], [1.0, 0.2]]), dim=1)
+    here, there = match_search._mutual(first, second)
+    assert list(zip(here.tolist(), there.tolist(), strict=True)) == [(1, 1), (2, 0)]
+
+
+def test_votes_are_compared_with_chance():
+    """As many votes meet at two places; where more do by chance, they say less."""
+    random = np.random.default_rng(0)
+    scattered = random.uniform(-100, 100, (500, 3))
+    votes = np.concatenate([scattered, random.normal([50, 0, 0], 3, (30, 3)), random.normal([-50, 0, 0], 3, (30, 3))])
+    by_chance = np.concatenate([random.uniform(-100, 100, (5000, 3)), random.normal([-50, 0, 0], 20, (5000, 3))])
+    (first, score), (_, next_score) = match_search._peaks(votes, by_chance)[:2]
+    np.testing.assert_allclose(first, [50, 0, 0], atol=match_search.BIN_MM)
+    assert score > 1.3 * next_score > 0
