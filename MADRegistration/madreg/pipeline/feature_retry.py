@@ -59,7 +59,7 @@ def _recognized(
     """
     comparing, refining = monitor.part(0.0, 0.7), monitor.part(0.7, 1.0)
     pair = pair.near(poses)
-    found = recognized(pair, poses, lambda share: comparing.report("candidates", share, failed.transform))
+    found = recognized(pair, poses, lambda share: comparing.report("candidates", share, failed.transform), kind)
     if found is None:
         return failed
     transform = Transform(found.pose)

@@ -59,16 +59,19 @@ class FineAgreement:
         return self.value >= max(LEAST, CLEARLY * others, OF_MIDDLE * self.middle)
 
 
-def fine_agreement(pair: Pair, pose: np.ndarray, is_quick: bool = False) -> FineAgreement:
+def fine_agreement(pair: Pair, pose: np.ndarray, is_quick: bool = False, kind: str = "rigid") -> FineAgreement:
     """The agreement near a pose (4, 4); found once a pair.
 
     Args:
         is_quick: whether to be less exact and take less time.
+        kind: what may change of the pose: ``rigid``, ``similarity`` or ``affine``.
 
     Raises:
         InputError: if the bundled weights are damaged.
     """
-    return pair.once(("fine agreement", pose.tobytes(), is_quick), lambda: _found_near(pair, pose, is_quick))
+    return pair.once(
+        ("fine agreement", pose.tobytes(), is_quick, kind), lambda: _found_near(pair, pose, is_quick, kind)
+    )
 
 
 def agreement_at(pair: Pair, pose: np.ndarray) -> float:
@@ -77,22 +80,27 @@ def agreement_at(pair: Pair, pose: np.ndarray) -> float:
 
 
 def recognized(
-    pair: Pair, poses: Sequence[np.ndarray], report_progress: Callable[[float], None] | None = None
+    pair: Pair,
+    poses: Sequence[np.ndarray],
+    report_progress: Callable[[float], None] | None = None,
+    kind: str = "rigid",
 ) -> FineAgreement | None:
     """Where features agree clearly better than near all other poses; None where they do nowhere.
 
     Args:
         poses: (4, 4) each, fixed LPS to moving LPS.
         report_progress: called with the share done; may raise to stop.
+        kind: what may change of each pose: ``rigid``, ``similarity`` or ``affine``.  Features of a stretched body agree
+            at rigid poses near the right one half as well as at the right one, or less.
     """
     if not is_comparable(pair):
         return None
-    found = parallel_map(lambda pose: fine_agreement(pair, pose, True), poses, pair.fixed.device, report_progress)
+    found = parallel_map(lambda pose: fine_agreement(pair, pose, True, kind), poses, pair.fixed.device, report_progress)
     best = max(found, key=_value_of)
     next_best = max((one for one in found if are_apart(pair, one.pose, best.pose)), key=_value_of, default=None)
     # exactly, and a pose that was far from where its features agree is not there yet
     further = parallel_map(
-        lambda one: max(one, fine_agreement(pair, one.pose), key=_value_of),
+        lambda one: max(one, fine_agreement(pair, one.pose, kind=kind), key=_value_of),
         [best] if next_best is None else [best, next_best],
         pair.fixed.device,
     )
@@ -139,11 +147,11 @@ def is_comparable(pair: Pair) -> bool:
     return all(here <= most for here, most in zip(liters, MOST_LITERS, strict=True))
 
 
-def _found_near(pair: Pair, pose: np.ndarray, is_quick: bool) -> FineAgreement:
+def _found_near(pair: Pair, pose: np.ndarray, is_quick: bool, kind: str) -> FineAgreement:
     samples, coarse, fine = (QUICK_SAMPLES, QUICK_COARSE, QUICK_FINE) if is_quick else (SAMPLES, COARSE, FINE)
     seen = features_seen_from(pair, pose, samples)
     for measure, schedule in ((seen.of_level(MIDDLE), coarse), (seen, fine)):
-        pose = descended(pair, measure, pose, schedule)
+        pose = descended(pair, measure, pose, schedule, kind)
     return _agreement_at(pair, seen, pose)
 
 

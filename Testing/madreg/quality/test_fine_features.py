@@ -57,7 +57,7 @@ def test_a_pose_is_recognized_where_features_agree_clearly_better_than_near_all_
     here, *far = (translation_matrix(mm) for mm in (0.0, 100.0, 200.0))
     values = {pose.tobytes(): value for pose, value in zip((here, *far), (0.06, *others), strict=True)}
     monkeypatch.setattr(
-        fine_features, "fine_agreement", lambda _, pose, *how: FineAgreement(pose, values[pose.tobytes()])
+        fine_features, "fine_agreement", lambda _, pose, *how, **kind: FineAgreement(pose, values[pose.tobytes()])
     )
     found = recognized(pair, [*far, here])
     assert (found is not None and (found.pose == here).all()) == is_clear
@@ -97,6 +97,16 @@ def test_large_volumes_are_not_compared(slab_pair, poses, monkeypatch):
 def test_it_is_found_once_a_pair(slab_pair, poses):
     pair, _ = slab_pair
     assert fine_agreement(pair, poses[0]) is fine_agreement(pair, poses[0].copy())
+
+
+@pytest.mark.slow
+def test_a_stretched_body_is_recognized_by_an_affine_descent(slab_pair):
+    pair, truth = slab_pair
+    shown = apply(np.linalg.inv(truth), pair.swapped.points)
+    wrong = truth @ about(shown.mean(0), np.diag([1.12, 0.95, 0.9]), np.array([3.0, 2.0, -3.0]))
+    rigid, affine = (fine_agreement(pair, wrong, True, kind) for kind in ("rigid", "affine"))
+    assert affine.value > 1.3 * rigid.value
+    assert mean_displacement(affine.pose, truth, shown) < 3 < mean_displacement(rigid.pose, truth, shown)
 
 
 @pytest.mark.slow
