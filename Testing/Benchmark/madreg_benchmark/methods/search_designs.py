@@ -1,9 +1,10 @@
 """Designs of a global pose search, and orders in which its candidates can be tried.
 
 A design takes a fixed and a moving :class:`Volume` and yields at most twelve rigid 4x4 poses, fixed LPS to moving LPS,
-the likeliest first.  The shipped one is :mod:`madreg.pose.search`; the others are what could have been shipped instead,
-each made with little effort.  Their constants were chosen by what they cost, and tried on pairs that are not reported
-(simulated from SynthSeg's label maps 01 and 06; OpenfMRI ds000011).
+the likeliest first.  The shipped ones are :mod:`madreg.pose.search` and, of small scans,
+:mod:`madreg.pose.match_search`; the others are what could have been shipped instead, each made with little effort.
+Their constants were chosen by what they cost, and tried on pairs that are not reported (simulated from SynthSeg's label
+maps 01 and 06; OpenfMRI ds000011).
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ from madreg.image.smoothing import smooth
 from madreg.image.volume import Volume
 from madreg.measures.mad import MAD, mean_prediction
 from madreg.measures.predictors import SiamesePredictor
+from madreg.network import weights
+from madreg.pipeline.feature_search import POINTS
 from madreg.pose.correlation import Candidate, Correlation
+from madreg.pose.match_search import search_by_matches
 from madreg.pose.matches import align
-from madreg.pose.rotations import cube_group, super_fibonacci
+from madreg.pose.rotations import along_axes, cube_group, super_fibonacci
 from madreg.pose.search import COUNT, MIN_OVERLAP, distinct, search
 from madreg.quality.block_matching import BlockMatching
 from madreg.quality.motion import common_motion
@@ -182,6 +186,14 @@ def _followed(mad: MAD, starts: Sequence[np.ndarray], rounds: Sequence[tuple[int
     return [one.matrix for one in distinct(found, mad.points.cpu().double().numpy().mean(0))[:COUNT]]
 
 
+def matched_features(fixed: Volume, moving: Volume, rotations: int) -> list[np.ndarray]:
+    """Where matches of MAD's features of 4 mm meet, of the rotations between the axes of both lattices."""
+    turns = along_axes(fixed.grid.axes, moving.grid.axes)[:rotations]
+    network = weights.load_features(device=fixed.device)[0]
+    found = search_by_matches(fixed, moving, network, turns, POINTS, 2 * COUNT)
+    return [one.matrix for one in distinct(found, fixed.center_of_mass)[:COUNT]]
+
+
 def moments(fixed: Volume, moving: Volume, poses: int) -> list[np.ndarray]:
     """The principal axes of both foregrounds on each other, every way round, in the order of NMI."""
     (fixed_center, fixed_axes), (moving_center, moving_axes) = (_middle_and_axes(one) for one in (fixed, moving))
@@ -206,6 +218,7 @@ DESIGNS = {
     SHIPPED: Tried(shipped, 400, 200),
     "ngf one level": Tried(partial(one_level, Correlation), 600, 60),
     "learned features": Tried(learned_features, 60, 4),
+    "matched features": Tried(matched_features, 24, 24),
     "displacement head": Tried(displacement_head, 24, 2),
     "moments": Tried(moments, 24, 24),
     "intensity": Tried(partial(two_levels, EdgeStrength), 400, 200),
