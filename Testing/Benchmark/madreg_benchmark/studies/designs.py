@@ -216,7 +216,7 @@ def write_designs(rows: Sequence[dict], made_from: str, out: Path) -> str:
         "principal components, 8 mm) in place of the tensors; the encoder is not rotation-equivariant, so the moving "
         "scan is encoded anew for each of 60; the candidates then follow MAD's matches and are put in the order of the "
         "distance that MAD predicts.\n"
-        "- `matched features`: the shipped search of small scans: of the 24 rotations between the axes of both lattices "
+        "- `matched features`: the shipped search of small scans: of 24 rotations between the axes of both lattices "
         "matches of MAD's features of 4 mm vote for translations; a rigid fit to those that meet.\n"
         "- `displacement head`: MAD's matches, each with its uncertainty, and a robust fit to them, step by step from "
         "24 rotations (those of a cube) with the centres of the foregrounds together, in the order of the predicted "
