@@ -23,15 +23,15 @@ AGREES_STILL = 0.9
 def found_by_features(pair: Pair, failed: Found, others: list[Transform], kind: str, monitor: Monitor) -> Found:
     """The pose at which the finest features clearly agree best, refined, if it is better than what failed.
 
-    It is one of those at which matches of features meet, or of the others, or else of those at which edges agree and
-    the axes of both lattices lie near each other.
+    It is one of those at which edges agree and the axes of both lattices lie near each other, or else of those at which
+    matches of features meet, or of the others.
 
     Args:
         others: that were found before.
         kind: of the transform that is looked for.
     """
     before = [one.matrix for one in others]
-    searches = partial(where_features_agree, pair, before), partial(where_edges_agree, pair)
+    searches = partial(where_edges_agree, pair), partial(where_features_agree, pair, before)
     found, poses = failed, [failed.transform.matrix]
     for number, search in enumerate(searches):
         part = monitor.part(number / len(searches), (number + 1) / len(searches))
