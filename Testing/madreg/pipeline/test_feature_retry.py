@@ -40,8 +40,9 @@ def run(monkeypatch):
             report(1.0)
             return [translation(7).matrix, translation(60).matrix]
 
-        def compared(pair, poses, report):
+        def compared(pair, poses, report, kind):
             report(1.0)
+            seen.kind = kind
             seen.compared.append([pose[0, 3] for pose in poses])
             return recognized if at_first or len(seen.compared) == 2 else None
 
@@ -59,7 +60,7 @@ def run(monkeypatch):
         pair.near = lambda poses: pair
         failed = Found(translation(100), quality_at(translation(100), 30.0, 0.02))
         monitor = Monitor(lambda progress: seen.shares.append(progress.fraction))
-        return found_by_features(pair, failed, [translation(8)], "rigid", monitor)
+        return found_by_features(pair, failed, [translation(8)], "similarity", monitor)
 
     retry.seen = seen
     return retry
@@ -76,7 +77,7 @@ def test_what_features_find_is_compared_with_all_that_was_found(run, at_first):
     run(RECOGNIZED, at_first=at_first)
     compared = [100, 7, 60] if at_first else [100, 7, 60, 70]
     assert run.seen.compared[-1] == compared and len(run.seen.compared) == (1 if at_first else 2)
-    assert run.seen.others == [[*compared, 8]]
+    assert run.seen.others == [[*compared, 8]] and run.seen.kind == "similarity"
     if not at_first:
         assert [one[0, 3] for one in run.seen.searched] == [8]
 
