@@ -57,7 +57,7 @@ def test_the_right_pose_is_first_and_clearly_so(scans, network, degrees, near_mm
 
 @pytest.mark.slow
 def test_of_real_scans_axes_of_the_lattices_are_rotations_enough(network, turn):
-    """An EPI and a T1w of one head, seven degrees apart, one of them turned anywhere."""
+    """An EPI and a T1w of one head, seven degrees apart, one of them rotated anywhere."""
     fixed, moving = (read_volume(resources.path("Demo", f"{name}.nii.gz"))[0] for name in ("T1w", "EPI"))
     truth = np.array(json.loads(resources.path("Demo", "truth.json").read_text())["fixed_to_moving_lps_mm"])
     anywhere = about(np.array([50.0, 0.0, -70.0]), turn((1, -2, 3), 130), np.array([300.0, -50.0, 20.0]))
