@@ -12,7 +12,6 @@ from ..pose.correlation import Candidate
 from ..pose.match_search import search_by_matches
 from ..pose.rotations import along_axes
 from ..quality.alternatives import are_apart
-from ..quality.fine_features import is_comparable
 from ..quality.middle_features import most_alike
 from .axes_search import poses_near_axes
 
@@ -31,8 +30,6 @@ def clearly_matched(pair: Pair, report_progress: Callable[[float], None]) -> lis
     Args:
         report_progress: called with the share done; may raise to stop.
     """
-    if not is_comparable(pair):
-        return []
     found = _matched(pair, QUICK_POINTS, report_progress)
     others = [one.score for one in found[1:]]
     is_clear = bool(found) and found[0].score >= max(LEAST, CLEARLY * max(others, default=0.0))

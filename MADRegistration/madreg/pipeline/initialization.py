@@ -14,6 +14,7 @@ from ..pose.rotations import between_super_fibonacci, super_fibonacci
 from ..pose.search import COUNT, ROTATIONS, SEEDS, PoseSearch
 from ..progress import Monitor, StageRecord
 from ..quality.assessment import NO_OVERLAP
+from ..quality.fine_features import is_comparable
 from .feature_search import clearly_matched
 
 WIDER = 2  # times as many rotations and candidates, where a search is widened
@@ -24,7 +25,7 @@ class Search:
     """Every pose: the transforms that are given are not used.
 
     Args:
-        with_features: whether matches of MAD's features are tried first, where that takes little time.
+        with_features: whether matches of MAD's features are tried first, of volumes of which that takes little time.
     """
 
     def __init__(self, with_features: bool = False) -> None:
@@ -37,7 +38,7 @@ class Search:
         Raises:
             InputError: if no pose is possible.
         """
-        if self.with_features:
+        if self.with_features and is_comparable(pair):
             found = self._matched(pair, transforms[0], monitor.part(0.0, 0.4))
             if found:
                 return found

@@ -15,10 +15,10 @@ from translation import translation, translation_matrix
 
 @pytest.fixture
 def run(monkeypatch):
-    """Function (matched, with_features): the candidates of a search by edges that finds 50 and of one by matches, the
+    """Function (matched, ...): the candidates of a search by edges that finds 50 and of one by matches, the
     stages and the shares of progress."""
 
-    def make(matched: list[float], with_features: bool = True):
+    def make(matched: list[float], with_features: bool = True, is_small: bool = True):
         def clearly_matched(pair, report):
             report(1.0)
             return [Candidate(translation_matrix(mm), 100.0 - mm) for mm in matched]
@@ -32,6 +32,7 @@ def run(monkeypatch):
                 return [Candidate(translation_matrix(50.0), 0.7)]
 
         monkeypatch.setattr(module, "clearly_matched", clearly_matched)
+        monkeypatch.setattr(module, "is_comparable", lambda pair: is_small)
         monkeypatch.setattr(module, "PoseSearch", PoseSearch)
         shares: list[float] = []
         monitor = Monitor(lambda progress: shares.append(progress.fraction))
@@ -52,6 +53,11 @@ def test_elsewhere_edges_are(run):
     found, (stage,), shares = run([])
     assert found == [50] and stage.measure == "ngf"
     assert shares == sorted(shares) and len(shares) == 2 and shares[-1] == pytest.approx(1.0)
+
+
+def test_large_volumes_are_not_matched(run):
+    found, (stage,), shares = run([7.0], is_small=False)
+    assert found == [50] and stage.measure == "ngf" and len(shares) == 1
 
 
 def test_features_are_tried_where_that_is_asked_for(run):

@@ -191,7 +191,7 @@ def matched_features(fixed: Volume, moving: Volume, rotations: int) -> list[np.n
     turns = along_axes(fixed.grid.axes, moving.grid.axes)[:rotations]
     network = weights.load_features(device=fixed.device)[0]
     found = search_by_matches(fixed, moving, network, turns, POINTS, 2 * COUNT)
-    return [one.matrix for one in distinct(found, fixed.center_of_mass)[:COUNT]]
+    return [one.matrix for one in distinct(found, fixed.center_of_mass())[:COUNT]]
 
 
 def moments(fixed: Volume, moving: Volume, poses: int) -> list[np.ndarray]:
