@@ -28,10 +28,8 @@ def verdict_of(observed: Observations) -> str:
     is_near = observed.motion_mm is not None and observed.motion_mm <= ALIGNED_MM
     # NMI and NGF may outvote the blocks as to which pose is better, not as to how far off this one is.
     is_clear = (is_near and are_outvoted(observed.joint_margin, observed.consensus)) or observed.is_recognized
-    # another registration corrects no deformation, however large it is; and blocks that do not agree do not speak
-    # against finest features that do, which is within a few millimeters of the right pose alone
-    are_refuted = observed.is_recognized and observed.consensus < LEAST_CONSENSUS
-    is_far = observed.motion_mm is not None and observed.motion_mm > FAILED_MM and not are_refuted
+    # another registration corrects no deformation, however large it is
+    is_far = observed.motion_mm is not None and observed.motion_mm > FAILED_MM
     if (margin_is_small(observed) and not is_clear) or is_far:
         return "failed"
     in_doubt = has_little_overlap(observed) or observed.has_doubtful_shape or observed.is_mirrored
