@@ -18,7 +18,7 @@ from ..pose.search import search
 
 MIN_OVERLAP = 0.15  # of the edges of the smaller image: halves of two slabs have a fifth of them in common
 SEEDS = 300
-COUNT = 50  # candidates of the volumes as read, and of the flattened ones
+COUNT = 8  # candidates of the volumes as read, and of the flattened ones
 PLAUSIBLE = 0.4  # of the best score, that a candidate has at least
 
 

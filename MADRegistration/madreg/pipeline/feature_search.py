@@ -11,7 +11,7 @@ from ..network import weights
 from ..pose.correlation import Candidate
 from ..pose.match_search import search_by_matches
 from ..pose.rotations import along_axes
-from ..quality.alternatives import are_apart
+from ..quality.alternatives import best_apart
 from ..quality.middle_features import most_alike
 from .axes_search import poses_near_axes
 
@@ -64,10 +64,6 @@ def _matched(pair: Pair, points: int, report_progress: Callable[[float], None]) 
         found = search_by_matches(
             pair.fixed, pair.moving, network, rotations, points, 2 * COUNT, pair.seed, report_progress
         )
-        kept: list[Candidate] = []
-        for one in found:
-            if len(kept) < COUNT and all(are_apart(pair, one.matrix, other.matrix) for other in kept):
-                kept.append(one)
-        return kept
+        return best_apart(pair, found, COUNT)
 
     return pair.once(("matched", points), make)

@@ -17,6 +17,7 @@ from ..descent.refinement import CANDIDATES, MEDIUM
 from ..image.fitting import restricted
 from ..image.geometry import apply, mean_displacement
 from ..image.pair import Pair
+from ..pose.correlation import Candidate
 from ..pose.search import search
 from ..system.parallel import parallel_map
 from .block_fit import FEWEST_BLOCKS, block_matching_of, shared_consensus
@@ -75,6 +76,19 @@ class Comparison:
 def are_apart(pair: Pair, first: np.ndarray, second: np.ndarray) -> bool:
     """Whether two poses (4, 4) are so far from each other that they are not the same."""
     return mean_displacement(first, second, pair.points) > ANOTHER_MM
+
+
+def best_apart(pair: Pair, found: Sequence[Candidate], count: int) -> list[Candidate]:
+    """The first candidates, best first, without any that is the same as a better one.
+
+    Args:
+        count: how many to return at most.
+    """
+    kept: list[Candidate] = []
+    for one in found:
+        if len(kept) < count and all(are_apart(pair, one.matrix, other.matrix) for other in kept):
+            kept.append(one)
+    return kept
 
 
 def evidence(pair: Pair, pose: np.ndarray) -> Evidence | None:
