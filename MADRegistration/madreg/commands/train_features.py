@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BATCHES, BODIES = 300, 2
 VALIDATION_BATCHES = 20
+MORE = 32  # numbers of a feature by which points are matched
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         args.out / "bodies.npz", lambda: [*_read(scans, maps), *synthetic_bodies(range(args.synthetic), args.seed)]
     )
     held_out = _read(held_out_scans, held_out_maps) if args.held_out else bodies
-    settings, views = FeatureSettings(), ViewSettings()
+    settings, views = FeatureSettings(more=MORE), ViewSettings()
     sampler = ViewSampler(bodies, views, args.seed, device)
     network = train_features(sampler, args.out, settings, args.steps or BATCHES, args.batch or BODIES, say)
     context = ContextSettings(args.minutes, seed=args.seed) if args.minutes else None

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from ..network.edges import CHANNELS, edge_pyramid
-from ..network.features import SCALES, FeatureNetwork, level_position
+from ..network.features import MATCHED, SCALES, FeatureNetwork, level_position
 from ..network.settings import FeatureSettings
 from ..system.files import bytes_content, write_file
 from .random_draw import Draw
@@ -84,7 +84,7 @@ class Scatter:
         self.count += len(here)
 
     def projection(self, level: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weights (length, SCALES * BLOCK) and offsets (length,) of the features of a level.
+        """Weights (length, SCALES * BLOCK) and offsets (length,) of the features of a level, the most telling last.
 
         Raises:
             ValueError: without any points.
@@ -118,10 +118,18 @@ def network_of(scatter: Scatter, settings: FeatureSettings) -> FeatureNetwork:
     """The network, in eval mode, with the features that some sums yield."""
     network = FeatureNetwork(settings)
     for number, (level, length) in enumerate(zip(network.each_level(), settings.levels, strict=True)):
-        weights, offsets = scatter.projection(number, length)
-        parts = weights.unflatten(1, (SCALES, 27, CHANNELS)).unbind(1)
-        level.set_kernels([part.unflatten(1, (3, 3, 3)).permute(0, 4, 1, 2, 3) for part in parts], offsets)
+        has_more = network.more is not None and number == MATCHED
+        weights, offsets = scatter.projection(number, length + settings.more * has_more)
+        level.set_kernels(_kernels(weights[-length:]), offsets[-length:])
+        if network.more is not None and has_more:
+            network.more.set_kernels(_kernels(weights[:-length]), offsets[:-length])
     return network.eval().requires_grad_(False)
+
+
+def _kernels(weights: torch.Tensor) -> list[torch.Tensor]:
+    """Weights (length, SCALES * BLOCK) as kernels (length, channels, 3, 3, 3), one a scale."""
+    parts = weights.unflatten(1, (SCALES, 27, CHANNELS)).unbind(1)
+    return [part.unflatten(1, (3, 3, 3)).permute(0, 4, 1, 2, 3) for part in parts]
 
 
 def train_features(

@@ -15,7 +15,7 @@ from ..image.foreground import row_ends
 from ..image.geometry import Grid, apply, rotation_angle
 from ..image.sampling import sample_array, sample_lattice
 from ..image.volume import Volume
-from ..network.features import FeatureNetwork
+from ..network.features import MATCHED, FeatureNetwork
 from .network_input import level_inverse, network_input
 
 MARGIN_MM = 15.0
@@ -53,6 +53,7 @@ class EncodedScan:
         axes: (3, 3), columns are the directions of the lattice's axes i, j, k in LPS: see :func:`lattice_axes`.
         numbers: of the levels.
         near: points (n, 3), LPS mm; what lies away from all of them is left out.
+        for_matches: whether these are the longer features by which points are matched, of their level alone.
     """
 
     volume: Volume
@@ -60,6 +61,7 @@ class EncodedScan:
     axes: np.ndarray
     numbers: Collection[int]
     near: np.ndarray | None = None
+    for_matches: bool = False
 
     @cached_property
     @torch.no_grad()
@@ -71,12 +73,16 @@ class EncodedScan:
         grid = _covering(volume, self.axes, spacing, self.network.multiple // 2**finest, self.near)
         foreground = sample_lattice(volume.foreground.float()[None], volume.grid, np.eye(4), grid, "zeros")[None]
         found = {}
-        for level, features in self.network.some(network_input(volume, grid), self.numbers).items():
+        for level, features in self._encoded(network_input(volume, grid)).items():
             weight = F.avg_pool3d(foreground, 2 ** (level - finest))[0, 0]
             mean = torch.einsum("ckji,kji->c", features[0], weight) / weight.sum().clamp(min=1e-3)
             inverse = torch.as_tensor(level_inverse(grid, level - finest), dtype=torch.float32, device=volume.device)
             found[level] = LevelFeatures(features[0], inverse, mean)
         return found
+
+    def _encoded(self, image: torch.Tensor) -> dict[int, torch.Tensor]:
+        """Unit features (1, C, k, j, i) of an image (1, 1, k, j, i) by the number of their level."""
+        return {MATCHED: self.network.matched(image)} if self.for_matches else self.network.some(image, self.numbers)
 
 
 def lattice_axes(volume: Volume, wanted: np.ndarray, turn: bool = False) -> np.ndarray:

@@ -20,6 +20,9 @@ from .settings import FeatureSettings
 
 SCALES = 3
 """So many scales of edges make the features of a level, from that of the level on."""
+MATCHED = 1
+"""Number of the level at which points are matched.  Of halves of slabs, matches of the next one do not meet at the right
+pose."""
 
 
 class Level(nn.Module):
@@ -59,6 +62,7 @@ class FeatureNetwork(nn.Module):
         if widths and len(widths) != self.scales - 1:
             raise ValueError(f"context of {len(widths)} resolutions, not {self.scales - 1}")
         self.context = Context(self.settings.levels, widths) if widths else None
+        self.more = Level(self.settings.more) if self.settings.more else None
 
     def each_level(self) -> list[Level]:
         """The levels, the finest first."""
@@ -96,6 +100,17 @@ class FeatureNetwork(nn.Module):
             found = self(image)
             return {number: found[number] for number in numbers}
         return {number: self._level(image, number, number - min(numbers)) for number in numbers}
+
+    def matched(self, image: torch.Tensor) -> torch.Tensor:
+        """Unit features (B, length + more, k, j, i) of the level :data:`MATCHED`, by which points are matched.
+
+        Args:
+            image: (B, 1, k, j, i) at the resolution of :meth:`input_level` of that level.
+        """
+        if self.more is None or self.context is not None:
+            return self.some(image, [MATCHED])[MATCHED]
+        edges = edge_pyramid(image, SCALES)
+        return F.normalize(torch.cat([self.more(edges), self.levels[MATCHED](edges)], 1), dim=1)
 
     def level(self, image: torch.Tensor, number: int) -> torch.Tensor:
         """Unit features (B, length, k/2^l, j/2^l, i/2^l) of one level alone, which takes less time."""

@@ -54,11 +54,14 @@ class FeatureSettings:
         spacing: mm between input voxels.
         context: channels at half, quarter, eighth ... resolution of the network that corrects linear features, so many
             as the levels and one more; none: features are linear.
+        more: by how much a feature at half resolution is longer where points are matched, which takes more to tell a
+            place from all others than to compare two.
     """
 
     levels: tuple[int, ...] = (16, 32, 32)
     spacing: float = 2.0
     context: tuple[int, ...] = ()
+    more: int = 0
 
 
 HEADS = ("distance", "uncertainty")

@@ -11,7 +11,7 @@ from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
 from ..quality.fine_features import agreement_at, recognized
-from .feature_search import where_edges_agree, where_features_agree
+from .feature_search import where_edges_agree, where_features_agree, where_some_match
 from .found import Found
 from .refining import best_refined
 
@@ -23,15 +23,20 @@ AGREES_STILL = 0.9
 def found_by_features(pair: Pair, failed: Found, others: list[Transform], kind: str, monitor: Monitor) -> Found:
     """The pose at which the finest features clearly agree best, refined, if it is better than what failed.
 
-    It is one of those at which edges agree and the axes of both lattices lie near each other, or else of those at which
-    matches of features meet, or of the others.
+    It is one of those at which the matches of a few points meet, which are known from before, or else of those at which
+    edges agree and the axes of both lattices lie near each other, or of those at which the matches of more points meet,
+    or of the others.
 
     Args:
         others: that were found before.
         kind: of the transform that is looked for.
     """
     before = [one.matrix for one in others]
-    searches = partial(where_edges_agree, pair), partial(where_features_agree, pair, before)
+    searches = (
+        partial(where_some_match, pair),
+        partial(where_edges_agree, pair),
+        partial(where_features_agree, pair, before),
+    )
     found, poses = failed, [failed.transform.matrix]
     for number, search in enumerate(searches):
         part = monitor.part(number / len(searches), (number + 1) / len(searches))

@@ -25,12 +25,10 @@ from ..image.geometry import apply
 from ..image.points import sample_points
 from ..image.volume import Volume
 from ..measures.scan_features import EncodedScan, lattice_axes
-from ..network.features import FeatureNetwork
+from ..network.features import MATCHED, FeatureNetwork
 from ..system.parallel import parallel_map
 from .correlation import Candidate
 
-LEVEL = 1
-"""Of the features, those of 4 mm.  Of halves of slabs, matches of those of 8 mm do not meet at the right pose."""
 MOST_TARGETS = 60_000  # points of the larger volume, among which those of the smaller one are matched
 AT_ONCE = 2_000_000  # cosines, which stay in the cache of a processor
 BIN_MM = 8.0  # of the histogram of votes, of which 3 bins along each axis are one place
@@ -124,7 +122,7 @@ class _Matching:
 
     def __init__(self, smaller: Volume, larger: Volume, network: FeatureNetwork, points: int, seed: int) -> None:
         self.smaller, self.network, self.axes = smaller, network, lattice_axes(larger, np.eye(3))
-        spacing = network.settings.spacing * 2**LEVEL
+        spacing = network.settings.spacing * 2**MATCHED
         self.points = sample_points(smaller.resampled(spacing), points, seed)
         self.targets = sample_points(larger.resampled(spacing), MOST_TARGETS, seed)
         self.features = self._features(larger, self.axes, self.targets)
@@ -143,7 +141,7 @@ class _Matching:
     @torch.no_grad()
     def _features(self, volume: Volume, axes: np.ndarray, points: torch.Tensor) -> torch.Tensor:
         """Unit features (N, C) at points of a volume, less their mean: without it, all are alike."""
-        found = EncodedScan(volume, self.network, axes, (LEVEL,)).levels[LEVEL].at(points).T
+        found = EncodedScan(volume, self.network, axes, (MATCHED,), for_matches=True).levels[MATCHED].at(points).T
         return F.normalize(found - found.mean(0), dim=1)
 
 

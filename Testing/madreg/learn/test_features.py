@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -168,6 +170,21 @@ def test_descriptors_are_what_the_kernels_multiply(bodies):
     found = values_at(network.each_level()[1](edges[1:]), (points - 0.5) / 2)
     # coarse edges are interpolated before the convolution here and after it there
     assert float((found - expected).norm() / expected.norm()) < 0.15
+
+
+def test_longer_features_are_the_next_most_telling_ones(bodies):
+    """Those of the level are the same with and without, and the further ones tell less."""
+    scatter, sampler = Scatter(4), ViewSampler(bodies, SMALL)
+    for number in range(3):
+        scatter.add(sampler.batch(number, 2), Draw(number, 2))
+    plain, longer = network_of(scatter, NETWORK), network_of(scatter, replace(NETWORK, more=4))
+    for name, weights in plain.state_dict().items():
+        torch.testing.assert_close(longer.state_dict()[name], weights, atol=0, rtol=0)
+    assert longer.more is not None
+    every, offsets = scatter.projection(1, 10)
+    kernels = [kernel.weight.permute(0, 2, 3, 4, 1).flatten(1) for kernel in longer.more.kernels]
+    torch.testing.assert_close(torch.cat(kernels, 1), every[:4], atol=0, rtol=0)
+    torch.testing.assert_close(longer.more.kernels[0].bias, offsets[:4], atol=0, rtol=0)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from madreg.errors import InputError
 from madreg.network import weights
 from madreg.network.edges import edge_channels, edge_pyramid
-from madreg.network.features import FeatureNetwork, level_position
+from madreg.network.features import MATCHED, FeatureNetwork, level_position
 from madreg.network.models import build
 from madreg.network.settings import FeatureSettings, SiameseSettings, plain, settings_of
 
@@ -66,6 +66,30 @@ def test_some_levels_alone_are_those_of_all(widths):
     assert set(found) == {1} and level == (0 if widths else 1)
     torch.testing.assert_close(found[1], network(image)[1], atol=1e-4, rtol=0)
     assert set(network.some(image, [0, 1])) == {0, 1}
+
+
+@pytest.mark.parametrize("widths", [(), (8, 8, 8)])
+def test_features_of_matches_are_those_of_their_level_and_more(widths):
+    """A network that is corrected by a context, for which there is no more, matches those of the level."""
+    torch.manual_seed(0)
+    network = FeatureNetwork(FeatureSettings((6, 8), context=widths, more=4)).eval().requires_grad_(False)
+    image = torch.rand(1, 1, 16, 16, 24)
+    coarse = F.avg_pool3d(image, 2**level) if (level := network.input_level([MATCHED])) else image
+    found, of_level = network.matched(coarse), network(image)[MATCHED]
+    assert found.shape == (1, 8 if widths else 12, 8, 8, 12)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones_like(found[:, 0]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(F.normalize(found[:, -8:], dim=1), of_level, atol=1e-4, rtol=0)
+    if not widths:
+        assert float(found[:, :4].norm(dim=1).mean()) > 0.1
+
+
+def test_weights_without_longer_features_for_matches_can_be_used(tmp_path):
+    """As those that an earlier version trained."""
+    network = FeatureNetwork(FeatureSettings((6, 8))).eval().requires_grad_(False)
+    weights.save(network, tmp_path / "features.pt", {})
+    restored = weights.load_features(tmp_path / "features.pt")[0]
+    image = torch.rand(1, 1, 8, 8, 8)
+    torch.testing.assert_close(restored.matched(image), restored.some(image, [MATCHED])[MATCHED], atol=0, rtol=0)
 
 
 def test_inverted_contrast_leaves_the_products_of_edges_as_they_are():
