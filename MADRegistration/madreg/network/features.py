@@ -21,8 +21,8 @@ from .settings import FeatureSettings
 SCALES = 3
 """So many scales of edges make the features of a level, from that of the level on."""
 MATCHED = 1
-"""Number of the level at which points are matched.  Of halves of slabs, matches of the next one do not meet at the right
-pose."""
+"""Number of the level at which points are matched.  Of halves of slabs, matches of the next one do not meet at the
+right pose."""
 
 
 class Level(nn.Module):

@@ -18,6 +18,7 @@ from madreg.quality.quality import Quality
 from translation import translation
 
 RECOGNIZED = FineAgreement(translation(5).matrix, 0.1)
+COMPARED = [[100, 40], [100, 40, 7, 60], [100, 40, 7, 60, 70]]
 
 
 def quality_at(transform: Transform, error_mm: float, margin: float) -> Quality:
@@ -26,15 +27,19 @@ def quality_at(transform: Transform, error_mm: float, margin: float) -> Quality:
 
 @pytest.fixture
 def run(monkeypatch):
-    """A retry to which edges offer two poses first and features one more after; what failed is 100 off, what is refined
-    3, and 8 was found before."""
+    """A retry to which matches of a few points offer a pose 40 off, edges two then, and more points another one in the
+    end; what failed is 100 off, what is refined 3, and 8 was found before."""
     seen = SimpleNamespace(compared=[], others=[], shares=[])
 
-    def retry(recognized: FineAgreement | None, agreement: float = 0.0, at_first: bool = True, fails: bool = False):
+    def retry(recognized: FineAgreement | None, agreement: float = 0.0, after: int = 1, fails: bool = False):
         def where_features_agree(pair, others, report):
             seen.searched = others
             report(1.0)
             return [translation(70).matrix]
+
+        def where_some_match(pair, report):
+            report(1.0)
+            return [translation(40).matrix]
 
         def where_edges_agree(pair, report):
             report(1.0)
@@ -44,13 +49,14 @@ def run(monkeypatch):
             report(1.0)
             seen.kind = kind
             seen.compared.append([pose[0, 3] for pose in poses])
-            return recognized if at_first or len(seen.compared) == 2 else None
+            return recognized if len(seen.compared) >= after else None
 
         def assess(pair, transform, kind, others):
             seen.others.append([one.matrix[0, 3] for one in others])
             return quality_at(transform, 30.0, 0.01) if fails else quality_at(transform, 1.0, 0.3)
 
         monkeypatch.setattr(module, "where_features_agree", where_features_agree)
+        monkeypatch.setattr(module, "where_some_match", where_some_match)
         monkeypatch.setattr(module, "where_edges_agree", where_edges_agree)
         monkeypatch.setattr(module, "recognized", compared)
         monkeypatch.setattr(module, "agreement_at", lambda pair, pose: agreement)
@@ -72,25 +78,25 @@ def test_what_features_find_is_refined_as_long_as_they_agree(run, agreement, exp
     assert found.transform.matrix[0, 3] == expected and found.verdict == "aligned"
 
 
-@pytest.mark.parametrize("at_first", [True, False])
-def test_what_features_find_is_compared_with_all_that_was_found(run, at_first):
-    run(RECOGNIZED, at_first=at_first)
-    compared = [100, 7, 60] if at_first else [100, 7, 60, 70]
-    assert run.seen.compared[-1] == compared and len(run.seen.compared) == (1 if at_first else 2)
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_what_features_find_is_compared_with_all_that_was_found(run, after):
+    run(RECOGNIZED, after=after)
+    compared = COMPARED[after - 1]
+    assert run.seen.compared == COMPARED[:after]
     assert run.seen.others == [[*compared, 8]] and run.seen.kind == "similarity"
-    if not at_first:
+    if after == 3:
         assert [one[0, 3] for one in run.seen.searched] == [8]
 
 
 def test_features_that_recognize_nothing_leave_what_failed(run):
     found = run(None)
     assert found.transform.matrix[0, 3] == 100 and found.verdict == "failed" and not run.seen.others
-    assert run.seen.compared == [[100, 7, 60], [100, 7, 60, 70]]
+    assert run.seen.compared == COMPARED
 
 
-def test_where_what_edges_offer_fails_too_matches_are_asked(run):
+def test_where_what_is_found_first_fails_too_the_next_is_asked(run):
     found = run(RECOGNIZED, fails=True)
-    assert len(run.seen.compared) == 2 and found.verdict == "failed" and found.transform.matrix[0, 3] == 100
+    assert run.seen.compared == COMPARED and found.verdict == "failed" and found.transform.matrix[0, 3] == 100
 
 
 @pytest.mark.parametrize("recognized", [None, RECOGNIZED])

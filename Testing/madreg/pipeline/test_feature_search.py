@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from madreg.pipeline import feature_search as module
-from madreg.pipeline.feature_search import clearly_matched, where_edges_agree, where_features_agree
+from madreg.pipeline.feature_search import (
+    clearly_matched,
+    where_edges_agree,
+    where_features_agree,
+    where_some_match,
+)
 from madreg.pose.correlation import Candidate
 from translation import translation_matrix
 
@@ -43,11 +48,19 @@ def searched(monkeypatch):
 
 @pytest.mark.parametrize(
     ("scores", "is_clear"),
-    [([60, 30, 10], True), ([60, 40, 10], False), ([17, 5], False), ([25], True), ([], False)],
+    [([60, 30, 10], True), ([60, 40, 10], False), ([15, 5], False), ([25], True), ([], False)],
 )
 def test_what_is_clear_is_far_above_chance_and_the_next(searched, scores, is_clear):
     found = clearly_matched(searched(scores), lambda share: None)
     assert [one.score for one in found] == (scores if is_clear else [])
+
+
+def test_what_few_points_found_is_known(searched):
+    """Whether it was clear or not."""
+    pair = searched([17, 15])
+    assert clearly_matched(pair, print) == []
+    assert [pose[0, 3] for pose in where_some_match(pair, print)] == [0, 100]
+    assert pair.asked == [module.QUICK_POINTS]
 
 
 def test_where_a_registration_fails_more_points_are_matched_once(searched, monkeypatch):
