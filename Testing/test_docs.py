@@ -191,7 +191,7 @@ def test_thresholds_of_the_verdict_are_those_of_the_code() -> None:
 
 
 def test_numbers_of_the_search_are_those_of_the_code() -> None:
-    paragraph = " ".join(text_of("how-it-works.md").split("**Search.**")[1].split("**Candidates.**")[0].split())
+    paragraph = " ".join(text_of("how-it-works.md").split("\n## Search\n")[1].split("\n## Candidates\n")[0].split())
     for text in (
         f"each of {search.ROTATIONS} rotations",
         f"lattice of {search.COARSE[0]:g} to {search.COARSE[1]:g} mm",
