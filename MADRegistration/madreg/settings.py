@@ -103,7 +103,10 @@ MEASURE = Option(
     default="default",
     choices=(
         Choice("default", "Default", "the whole pipeline: search, NMI and NGF at several resolutions"),
-        *(Choice(name, f"{entry.label} only", f"{entry.label} alone, at {entry.resolution}") for name, entry in MEASURES.items()),
+        *(
+            Choice(name, f"{entry.label} only", f"{entry.label} alone, at {entry.resolution}")
+            for name, entry in MEASURES.items()
+        ),
     ),
 )
 DEVICE = Option(
