@@ -47,7 +47,7 @@ MEASURES: dict[str, Entry] = {
     "mad": Entry("Modality Agnostic Distance", "feature_mad", "FeatureMAD", "8, 4 and 2 mm"),
     "nmi": Entry("Normalized mutual information", "nmi", "NMI"),
     "ngf": Entry("Normalized gradient fields", "ngf", "NGF"),
-    "mad-distance": Entry("Modality Agnostic Distance, as published", "mad", "MAD"),
+    "mad-distance": Entry("Published Modality Agnostic Distance (in mm)", "mad", "MAD"),
 }
 
 
