@@ -9,8 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from madreg.image import pair
+from madreg.pipeline import axes_search, feature_search, initialization
 from madreg.pose import search
-from madreg.quality import verdict
+from madreg.quality import (
+    alternatives,
+    block_matching,
+    blocks,
+    deformation,
+    feature_blocks,
+    fine_features,
+    verdict,
+)
 from madreg.settings import OPTIONS, Settings
 from madreg_benchmark.command import parser as benchmark_parser
 from madreg_benchmark.results import RESULTS
@@ -191,7 +201,7 @@ def test_thresholds_of_the_verdict_are_those_of_the_code() -> None:
 
 
 def test_numbers_of_the_search_are_those_of_the_code() -> None:
-    paragraph = " ".join(text_of("how-it-works.md").split("**Search.**")[1].split("**Candidates.**")[0].split())
+    paragraph = " ".join(text_of("how-it-works.md").split("\n## Search\n")[1].split("\n## Candidates\n")[0].split())
     for text in (
         f"each of {search.ROTATIONS} rotations",
         f"lattice of {search.COARSE[0]:g} to {search.COARSE[1]:g} mm",
@@ -201,6 +211,36 @@ def test_numbers_of_the_search_are_those_of_the_code() -> None:
         assert text in paragraph
     assert (search.TRANSLATIONS, search.COUNT) == (3, 12)  # "three translations", "up to twelve candidates"
     assert "three translations" in paragraph and "Up to twelve candidates" in paragraph
+
+
+def test_numbers_of_the_other_steps_are_those_of_the_code() -> None:
+    page = " ".join(text_of("how-it-works.md").split())
+    seen, factor = deformation.SEEN_ANYWAY_MM, deformation.FACTOR
+    assert (factor[True], factor[False], fine_features.OF_MIDDLE) == (3.0, 2.0, 0.25)  # in words
+    liters = feature_blocks.MOST_VOXELS * blocks.SPACING**3 / 1e6
+    for text in (
+        f"at most {fine_features.MOST_LITERS[0]:g} liters, the other at most {fine_features.MOST_LITERS[1]:g}",
+        f"{feature_search.QUICK_POINTS} points of the smaller image",
+        f"a score of at least {feature_search.LEAST:g}, and of at least {feature_search.CLEARLY:g} times",
+        f"{feature_search.POINTS:,} points are matched",
+        f"{initialization.BEGUN * search.SEEDS:,} descents, of which the best {initialization.WIDER * search.SEEDS} go",
+        f"share of {100 * axes_search.MIN_OVERLAP:g} % of the edges",
+        f"agree there {fine_features.CLEARLY:g} times as well",
+        f"more than {pair.LARGE // 10**6} million voxels",
+        f"{pair.REACH:g} mm around it",
+        f"up to {block_matching.REACH_MM:g} mm along each axis",
+        f"at most {block_matching.MOST:,} blocks",
+        f"up to {feature_blocks.REACH_MM:g} mm around",
+        f"some {seen[True]:g} mm where there is none. So three times what exceeds {seen[True]:g} mm",
+        f"twice what exceeds {seen[False]:g} mm",
+        f"more than about {round(liters, -1):g} liters",
+        f"more than {alternatives.ANOTHER_MM:g} mm away",
+        f"lead more than {alternatives.FOLLOWED_MM:g} mm away",
+        f"below {verdict.CLEAR_MARGIN:g} if less than {100 * verdict.LITTLE_OVERLAP:g} % of the fixed foreground",
+        f"better than at the other pose by at least {verdict.LEAST_JOINT_MARGIN:g}",
+        f"consensus at least {verdict.LEAST_CONSENSUS:g}",
+    ):
+        assert text in page, text
 
 
 # --- layout ---------------------------------------------------------------------------------------------------------

@@ -103,7 +103,10 @@ MEASURE = Option(
     default="default",
     choices=(
         Choice("default", "Default", "the whole pipeline: search, NMI and NGF at several resolutions"),
-        *(Choice(name, f"{entry.label} only", f"{entry.label} only, at 4 mm") for name, entry in MEASURES.items()),
+        *(
+            Choice(name, f"{entry.label} only", f"{entry.label} alone, at {entry.resolution}")
+            for name, entry in MEASURES.items()
+        ),
     ),
 )
 DEVICE = Option(
@@ -156,7 +159,7 @@ INTERPOLATION = Option(
     name="interpolation",
     flag="--interpolation",
     label="Interpolation",
-    help="of the resampled image",
+    help="how the moving image is interpolated in the resampled image",
     default="linear",
     choices=(
         Choice("linear", "Linear", "between the eight voxels around"),
@@ -169,14 +172,14 @@ FILL = Option(
     name="fill",
     flag="--fill",
     label="Fill value",
-    help="of the resampled image where the moving image has no voxels (default: the lowest value of the moving image)",
+    help="value of the resampled image beyond the moving image (default: the lowest value of the moving image)",
     placeholder="NUMBER",
 )
 VOXEL_TYPE = Option(
     name="voxel_type",
     flag="--voxel-type",
     label="Voxel type",
-    help="of the resampled image",
+    help="voxel type of the resampled image",
     default="moving",
     choices=(
         Choice("moving", "As the moving volume", "that of the moving image"),

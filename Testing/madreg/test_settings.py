@@ -20,6 +20,19 @@ def test_the_choices_are_those_that_compute():
         assert entry.load().__name__ == entry.class_name
 
 
+def test_the_resolution_of_each_measure_is_the_one_at_which_it_computes():
+    from madreg.image.pair import SPACING
+    from madreg.network import weights
+
+    network = weights.load_features()[0]
+    finest_first = [f"{network.settings.spacing * 2**number:g}" for number in range(len(network.levels))]
+    *coarser, finest = reversed(finest_first)
+    assert MEASURES["mad"].resolution == f"{', '.join(coarser)} and {finest} mm"
+    assert {MEASURES[name].resolution for name in ("nmi", "ngf", "mad-distance")} == {f"{SPACING:g} mm"}
+    for choice in MEASURE.choices[1:]:
+        assert choice.help.endswith(f"at {MEASURES[choice.value].resolution}")
+
+
 def test_every_setting_is_an_option_with_its_default():
     for one in (*fields(Settings), *fields(Resampling)):
         option = OPTIONS["initial_transform" if one.name == "start" else one.name]

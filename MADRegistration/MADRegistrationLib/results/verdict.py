@@ -7,7 +7,7 @@ from typing import Any
 COLORS = {"aligned": "#2e7d32", "check": "#b26a00", "failed": "#c62828"}
 
 REASONS = {
-    "aligned": "The estimated error is small. Only your eyes can confirm it.",
+    "aligned": "The estimated error is small: confirm it by looking at the overlay.",
     "check": "The estimated error is not small, or not certain: look at the overlay before you rely on it.",
     "failed": "The volumes do not seem to fit: try another initialization, or masks around the common anatomy.",
 }

@@ -157,7 +157,7 @@ def check_geometry(matrix: np.ndarray, size: tuple[int, ...], name: str) -> None
     if extent.max() > LARGEST_EXTENT or np.abs(matrix[:3, 3]).max() > FARTHEST_ORIGIN:
         raise InputError(
             f"{name} is {extent.max() / 1000:.3g} m long and begins {np.abs(matrix[:3, 3]).max() / 1000:.3g} m from "
-            "the origin: correct the spacing and the origin in its header; if it counts in micrometres, divide both by "
+            "the origin: correct the spacing and the origin in its header; if it is in micrometers, divide both by "
             "1000."
         )
 
@@ -174,15 +174,15 @@ def _check_spacing(spacing: np.ndarray, name: str) -> None:
 def _spacing_advice(spacing: np.ndarray) -> str:
     low, high = SPACING_RANGE
     if spacing.min() > high:
-        return "if its header counts in micrometres, divide spacing and origin by 1000."
+        return "if its header is in micrometers, divide spacing and origin by 1000."
     if spacing.max() < low:
         return (
-            "if its header counts in metres, multiply spacing and origin by 1000; if the voxels are this small, "
+            "if its header is in meters, multiply spacing and origin by 1000; if the voxels are this small, "
             "multiply those of both images by 1000, and divide the translation that is found."
         )
-    unit = "micrometres, divide" if spacing.max() > high else "metres, multiply"
+    unit = "micrometers, divide" if spacing.max() > high else "meters, multiply"
     return (
-        f"correct the spacing in its header (if that counts in {unit} spacing and origin by 1000), or resample it to "
+        f"correct the spacing in its header (if that is in {unit} spacing and origin by 1000), or resample it to "
         "voxels that are more nearly cubes."
     )
 
@@ -192,7 +192,7 @@ def small_notice(matrix: np.ndarray, size: tuple[int, ...], name: str) -> str | 
     extent = float((np.linalg.norm(matrix[:3, :3], axis=0) * size).max())
     if extent >= SMALL_EXTENT:
         return None
-    return f"{name} is only {extent:.2g} mm large; if its header counts in metres, multiply spacing and origin by 1000."
+    return f"{name} is only {extent:.2g} mm large; if its header is in meters, multiply spacing and origin by 1000."
 
 
 def shear(matrix: np.ndarray) -> float:

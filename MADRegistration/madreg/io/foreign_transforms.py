@@ -209,6 +209,6 @@ def _geometry(text: str, which: str) -> _Geometry | None:
 
 def _check_invertible(matrix: np.ndarray, path: Path) -> None:
     if not np.isfinite(matrix).all() or not np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-6):
-        raise InputError(f"{path} is no matrix between worlds (its last row is not 0 0 0 1): write it again.")
+        raise InputError(f"{path} is no affine matrix (its last row is not 0 0 0 1): write it again.")
     if not 1e-6 < abs(np.linalg.det(matrix[:3, :3])) < 1e6:
         raise InputError(f"{path} is not invertible or holds no numbers: give an invertible transform.")

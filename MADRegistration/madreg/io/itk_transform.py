@@ -112,5 +112,5 @@ def linear_transform(transform: sitk.Transform, path: str | Path) -> Transform:
     except ValueError as error:
         raise InputError(f"{path} holds no numbers or no inverse: give an invertible transform.") from error
     if not 1e-3 < abs(np.linalg.det(result.linear)) < 1e3:
-        raise InputError(f"{path} changes volumes more than a thousandfold: give an invertible transform.")
+        raise InputError(f"{path} makes volumes more than 1000 times larger or smaller: give an invertible one, in mm.")
     return result

@@ -27,11 +27,13 @@ class Entry:
         label: for people.
         module: in this package.
         class_name: in that module.
+        resolution: of the images, where it is used alone.
     """
 
     label: str
     module: str
     class_name: str
+    resolution: str = "4 mm"
 
     def load(self) -> type:
         """The class of the measure."""
@@ -42,10 +44,10 @@ class Entry:
 
 
 MEASURES: dict[str, Entry] = {
-    "mad": Entry("Modality Agnostic Distance", "feature_mad", "FeatureMAD"),
+    "mad": Entry("Modality Agnostic Distance", "feature_mad", "FeatureMAD", "8, 4 and 2 mm"),
     "nmi": Entry("Normalized mutual information", "nmi", "NMI"),
     "ngf": Entry("Normalized gradient fields", "ngf", "NGF"),
-    "mad-distance": Entry("Modality Agnostic Distance as published, in mm", "mad", "MAD"),
+    "mad-distance": Entry("Published Modality Agnostic Distance (in mm)", "mad", "MAD"),
 }
 
 

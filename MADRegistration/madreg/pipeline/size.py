@@ -68,7 +68,7 @@ def unit_doubts(fixed: Volume, moving: Volume) -> list[str]:
         return []
     return [
         f"{large[1]} shows something about {10 ** round(tens)} times as large as {small[1]} does: if it is the same, "
-        "one of their headers counts in another unit; correct its spacing and origin."
+        "one of their headers uses another unit of length; correct its spacing and origin."
     ]
 
 

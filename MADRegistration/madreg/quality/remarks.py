@@ -14,11 +14,11 @@ def remarks_on(observed: Observations) -> list[str]:
         return _reasons_of_failure(observed)
     said = _of_stretch(
         observed,
-        "The edges of both scans agree best with a stretch that their intensities do not show: the estimated error may "
-        "be too large.",
+        "The edges of both scans agree best with a stretch that their intensities do not confirm: the estimated error "
+        "may be too large.",
     )
     if observed.is_recognized:
-        said.append("Another pose fits as well but for MAD's finest features: check the overlay.")
+        said.append("Another pose fits as well, and only MAD's features prefer this one: check the overlay.")
     if observed.is_mirrored:
         said.append("A mirror image fits better: check left and right in the headers of both scans.")
     if observed.may_be_other_body:
@@ -43,8 +43,8 @@ def _reasons_of_failure(observed: Observations) -> list[str]:
         ]
     return _of_stretch(
         observed,
-        "The edges of both scans agree only with a stretch that their intensities do not show: they may not show the "
-        "same part of the same body.",
+        "The edges of both scans agree only with a stretch that their intensities do not confirm: they may not show "
+        "the same part of the same body.",
     )
 
 

@@ -455,21 +455,21 @@ def test_microscopes_are_read_and_small_scans_are_named(tmp_path, micrometres):
     sitk.WriteImage(image_of(voxels(), (micrometres / 1000,) * 3), str(path))
     image, source = open_image(path)
     assert image.GetSpacing() == pytest.approx((micrometres / 1000,) * 3, rel=1e-5)
-    assert len(source.notices) == 1 and "counts in metres, multiply" in source.notices[0]
+    assert len(source.notices) == 1 and "is in meters, multiply" in source.notices[0]
 
 
 def test_voxels_of_80_mm_are_explained(tmp_path):
     sitk.WriteImage(image_of(voxels(), (80.0,) * 3), str(tmp_path / "scan.mha"))
-    assert "micrometres, divide spacing and origin by 1000" in refused(tmp_path / "scan.mha")
+    assert "micrometers, divide spacing and origin by 1000" in refused(tmp_path / "scan.mha")
 
 
 @pytest.mark.parametrize(
     ("spacing", "unit"),
-    [((30.0, 30.0, 60.0), "micrometres, divide"), ((0.0004, 0.0004, 0.001), "metres, multiply")],
+    [((30.0, 30.0, 60.0), "micrometers, divide"), ((0.0004, 0.0004, 0.001), "meters, multiply")],
 )
 def test_another_unit_is_named_also_where_only_some_sides_of_a_voxel_are_out_of_range(tmp_path, spacing, unit):
     sitk.WriteImage(image_of(voxels(), spacing), str(tmp_path / "scan.mha"))
-    assert f"counts in {unit} spacing and origin by 1000" in refused(tmp_path / "scan.mha")
+    assert f"is in {unit} spacing and origin by 1000" in refused(tmp_path / "scan.mha")
 
 
 # --- shear ----------------------------------------------------------------------------------------------------------

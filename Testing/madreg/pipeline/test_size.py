@@ -57,11 +57,11 @@ def test_a_failure_names_headers_that_seem_to_count_in_other_units(pair, monkeyp
     failed = Result(here, here, settings, [], 0.0, "CPU", None, None, "mad", 0.0, notices=["first"])
     monkeypatch.setattr(registration, "_register", lambda *_: failed)
     first, said = register(fixed, moving, settings).notices
-    assert first == "first" and "counts in another unit" in said
+    assert first == "first" and "uses another unit of length" in said
     away = np.eye(4)
     away[0, 3] = 1e4
     (said,) = assess_alignment(fixed, moving, Transform(away)).notices
-    assert "counts in another unit" in said
+    assert "uses another unit of length" in said
 
 
 @pytest.mark.slow
