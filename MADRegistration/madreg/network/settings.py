@@ -54,8 +54,8 @@ class FeatureSettings:
         spacing: mm between input voxels.
         context: channels at half, quarter, eighth ... resolution of the network that corrects linear features, so many
             as the levels and one more; none: features are linear.
-        more: by how much a feature at half resolution is longer where points are matched, which takes more to tell a
-            place from all others than to compare two.
+        more: by how much a feature at half resolution is longer where points are matched.  More is needed to find a
+            point among all others than to compare two.
     """
 
     levels: tuple[int, ...] = (16, 32, 32)

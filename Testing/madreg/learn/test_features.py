@@ -172,8 +172,8 @@ def test_descriptors_are_what_the_kernels_multiply(bodies):
     assert float((found - expected).norm() / expected.norm()) < 0.15
 
 
-def test_longer_features_are_the_next_most_telling_ones(bodies):
-    """Those of the level are the same with and without, and the further ones tell less."""
+def test_longer_features_are_the_next_most_discriminating_ones(bodies):
+    """Those of the level are the same with and without, and the further ones discriminate less."""
     scatter, sampler = Scatter(4), ViewSampler(bodies, SMALL)
     for number in range(3):
         scatter.add(sampler.batch(number, 2), Draw(number, 2))
