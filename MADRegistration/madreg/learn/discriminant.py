@@ -84,7 +84,7 @@ class Scatter:
         self.count += len(here)
 
     def projection(self, level: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weights (length, SCALES * BLOCK) and offsets (length,) of the features of a level, the most discriminating last.
+        """Weights (length, SCALES * BLOCK) and offsets (length,) of the features of a level, the best ones last.
 
         Raises:
             ValueError: without any points.
