@@ -161,9 +161,10 @@ def test_left_handed_voxels_with_masks_and_a_resampled_volume(client, pair, addV
 def test_registering_again_from_where_they_are(client, pair):
     fixed, moving = pair
     assert meanErrorMm(fixed, moving, TRUTH) > 20
-    node = register(client, fixed, moving, {"init": "center_of_mass", "measure": "nmi"}).transform
+    node = register(client, fixed, moving, {"init": "center_of_mass"}).transform
     assert meanErrorMm(fixed, moving, TRUTH) < LIMIT_MM
-    again = register(client, fixed, moving, {"init": "none", "type": "affine"}, transform=node)
+    settings = {"init": "none", "type": "affine", "measure": "nmi"}  # which takes a quarter of the time
+    again = register(client, fixed, moving, settings, transform=node)
     assert moving.GetParentTransformNode() is node and node.GetParentTransformNode() is None
     assert meanErrorMm(fixed, moving, TRUTH) < LIMIT_MM and again.report["moved_mm"] < LIMIT_MM
     again.revert()
