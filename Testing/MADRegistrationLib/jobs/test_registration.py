@@ -180,8 +180,8 @@ def test_a_worker_that_died_while_idle_is_replaced(startingClient, pair):
 
 def test_an_idle_worker_is_silent_and_that_is_no_fault(client, pair, monkeypatch):
     run(register(client, pair))
-    monkeypatch.setattr(channelModule, "SILENCE_SECONDS", 0.3)
-    time.sleep(0.5)
+    monkeypatch.setattr(channelModule, "SILENCE_SECONDS", 1.0)
+    time.sleep(1.5)
     assert client._process.readLines() == []
     again = register(client, pair, transform=pair[1].GetParentTransformNode())
     again.poll()

@@ -14,7 +14,6 @@ from madreg.image.geometry import Grid, about, mean_displacement
 from madreg.image.pair import Pair
 from madreg.image.volume import Volume
 from madreg.io.reading import volume_from_image
-from madreg.pipeline import axes_search, feature_search
 from madreg.pipeline.registration import register
 from madreg.settings import Settings
 
@@ -50,13 +49,8 @@ def sector(t1: sitk.Image, seed: int = 2) -> sitk.Image:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("init", "degrees", "mm"), [("search", 120, 30), ("none", 4, 5)])
-def test_the_sector_of_an_ultrasound_scan_is_registered_without_its_outline(
-    scans, turn, init, degrees, mm, monkeypatch
-):
-    """Its outline is the strongest edge; few poses are tried by features, before outlines are left out."""
-    monkeypatch.setattr(axes_search, "SEEDS", 60)
-    monkeypatch.setattr(axes_search, "COUNT", 2)
-    monkeypatch.setattr(feature_search, "POINTS", 600)
+def test_the_sector_of_an_ultrasound_scan_is_registered_without_its_outline(scans, turn, init, degrees, mm):
+    """Its outline is the strongest edge."""
     fixed, moving = scans
     truth = about(moving.grid.center, turn((1, 2, 3), degrees), np.array([0.6, -0.6, 0.5]) * mm)
     placed = replace(moving, grid=Grid(moving.grid.size, truth @ moving.grid.matrix))
