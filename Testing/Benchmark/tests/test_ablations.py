@@ -58,6 +58,7 @@ def test_budgets_are_equal_and_what_is_done_is_not_done_again(quick_study, cases
         return cost[variant.name]
 
     monkeypatch.setattr(ablations, "seconds_per_pair", seconds_per_pair)
+    monkeypatch.setattr(ablations, "TIMINGS", 1)
     done = []
     train = trainings.train
     monkeypatch.setattr(trainings, "train", lambda *args, **more: done.append(args[4].steps) or train(*args, **more))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from fewer import fewer_poses_and_blocks, fewer_samples
 from madreg.errors import InputError
 from madreg_benchmark import command
 from madreg_benchmark.studies.registry import STUDIES
@@ -20,10 +21,21 @@ DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory) -> Path:
+def quick(cases, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("quick")
-    words = ["methods", "--quick", "--levels", "large", "--methods", METHODS, "--out", str(out)]
-    assert command.main(words) == 0
+    words = [
+        "methods",
+        str(cases[0].fixed.parent),
+        "--quick",
+        "--levels",
+        "large",
+        "--methods",
+        METHODS,
+        "--out",
+        str(out),
+    ]
+    with fewer_poses_and_blocks(), fewer_samples():
+        assert command.main(words) == 0
     return out
 
 
@@ -79,9 +91,10 @@ def test_quick_run_draws_plots(quick):
 
 
 @pytest.mark.slow
-def test_a_second_run_reuses_the_rows(run, quick, capsys):
+def test_a_second_run_reuses_the_rows(run, cases, quick, capsys):
     before = (quick / "results.jsonl").read_text(encoding="utf-8")
-    assert run("methods", "--quick", "--levels", "large", "--methods", "identity,default", "--out", quick) == 0
+    words = ["methods", cases[0].fixed.parent, "--quick", "--levels", "large"]
+    assert run(*words, "--methods", "identity,default", "--out", quick) == 0
     assert (quick / "results.jsonl").read_text(encoding="utf-8") == before
     assert "| large | default |" in capsys.readouterr().out
 
@@ -92,6 +105,7 @@ WITH_TESTS_OF_THEIR_OWN = {
     "anatomy",
     "bodies",
     "costs",
+    "designs",
     "distances",
     "estimates",
     "feature_ablations",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from fewer import fewer_steps
 from madreg.errors import InputError
 from madreg.image.pair import Pair
 from madreg.learn.bodies import Body
@@ -131,7 +132,8 @@ def test_tables_sum_up_by_contrast_and_level(tmp_path):
 @pytest.mark.slow
 @pytest.mark.usefixtures("small_training")
 def test_a_synthetic_head_is_registered_with_features_of_four_pairs(quick_study):
-    folder = quick_study("feature_ablations")
+    with fewer_steps():
+        folder = quick_study("feature_ablations")
     rows = read_rows(folder / "registered.jsonl")
     assert [row["variant"] for row in rows] == ["reference", "without 2 mm"]
     assert all(row["error_mm"] < row["before_mm"] for row in rows)

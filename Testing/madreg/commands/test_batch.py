@@ -292,7 +292,7 @@ def one_thread():
 @pytest.mark.slow
 def test_results_are_those_of_the_single_command(tmp_path, heads, one_thread):
     pytest.importorskip("distributed", reason="needs madreg[batch]")
-    heads(tmp_path / "ct_a.nii.gz", tmp_path / "t1_a.nii.gz", slices=slice(None))
+    heads(tmp_path / "ct_a.nii.gz", tmp_path / "t1_a.nii.gz", slices=slice(8, 20))
     heads(tmp_path / "ct_b.nii.gz", tmp_path / "t1_b.nii.gz")
     table = tmp_path / "table.csv"
     rows = ("id,fixed,moving", *(f"{n},ct_{n}.nii.gz,t1_{n}.nii.gz" for n in "ab"), "c,ct_a.nii.gz,none.nii.gz")

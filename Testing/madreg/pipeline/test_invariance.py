@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -15,6 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from fewer import fewer_poses_and_blocks
 from madreg import resources
 from madreg.image.geometry import Grid, about, apply, mean_displacement
 from madreg.io.reading import volume_from_image
@@ -113,8 +114,15 @@ def bundled_head() -> Case:
 AT_LENGTH = pytest.mark.skipif("MADREG_EXAMPLES" not in os.environ, reason="20 s each: set MADREG_EXAMPLES to 3, say")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def fewer() -> Iterator[None]:
+    """What must not change does not with fewer poses and blocks either."""
+    with fewer_poses_and_blocks():
+        yield
+
+
 @pytest.fixture(scope="module")
-def case_of(grid_of, head) -> Callable[[str], Case]:
+def case_of(fewer, grid_of, head) -> Callable[[str], Case]:
     """Function from a name to its pair, which is registered once: a fixture with parameters is made again and again."""
     return cache(lambda name: synthetic_head(grid_of, head) if name == "synthetic" else bundled_head())
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from fewer import fewer_poses_and_blocks, fewer_samples
 from madreg.errors import InputError
 from madreg.image.transform import Transform
 from madreg.network import weights
@@ -75,9 +76,10 @@ def test_chosen_weights_are_loaded_before_the_work(scans, built, tmp_path, monke
 def test_a_default_run_and_an_assessment_build_the_network_of_features_alone(head_images, built, tmp_path):
     files = []
     for name, image in zip(("fixed", "moving"), head_images, strict=True):
-        sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
+        sitk.WriteImage(image[:, :, 21:], str(tmp_path / f"{name}.nii.gz"))  # neck and chin take time
         files.append(ScanFile(tmp_path / f"{name}.nii.gz"))
-    done = run_job(Job(*files, CPU, Outputs(transform=tmp_path / "t.tfm")))
+    with fewer_poses_and_blocks(), fewer_samples():
+        done = run_job(Job(*files, CPU, Outputs(transform=tmp_path / "t.tfm")))
     assert done.result.verdict == "aligned" and done.result.error_source == "blocks"
     assert {name for *_, name in built} == {"mad-features.pt"}
     found = run_assessment(AssessmentJob(*files, tmp_path / "t.tfm", CPU))

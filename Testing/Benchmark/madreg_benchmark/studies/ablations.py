@@ -61,15 +61,16 @@ VARIANTS = (
     Variant("ResNet-18", "architecture", "the same with 18 layers", FusedSettings(blocks=(2, 6))),
     Variant("plain CNN", "architecture", "ResNet-10 without skip connections", FusedSettings(skip=False)),
 )
+TIMINGS = 3  # short trainings, of which the median counts
 QUICK_VARIANTS = ("reference", "layers 0", "ResNet-10")
 CLASSICAL = {"NMI": MEASURES["nmi"], "NGF": MEASURES["ngf"], MatchedSSD.name: MatchedSSD}
 PAGE = Page("ablations", "What training needs", "(compare the other seeds)")
 
 
 def seconds_per_pair(trainer: Trainer, variant: Variant) -> float:
-    """Processor time of one training pair, the drawing of it included: the median of three short trainings."""
+    """Processor time of one training pair, the drawing of it included: the median of some short trainings."""
     found, steps = [], trainer.budget.timed
-    for _ in range(3):
+    for _ in range(TIMINGS):
         with TemporaryDirectory() as folder:
             trainer.train(variant, 2, Path(folder) / "warm")
             began = time.process_time()
