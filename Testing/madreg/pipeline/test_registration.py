@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from fewer import fewer_poses_and_blocks, fewer_samples
 from madreg import measures
 from madreg.descent import refinement
 from madreg.descent.refinement import CANDIDATES, MEDIUM, best_first
@@ -33,7 +31,6 @@ from madreg.pipeline.retries import Retries
 from madreg.pose.correlation import Candidate
 from madreg.pose.search import PoseSearch
 from madreg.progress import Cancelled, Progress
-from madreg.quality import block_matching
 from madreg.quality.assessment import assess
 from madreg.quality.flips import flipped_poses
 from madreg.quality.quality import Quality
@@ -71,13 +68,6 @@ class Pair:
         return translation_matrix(mm, -mm / 2, mm / 3) @ self.truth
 
 
-@pytest.fixture(scope="module", autouse=True)
-def fewer() -> Iterator[None]:
-    """What these tests show does not depend on how many poses, blocks and samples there are."""
-    with fewer_poses_and_blocks(), fewer_samples():
-        yield
-
-
 @pytest.fixture(scope="module")
 def make_pair(grid_of, make_volume, head, turn, spots):
     return lambda kind="rigid": Pair(grid_of, make_volume, head, turn, spots, kind)
@@ -94,19 +84,19 @@ def heard() -> list[Progress]:
 
 
 @pytest.fixture(scope="module")
-def found(fewer, pair, heard):
+def found(pair, heard):
     """The default registration of the rigid pair, from anywhere."""
     return register(pair.fixed, pair.moving, Settings(seed=1), heard.append)
 
 
 @pytest.fixture(scope="module")
-def refined(fewer, pair):
+def refined(pair):
     """The default registration of the rigid pair from 13 mm away."""
     return register(pair.fixed, pair.moving, Settings(init="none", start=pair.near(), seed=1))
 
 
 @pytest.fixture(scope="module")
-def by_nmi(fewer, pair):
+def by_nmi(pair):
     """What NMI alone finds from 7 mm away, without a network that could be loaded."""
 
     def load(*_):
@@ -162,7 +152,7 @@ def test_a_slab_from_anywhere(pair, swapped):
 
 
 @pytest.mark.slow
-def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume, head, monkeypatch):
+def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume, head):
     """Its blocks agree with nothing; those of the moving head do not depend on it."""
 
     def on_a_couch(points: np.ndarray) -> np.ndarray:
@@ -171,7 +161,6 @@ def test_a_couch_under_the_fixed_head_raises_no_doubt(pair, grid_of, make_volume
 
     placed = np.eye(4)
     placed[:3, 3] = pair.fixed.grid.center
-    monkeypatch.setattr(block_matching, "STRIDE_MM", 16.0)  # fewer blocks raise one
     fixed = make_volume(on_a_couch, pair.fixed.grid, placed, "CT")
     result = register(fixed, pair.moving, Settings(init="none", start=pair.near(6.0)))
     assert pair.error(result.matrix) < 0.5 and result.verdict == "aligned"
