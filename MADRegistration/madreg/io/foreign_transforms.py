@@ -42,6 +42,25 @@ def is_foreign_transform(path: str | Path) -> bool:
     return is_flirt
 
 
+def bare_matrix_notice(path: str | Path) -> str | None:
+    """A sentence about a matrix that is read as one of FLIRT and that another program may have written; None if FSL
+    has, which puts two spaces behind each number, and for other files.
+
+    Raises:
+        InputError: if there is no such file, or it cannot be opened.
+    """
+    start = _start(Path(path), 4096)
+    if Path(path).suffix.lower() == ".lta" or _flirt_matrix(start) is None:
+        return None
+    lines = [line for line in start.decode("ascii").splitlines() if line.strip()]
+    if all(re.fullmatch(r"(\S+  ){3}\S+ *", line) for line in lines):
+        return None
+    return (
+        f"{path} holds nothing but a matrix, and was read as one of FSL (FLIRT): if another program wrote it, such as "
+        "Greedy, c3d or NiftyReg, convert it to .tfm."
+    )
+
+
 def _start(path: Path, length: int) -> bytes:
     """The first bytes of a file.
 

@@ -99,6 +99,29 @@ def test_displacements_along_ras_are_understood(tmp_path, grids, vectors):
     assert read_any_transform(path, *grids).apply(POINT) == pytest.approx(wanted, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("field", "text", "program"),
+    [
+        ("intent_name", "NREG_TRANS", "NiftyReg"),
+        ("intent_name", "Mapping", "SPM"),
+        ("descrip", "Inverse Deformation", "SPM"),
+    ],
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_deformations_of_other_programs_are_no_displacements(tmp_path, grids, vectors, version, field, text, program):
+    """They lie in a NIfTI file as ITK's do, but hold positions, or displacements along RAS."""
+    nib = pytest.importorskip("nibabel")
+    path = tmp_path / "field.nii.gz"
+    sitk.WriteImage(vectors, str(path))
+    loaded = nib.load(path)
+    kind = nib.Nifti1Image if version == 1 else nib.Nifti2Image
+    changed = kind(np.asanyarray(loaded.dataobj), loaded.affine, kind.header_class.from_header(loaded.header))
+    changed.header[field] = text
+    nib.save(changed, path)
+    with pytest.raises(InputError, match=rf"field.nii.gz is a deformation of {program}, .*: convert it"):
+        read_any_transform(path, *grids)
+
+
 def test_chains_and_b_splines_become_fields(tmp_path, grids, vectors):
     rigid = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.1, 0.0, 0.2, (3, -4, 5))
     spline = sitk.BSplineTransformInitializer(grids[0].as_image(np.zeros(grids[0].shape, np.uint8)), [4, 4, 4])

@@ -5,7 +5,7 @@ import pytest
 
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
-from madreg.io.foreign_transforms import is_foreign_transform, read_foreign_transform
+from madreg.io.foreign_transforms import bare_matrix_notice, is_foreign_transform, read_foreign_transform
 
 RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -158,3 +158,16 @@ def test_other_numbers_than_a_matrix_of_flirt_are_one_sentence(tmp_path, numbers
     np.savetxt(tmp_path / "numbers.mat", numbers)
     with pytest.raises(InputError, match=r"numbers.mat is no matrix of FLIRT, which has four lines of four finite"):
         is_foreign_transform(tmp_path / "numbers.mat")
+
+
+def test_a_matrix_that_fsl_has_not_written_is_a_notice(tmp_path):
+    """Greedy and NiftyReg write four lines of four numbers, too, which hold in RAS: nothing in them says so."""
+    import SimpleITK as sitk
+
+    sitk.WriteTransform(sitk.AffineTransform(3), str(tmp_path / "itk.mat"))
+    assert bare_matrix_notice(write_matrix(tmp_path / "fsl.mat", np.eye(4))) is None
+    assert bare_matrix_notice(tmp_path / "itk.mat") is None
+    for name in ("greedy.mat", "niftyreg.txt"):
+        np.savetxt(tmp_path / name, np.eye(4))
+        notice = bare_matrix_notice(tmp_path / name)
+        assert notice is not None and f"{name} holds nothing but a matrix" in notice and notice.endswith(".")
