@@ -55,7 +55,7 @@ class Placement:
         along: Sequence[slicer.vtkMRMLTransformableNode] = (),
     ) -> None:
         self.fixed, self.moving, self.transform, self.along = fixed, moving, transform, list(along)
-        self.scene, self.isReplaced = moving.GetScene(), False
+        self.scene, self.isReplaced, self._isShown = moving.GetScene(), False, False
         # the result belongs to the two volumes, wherever the user takes both meanwhile
         self._fromWorld, self._movingToWorld = np.linalg.inv(parentToWorld(fixed)), parentToWorld(moving)
         self._before = FormerPlacement.of(moving, transform)
@@ -90,6 +90,7 @@ class Placement:
     def show(self, fixedToMoving: np.ndarray) -> None:
         """Put the moving volume where a 4x4 matrix (fixed LPS to moving LPS, world as it was at the start) says; raise
         InputError if the fixed volume was put under the transform meanwhile."""
+        self._isShown = True
         if self.transform is not None and self.transform.GetScene() is None:  # deleted meanwhile
             wasUnder = self._before.parentId is not None and self.scene.GetNodeByID(self._before.parentId) is None
             self._before = replace(
@@ -144,7 +145,11 @@ class Placement:
         refer(transform, LEFT_BEHIND, [node for node in there if transform not in ancestors(node)])
 
     def restore(self, withMoving: bool = True) -> None:
-        """Put all back as before the first :meth:`show`; nodes that are gone, or hardened, are left alone."""
+        """Put all back as before the first :meth:`show`; nodes that are gone, or hardened, are left alone.  Where nothing
+        was shown there is nothing to put back: what has changed since, the user has changed."""
+        if not self._isShown:
+            return
+        self._isShown = False
         self._before.restore(self.transform, self._putUnder, withMoving)
         self._putUnder.clear()
         if self._before.state is None:
