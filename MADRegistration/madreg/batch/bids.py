@@ -150,7 +150,7 @@ def _images(dataset: Path, folder: Path) -> list[Image]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files below a folder.
+    """All files below a folder, without hidden folders, as those of version control.
 
     Raises:
         InputError: if one of the folders cannot be read: its images would be left out unnoticed.
@@ -159,7 +159,8 @@ def _files(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}): check your rights to it.") from error
 
-    for place, _, names in os.walk(folder, onerror=refuse):
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(place, name) for name in names)
 
 

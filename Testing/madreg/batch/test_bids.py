@@ -53,6 +53,14 @@ def test_images_whose_results_would_have_one_name_are_refused(dataset, name):
         bids.find_pairs(dataset, "T1w", ["T2w"])
 
 
+def test_hidden_folders_and_files_are_left_out(dataset):
+    wanted = bids.find_pairs(dataset, "T1w", ["T2w"])
+    for name in ("sub-01/.git/sub-01_T1w.nii.gz", "sub-01/anat/._sub-01_T1w.nii.gz"):
+        (dataset / name).parent.mkdir(exist_ok=True)
+        (dataset / name).touch()
+    assert bids.find_pairs(dataset, "T1w", ["T2w"]) == wanted
+
+
 def test_names_of_the_derivative(dataset):
     (pair,) = bids.find_pairs(dataset, "T1w", ["ct"], resampled=True)
     assert pair.files["transform"] == "sub-01/ct/sub-01_acq-low_from-ct_to-T1w_mode-image_xfm.h5"
