@@ -32,6 +32,10 @@ COMMANDS = {
 }
 
 
+MAY_BE_EMPTY = ("--match",)
+"""Options that say themselves why an empty value is of no use."""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line."""
 
@@ -133,9 +137,9 @@ def _empty_argument(arguments: Sequence[str]) -> str | None:
     As a path it would be the current folder.
     """
     for former, word in zip(["", *arguments], arguments, strict=False):
-        if word.startswith("--") and word.endswith("="):
+        if word.startswith("--") and word.endswith("=") and word[:-1] not in MAY_BE_EMPTY:
             return f"the value of {word[:-1]}"
-        if not word.strip():
+        if not word.strip() and former not in MAY_BE_EMPTY:
             return f"the value of {former}" if former.startswith("--") else "an argument"
     return None
 
