@@ -60,8 +60,8 @@ class Inputs:
         self.checkVolumes()
         if self.initial is not None and np.linalg.det(toWorld(self.initial)) < 0:  # left would become right
             raise InputError(
-                f'"{self.initial.GetName()}" mirrors the moving volume (its determinant is negative): choose an initial '
-                "transform that does not."
+                f'"{self.initial.GetName()}" mirrors the moving volume (its determinant is negative): choose an '
+                "initial transform that does not."
             )
         output = self.transform or ownTransform(self.fixed, self.moving)
         reason = None if output is None else whyNotOutput(output, self.fixed, self.moving)

@@ -145,8 +145,10 @@ class Placement:
         refer(transform, LEFT_BEHIND, [node for node in there if transform not in ancestors(node)])
 
     def restore(self, withMoving: bool = True) -> None:
-        """Put all back as before the first :meth:`show`; nodes that are gone, or hardened, are left alone.  Where nothing
-        was shown there is nothing to put back: what has changed since, the user has changed."""
+        """Put all back as before the first :meth:`show`; nodes that are gone, or hardened, are left alone.
+
+        Where nothing was shown there is nothing to put back: what has changed since, the user has changed.
+        """
         if not self._isShown:
             return
         self._isShown = False

@@ -37,7 +37,9 @@ def check_former_files(folder: Path, is_bids: bool = False) -> None:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}): give another folder for the results.") from error
+            raise InputError(
+                f"{path} cannot be read ({error.strerror}): give another folder for the results."
+            ) from error
         if start and mark not in start:
             raise InputError(
                 f"{path} was not written by a batch and would be overwritten: give another folder for the results."

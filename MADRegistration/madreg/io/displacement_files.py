@@ -85,8 +85,8 @@ def _refuse_other_programs(start: bytes, length: int) -> None:
         program = "SPM"
     if program is not None:
         raise UnreadableError(
-            f"is a deformation of {program}, which holds no displacements along LPS: convert it to a displacement field "
-            "of ITK"
+            f"is a deformation of {program}, which holds no displacements along LPS: convert it to a displacement "
+            "field of ITK"
         )
 
 

@@ -49,7 +49,9 @@ def test_every_moving_image_goes_to_the_fixed_one_of_its_session(dataset):
 def test_images_whose_results_would_have_one_name_are_refused(dataset, name):
     (dataset / name).parent.mkdir(exist_ok=True)
     (dataset / name).touch()
-    with pytest.raises(InputError, match=r"sub-01_T2w\.nii.* and .*sub-01_T2w\.nii.* would have results of the same name"):
+    with pytest.raises(
+        InputError, match=r"sub-01_T2w\.nii.* and .*sub-01_T2w\.nii.* would have results of the same name"
+    ):
         bids.find_pairs(dataset, "T1w", ["T2w"])
 
 

@@ -160,6 +160,21 @@ def test_linear_ones(tmp_path, grids, rigid_motion):
     assert isinstance(corner, Transform) and corner.type == "rigid"
 
 
+@pytest.mark.parametrize("ending", ["tfm", "txt"])
+def test_of_several_transforms_the_first_alone_is_not_taken(tmp_path, grids, ending):
+    """As ITK 3 wrote a B-spline and the affine transform before it."""
+    shift = "Transform: AffineTransform_double_3_3\nParameters: 1 0 0 0 1 0 0 0 1 {} 0 0\nFixedParameters: 0 0 0\n"
+    path = tmp_path / f"two.{ending}"
+    path.write_text(f"#Insight Transform File V1.0\n#Transform 0\n{shift.format(10)}#Transform 1\n{shift.format(20)}")
+    with pytest.raises(InputError, match=rf"two.{ending} holds several transforms"):
+        read_any_transform(path, *grids)
+    chain = sitk.CompositeTransform(
+        [sitk.TranslationTransform(3, (10, 0, 0)), sitk.TranslationTransform(3, (20, 0, 0))]
+    )
+    sitk.WriteTransform(chain, str(path))
+    assert read_any_transform(path, *grids).matrix[0, 3] == 30
+
+
 def bad(folder, vectors):
     """Files that are no transforms."""
     content = folder / "whole.nii"
