@@ -107,7 +107,7 @@ class Placement:
         toWorld = parentToWorld(self.fixed) @ self.ownPose(fixedToMoving)
         self.transform.SetMatrixTransformToParent(toMatrix(np.linalg.inv(parentToWorld(self.transform)) @ toWorld))
         setParent(self.moving, self.transform.GetID())
-        for node in self._alongThere:
+        for node in _there(self.along):
             if self.transform not in ancestors(node):
                 setParent(node, self.transform.GetID())
                 self._putUnder.append(node)
@@ -120,10 +120,6 @@ class Placement:
     def fromOwnPose(self, movingToFixed: np.ndarray) -> np.ndarray:
         """The reverse of :meth:`ownPose`."""
         return fixed_to_moving(np.linalg.inv(self._fromWorld) @ movingToFixed @ np.linalg.inv(self._movingToWorld))
-
-    @property
-    def _alongThere(self) -> list[slicer.vtkMRMLTransformableNode]:
-        return [node for node in self.along if node.GetScene() is not None]
 
     def sign(self, attributes: dict[str, str], drawn: Sequence[slicer.vtkMRMLNode] = ()) -> None:
         """Write on the transform how it came about: the two volumes, ``MADRegistration.<name>`` attributes, and what
@@ -139,20 +135,21 @@ class Placement:
             transform.SetAttribute(ATTRIBUTE_PREFIX + name, value)
         self._before.write(transform)
         agreed = references(transform, AGREED)
-        refer(transform, AGREED, agreed + [node for node in self._alongThere if node not in agreed])
-        refer(transform, ALONG, [node for node in self._alongThere if node in self._putUnder])
-        there = [node for node in drawn if node.GetScene() is not None]
-        refer(transform, LEFT_BEHIND, [node for node in there if transform not in ancestors(node)])
+        refer(transform, AGREED, agreed + [node for node in _there(self.along) if node not in agreed])
+        refer(transform, ALONG, [node for node in _there(self.along) if node in self._putUnder])
+        refer(transform, LEFT_BEHIND, [node for node in _there(drawn) if transform not in ancestors(node)])
 
     def restore(self, withMoving: bool = True) -> None:
-        """Put all back as before the first :meth:`show`; nodes that are gone, or hardened, are left alone.
-
-        Where nothing was shown there is nothing to put back: what has changed since, the user has changed.
-        """
+        """Put all back as before the first :meth:`show`; nodes that are gone, or hardened, are left alone."""
         if not self._isShown:
-            return
+            return  # what has changed since, the user has changed
         self._isShown = False
         self._before.restore(self.transform, self._putUnder, withMoving)
         self._putUnder.clear()
         if self._before.state is None:
             self.transform = None
+
+
+def _there(nodes: Sequence[slicer.vtkMRMLNode]) -> list[slicer.vtkMRMLNode]:
+    """Those that are still in the scene."""
+    return [node for node in nodes if node.GetScene() is not None]
