@@ -106,7 +106,8 @@ def run_assessment(job: AssessmentJob, progress: Callable[[Progress], None] | No
     settings = {name: getattr(job.settings, name) for name in ("device", "seed", "weights")}
     given = None if job.transform is None else str(job.inputs().get("transform", "in memory"))
     details = {**found.report(), "settings": settings, "transform": given}
-    details["notices"] = [*transform_notices(job.inputs().get("transform")), *details["notices"]]
+    doubts = transform_notices(job.inputs().get("transform"), read.fixed, read.moving)
+    details["notices"] = [*doubts, *details["notices"]]
     report = report_of(job, read, details, errors, found.quality)
     title = f"{short_name(read.moving.name)} on {short_name(read.fixed.name)}"
     shown = found.moving.to("cpu")

@@ -86,7 +86,7 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     steps.start_writing(result)
     errors = error_map_of(job, volumes[0], result.quality)
     found = result.report()
-    found["notices"] = [*transform_notices(job.initial_transform), *found["notices"], *notices]
+    found["notices"] = [*transform_notices(job.initial_transform, read.fixed, read.moving), *found["notices"], *notices]
     if job.outputs.resampled is not None:
         found["resampling"] = asdict(job.resampling)
     report = report_of(job, read, found, errors, result.quality)

@@ -5,7 +5,7 @@ import pytest
 
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
-from madreg.io.foreign_transforms import bare_matrix_notice, is_foreign_transform, read_foreign_transform
+from madreg.io.foreign_transforms import flirt_notices, is_foreign_transform, read_foreign_transform
 
 RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -165,9 +165,18 @@ def test_a_matrix_that_fsl_has_not_written_is_a_notice(tmp_path):
     import SimpleITK as sitk
 
     sitk.WriteTransform(sitk.AffineTransform(3), str(tmp_path / "itk.mat"))
-    assert bare_matrix_notice(write_matrix(tmp_path / "fsl.mat", np.eye(4))) is None
-    assert bare_matrix_notice(tmp_path / "itk.mat") is None
+    assert flirt_notices(write_matrix(tmp_path / "fsl.mat", np.eye(4)), NIFTI) == []
+    assert flirt_notices(tmp_path / "itk.mat", {"f": "DICOM"}) == []
     for name in ("greedy.mat", "niftyreg.txt"):
         np.savetxt(tmp_path / name, np.eye(4))
-        notice = bare_matrix_notice(tmp_path / name)
-        assert notice is not None and f"{name} holds nothing but a matrix" in notice and notice.endswith(".")
+        (notice,) = flirt_notices(tmp_path / name, NIFTI)
+        assert f"{name} holds nothing but a matrix" in notice and notice.endswith(".")
+
+
+def test_a_matrix_of_fsl_and_images_that_it_cannot_read_are_a_notice(tmp_path):
+    """Converters to NIfTI reverse the rows of DICOM, for instance."""
+    (notice,) = flirt_notices(write_matrix(tmp_path / "fsl.mat", np.eye(4)), {"CT": "DICOM", "m.nii.gz": "NIfTI"})
+    assert "holds between NIfTI files, and CT is none" in notice
+
+
+NIFTI = {"f.nii": "NIfTI", "m.hdr": "Analyze"}
