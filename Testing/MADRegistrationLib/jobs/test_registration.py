@@ -479,7 +479,7 @@ def two(client, pair, addVolume):
     return first, second
 
 
-def test_two_registrations_at_once_hear_what_is_said_of_each(two, pair, resume):
+def test_two_registrations_at_once_hear_what_the_worker_says_of_them(two, pair, resume):
     first, second = two
     resume()
     run(second)  # the first one is not asked before the end
