@@ -19,6 +19,9 @@ from ..image.transform import Transform
 
 LONGEST = 1 << 20
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+OF_FSL = ("NIfTI", "Analyze")
+"""Formats of the images that FLIRT takes."""
+
 SAME_PLACE = 0.01
 """Share of a voxel by which a lattice may differ from the one that a file describes."""
 
@@ -41,10 +44,6 @@ def is_foreign_transform(path: str | Path) -> bool:
             "give such a matrix, or an ITK transform file."
         )
     return is_flirt
-
-
-OF_FSL = ("NIfTI", "Analyze")
-"""Formats of the images that FLIRT takes."""
 
 
 def flirt_notices(path: str | Path, images: Mapping[str, str]) -> list[str]:

@@ -242,8 +242,10 @@ class _Warnings(sitk.LoggerBase):
 def _transform(paths: Sequence[str], _: str, __: Path) -> dict:
     warnings = _Warnings()
     former = warnings.SetAsGlobalITKLogger()
-    sitk.ReadTransform(paths[0])
-    former.SetAsGlobalITKLogger()
+    try:
+        sitk.ReadTransform(paths[0])
+    finally:
+        former.SetAsGlobalITKLogger()
     return {"is one": not any("more than one transform" in text for text in warnings.texts)}
 
 
