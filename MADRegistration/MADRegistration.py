@@ -229,10 +229,14 @@ class MADRegistrationLogic(ScriptedLoadableModuleLogic):
         Raises:
             RuntimeError: if it failed; the message is for the user.
         """
+        from madreg.errors import InputError
         from MADRegistrationLib.jobs.registration import SceneRegistration
 
         registration = SceneRegistration(self.client, inputs, settings or {})
-        registration.start()
+        try:
+            registration.start()
+        except InputError as error:
+            raise RuntimeError(str(error)) from error
         while registration.state == "running":
             slicer.app.processEvents()
             registration.poll()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import slicer
 
 from madreg.errors import InputError
@@ -57,8 +58,11 @@ class Inputs:
     def check(self) -> None:
         """Raise InputError, in one sentence, for what cannot be registered."""
         self.checkVolumes()
-        if self.initial is not None:
-            toWorld(self.initial)
+        if self.initial is not None and np.linalg.det(toWorld(self.initial)) < 0:  # left would become right
+            raise InputError(
+                f'"{self.initial.GetName()}" mirrors the moving volume (its determinant is negative): choose an '
+                "initial transform that does not."
+            )
         output = self.transform or ownTransform(self.fixed, self.moving)
         reason = None if output is None else whyNotOutput(output, self.fixed, self.moving)
         if reason:

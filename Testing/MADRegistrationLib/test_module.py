@@ -10,6 +10,7 @@ from typing import get_type_hints
 import pytest
 from doubles import SLOW, makeParameters
 
+from MADRegistrationLib.inputs import Inputs
 from MADRegistrationLib.selection.storedchoices import KINDS
 
 slicer = pytest.importorskip("slicer", reason="needs the PyPI package slicer-core")
@@ -85,6 +86,13 @@ def test_a_set_of_parameters_with_an_unknown_choice_opens(scene, module, monkeyp
     monkeypatch.setattr(module, "chooseFirstVolumes", lambda parameters: None)
     widget.initializeParameterNode()
     assert read == [False]
+
+
+def test_what_a_script_cannot_register_is_a_runtime_error_too(module, volumes, client):
+    logic = module.MADRegistrationLogic.__new__(module.MADRegistrationLogic)
+    logic.client = client
+    with pytest.raises(RuntimeError, match="The fixed and the moving volume are the same"):
+        logic.register(Inputs(volumes[0], volumes[0]))
 
 
 def test_nothing_is_replaced_when_the_scene_closes(scene, module, later):

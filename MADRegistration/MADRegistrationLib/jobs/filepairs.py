@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from madreg.batch import manifest, summary, table
+from madreg.batch.former_files import check_former_files
 from madreg.batch.pair import Pair
 from madreg.settings import INITIALIZATION
 
@@ -42,11 +43,13 @@ class FilePairs:
         entries: of the manifest, by the id of the pair; those that were made with other values are left out.
 
     Raises:
-        InputError: if the table or the manifest cannot be read, or the summary would overwrite the table.
+        InputError: if the table or the manifest cannot be read, or the summary would overwrite the table or a file that
+            no batch has written.
     """
 
     def __init__(self, path: Path, folder: Path, common: Mapping[str, Any]) -> None:
         summary.check_table(folder, path)
+        check_former_files(folder)
         self.root, self.folder = path.parent.resolve(), folder
         self.pairs = table.read_table(path, common, NAMINGS[0])
         self.entries: dict[str, manifest.Entry] = {}

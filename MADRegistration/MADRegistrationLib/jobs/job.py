@@ -91,6 +91,7 @@ class SceneJob:
         try:
             self._client.start()
             self._files = JobFiles(self._client.folder / str(self._number))
+            self._client.expect(self._number)
         except OSError as error:
             raise InputError(f"The registration process cannot be started: {error}") from error
         self._steps = self._send()

@@ -55,7 +55,7 @@ class Placement:
         along: Sequence[slicer.vtkMRMLTransformableNode] = (),
     ) -> None:
         self.fixed, self.moving, self.transform, self.along = fixed, moving, transform, list(along)
-        self.scene, self.isReplaced = moving.GetScene(), False
+        self.scene, self.isReplaced, self._isShown = moving.GetScene(), False, False
         # the result belongs to the two volumes, wherever the user takes both meanwhile
         self._fromWorld, self._movingToWorld = np.linalg.inv(parentToWorld(fixed)), parentToWorld(moving)
         self._before = FormerPlacement.of(moving, transform)
@@ -90,6 +90,7 @@ class Placement:
     def show(self, fixedToMoving: np.ndarray) -> None:
         """Put the moving volume where a 4x4 matrix (fixed LPS to moving LPS, world as it was at the start) says; raise
         InputError if the fixed volume was put under the transform meanwhile."""
+        self._isShown = True
         if self.transform is not None and self.transform.GetScene() is None:  # deleted meanwhile
             wasUnder = self._before.parentId is not None and self.scene.GetNodeByID(self._before.parentId) is None
             self._before = replace(
@@ -106,7 +107,7 @@ class Placement:
         toWorld = parentToWorld(self.fixed) @ self.ownPose(fixedToMoving)
         self.transform.SetMatrixTransformToParent(toMatrix(np.linalg.inv(parentToWorld(self.transform)) @ toWorld))
         setParent(self.moving, self.transform.GetID())
-        for node in self._alongThere:
+        for node in _there(self.along):
             if self.transform not in ancestors(node):
                 setParent(node, self.transform.GetID())
                 self._putUnder.append(node)
@@ -119,10 +120,6 @@ class Placement:
     def fromOwnPose(self, movingToFixed: np.ndarray) -> np.ndarray:
         """The reverse of :meth:`ownPose`."""
         return fixed_to_moving(np.linalg.inv(self._fromWorld) @ movingToFixed @ np.linalg.inv(self._movingToWorld))
-
-    @property
-    def _alongThere(self) -> list[slicer.vtkMRMLTransformableNode]:
-        return [node for node in self.along if node.GetScene() is not None]
 
     def sign(self, attributes: dict[str, str], drawn: Sequence[slicer.vtkMRMLNode] = ()) -> None:
         """Write on the transform how it came about: the two volumes, ``MADRegistration.<name>`` attributes, and what
@@ -138,14 +135,21 @@ class Placement:
             transform.SetAttribute(ATTRIBUTE_PREFIX + name, value)
         self._before.write(transform)
         agreed = references(transform, AGREED)
-        refer(transform, AGREED, agreed + [node for node in self._alongThere if node not in agreed])
-        refer(transform, ALONG, [node for node in self._alongThere if node in self._putUnder])
-        there = [node for node in drawn if node.GetScene() is not None]
-        refer(transform, LEFT_BEHIND, [node for node in there if transform not in ancestors(node)])
+        refer(transform, AGREED, agreed + [node for node in _there(self.along) if node not in agreed])
+        refer(transform, ALONG, [node for node in _there(self.along) if node in self._putUnder])
+        refer(transform, LEFT_BEHIND, [node for node in _there(drawn) if transform not in ancestors(node)])
 
     def restore(self, withMoving: bool = True) -> None:
         """Put all back as before the first :meth:`show`; nodes that are gone, or hardened, are left alone."""
+        if not self._isShown:
+            return  # what has changed since, the user has changed
+        self._isShown = False
         self._before.restore(self.transform, self._putUnder, withMoving)
         self._putUnder.clear()
         if self._before.state is None:
             self.transform = None
+
+
+def _there(nodes: Sequence[slicer.vtkMRMLNode]) -> list[slicer.vtkMRMLNode]:
+    """Those that are still in the scene."""
+    return [node for node in nodes if node.GetScene() is not None]

@@ -45,7 +45,7 @@ class SceneResult:
         self.poseBefore: np.ndarray | None = None
         self._errorMap: ErrorMap | None = None
         self._table: StructureTable | None = None
-        self._former = None if inputs.resampled is None else VoxelsBefore(inputs.resampled)
+        self._former: VoxelsBefore | None = None
         self._drawn = [node for node in (*inputs.drawn, inputs.movingMask) if node is not None]
 
     def _place(self) -> Placement:
@@ -74,7 +74,7 @@ class SceneResult:
             )
         self.placement.sign({**attributesOf(report), savedregistration.RUN: self._run}, self._drawn)
         self._keep(report)
-        savedregistration.signResampled(transform, self._former)
+        savedregistration.signResampled(transform, None)
         self._errorMap = errorMap
         if errorMap is None:
             refer(transform, FORMER_ERROR_MAP, references(transform, ERROR_MAP))  # of an earlier result
@@ -94,6 +94,8 @@ class SceneResult:
         if resampled.GetScene() is None:
             report["notices"].append("The resampled volume was deleted meanwhile, and not written.")
         else:
+            self._former = VoxelsBefore(resampled)
+            savedregistration.signResampled(self.placement.transform, self._former)
             setVoxels(resampled, voxels, like=self._inputs.fixed)
             yield
             setDisplay(resampled, like=self._inputs.moving)
@@ -129,4 +131,5 @@ class SceneResult:
         self.placement.restore(withMoving=not self.isHardened)
         if self._former is not None:
             self._former.restore()
+            self._former = None
         self.isApplied = False

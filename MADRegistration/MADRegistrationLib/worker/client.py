@@ -12,6 +12,7 @@ import madreg
 
 from . import workerlog
 from .channel import Channel
+from .inbox import Inbox
 from .process import Process, killGroup
 
 WORKER_PATH = Path(madreg.__file__).with_name("commands") / "worker.py"
@@ -37,6 +38,7 @@ class WorkerClient:
         self._channel: Channel | None = None
         self._folder: Path | None = None
         self._leftOver: list[Path] = []
+        self._inbox = Inbox()
         self.devices: list[dict[str, str]] = []
 
     @property
@@ -79,30 +81,36 @@ class WorkerClient:
             raise
         self._process, self._channel = process, Channel(process)
 
+    def expect(self, job: int) -> None:
+        """Keep what the worker says of a job, whoever calls :meth:`poll`, until :meth:`take`."""
+        self._inbox.expect(job)
+
     def send(self, **command: Any) -> None:
         """Send a command, which the worker takes up when it is ready."""
         assert self._channel is not None
+        self.expect(command["job"])
         self._channel.send(command)
 
-    def poll(self) -> list[dict[str, Any]]:
-        """Everything the worker has said since the last call.
+    def poll(self) -> None:
+        """Hear what the worker has said since the last call.
 
-        If it has ended, broken down or fallen silent, the last event is ``{"event": "lost", "message": ...}`` with a
-        sentence for the user; the worker is stopped then, and the next :meth:`start` starts a new one.
+        If it has ended, broken down or fallen silent, the last event of each job is ``{"event": "lost", "message":
+        ...}`` with a sentence for the user; the worker is stopped then, and the next :meth:`start` starts a new one.
         """
         if self._channel is None:
-            return []
-        events = self._channel.poll()
+            return
+        for event in self._channel.poll():
+            self._inbox.put(event)
         if self._channel.isReady:
             self.devices = self._channel.devices
         if self._channel.failure:
-            events.append(self._lose(self._channel.failure))
-        return events
+            what, log = self._channel.failure, self.keepLog()
+            self._inbox.lose(f"The registration process {what}: nothing was changed. Its log is {log}")
+            self.stop()
 
-    def _lose(self, what: str) -> dict[str, str]:
-        log = self.keepLog()
-        self.stop()
-        return {"event": "lost", "message": f"The registration process {what}: nothing was changed. Its log is {log}"}
+    def take(self, job: int) -> list[dict[str, Any]]:
+        """What :meth:`poll` has heard of a job since the last call."""
+        return self._inbox.take(job)
 
     def log(self) -> str:
         """The last part of what the worker has written, or the former one where none runs; empty if there is none."""
@@ -114,6 +122,7 @@ class WorkerClient:
 
     def stop(self) -> None:
         """Kill the worker with everything it started and remove its temporary files.  Returns within 0.2 s."""
+        self._inbox.lose("The registration process was stopped with another registration: nothing was changed.")
         if self._process is not None:
             if self.pid is not None and self._process.isRunning():
                 killGroup(self.pid)

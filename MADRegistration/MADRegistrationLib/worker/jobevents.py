@@ -35,17 +35,16 @@ class JobEvents:
 
 
 def eventsOf(client: WorkerClient, job: int, name: str = "registration") -> JobEvents:
-    """What the worker has said of this job; events of other jobs are dropped.
+    """What the worker has said of this job since the last call.
 
     Args:
         name: of the kind of job, for the user.
     """
     events = JobEvents()
-    for event in client.poll():
+    client.poll()
+    for event in client.take(job):
         if event["event"] == "lost":
             events.failure = event["message"]
-        elif event.get("job") != job:
-            continue
         elif event["event"] == "error":
             text = MESSAGE_OF_ERROR[event["kind"]]
             events.failure = text.format(job=name, message=event["message"], log=client.keepLog())

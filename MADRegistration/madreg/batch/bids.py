@@ -90,7 +90,8 @@ def find_pairs(
         pictures: whether to write overlays and thumbnails.
 
     Raises:
-        InputError: if it is no data set, or has no such participant or no pair.
+        InputError: if it is no data set, or has no such participant or no pair, or two images whose results would have
+            the same names.
     """
     if not (dataset / "dataset_description.json").is_file():
         raise InputError(f"{dataset} has no dataset_description.json: give the folder of a BIDS data set.")
@@ -108,7 +109,20 @@ def find_pairs(
         raise InputError(
             f"{dataset} has no participant with a {fixed} image and one of {', '.join(moving)}: check the suffixes."
         )
+    _check_names(pairs, dataset)
     return pairs
+
+
+def _check_names(pairs: Sequence[Pair], dataset: Path) -> None:
+    """Refuse two moving images whose names differ in nothing but the folder, the ending or the case of letters."""
+    seen: dict[str, str] = {}
+    for pair in pairs:
+        other = seen.setdefault(pair.id.lower(), pair.moving)
+        if other != pair.moving:
+            raise InputError(
+                f"{dataset / other} and {dataset / pair.moving} would have results of the same name: remove or rename "
+                "one of them."
+            )
 
 
 def participants_without(pairs: Sequence[Pair], dataset: Path, labels: Iterable[str] = ()) -> list[str]:
@@ -136,7 +150,7 @@ def _images(dataset: Path, folder: Path) -> list[Image]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files below a folder.
+    """All files below a folder, without hidden folders, as those of version control.
 
     Raises:
         InputError: if one of the folders cannot be read: its images would be left out unnoticed.
@@ -145,7 +159,8 @@ def _files(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}): check your rights to it.") from error
 
-    for place, _, names in os.walk(folder, onerror=refuse):
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(place, name) for name in names)
 
 

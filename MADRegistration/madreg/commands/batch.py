@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..batch import bids, manifest, summary, table
+from ..batch.former_files import check_former_files
 from ..batch.pair import Pair
 from ..errors import InputError
 from . import outcome
@@ -111,12 +112,14 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     out = Path(args.out)
     if args.level == "group":
+        check_former_files(out, args.bids)
         return _summarized(args, out, list(manifest.read_all(out).values()))
     root = Path(args.source) if args.bids else Path(args.source).parent
     pairs = _pairs(args)
     _check_folder(out, root if args.bids else None)
     if not args.bids:
         summary.check_table(out, Path(args.source))
+    check_former_files(out, args.bids)
     with manifest.opened(out, _part(args)) as record:
         if args.bids:
             _describe(Path(args.source), out)
@@ -139,6 +142,8 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("--error-map is not part of a BIDS derivative: leave it out, or give a table.")
     if args.scheduler and args.workers:
         raise InputError("--workers starts processes on this computer: leave it out with --scheduler.")
+    if args.weights is not None and not Path(args.weights).is_file():
+        raise InputError(f"There are no weights at {args.weights}: give a .pt file that `madreg train` wrote.")
 
 
 def _check_folder(out: Path, dataset: Path | None) -> None:

@@ -32,6 +32,10 @@ COMMANDS = {
 }
 
 
+MAY_BE_EMPTY = ("--match",)
+"""Options that say themselves why an empty value is of no use."""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line."""
 
@@ -95,6 +99,8 @@ def main(arguments: Sequence[str] | None = None, restore: bool = True) -> int:
         The exit status.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if (name := _empty_argument(arguments)) is not None:
+        return _fail(f"madreg: {name} is empty: give a value, or leave it out.", 2)
     interrupts = _Interrupts()
     try:
         with interrupts.handled(restore), allow_suppression():
@@ -123,6 +129,19 @@ def main(arguments: Sequence[str] | None = None, restore: bool = True) -> int:
                 "The memory of this computer does not suffice: close other programs, or give smaller images.", 1
             )
         raise
+
+
+def _empty_argument(arguments: Sequence[str]) -> str | None:
+    """What a word without letters stands for, such as a variable of the shell that is not set; None if there is none.
+
+    As a path it would be the current folder.
+    """
+    for former, word in zip(["", *arguments], arguments, strict=False):
+        if word.startswith("--") and word.endswith("=") and word[:-1] not in MAY_BE_EMPTY:
+            return f"the value of {word[:-1]}"
+        if not word.strip() and former not in MAY_BE_EMPTY:
+            return f"the value of {former}" if former.startswith("--") else "an argument"
+    return None
 
 
 def _check_current_folder() -> None:

@@ -16,7 +16,7 @@ from ..system.counted import counted
 
 
 def scan_files(folder: Path, pattern: str = "*") -> list[Path]:
-    """The scans of a folder by name.
+    """The scans of a folder by name, without hidden files, as macOS puts beside those on other disks.
 
     Raises:
         InputError: if there are none.
@@ -24,7 +24,8 @@ def scan_files(folder: Path, pattern: str = "*") -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give one that holds the scans to train on.")
     try:
-        files = sorted(p for p in folder.glob(pattern) if p.is_file() and p.name.lower().endswith(SCAN_SUFFIXES))
+        found = (path for path in folder.glob(pattern) if path.is_file() and not path.name.startswith("."))
+        files = sorted(path for path in found if path.name.lower().endswith(SCAN_SUFFIXES))
     except (ValueError, NotImplementedError) as error:  # of an empty or an absolute pattern
         raise InputError(f'--match "{pattern}" is no pattern of names: give one such as "*T1w*".') from error
     if not files:

@@ -62,6 +62,7 @@ def _of_nifti(path: Path) -> DisplacementField:
             raise UnreadableError(f"cannot be read ({one_line(error)}): write the field again") from error
         if fields.kind not in TYPES or len(fields.shape) != 5 or fields.shape[3:] != (1, 3):
             raise UnreadableError(NO_FIELD)
+        _refuse_other_programs(start, fields.length)
         place, form = (68, "h") if fields.length == 348 else (504, "i")
         return header, struct.unpack_from(fields.order + form, start, place)[0]
 
@@ -71,6 +72,22 @@ def _of_nifti(path: Path) -> DisplacementField:
         vectors = vectors * np.array([-1, -1, 1], vectors.dtype)
     ni, nj, nk = fields.shape[:3]
     return DisplacementField(vectors, Grid((ni, nj, nk), header.matrix))
+
+
+def _refuse_other_programs(start: bytes, length: int) -> None:
+    """Refuse fields in the layout of ITK's that hold something else.
+
+    NiftyReg's hold positions or displacements along RAS, or the points of a spline; SPM's hold positions along RAS.
+    """
+    description, name = (start[148:228], start[328:344]) if length == 348 else (start[240:320], start[508:524])
+    program = "NiftyReg" if name.startswith(b"NREG_TRANS") else None
+    if name.startswith(b"Mapping") or b"deformation" in description.lower():
+        program = "SPM"
+    if program is not None:
+        raise UnreadableError(
+            f"is a deformation of {program}, which holds no displacements along LPS: convert it to a displacement "
+            "field of ITK"
+        )
 
 
 NO_FIELD = "is no displacement field: give an image of three numbers per voxel, as ITK and ANTs write it"

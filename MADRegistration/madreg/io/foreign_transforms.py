@@ -7,6 +7,7 @@ millimetres, and FreeSurfer's may hold between voxel indices.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from ..image.transform import Transform
 
 LONGEST = 1 << 20
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+OF_FSL = ("NIfTI", "Analyze")
+"""Formats of the images that FLIRT takes."""
+
 SAME_PLACE = 0.01
 """Share of a voxel by which a lattice may differ from the one that a file describes."""
 
@@ -40,6 +44,36 @@ def is_foreign_transform(path: str | Path) -> bool:
             "give such a matrix, or an ITK transform file."
         )
     return is_flirt
+
+
+def flirt_notices(path: str | Path, images: Mapping[str, str]) -> list[str]:
+    """Sentences about what a matrix of FLIRT may have been mistaken for; none for other files.
+
+    Another program may have written it, unless it has two spaces behind each number, as FSL puts them.  It holds
+    between voxels in the order of the files that FLIRT was given, which those of another format need not have.
+
+    Args:
+        images: format of the fixed and of the moving image, by what to call them.
+
+    Raises:
+        InputError: if there is no such file, or it cannot be opened.
+    """
+    start = _start(Path(path), 4096)
+    if Path(path).suffix.lower() == ".lta" or _flirt_matrix(start) is None:
+        return []
+    lines = [line for line in start.decode("ascii").splitlines() if line.strip()]
+    notices = [
+        f"{path} is read as a matrix of FSL (FLIRT), which holds between NIfTI files, and {name} is none: its voxels "
+        "may be in another order; give the files that FLIRT was given."
+        for name, kind in images.items()
+        if kind not in OF_FSL
+    ]
+    if not all(re.fullmatch(r"(\S+  ){3}\S+ *", line) for line in lines):
+        notices.append(
+            f"{path} holds nothing but a matrix, and was read as one of FSL (FLIRT): if another program wrote it, such "
+            "as Greedy, c3d or NiftyReg, convert it to .tfm."
+        )
+    return notices
 
 
 def _start(path: Path, length: int) -> bytes:

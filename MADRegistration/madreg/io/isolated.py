@@ -77,18 +77,21 @@ def decode_isolated(files: Sequence[Path], name: str) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def check_transform(path: Path, _changed: int) -> None:
+def check_transform(path: Path, _changed: int) -> bool:
     """Have another process read a file of ITK transforms, so that this one can do so safely.
 
     Args:
         path: the file.
         _changed: when it was changed last; a file is tried once.
 
+    Returns:
+        Whether it holds one transform, which may be a composite of others; of several, SimpleITK takes the first alone.
+
     Raises:
         UnreadableError: if ITK cannot read it, or crashes, or takes too long or too much memory.
     """
     with temporary_folder() as folder:
-        _ask("transform", [path], path.name, folder)
+        return bool(_ask("transform", [path], path.name, folder)["is one"])
 
 
 def _ask(task: str, paths: Sequence[Path], name: str, folder: Path) -> dict:
@@ -225,9 +228,25 @@ def _frames(paths: Sequence[str], _: str, output: Path) -> dict:
     return {}
 
 
+class _Warnings(sitk.LoggerBase):
+    """What ITK warns of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def DisplayWarningText(self, text: str) -> None:  # noqa: N802  ITK's name
+        self.texts.append(text)
+
+
 def _transform(paths: Sequence[str], _: str, __: Path) -> dict:
-    sitk.ReadTransform(paths[0])
-    return {}
+    warnings = _Warnings()
+    former = warnings.SetAsGlobalITKLogger()
+    try:
+        sitk.ReadTransform(paths[0])
+    finally:
+        former.SetAsGlobalITKLogger()
+    return {"is one": not any("more than one transform" in text for text in warnings.texts)}
 
 
 TASKS = {"image": _image, "frames": _frames, "transform": _transform}

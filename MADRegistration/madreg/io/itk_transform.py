@@ -62,20 +62,25 @@ def read_itk_transform(path: str | Path) -> sitk.Transform:
     Another process reads it first, unless it is plain text: for some damaged files ITK ends the process.
 
     Raises:
-        InputError: if there is no such file, or it cannot be read.
+        InputError: if there is no such file, it cannot be read, or it holds several transforms that are no composite.
     """
     check_name(path)
     if not os.path.isfile(path):
         raise InputError(f"{path} does not exist: check the path of the transform.")
     _check_ending(path)
     try:
-        if not is_text_transform(path):
-            check_transform(Path(path).resolve(), os.stat(path).st_mtime_ns)
+        is_one = is_text_transform(path) or check_transform(Path(path).resolve(), os.stat(path).st_mtime_ns)
         with suppressed():
-            return sitk.ReadTransform(str(path))
+            transform = sitk.ReadTransform(str(path))
     except (RuntimeError, ValueError, OSError, UnreadableError) as error:  # ValueError: of messages that are not UTF-8
         advice = _of_elastix(path) or "give an ITK transform file such as .tfm or .h5"
         raise InputError(f"{path} cannot be read as a transform: {advice}.") from error
+    if not is_one:
+        raise InputError(
+            f"{path} holds several transforms, and does not say that they are a chain: write them as one composite "
+            "transform, or as a displacement field."
+        )
+    return transform
 
 
 def _of_elastix(path: str | Path) -> str | None:

@@ -16,6 +16,9 @@ INTERPOLATORS = {
     "sinc": sitk.sitkLanczosWindowedSinc,
 }
 
+FAR_REACHING = ("bspline", "sinc")
+"""Interpolations in which a voxel without a number would take others with it: of cubic B-splines, the whole image."""
+
 FEW = 100
 """Whole numbers: a range of fewer loses much of what it shows with its decimals."""
 
@@ -41,14 +44,25 @@ def resample(
     fill = lowest(array) if fill is None else float(fill)
     # ITK cuts decimals off where the voxel type has none, which would darken the image by half a step
     precise = sitk.sitkFloat32 if fits_float32(array.dtype) and fits_float32(kind) else sitk.sitkFloat64
-    found = sitk.Resample(moving, fixed, transform.to_itk(), INTERPOLATORS[interpolation], fill, precise)
+    gaps = None if interpolation not in FAR_REACHING or np.isfinite(array).all() else ~np.isfinite(array)
+    source = moving if gaps is None else _like(moving, np.where(gaps, array.dtype.type(lowest(array)), array))
+    found = sitk.Resample(source, fixed, transform.to_itk(), INTERPOLATORS[interpolation], fill, precise)
     values = sitk.GetArrayFromImage(found)
+    if gaps is not None:
+        near = _like(moving, gaps.astype(np.float32))
+        near = sitk.Resample(near, fixed, transform.to_itk(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+        values[sitk.GetArrayViewFromImage(near) > 0] = np.nan  # where linear interpolation has no number
     if np.issubdtype(kind, np.integer):
         _make_whole(values, kind, fill)
     elif values.dtype != kind:
         np.copyto(values, np.clip(values, np.finfo(kind).min, np.finfo(kind).max), where=np.isfinite(values))
-    result = sitk.GetImageFromArray(values.astype(kind, copy=False))
-    result.CopyInformation(found)
+    return _like(found, values.astype(kind, copy=False))
+
+
+def _like(image: sitk.Image, array: np.ndarray) -> sitk.Image:
+    """Voxels (k, j, i) on the grid of an image."""
+    result = sitk.GetImageFromArray(array)
+    result.CopyInformation(image)
     return result
 
 

@@ -44,8 +44,16 @@ def _mask_array(mask: sitk.Image, image: sitk.Image, name: str) -> np.ndarray:
     return inside
 
 
-def _small_mask_notice(inside: np.ndarray, name: str) -> list[str]:
-    """A sentence about a mask that leaves less than an image has to have: see :func:`madreg.io.checks.check_header`."""
+def _mask_notice(chosen: np.ndarray, inside: np.ndarray, name: str) -> list[str]:
+    """A sentence about a mask that leaves nothing out, or less than an image has to have
+    (:func:`madreg.io.checks.check_header`).
+
+    Args:
+        chosen: bool (k, j, i), the mask itself.
+        inside: what of it has data.
+    """
+    if chosen.all():
+        return [f"The mask of {name} leaves nothing out: it has to be 0 where the image is to be ignored."]
     size = [int(np.ptp(np.flatnonzero(inside.any(others)))) + 1 for others in ((0, 1), (0, 2), (1, 2))]
     if sorted(size)[1] >= SMALLEST_SLAB:
         return []
@@ -130,14 +138,15 @@ def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None
             check_header(Header.of_image(mask), f"The mask of {name}")
         except TooSmallError as error:
             raise too_small(f"The mask of {name}", error) from error
-        inside = data & _mask_array(mask, image, name)
+        chosen = _mask_array(mask, image, name)
+        inside = data & chosen
         if not inside.any():
             raise InputError(
                 f"The mask of {name} covers only voxels without data: paint it where the image shows "
                 "something, or leave the mask out."
             )
         data = inside
-        notices += _small_mask_notice(inside, name)
+        notices += _mask_notice(chosen, inside, name)
     return Loaded(image, name, normalised, data, notices)
 
 

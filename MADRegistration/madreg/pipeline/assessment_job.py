@@ -15,7 +15,7 @@ from ..settings import Settings
 from .findings import Findings, content, short_name
 from .job_inputs import check_job, read_inputs
 from .job_report import JobOutcome, error_map_of, report_of
-from .job_sources import Scan, Structures, check_input, files_of
+from .job_sources import Scan, Structures, check_input, files_of, transform_notices
 from .outputs import Outputs, write_outputs
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def run_assessment(job: AssessmentJob, progress: Callable[[Progress], None] | No
     settings = {name: getattr(job.settings, name) for name in ("device", "seed", "weights")}
     given = None if job.transform is None else str(job.inputs().get("transform", "in memory"))
     details = {**found.report(), "settings": settings, "transform": given}
+    doubts = transform_notices(job.inputs().get("transform"), read.fixed, read.moving)
+    details["notices"] = [*doubts, *details["notices"]]
     report = report_of(job, read, details, errors, found.quality)
     title = f"{short_name(read.moving.name)} on {short_name(read.fixed.name)}"
     shown = found.moving.to("cpu")

@@ -17,7 +17,7 @@ from .initial_transform import check_initial_transform, read_initial_transform
 from .job_inputs import Inputs, check_job, read_inputs
 from .job_progress import JobProgress
 from .job_report import JobOutcome, error_map_of, report_of
-from .job_sources import Scan, Structures, files_of
+from .job_sources import Scan, Structures, files_of, transform_notices
 from .outputs import Outputs, write_outputs
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     steps.start_writing(result)
     errors = error_map_of(job, volumes[0], result.quality)
     found = result.report()
-    found["notices"] = [*found["notices"], *notices]
+    found["notices"] = [*transform_notices(job.initial_transform, read.fixed, read.moving), *found["notices"], *notices]
     if job.outputs.resampled is not None:
         found["resampling"] = asdict(job.resampling)
     report = report_of(job, read, found, errors, result.quality)

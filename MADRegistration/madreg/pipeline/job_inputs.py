@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..errors import InputError
 from ..settings import Settings
 from .job_sources import Scan, Structures
 from .outputs import Outputs
@@ -99,5 +100,13 @@ def check_job(job: AnyJob) -> None:
 
 
 def weights_files(settings: Settings) -> list[str | Path]:
-    """The files of the weights, if they are not the bundled ones."""
-    return [] if settings.weights is None else [settings.weights, Path(settings.weights).with_suffix(".json")]
+    """The files of the weights, if they are not the bundled ones.
+
+    Raises:
+        InputError: if the path is no name of a file, as that of the current folder.
+    """
+    if settings.weights is None:
+        return []
+    if not Path(settings.weights).name:
+        raise InputError(f'There are no weights at "{settings.weights}": give a .pt file that `madreg train` wrote.')
+    return [settings.weights, Path(settings.weights).with_suffix(".json")]

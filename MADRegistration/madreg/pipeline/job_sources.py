@@ -80,6 +80,16 @@ def files_of(fixed: Scan, moving: Scan, segmentation: Structures | None) -> dict
     return found | ({"segmentation": segmentation.path} if isinstance(segmentation, StructuresFile) else {})
 
 
+def transform_notices(path: str | Path | None, fixed: Loaded, moving: Loaded) -> list[str]:
+    """Sentences about a transform that was read from a file; none if there is no file."""
+    from ..io.displacement_files import is_displacement_file
+    from ..io.foreign_transforms import flirt_notices
+
+    if path is None or is_displacement_file(path):
+        return []
+    return flirt_notices(path, {one.name: one.source.format for one in (fixed, moving) if one.source is not None})
+
+
 def check_input(path: str | Path) -> None:
     """Refuse, before any work, a path that is neither a file nor a folder that can be read.
 

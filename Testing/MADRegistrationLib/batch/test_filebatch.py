@@ -63,6 +63,9 @@ def test_what_is_missing_is_said(panel, view, table, tmp_path):
     assert view.shown["FilesButton"][1] is False and "none.csv cannot be read" in view.shown["FilesButton"][2]
     files.onButton()
     assert not panel.isRunning
+    (tmp_path / "index.html").write_text("of somebody else")
+    files.onPaths(str(table("CT.nii.gz", "PET.nii.gz")), str(tmp_path))
+    assert "index.html was not written by a batch" in view.shown["FilesButton"][2]
 
 
 def test_pairs_are_registered_recorded_and_resumed(panel, view, table, tmp_path):

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import slicer
+import vtk
 from doubles import FAILED, SLOW, WAITING, makeParameters, run
 
+from MADRegistrationLib.jobs import registration
+from MADRegistrationLib.scene.matrices import toMatrix
 from MADRegistrationLib.scene.pose import poseOf
 from MADRegistrationLib.scene.transforms import parentToWorld
 
@@ -114,8 +117,6 @@ def test_the_fixed_volume_is_moved(panel, view, volumes, addTransform, resume):
 
 
 def test_a_non_linear_transform_above_the_fixed_volume(panel, view, volumes, scene, resume):
-    import vtk
-
     begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1])
     bend = scene.AddNewNodeByClass("vtkMRMLTransformNode", "Bend")
     bend.SetAndObserveTransformToParent(vtk.vtkThinPlateSplineTransform())
@@ -128,8 +129,6 @@ def test_a_non_linear_transform_above_the_fixed_volume(panel, view, volumes, sce
 
 def test_a_non_linear_transform_above_the_fixed_volume_of_a_failed_registration(panel, view, volumes, scene):
     """Nothing is to be moved, but it could not be said where both lie."""
-    import vtk
-
     begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], seed=FAILED, followProgress=False)
     bend = scene.AddNewNodeByClass("vtkMRMLTransformNode", "Bend")
     bend.SetAndObserveTransformToParent(vtk.vtkThinPlateSplineTransform())
@@ -147,3 +146,70 @@ def test_the_mask(panel, view, volumes, addVolume, scene, resume):
     run(panel)
     assert volumes[1].GetParentTransformNode() is not None, view.shown["Message"]
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode") == 1
+
+
+def beginUnseen(panel, view, **values):
+    """Start, and poll until there was progress, which the moving volume does not follow."""
+    begin(panel, view, followProgress=False, **values)
+
+
+def test_a_moving_volume_that_the_user_moves_stays_there_after_cancel(panel, view, volumes, addTransform):
+    beginUnseen(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], seed=SLOW)
+    mine = addTransform(SHIFTED, "Mine")
+    volumes[1].SetAndObserveTransformNodeID(mine.GetID())
+    panel.registerAction.onButton()
+    assert view.shown["Message"] == ("Cancelled: nothing was changed.", False)
+    assert volumes[1].GetParentTransformNode() is mine
+
+
+def test_an_output_transform_that_the_user_changes_stays_so_after_cancel(panel, view, volumes, addTransform):
+    mine = addTransform(np.eye(4), "Mine")
+    volumes[1].SetAndObserveTransformNodeID(mine.GetID())
+    beginUnseen(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], outputTransform=mine, seed=SLOW)
+    mine.SetMatrixTransformToParent(toMatrix(SHIFTED))
+    mine.SetName("Renamed")
+    panel.registerAction.onButton()
+    assert mine.GetName() == "Renamed"
+    np.testing.assert_array_equal(parentToWorld(volumes[1]), SHIFTED)
+
+
+def test_a_failed_result_leaves_the_moving_volume_where_the_user_has_taken_it(
+    panel, view, volumes, addTransform, monkeypatch, resume
+):
+    beginUnseen(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1])
+    mine = addTransform(SHIFTED, "Mine")
+    volumes[1].SetAndObserveTransformNodeID(mine.GetID())
+    monkeypatch.setattr(registration, "verdictOf", lambda report: ("failed", ""))
+    resume()
+    run(panel)
+    assert volumes[1].GetParentTransformNode() is mine
+
+
+@pytest.mark.parametrize("end", ["cancelled", "failed"])
+def test_new_voxels_of_the_resampled_volume_stay_where_no_result_was_written(
+    panel, view, volumes, addVolume, scene, end
+):
+    output = addVolume(np.zeros((3, 3, 3), np.int16), name="Output")
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], resampledVolume=output, seed=SLOW)
+    voxels = vtk.vtkImageData()
+    voxels.DeepCopy(volumes[2].GetImageData())
+    output.SetAndObserveImageData(voxels)
+    if end == "cancelled":
+        panel.registerAction.onButton()
+    else:
+        scene.RemoveNode(volumes[0])
+        run(panel)
+    assert output.GetImageData() is voxels and volumes[1].GetParentTransformNode() is None
+
+
+def test_revert_gives_the_resampled_volume_what_it_showed_when_the_result_came(panel, view, volumes, addVolume, resume):
+    output = addVolume(np.zeros((3, 3, 3), np.int16), name="Output")
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], resampledVolume=output)
+    voxels = vtk.vtkImageData()
+    voxels.DeepCopy(volumes[2].GetImageData())
+    output.SetAndObserveImageData(voxels)
+    resume()
+    run(panel)
+    assert output.GetImageData() is not voxels
+    panel.onRevert()
+    assert output.GetImageData() is voxels

@@ -464,3 +464,34 @@ def test_no_call_blocks_the_interface(client, addVolume, scene):
     longest = max(longest, run(registration))
     assert registration.state == "done" and resampled.GetDisplayNode().GetWindow() == 321
     assert longest < 0.2
+
+
+@pytest.fixture
+def two(client, pair, addVolume):
+    """A registration that waits for the test, as of the panel, and another one begun meanwhile, as of a script: both
+    have one worker."""
+    other = addVolume(np.random.default_rng(1).integers(0, 100, (20, 21, 22)).astype(np.int16), name="PET")
+    first = register(client, pair, WAITING)
+    run(first, until=lambda r: len(r.history))
+    second = register(client, (pair[0], other))
+    for _ in range(20):
+        second.poll()
+    return first, second
+
+
+def test_two_registrations_at_once_hear_what_the_worker_says_of_them(two, pair, resume):
+    first, second = two
+    resume()
+    run(second)  # the first one is not asked before the end
+    run(first, seconds=10)
+    assert [one.state for one in two] == ["done", "done"]
+    assert first.transform is pair[1].GetParentTransformNode() is not second.transform
+
+
+def test_a_registration_ends_if_another_one_is_cancelled_with_its_worker(two, scene):
+    first, second = two
+    first.cancel()
+    run(second, seconds=10)
+    assert (first.state, second.state) == ("cancelled", "failed")
+    assert second.message == "The registration process was stopped with another registration: nothing was changed."
+    assert scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == 0

@@ -115,6 +115,12 @@ def test_closing_the_scene_stops_and_forgets(panel, view, volumes, client, scene
     assert view.shown["Button"][1] is False and "Choose a fixed" in view.shown["Button"][2]
 
 
+def test_an_initial_transform_that_mirrors_is_refused(panel, view, volumes, addTransform):
+    mirror = addTransform(np.diag([-1.0, 1, 1, 1]), "Mirror")
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], initialTransform=mirror))
+    assert view.shown["Button"][1] is False and '"Mirror" mirrors the moving volume' in view.shown["Button"][2]
+
+
 def test_an_initial_transform_is_used(panel, volumes, addTransform):
     """The search would not use it; the choice made last is in force."""
     parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1])

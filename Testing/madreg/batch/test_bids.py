@@ -45,6 +45,24 @@ def test_every_moving_image_goes_to_the_fixed_one_of_its_session(dataset):
     }
 
 
+@pytest.mark.parametrize("name", ["sub-01/anat/sub-01_T2w.nii", "sub-01/other/sub-01_T2w.nii.gz"])
+def test_images_whose_results_would_have_one_name_are_refused(dataset, name):
+    (dataset / name).parent.mkdir(exist_ok=True)
+    (dataset / name).touch()
+    with pytest.raises(
+        InputError, match=r"sub-01_T2w\.nii.* and .*sub-01_T2w\.nii.* would have results of the same name"
+    ):
+        bids.find_pairs(dataset, "T1w", ["T2w"])
+
+
+def test_hidden_folders_and_files_are_left_out(dataset):
+    wanted = bids.find_pairs(dataset, "T1w", ["T2w"])
+    for name in ("sub-01/.git/sub-01_T1w.nii.gz", "sub-01/anat/._sub-01_T1w.nii.gz"):
+        (dataset / name).parent.mkdir(exist_ok=True)
+        (dataset / name).touch()
+    assert bids.find_pairs(dataset, "T1w", ["T2w"]) == wanted
+
+
 def test_names_of_the_derivative(dataset):
     (pair,) = bids.find_pairs(dataset, "T1w", ["ct"], resampled=True)
     assert pair.files["transform"] == "sub-01/ct/sub-01_acq-low_from-ct_to-T1w_mode-image_xfm.h5"

@@ -82,6 +82,13 @@ def test_all_outputs(scans, poses, capsys):
     assert "structure        Structure 1: unknown" in capsys.readouterr().out
 
 
+def test_a_matrix_of_an_unknown_program_is_a_notice(scans, poses, capsys):
+    np.savetxt(scans / "greedy.mat", np.eye(4))
+    assert cli.main(arguments(scans, "--transform", scans / "greedy.mat", "--report", scans / "r.json")) == 0
+    assert "greedy.mat holds nothing but a matrix" in capsys.readouterr().err
+    assert "greedy.mat holds nothing but a matrix" in json.loads((scans / "r.json").read_text())["notices"][0]
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -229,6 +229,33 @@ def test_a_data_set_is_not_its_own_derivative(dataset, cluster):
     assert not list(dataset.glob("manifest*"))
 
 
+@pytest.mark.parametrize("name", ["dataset_description.json", "README.md", ".bidsignore", "index.html", "summary.tsv"])
+def test_files_of_others_in_the_output_folder_stay(dataset, cluster, tmp_path, capsys, name):
+    """Such as those of another derivative, or of the folder of all derivatives."""
+    out, words = tmp_path / "out", ("--fixed", "T1w", "--moving", "T2w")
+    out.mkdir()
+    (out / name).write_text('{"Name": "fMRIPrep"}')
+    assert batch("--bids", dataset, out, *words) == 1
+    assert f"{name} was not written by a batch and would be overwritten" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == [name] and "fMRIPrep" in (out / name).read_text()
+    (out / name).unlink()
+    for _ in range(2):  # its own may be replaced
+        assert batch("--bids", dataset, out, *words) == 0
+        (out / "manifest.jsonl").unlink()
+
+
+def test_files_of_others_are_no_summary_of_a_table(table, cluster, tmp_path, capsys):
+    (tmp_path / "index.html").write_text("<title>My pages</title>")
+    assert batch(table, tmp_path) == 1
+    assert "index.html was not written by a batch" in capsys.readouterr().err
+    assert (tmp_path / "index.html").read_text() == "<title>My pages</title>" and cluster.done == []
+
+
+def test_weights_that_are_not_there_are_refused_at_once(table, cluster, tmp_path, capsys):
+    assert batch(table, tmp_path / "out", "--weights", tmp_path / "none.pt") == 1
+    assert "There are no weights at" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def test_without_dask_the_rest_works_and_it_is_said(table, tmp_path):
     code = (
         "import sys; sys.modules['dask'] = sys.modules['distributed'] = None\n"

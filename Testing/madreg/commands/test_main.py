@@ -45,6 +45,31 @@ def test_without_a_current_folder_it_is_one_sentence(tmp_path, monkeypatch, caps
     assert capsys.readouterr().err == "The current folder does not exist any more: change to another one.\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["register", "", "m.nii", "--transform", "t.tfm"], "an argument"),
+        (["register", "f.nii", "m.nii", "--transform", "t.tfm", "--weights", ""], "the value of --weights"),
+        (["register", "f.nii", "m.nii", "--transform="], "the value of --transform"),
+        (["demo", "--out", " "], "the value of --out"),
+        (["batch", "t.csv", ""], "an argument"),
+    ],
+)
+def test_an_empty_argument_is_not_the_current_folder(tmp_path, monkeypatch, capsys, words, what):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(words) == 2
+    assert capsys.readouterr().err == f"madreg: {what} is empty: give a value, or leave it out.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", [".", "/"])
+def test_weights_that_are_no_name_of_a_file_are_one_sentence(capsys, tmp_path, path):
+    scan = str(resources.path("Demo", "T1w.nii.gz"))
+    for words in (["register", scan, scan, "--transform", str(tmp_path / "t.tfm")], ["assess", scan, scan]):
+        assert cli.main([*words, "--weights", path]) == 1
+        assert capsys.readouterr().err.startswith(f'There are no weights at "{path}"')
+
+
 def run_process(*arguments, code=None):
     """Start ``python -m madreg ARGUMENTS``, or the given code, and return the process."""
     words = ["-m", "madreg"] if code is None else ["-c", code]

@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from madreg.commands.main import main
+from madreg.commands.train_files import scan_files
 from madreg.image.geometry import Grid
 from madreg.network import weights
 
@@ -51,6 +52,12 @@ def test_weights_card_log_and_plots(folder, tmp_path, form, capsys):
     before = json.loads((out / "mad.json").read_text())["sha256"]
     assert main(command) == 0  # finished already: nothing changes
     assert json.loads((out / "mad.json").read_text())["sha256"] == before
+
+
+def test_hidden_files_are_no_scans(folder):
+    wanted = scan_files(folder)
+    (folder / "._scan0.nii.gz").write_bytes(b"\0\5\x16\7 Mac OS X")
+    assert scan_files(folder) == wanted and len(wanted) == 3
 
 
 @pytest.mark.parametrize(("folder_name", "said"), [("nowhere", "is not a folder"), ("empty", "holds no scan")])

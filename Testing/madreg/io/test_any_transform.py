@@ -99,6 +99,29 @@ def test_displacements_along_ras_are_understood(tmp_path, grids, vectors):
     assert read_any_transform(path, *grids).apply(POINT) == pytest.approx(wanted, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("field", "text", "program"),
+    [
+        ("intent_name", "NREG_TRANS", "NiftyReg"),
+        ("intent_name", "Mapping", "SPM"),
+        ("descrip", "Inverse Deformation", "SPM"),
+    ],
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_deformations_of_other_programs_are_no_displacements(tmp_path, grids, vectors, version, field, text, program):
+    """They lie in a NIfTI file as ITK's do, but hold positions, or displacements along RAS."""
+    nib = pytest.importorskip("nibabel")
+    path = tmp_path / "field.nii.gz"
+    sitk.WriteImage(vectors, str(path))
+    loaded = nib.load(path)
+    kind = nib.Nifti1Image if version == 1 else nib.Nifti2Image
+    changed = kind(np.asanyarray(loaded.dataobj), loaded.affine, kind.header_class.from_header(loaded.header))
+    changed.header[field] = text
+    nib.save(changed, path)
+    with pytest.raises(InputError, match=rf"field.nii.gz is a deformation of {program}, .*: convert it"):
+        read_any_transform(path, *grids)
+
+
 def test_chains_and_b_splines_become_fields(tmp_path, grids, vectors):
     rigid = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.1, 0.0, 0.2, (3, -4, 5))
     spline = sitk.BSplineTransformInitializer(grids[0].as_image(np.zeros(grids[0].shape, np.uint8)), [4, 4, 4])
@@ -135,6 +158,21 @@ def test_linear_ones(tmp_path, grids, rigid_motion):
     fixed, moving = grids
     corner = read_any_transform(tmp_path / "fsl.mat", fixed, moving)
     assert isinstance(corner, Transform) and corner.type == "rigid"
+
+
+@pytest.mark.parametrize("ending", ["tfm", "txt"])
+def test_of_several_transforms_the_first_alone_is_not_taken(tmp_path, grids, ending):
+    """As ITK 3 wrote a B-spline and the affine transform before it."""
+    shift = "Transform: AffineTransform_double_3_3\nParameters: 1 0 0 0 1 0 0 0 1 {} 0 0\nFixedParameters: 0 0 0\n"
+    path = tmp_path / f"two.{ending}"
+    path.write_text(f"#Insight Transform File V1.0\n#Transform 0\n{shift.format(10)}#Transform 1\n{shift.format(20)}")
+    with pytest.raises(InputError, match=rf"two.{ending} holds several transforms"):
+        read_any_transform(path, *grids)
+    chain = sitk.CompositeTransform(
+        [sitk.TranslationTransform(3, (10, 0, 0)), sitk.TranslationTransform(3, (20, 0, 0))]
+    )
+    sitk.WriteTransform(chain, str(path))
+    assert read_any_transform(path, *grids).matrix[0, 3] == 30
 
 
 def bad(folder, vectors):

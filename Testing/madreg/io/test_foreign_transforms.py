@@ -5,7 +5,7 @@ import pytest
 
 from madreg.errors import InputError
 from madreg.image.geometry import Grid, apply
-from madreg.io.foreign_transforms import is_foreign_transform, read_foreign_transform
+from madreg.io.foreign_transforms import flirt_notices, is_foreign_transform, read_foreign_transform
 
 RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -158,3 +158,25 @@ def test_other_numbers_than_a_matrix_of_flirt_are_one_sentence(tmp_path, numbers
     np.savetxt(tmp_path / "numbers.mat", numbers)
     with pytest.raises(InputError, match=r"numbers.mat is no matrix of FLIRT, which has four lines of four finite"):
         is_foreign_transform(tmp_path / "numbers.mat")
+
+
+def test_a_matrix_that_fsl_has_not_written_is_a_notice(tmp_path):
+    """Greedy and NiftyReg write four lines of four numbers, too, which hold in RAS: nothing in them says so."""
+    import SimpleITK as sitk
+
+    sitk.WriteTransform(sitk.AffineTransform(3), str(tmp_path / "itk.mat"))
+    assert flirt_notices(write_matrix(tmp_path / "fsl.mat", np.eye(4)), NIFTI) == []
+    assert flirt_notices(tmp_path / "itk.mat", {"f": "DICOM"}) == []
+    for name in ("greedy.mat", "niftyreg.txt"):
+        np.savetxt(tmp_path / name, np.eye(4))
+        (notice,) = flirt_notices(tmp_path / name, NIFTI)
+        assert f"{name} holds nothing but a matrix" in notice and notice.endswith(".")
+
+
+def test_a_matrix_of_fsl_and_images_that_it_cannot_read_are_a_notice(tmp_path):
+    """Converters to NIfTI reverse the rows of DICOM, for instance."""
+    (notice,) = flirt_notices(write_matrix(tmp_path / "fsl.mat", np.eye(4)), {"CT": "DICOM", "m.nii.gz": "NIfTI"})
+    assert "holds between NIfTI files, and CT is none" in notice
+
+
+NIFTI = {"f.nii": "NIfTI", "m.hdr": "Analyze"}

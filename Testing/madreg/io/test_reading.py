@@ -257,6 +257,14 @@ def test_a_mask_of_few_voxels_is_noticed(spans, is_noticed):
     assert any(f"The mask of scan.nii spans only {size} voxels" in one for one in notices) == is_noticed
 
 
+@pytest.mark.parametrize(("background", "is_noticed"), [(0, False), (-1, True), (5, True)])
+def test_a_mask_that_leaves_nothing_out_is_noticed(background, is_noticed):
+    mask = np.full((12, 20, 24), background, np.int16)
+    mask[2:, 2:, 2:] = 1
+    _, notices = volume_from_image(image_of(noise()), "scan.nii", image_of(mask))
+    assert any("The mask of scan.nii leaves nothing out" in one for one in notices) == is_noticed
+
+
 def test_a_mask_off_by_rounding_is_taken():
     mask = image_of(np.ones((12, 20, 24), np.uint8), (2.0, 2.0, 2.00001))
     volume, _ = volume_from_image(image_of(noise()), "scan", mask)

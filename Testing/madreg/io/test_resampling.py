@@ -153,6 +153,18 @@ def test_numbers_beyond_float32_become_its_greatest():
     assert np.nanmax(found) == np.finfo(np.float32).max and np.nanmin(found) == np.finfo(np.float32).min
 
 
+@pytest.mark.parametrize("name", ["linear", "bspline", "sinc"])
+def test_a_voxel_without_a_number_takes_only_those_beside_it(name):
+    array = noise(np.float32, size=16)
+    whole = values(resample(scan(array), scan(array), HALF, name))
+    array[6, 7, 8] = np.nan
+    found = values(resample(scan(array), scan(array), HALF, name))
+    assert np.argwhere(np.isnan(found)).tolist() == [[6, 7, 7], [6, 7, 8]]
+    inner = (slice(11, -2),) * 3  # farther away than the interpolation reaches
+    np.testing.assert_allclose(found[inner], whole[inner], rtol=1e-3, atol=5)
+    assert (values(resample(scan(array), scan(array), HALF, name, -7, "int16"))[6, 7, 7:9] == -7).all()
+
+
 def test_decimals_stay_in_a_voxel_type_with_decimals():
     array = noise()
     found = values(resample(scan(array), scan(array), HALF, voxel_type="float64"))

@@ -63,6 +63,13 @@ def test_bundled_weights_are_named_and_not_loaded(scans, built, tmp_path, monkey
     assert built == [] and report["weights_sha256"] == weights.load()[1]["sha256"]
 
 
+def test_a_start_that_another_program_may_have_written_is_a_notice(scans, tmp_path, monkeypatch):
+    monkeypatch.setattr(registration, "register", lambda fixed, moving, settings, progress: result_of(settings))
+    np.savetxt(tmp_path / "start.txt", np.eye(4))
+    done = run_job(Job(*scans, CPU, initial_transform=tmp_path / "start.txt"))
+    assert any("start.txt holds nothing but a matrix" in notice for notice in done.notices)
+
+
 def test_chosen_weights_are_loaded_before_the_work(scans, built, tmp_path, monkeypatch):
     monkeypatch.setattr(registration, "register", lambda *_: pytest.fail("the work began"))
     (tmp_path / "mad.pt").write_bytes(b"no weights")
