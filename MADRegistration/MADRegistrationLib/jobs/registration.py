@@ -11,7 +11,7 @@ import numpy as np
 import slicer
 
 from ..inputs import Inputs
-from ..results import report
+from ..results import report, storedreport
 from ..results.errormap import ErrorMap
 from ..results.sceneresult import SceneResult
 from ..results.verdict import verdictOf
@@ -62,6 +62,7 @@ class SceneRegistration(SceneJob):
 
     def _prepare(self) -> None:
         self.inputs.check()
+        self._voxels = storedreport.voxelsOf(self.fixed, self.moving)
         self._result = SceneResult(self.inputs, self._run)
         self._coordinates = CoordinateSystem(self.fixed, self.inputs.initial)
         self.history = History(volumes.imageOfVolume(self.fixed))
@@ -78,7 +79,7 @@ class SceneRegistration(SceneJob):
             self._result.placement.show(self.history.pose)
 
     def _finish(self, event: dict[str, Any]) -> Iterator[None]:
-        self.report = report.inWorld(event["report"], self._coordinates, self._center)
+        self.report = {**report.inWorld(event["report"], self._coordinates, self._center), "voxels": self._voxels}
         matrix = np.array(self.report["matrix_fixed_to_moving_lps"])
         self.history.add(1.0, matrix, self.report["error_after_mm"])
         if event.get("error_map"):
@@ -130,6 +131,11 @@ class SceneRegistration(SceneJob):
     overwritten = None  # :meth:`revert` gives everything back
 
     @property
+    def edited(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """The resampled volume, if it has been given other voxels since: :meth:`revert` leaves it as it is."""
+        return self._result.edited
+
+    @property
     def transform(self) -> slicer.vtkMRMLLinearTransformNode | None:
         """The result; None where it is not applied and the transform did not exist before."""
         return self._result.placement.transform
@@ -140,7 +146,8 @@ class SceneRegistration(SceneJob):
         return self._result.placement.madeTransform
 
     def revert(self) -> None:
-        """Put the scene back to what it was before this registration, the resampled volume included."""
+        """Put the scene back to what it was before this registration, the resampled volume included, except for
+        :attr:`edited`."""
         if self.canRevert:
             self._result.undo()
             self.state = "reverted"

@@ -5,18 +5,22 @@ from __future__ import annotations
 import slicer
 
 from ..scene.attributes import ATTRIBUTE_PREFIX, ERROR_MAP, RESAMPLED, STRUCTURES
+from ..scene.fingerprint import fingerprintOf
 from ..scene.voxels import VoxelsBefore
 from . import errormap
 from .formerplacement import FormerPlacement
 
 RUN = "Run"
 RESAMPLED_WAS_EMPTY = ATTRIBUTE_PREFIX + "ResampledWasEmpty"
+RESAMPLED_VOXELS = ATTRIBUTE_PREFIX + "ResampledVoxels"
+"""Attribute of the transform: the fingerprint of the voxels that were written."""
 
 
 def signResampled(transform: slicer.vtkMRMLLinearTransformNode, former: VoxelsBefore | None) -> None:
-    """Note on the transform which volume was resampled, and whether it had voxels before, which are not kept."""
+    """Note on the transform which volume was resampled, its voxels, and whether it had any before, which are lost."""
     transform.SetNodeReferenceID(RESAMPLED, None if former is None else former.node.GetID())
     transform.SetAttribute(RESAMPLED_WAS_EMPTY, None if former is None else str(former.voxels is None))
+    transform.SetAttribute(RESAMPLED_VOXELS, None if former is None else former.written)
 
 
 class SavedRegistration:
@@ -44,16 +48,22 @@ class SavedRegistration:
     @property
     def overwritten(self) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The resampled volume, if :meth:`revert` cannot give it back the voxels that it had before."""
-        if self.transform.GetAttribute(RESAMPLED_WAS_EMPTY) == "True":
-            return None
-        return self.transform.GetNodeReference(RESAMPLED)
+        isEmptied = self.transform.GetAttribute(RESAMPLED_WAS_EMPTY) == "True"
+        return None if isEmptied or self.edited is not None else self.transform.GetNodeReference(RESAMPLED)
+
+    @property
+    def edited(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """The resampled volume, if it has been given other voxels since: :meth:`revert` leaves it as it is."""
+        node, written = self.transform.GetNodeReference(RESAMPLED), self.transform.GetAttribute(RESAMPLED_VOXELS)
+        isEdited = node is not None and written is not None and fingerprintOf(node) not in ("", written)
+        return node if isEdited else None
 
     def revert(self) -> None:
-        """Put the scene back to what it was before, except for :attr:`overwritten`."""
+        """Put the scene back to what it was before, except for :attr:`overwritten` and :attr:`edited`."""
         errorMap, table, resampled = (
             self.transform.GetNodeReference(role) for role in (ERROR_MAP, STRUCTURES, RESAMPLED)
         )
-        if resampled is not None and self.overwritten is None:
+        if resampled is not None and self.overwritten is None and self.edited is None:
             resampled.SetAndObserveImageData(None)
             resampled.SetAndObserveTransformNodeID(None)
         if errorMap is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import slicer
 
 from ..inputs import Inputs
 from ..scene.attributes import ERROR_MAP, FORMER_ERROR_MAP, refer, references
@@ -95,8 +96,9 @@ class SceneResult:
             report["notices"].append("The resampled volume was deleted meanwhile, and not written.")
         else:
             self._former = VoxelsBefore(resampled)
-            savedregistration.signResampled(self.placement.transform, self._former)
             setVoxels(resampled, voxels, like=self._inputs.fixed)
+            self._former.noteWritten()
+            savedregistration.signResampled(self.placement.transform, self._former)
             yield
             setDisplay(resampled, like=self._inputs.moving)
         self._keep(report)
@@ -122,8 +124,13 @@ class SceneResult:
         self.placement = self._place()
         self.apply(self.placement.fromOwnPose(self._attempt), report, errorMap)
 
+    @property
+    def edited(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """The resampled volume, if it has been given other voxels since: :meth:`undo` leaves it as it is."""
+        return self._former.node if self._former is not None and self._former.isEdited else None
+
     def undo(self) -> None:
-        """Put the scene back to what it was before, the resampled volume included."""
+        """Put the scene back to what it was before, the resampled volume included, except for :attr:`edited`."""
         if self._errorMap is not None:
             self._errorMap.remove()
         if self._table is not None:

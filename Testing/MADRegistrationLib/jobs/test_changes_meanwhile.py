@@ -213,3 +213,60 @@ def test_revert_gives_the_resampled_volume_what_it_showed_when_the_result_came(p
     assert output.GetImageData() is not voxels
     panel.onRevert()
     assert output.GetImageData() is voxels
+
+
+KEPT = 'Everything is as it was before the registration, but "Output" keeps the voxels that it was given since.'
+
+
+@pytest.mark.parametrize("change", ["painted", "other"])
+@pytest.mark.parametrize("before", ["voxels", "none"])
+def test_revert_leaves_voxels_that_the_user_has_given_the_resampled_volume_since(
+    panel, view, volumes, addVolume, scene, resume, before, change
+):
+    if before == "voxels":
+        output = addVolume(np.zeros((3, 3, 3), np.int16), name="Output")
+    else:
+        output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Output")
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], resampledVolume=output)
+    resume()
+    run(panel)
+    edit(output, change)
+    now, place = slicer.util.arrayFromVolume(output).copy(), output.GetTransformNodeID()
+    panel.onRevert()
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(output), now)
+    assert output.GetTransformNodeID() == place and output.GetDisplayNode() is not None
+    assert volumes[1].GetParentTransformNode() is None and view.shown["Message"] == (KEPT, False)
+
+
+@pytest.mark.parametrize("when", ["before", "after", "never"])
+def test_revert_in_a_loaded_scene_leaves_voxels_that_the_user_has_given_since(
+    panel, view, volumes, scene, saveAndLoad, resume, when
+):
+    output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Output")
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], resampledVolume=output)
+    resume()
+    run(panel)
+    if when == "before":
+        edit(output)
+    panel.onSceneStartClose()
+    loaded = saveAndLoad()
+    fixed, moving, output = (loaded.GetFirstNodeByName(name) for name in ("MR", "CT", "Output"))
+    if when == "after":
+        edit(output)
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving))
+    panel.onRevert()
+    assert moving.GetParentTransformNode() is None
+    assert (output.GetImageData() is None) == (when == "never")
+    said = "Everything is as it was before the registration." if when == "never" else KEPT
+    assert view.shown["Message"] == (said, False)
+
+
+def edit(node, change="painted"):
+    """Give a volume other voxels: some painted in place, as by a script that does not say so, or others altogether."""
+    if change == "painted":
+        slicer.util.arrayFromVolume(node)[1, 1, 1] += 1
+        return
+    voxels = vtk.vtkImageData()
+    voxels.DeepCopy(node.GetImageData())
+    voxels.GetPointData().GetScalars().Fill(7)
+    node.SetAndObserveImageData(voxels)
