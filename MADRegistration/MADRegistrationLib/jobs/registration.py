@@ -76,7 +76,7 @@ class SceneRegistration(SceneJob):
 
     def _follow(self, event: dict[str, Any]) -> None:
         if self.follow:
-            self._result.placement.show(self.history.pose)
+            self._result.follow(self.history.pose)
 
     def _finish(self, event: dict[str, Any]) -> Iterator[None]:
         self.report = {**report.inWorld(event["report"], self._coordinates, self._center), "voxels": self._voxels}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import slicer
 
-from ..scene.attributes import ATTRIBUTE_PREFIX, ERROR_MAP, RESAMPLED, STRUCTURES
+from ..scene.attributes import ATTRIBUTE_PREFIX, ERROR_MAP, RESAMPLED, STRUCTURES, refer, references
 from ..scene.fingerprint import fingerprintOf
 from ..scene.voxels import VoxelsBefore
 from . import errormap
 from .formerplacement import FormerPlacement
 
 RUN = "Run"
+UNFINISHED = "Unfinished"
+"""What is written with :meth:`placement.Placement.sign`: the run, and whether it had no result yet."""
+
 RESAMPLED_WAS_EMPTY = ATTRIBUTE_PREFIX + "ResampledWasEmpty"
 RESAMPLED_VOXELS = ATTRIBUTE_PREFIX + "ResampledVoxels"
 """Attribute of the transform: the fingerprint of the voxels that were written."""
@@ -46,23 +49,31 @@ class SavedRegistration:
         return self._before.state is None
 
     @property
+    def _isUnfinished(self) -> bool:
+        """Whether the scene was saved while it ran: it has made nothing but its transform."""
+        return self.transform.GetAttribute(ATTRIBUTE_PREFIX + UNFINISHED) is not None
+
+    def _made(self, role: str) -> slicer.vtkMRMLNode | None:
+        """What it has made; that of an unfinished one is of an earlier registration."""
+        return None if self._isUnfinished else self.transform.GetNodeReference(role)
+
+    @property
     def overwritten(self) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The resampled volume, if :meth:`revert` cannot give it back the voxels that it had before."""
         isEmptied = self.transform.GetAttribute(RESAMPLED_WAS_EMPTY) == "True"
-        return None if isEmptied or self.edited is not None else self.transform.GetNodeReference(RESAMPLED)
+        return None if isEmptied or self.edited is not None else self._made(RESAMPLED)
 
     @property
     def edited(self) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The resampled volume, if it has been given other voxels since: :meth:`revert` leaves it as it is."""
-        node, written = self.transform.GetNodeReference(RESAMPLED), self.transform.GetAttribute(RESAMPLED_VOXELS)
+        node, written = self._made(RESAMPLED), self.transform.GetAttribute(RESAMPLED_VOXELS)
         isEdited = node is not None and written is not None and fingerprintOf(node) not in ("", written)
         return node if isEdited else None
 
     def revert(self) -> None:
         """Put the scene back to what it was before, except for :attr:`overwritten` and :attr:`edited`."""
-        errorMap, table, resampled = (
-            self.transform.GetNodeReference(role) for role in (ERROR_MAP, STRUCTURES, RESAMPLED)
-        )
+        errorMap, table, resampled = (self._made(role) for role in (ERROR_MAP, STRUCTURES, RESAMPLED))
+        earlier = {role: references(self.transform, role) for role in (ERROR_MAP, STRUCTURES) if self._isUnfinished}
         if resampled is not None and self.overwritten is None and self.edited is None:
             resampled.SetAndObserveImageData(None)
             resampled.SetAndObserveTransformNodeID(None)
@@ -71,6 +82,8 @@ class SavedRegistration:
         if table is not None:
             table.GetScene().RemoveNode(table)
         self._before.restore(self.transform)
+        for role, nodes in earlier.items():
+            refer(self.transform, role, nodes)
 
 
 def newest() -> list[SavedRegistration]:

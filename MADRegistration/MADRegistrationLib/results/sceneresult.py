@@ -9,7 +9,7 @@ import numpy as np
 import slicer
 
 from ..inputs import Inputs
-from ..scene.attributes import ERROR_MAP, FORMER_ERROR_MAP, refer, references
+from ..scene.attributes import ATTRIBUTE_PREFIX, ERROR_MAP, FORMER_ERROR_MAP, refer, references
 from ..scene.outputtransform import ownTransform
 from ..scene.pose import poseOf
 from ..scene.transforms import ancestors
@@ -47,6 +47,7 @@ class SceneResult:
         self._errorMap: ErrorMap | None = None
         self._table: StructureTable | None = None
         self._former: VoxelsBefore | None = None
+        self._signed: slicer.vtkMRMLLinearTransformNode | None = None
         self._drawn = [node for node in (*inputs.drawn, inputs.movingMask) if node is not None]
 
     def _place(self) -> Placement:
@@ -61,6 +62,15 @@ class SceneResult:
         isUnder = self.placement.transform in ancestors(moving)[:1]
         return not isUnder and not np.allclose(ijkToRas(moving), self._ijkToRas, atol=1e-6)
 
+    def follow(self, matrix: np.ndarray) -> None:
+        """Show a pose on the way to the result, 4x4 as of :meth:`apply`.  The scene may be saved meanwhile: the way
+        back is on the transform from the first pose on."""
+        self.placement.show(matrix)
+        if self.placement.transform is not self._signed:
+            self._signed = self.placement.transform
+            marks = {savedregistration.RUN: self._run, savedregistration.UNFINISHED: str(True)}
+            self.placement.sign(marks, self._drawn)
+
     def apply(self, matrix: np.ndarray, report: dict[str, Any], errorMap: ErrorMap | None) -> None:
         """Put the moving volume in place (4x4, fixed LPS to moving LPS), and all that belongs to it.
 
@@ -74,6 +84,7 @@ class SceneResult:
                 f'The output transform was deleted meanwhile: the result is in "{transform.GetName()}".'
             )
         self.placement.sign({**attributesOf(report), savedregistration.RUN: self._run}, self._drawn)
+        transform.RemoveAttribute(ATTRIBUTE_PREFIX + savedregistration.UNFINISHED)
         self._keep(report)
         savedregistration.signResampled(transform, None)
         self._errorMap = errorMap

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 
-import numpy as np
 import slicer
 from vtk.util.numpy_support import vtk_to_numpy
 
@@ -20,7 +19,7 @@ def fingerprintOf(node: slicer.vtkMRMLVolumeNode) -> str:
     scalars = None if image is None else image.GetPointData().GetScalars()
     if scalars is None:
         return ""
-    voxels = np.ascontiguousarray(vtk_to_numpy(scalars))
+    voxels = vtk_to_numpy(scalars)
     return f"{'x'.join(map(str, image.GetDimensions()))} {voxels.dtype} {zlib.crc32(voxels):08x}"
 
 
