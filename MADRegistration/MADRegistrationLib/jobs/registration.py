@@ -11,8 +11,9 @@ import numpy as np
 import slicer
 
 from ..inputs import Inputs
-from ..results import report, storedreport
+from ..results import report
 from ..results.errormap import ErrorMap
+from ..results.resampledvolume import NotAsBefore
 from ..results.sceneresult import SceneResult
 from ..results.verdict import verdictOf
 from ..scene import volumes
@@ -62,7 +63,6 @@ class SceneRegistration(SceneJob):
 
     def _prepare(self) -> None:
         self.inputs.check()
-        self._voxels = storedreport.voxelsOf(self.fixed, self.moving)
         self._result = SceneResult(self.inputs, self._run)
         self._coordinates = CoordinateSystem(self.fixed, self.inputs.initial)
         self.history = History(volumes.imageOfVolume(self.fixed))
@@ -79,7 +79,8 @@ class SceneRegistration(SceneJob):
             self._result.follow(self.history.pose)
 
     def _finish(self, event: dict[str, Any]) -> Iterator[None]:
-        self.report = {**report.inWorld(event["report"], self._coordinates, self._center), "voxels": self._voxels}
+        found = event["report"] | {"voxels": self._result.voxels}
+        self.report = report.inWorld(found, self._coordinates, self._center)
         matrix = np.array(self.report["matrix_fixed_to_moving_lps"])
         self.history.add(1.0, matrix, self.report["error_after_mm"])
         if event.get("error_map"):
@@ -128,13 +129,6 @@ class SceneRegistration(SceneJob):
         isThere = self.moving.GetScene() is not None
         return self.state == "done" and self.isApplied and isThere and not self._result.isHardened
 
-    overwritten = None  # :meth:`revert` gives everything back
-
-    @property
-    def edited(self) -> slicer.vtkMRMLScalarVolumeNode | None:
-        """The resampled volume, if it has been given other voxels since: :meth:`revert` leaves it as it is."""
-        return self._result.edited
-
     @property
     def transform(self) -> slicer.vtkMRMLLinearTransformNode | None:
         """The result; None where it is not applied and the transform did not exist before."""
@@ -145,12 +139,12 @@ class SceneRegistration(SceneJob):
         """Whether the transform did not exist before."""
         return self._result.placement.madeTransform
 
-    def revert(self) -> None:
-        """Put the scene back to what it was before this registration, the resampled volume included, except for
-        :attr:`edited`."""
-        if self.canRevert:
-            self._result.undo()
-            self.state = "reverted"
+    def revert(self) -> NotAsBefore:
+        """Put the scene back to what it was before, except for what is returned."""
+        if not self.canRevert:
+            return None, None
+        self.state = "reverted"
+        return None, self._result.undo()
 
 
 def newRun() -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import slicer
-
 from ..jobs.registration import SceneRegistration
 from ..messages import Messages
 from ..results import savedregistration
+from ..results.resampledvolume import NotAsBefore
 from ..run.run import Run
 from ..scene import ownnodes
 from ..scene.nodenames import namesOf
@@ -61,24 +60,23 @@ class Revert:
 
     def revert(self) -> None:
         """Put everything back to what it was before the last run."""
-        overwritten, edited, parameters = [], [], self._selection.parameters
+        left, parameters = [], self._selection.parameters
         for registration in reversed(self._revertible()):
             if registration.madeTransform and parameters.outputTransform is registration.transform:
                 parameters.outputTransform = None
-            if registration.overwritten is not None:
-                overwritten.append(registration.overwritten)
-            if registration.edited is not None:
-                edited.append(registration.edited)
             colors.hide(registration.moving)
-            registration.revert()
+            left.append(registration.revert())
         self.restoreViews()
         self.forget()
         ownnodes.removePictures()
-        self._messages.setMessage(_summary(overwritten, edited), False)
+        self._messages.setMessage(_summary(left), False)
 
 
-def _summary(overwritten: Sequence[slicer.vtkMRMLNode], edited: Sequence[slicer.vtkMRMLNode]) -> str:
-    """What has become of the scene; two kinds of resampled volumes are not as they were."""
+def _summary(left: Sequence[NotAsBefore]) -> str:
+    """What has become of the scene."""
+    overwritten, edited = (
+        [node for node in nodes if node is not None] for nodes in zip(*(left or [(None, None)]), strict=True)
+    )
     text = _("Everything is as it was before the registration.")
     if overwritten and edited:
         text = _(

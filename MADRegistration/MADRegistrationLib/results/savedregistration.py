@@ -6,24 +6,13 @@ import slicer
 
 from ..scene.attributes import ATTRIBUTE_PREFIX, ERROR_MAP, RESAMPLED, STRUCTURES, refer, references
 from ..scene.fingerprint import fingerprintOf
-from ..scene.voxels import VoxelsBefore
-from . import errormap
+from . import errormap, resampledvolume
 from .formerplacement import FormerPlacement
+from .resampledvolume import NotAsBefore
 
 RUN = "Run"
 UNFINISHED = "Unfinished"
 """What is written with :meth:`placement.Placement.sign`: the run, and whether it had no result yet."""
-
-RESAMPLED_WAS_EMPTY = ATTRIBUTE_PREFIX + "ResampledWasEmpty"
-RESAMPLED_VOXELS = ATTRIBUTE_PREFIX + "ResampledVoxels"
-"""Attribute of the transform: the fingerprint of the voxels that were written."""
-
-
-def signResampled(transform: slicer.vtkMRMLLinearTransformNode, former: VoxelsBefore | None) -> None:
-    """Note on the transform which volume was resampled, its voxels, and whether it had any before, which are lost."""
-    transform.SetNodeReferenceID(RESAMPLED, None if former is None else former.node.GetID())
-    transform.SetAttribute(RESAMPLED_WAS_EMPTY, None if former is None else str(former.voxels is None))
-    transform.SetAttribute(RESAMPLED_VOXELS, None if former is None else former.written)
 
 
 class SavedRegistration:
@@ -60,21 +49,22 @@ class SavedRegistration:
     @property
     def overwritten(self) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The resampled volume, if :meth:`revert` cannot give it back the voxels that it had before."""
-        isEmptied = self.transform.GetAttribute(RESAMPLED_WAS_EMPTY) == "True"
+        isEmptied = self.transform.GetAttribute(resampledvolume.WAS_EMPTY) == "True"
         return None if isEmptied or self.edited is not None else self._made(RESAMPLED)
 
     @property
     def edited(self) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The resampled volume, if it has been given other voxels since: :meth:`revert` leaves it as it is."""
-        node, written = self._made(RESAMPLED), self.transform.GetAttribute(RESAMPLED_VOXELS)
+        node, written = self._made(RESAMPLED), self.transform.GetAttribute(resampledvolume.VOXELS)
         isEdited = node is not None and written is not None and fingerprintOf(node) not in ("", written)
         return node if isEdited else None
 
-    def revert(self) -> None:
-        """Put the scene back to what it was before, except for :attr:`overwritten` and :attr:`edited`."""
+    def revert(self) -> NotAsBefore:
+        """Put the scene back to what it was before, except for what is returned."""
+        left = self.overwritten, self.edited
         errorMap, table, resampled = (self._made(role) for role in (ERROR_MAP, STRUCTURES, RESAMPLED))
         earlier = {role: references(self.transform, role) for role in (ERROR_MAP, STRUCTURES) if self._isUnfinished}
-        if resampled is not None and self.overwritten is None and self.edited is None:
+        if resampled is not None and left == (None, None):
             resampled.SetAndObserveImageData(None)
             resampled.SetAndObserveTransformNodeID(None)
         if errorMap is not None:
@@ -84,6 +74,7 @@ class SavedRegistration:
         self._before.restore(self.transform)
         for role, nodes in earlier.items():
             refer(self.transform, role, nodes)
+        return left
 
 
 def newest() -> list[SavedRegistration]:

@@ -73,12 +73,15 @@ class VoxelsBefore:
             self.written is not None and self.node.GetScene() is not None and self.written != fingerprintOf(self.node)
         )
 
-    def restore(self) -> None:
-        """Show it again, unless the node has been given other voxels since."""
-        if self.node.GetScene() is None or self.isEdited:
-            return
+    def restore(self) -> bool:
+        """Show it again, unless the node has been given other voxels since; returns whether these are not left."""
+        if self.isEdited:
+            return False
+        if self.node.GetScene() is None:
+            return True
         if not self.hadDisplay and self.node.GetDisplayNode() is not None:
             self.node.GetScene().RemoveNode(self.node.GetDisplayNode())
         self.node.SetAndObserveImageData(self.voxels)
         self.node.SetIJKToRASMatrix(self.matrix)
         setParent(self.node, self.parentId)
+        return True
