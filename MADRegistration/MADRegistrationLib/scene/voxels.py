@@ -74,7 +74,7 @@ class VoxelsBefore:
         )
 
     def restore(self) -> bool:
-        """Show it again, unless the node has been given other voxels since; returns whether these are not left."""
+        """Show it again and return True; return False, and leave all, if the node has been given other voxels since."""
         if self.isEdited:
             return False
         if self.node.GetScene() is None:
