@@ -7,6 +7,7 @@ import signal
 from typing import NoReturn
 
 from .commands.messages import STOPPED
+from .system.signals import STOPPING
 
 
 def _stop_at_once(*_: object) -> NoReturn:
@@ -15,8 +16,8 @@ def _stop_at_once(*_: object) -> NoReturn:
 
 
 def stop_at_once_on_signals() -> None:
-    """Have SIGINT and SIGTERM end the process with one sentence, until the command line handles them itself."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """Have SIGINT, SIGTERM and SIGHUP end the process with one sentence, until the command line handles them itself."""
+    for number in STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop_at_once)
 

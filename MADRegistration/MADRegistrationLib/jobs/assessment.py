@@ -13,7 +13,7 @@ from madreg.errors import InputError
 from madreg.image.geometry import flip_world
 
 from ..inputs import Inputs
-from ..results import report
+from ..results import report, storedreport
 from ..results.errormap import ErrorMap
 from ..results.structuretable import StructureTable
 from ..scene.coordinatesystem import CoordinateSystem
@@ -54,6 +54,7 @@ class SceneAssessment(SceneJob):
 
     def _prepare(self) -> None:
         self._inputs.checkVolumes()
+        self._voxels = storedreport.voxelsOf(self.fixed, self.moving)
         self._coordinates = CoordinateSystem(self.fixed)
         self._worldToMoving = flip_world(np.linalg.inv(parentToWorld(self.moving)))
 
@@ -75,7 +76,7 @@ class SceneAssessment(SceneJob):
                 f'"{self.fixed.GetName()}" and "{self.moving.GetName()}" do not overlap where they lie: '
                 "there is nothing to assess."
             )
-        self.report = report.ofAssessment(event["report"], self._coordinates)
+        self.report = {**report.ofAssessment(event["report"], self._coordinates), "voxels": self._voxels}
         errorMap = ErrorMap(Path(event["error_map"]), self.report, self._coordinates.toWorld)
         yield
         self._errorMap = errorMap

@@ -13,6 +13,7 @@ import slicer
 from ..inputs import Inputs
 from ..results import report
 from ..results.errormap import ErrorMap
+from ..results.resampledvolume import NotAsBefore
 from ..results.sceneresult import SceneResult
 from ..results.verdict import verdictOf
 from ..scene import volumes
@@ -75,10 +76,11 @@ class SceneRegistration(SceneJob):
 
     def _follow(self, event: dict[str, Any]) -> None:
         if self.follow:
-            self._result.placement.show(self.history.pose)
+            self._result.follow(self.history.pose)
 
     def _finish(self, event: dict[str, Any]) -> Iterator[None]:
-        self.report = report.inWorld(event["report"], self._coordinates, self._center)
+        found = event["report"] | {"voxels": self._result.voxels}
+        self.report = report.inWorld(found, self._coordinates, self._center)
         matrix = np.array(self.report["matrix_fixed_to_moving_lps"])
         self.history.add(1.0, matrix, self.report["error_after_mm"])
         if event.get("error_map"):
@@ -127,8 +129,6 @@ class SceneRegistration(SceneJob):
         isThere = self.moving.GetScene() is not None
         return self.state == "done" and self.isApplied and isThere and not self._result.isHardened
 
-    overwritten = None  # :meth:`revert` gives everything back
-
     @property
     def transform(self) -> slicer.vtkMRMLLinearTransformNode | None:
         """The result; None where it is not applied and the transform did not exist before."""
@@ -139,11 +139,12 @@ class SceneRegistration(SceneJob):
         """Whether the transform did not exist before."""
         return self._result.placement.madeTransform
 
-    def revert(self) -> None:
-        """Put the scene back to what it was before this registration, the resampled volume included."""
-        if self.canRevert:
-            self._result.undo()
-            self.state = "reverted"
+    def revert(self) -> NotAsBefore:
+        """Put the scene back to what it was before, except for what is returned."""
+        if not self.canRevert:
+            return None, None
+        self.state = "reverted"
+        return None, self._result.undo()
 
 
 def newRun() -> str:

@@ -13,6 +13,7 @@ from madreg.system.lengths import millimeters
 
 from ..jobs.registration import SceneRegistration
 from ..results import reporttext, storedreport
+from ..scene.nodenames import namesOf
 from ..scene.pose import SAME_MM, distanceMm, poseOf
 from ..translation import _
 
@@ -60,6 +61,11 @@ class Result:
     def _texts(self, found: storedreport.StoredReport, moving: slicer.vtkMRMLNode) -> tuple[str, str]:
         if found.isValid:
             return reporttext.headline(found.report), reporttext.details(found.report)
+        if found.edited:
+            text = _("The voxels of {names} were changed since the registration: the verdict no longer applies.")
+            if found.report.get("is_assessment"):
+                text = _("The voxels of {names} were changed since the assessment: the verdict no longer applies.")
+            return escape(text.format(names=namesOf(found.edited)), quote=False), ""
         text = _('"{moving}" was moved by {distance} since it was registered: the verdict no longer applies.')
         if found.report.get("is_assessment"):
             text = _('"{moving}" was moved by {distance} since it was assessed: the verdict no longer applies.')
@@ -79,7 +85,7 @@ class Result:
                 found = storedreport.read(attempt.transform, fixed, moving)
                 return attempt if found is not None and found.isValid else None
             isThere = distanceMm(attempt.poseBefore, poseOf(fixed, moving), moving) < SAME_MM
-            return attempt if isThere else None
+            return attempt if isThere and not storedreport.editedOf(attempt.report, fixed, moving) else None
         except InputError:
             return None
 

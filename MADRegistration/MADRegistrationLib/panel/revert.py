@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from ..jobs.registration import SceneRegistration
 from ..messages import Messages
 from ..results import savedregistration
+from ..results.resampledvolume import NotAsBefore
 from ..run.run import Run
 from ..scene import ownnodes
+from ..scene.nodenames import namesOf
 from ..selection.selection import Selection
 from ..translation import _
 from ..views import colors
@@ -57,21 +60,36 @@ class Revert:
 
     def revert(self) -> None:
         """Put everything back to what it was before the last run."""
-        overwritten, parameters = [], self._selection.parameters
+        left, parameters = [], self._selection.parameters
         for registration in reversed(self._revertible()):
             if registration.madeTransform and parameters.outputTransform is registration.transform:
                 parameters.outputTransform = None
-            if registration.overwritten is not None:
-                overwritten.append(registration.overwritten.GetName())
             colors.hide(registration.moving)
-            registration.revert()
+            left.append(registration.revert())
         self.restoreViews()
         self.forget()
         ownnodes.removePictures()
-        text = _("Everything is as it was before the registration.")
-        if overwritten:
-            text = _(
-                "Everything is as it was before the registration, "
-                'but "{name}" stays resampled: what it showed before was not saved.'
-            ).format(name='", "'.join(overwritten))
-        self._messages.setMessage(text, False)
+        self._messages.setMessage(_summary(left), False)
+
+
+def _summary(left: Sequence[NotAsBefore]) -> str:
+    """What has become of the scene."""
+    overwritten, edited = (
+        [node for node in nodes if node is not None] for nodes in zip(*(left or [(None, None)]), strict=True)
+    )
+    text = _("Everything is as it was before the registration.")
+    if overwritten and edited:
+        text = _(
+            "Everything is as it was before the registration, but {overwritten} stays resampled, as what it showed "
+            "before was not saved, and {edited} keeps the voxels that it was given since."
+        )
+    elif overwritten:
+        text = _(
+            "Everything is as it was before the registration, "
+            "but {overwritten} stays resampled: what it showed before was not saved."
+        )
+    elif edited:
+        text = _(
+            "Everything is as it was before the registration, but {edited} keeps the voxels that it was given since."
+        )
+    return text.format(overwritten=namesOf(overwritten), edited=namesOf(edited))

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import slicer
 
-from ..scene.attributes import ATTRIBUTE_PREFIX, ERROR_MAP, RESAMPLED, STRUCTURES
-from ..scene.voxels import VoxelsBefore
-from . import errormap
+from ..scene.attributes import ATTRIBUTE_PREFIX, ERROR_MAP, RESAMPLED, STRUCTURES, refer, references
+from ..scene.fingerprint import fingerprintOf
+from . import errormap, resampledvolume
 from .formerplacement import FormerPlacement
+from .resampledvolume import NotAsBefore
 
 RUN = "Run"
-RESAMPLED_WAS_EMPTY = ATTRIBUTE_PREFIX + "ResampledWasEmpty"
-
-
-def signResampled(transform: slicer.vtkMRMLLinearTransformNode, former: VoxelsBefore | None) -> None:
-    """Note on the transform which volume was resampled, and whether it had voxels before, which are not kept."""
-    transform.SetNodeReferenceID(RESAMPLED, None if former is None else former.node.GetID())
-    transform.SetAttribute(RESAMPLED_WAS_EMPTY, None if former is None else str(former.voxels is None))
+UNFINISHED = "Unfinished"
+"""What is written with :meth:`placement.Placement.sign`: the run, and whether it had no result yet."""
 
 
 class SavedRegistration:
@@ -42,18 +38,33 @@ class SavedRegistration:
         return self._before.state is None
 
     @property
+    def _isUnfinished(self) -> bool:
+        """Whether the scene was saved while it ran: it has made nothing but its transform."""
+        return self.transform.GetAttribute(ATTRIBUTE_PREFIX + UNFINISHED) is not None
+
+    def _made(self, role: str) -> slicer.vtkMRMLNode | None:
+        """What it has made; that of an unfinished one is of an earlier registration."""
+        return None if self._isUnfinished else self.transform.GetNodeReference(role)
+
+    @property
     def overwritten(self) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The resampled volume, if :meth:`revert` cannot give it back the voxels that it had before."""
-        if self.transform.GetAttribute(RESAMPLED_WAS_EMPTY) == "True":
-            return None
-        return self.transform.GetNodeReference(RESAMPLED)
+        isEmptied = self.transform.GetAttribute(resampledvolume.WAS_EMPTY) == "True"
+        return None if isEmptied or self.edited is not None else self._made(RESAMPLED)
 
-    def revert(self) -> None:
-        """Put the scene back to what it was before, except for :attr:`overwritten`."""
-        errorMap, table, resampled = (
-            self.transform.GetNodeReference(role) for role in (ERROR_MAP, STRUCTURES, RESAMPLED)
-        )
-        if resampled is not None and self.overwritten is None:
+    @property
+    def edited(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """The resampled volume, if it has been given other voxels since: :meth:`revert` leaves it as it is."""
+        node, written = self._made(RESAMPLED), self.transform.GetAttribute(resampledvolume.VOXELS)
+        isEdited = node is not None and written is not None and fingerprintOf(node) not in ("", written)
+        return node if isEdited else None
+
+    def revert(self) -> NotAsBefore:
+        """Put the scene back to what it was before, except for what is returned."""
+        left = self.overwritten, self.edited
+        errorMap, table, resampled = (self._made(role) for role in (ERROR_MAP, STRUCTURES, RESAMPLED))
+        earlier = {role: references(self.transform, role) for role in (ERROR_MAP, STRUCTURES) if self._isUnfinished}
+        if resampled is not None and left == (None, None):
             resampled.SetAndObserveImageData(None)
             resampled.SetAndObserveTransformNodeID(None)
         if errorMap is not None:
@@ -61,6 +72,9 @@ class SavedRegistration:
         if table is not None:
             table.GetScene().RemoveNode(table)
         self._before.restore(self.transform)
+        for role, nodes in earlier.items():
+            refer(self.transform, role, nodes)
+        return left
 
 
 def newest() -> list[SavedRegistration]:

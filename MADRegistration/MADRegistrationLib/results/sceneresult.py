@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import slicer
 
 from ..inputs import Inputs
-from ..scene.attributes import ERROR_MAP, FORMER_ERROR_MAP, refer, references
+from ..scene.attributes import ATTRIBUTE_PREFIX, ERROR_MAP, FORMER_ERROR_MAP, refer, references
 from ..scene.outputtransform import ownTransform
 from ..scene.pose import poseOf
 from ..scene.transforms import ancestors
 from ..scene.volumes import ijkToRas
-from ..scene.voxels import VoxelsBefore, setDisplay, setVoxels
-from . import savedregistration, storedreport
+from . import resampledvolume, savedregistration, storedreport
 from .errormap import ErrorMap
 from .placement import Placement
 from .report import attributesOf
+from .resampledvolume import ResampledVolume
 from .structuretable import StructureTable
 
 
@@ -30,6 +31,7 @@ class SceneResult:
 
     Attributes:
         placement: where the moving volume lies, now and before.
+        voxels: of both volumes at the beginning, as of :func:`storedreport.voxelsOf`.
         isApplied: whether it lies where the result says.
         poseBefore: of an attempt, as of :func:`pose.poseOf`: where both volumes are left.
 
@@ -41,11 +43,13 @@ class SceneResult:
         self._inputs, self._run = inputs, run
         self.placement = self._place()
         self._ijkToRas = ijkToRas(inputs.moving)
+        self.voxels = storedreport.voxelsOf(inputs.fixed, inputs.moving)
         self.isApplied = False
         self.poseBefore: np.ndarray | None = None
         self._errorMap: ErrorMap | None = None
         self._table: StructureTable | None = None
-        self._former: VoxelsBefore | None = None
+        self._resampled = ResampledVolume(inputs.resampled)
+        self._signed: slicer.vtkMRMLLinearTransformNode | None = None
         self._drawn = [node for node in (*inputs.drawn, inputs.movingMask) if node is not None]
 
     def _place(self) -> Placement:
@@ -60,6 +64,15 @@ class SceneResult:
         isUnder = self.placement.transform in ancestors(moving)[:1]
         return not isUnder and not np.allclose(ijkToRas(moving), self._ijkToRas, atol=1e-6)
 
+    def follow(self, matrix: np.ndarray) -> None:
+        """Show a pose on the way to the result, 4x4 as of :meth:`apply`.  The scene may be saved meanwhile: the way
+        back is on the transform from the first pose on."""
+        self.placement.show(matrix)
+        if self.placement.transform is not self._signed:
+            self._signed = self.placement.transform
+            marks = {savedregistration.RUN: self._run, savedregistration.UNFINISHED: str(True)}
+            self.placement.sign(marks, self._drawn)
+
     def apply(self, matrix: np.ndarray, report: dict[str, Any], errorMap: ErrorMap | None) -> None:
         """Put the moving volume in place (4x4, fixed LPS to moving LPS), and all that belongs to it.
 
@@ -73,8 +86,9 @@ class SceneResult:
                 f'The output transform was deleted meanwhile: the result is in "{transform.GetName()}".'
             )
         self.placement.sign({**attributesOf(report), savedregistration.RUN: self._run}, self._drawn)
+        transform.RemoveAttribute(ATTRIBUTE_PREFIX + savedregistration.UNFINISHED)
         self._keep(report)
-        savedregistration.signResampled(transform, None)
+        resampledvolume.sign(transform, None)
         self._errorMap = errorMap
         if errorMap is None:
             refer(transform, FORMER_ERROR_MAP, references(transform, ERROR_MAP))  # of an earlier result
@@ -90,15 +104,11 @@ class SceneResult:
 
     def resample(self, voxels: np.ndarray, report: dict[str, Any]) -> Iterator[None]:
         """Write the resampled volume, a piece at a time: voxels (k, j, i) on the grid of the fixed volume."""
-        resampled = self._inputs.resampled
-        if resampled.GetScene() is None:
+        if self._resampled.isDeleted:
             report["notices"].append("The resampled volume was deleted meanwhile, and not written.")
         else:
-            self._former = VoxelsBefore(resampled)
-            savedregistration.signResampled(self.placement.transform, self._former)
-            setVoxels(resampled, voxels, like=self._inputs.fixed)
-            yield
-            setDisplay(resampled, like=self._inputs.moving)
+            nodes = self._inputs.fixed, self._inputs.moving, self.placement.transform
+            yield from self._resampled.write(voxels, *nodes)
         self._keep(report)
 
     def keepAttempt(self, matrix: np.ndarray, report: dict[str, Any]) -> None:
@@ -122,14 +132,13 @@ class SceneResult:
         self.placement = self._place()
         self.apply(self.placement.fromOwnPose(self._attempt), report, errorMap)
 
-    def undo(self) -> None:
-        """Put the scene back to what it was before, the resampled volume included."""
+    def undo(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """Put the scene back to what it was before; returns the resampled volume if it has been given other voxels
+        since, which stay."""
         if self._errorMap is not None:
             self._errorMap.remove()
         if self._table is not None:
             self._table.remove()
         self.placement.restore(withMoving=not self.isHardened)
-        if self._former is not None:
-            self._former.restore()
-            self._former = None
         self.isApplied = False
+        return self._resampled.restore()

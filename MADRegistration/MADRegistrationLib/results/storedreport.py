@@ -1,8 +1,8 @@
 """The report of a registration or an assessment, stored on its transform, its error map and its table of structures,
-with the pose that the two volumes had.
+with the pose and the voxels that the two volumes had.
 
 So it is found again after the scene was saved and loaded, or another pair was looked at in between, and it no longer
-counts when one of the volumes has been moved.
+counts when one of the volumes has been moved or given other voxels.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import slicer
 
 from ..scene.attributes import ATTRIBUTE_PREFIX
+from ..scene.fingerprint import knownFingerprintOf
 from ..scene.ownnodes import isOf
 from ..scene.pose import SAME_MM, distanceMm, poseOf
 from ..scene.storedvalues import matrixOf, objectOf
@@ -39,8 +40,9 @@ KEPT = (
     "device",
     "notices",
     "is_assessment",
+    "voxels",
 )
-"""What is kept of a report: all that the panel shows."""
+"""What is kept of a report: all that the panel shows, and :func:`voxelsOf` when it was computed."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,33 @@ class StoredReport:
         node: that it is kept on.
         report: what :data:`KEPT` names of the report.
         movedMm: how far the moving volume has been moved since, at most over its corners; 0 if it has not.
+        edited: which of the two have been given other voxels since; only looked for where nothing was moved.
     """
 
     node: slicer.vtkMRMLTransformableNode
     report: dict[str, Any]
     movedMm: float
+    edited: tuple[slicer.vtkMRMLScalarVolumeNode, ...] = ()
 
     @property
     def isValid(self) -> bool:
-        """Whether it is of the pose that the volumes have now."""
-        return self.movedMm == 0
+        """Whether it is of the pose and the voxels that the volumes have now."""
+        return self.movedMm == 0 and not self.edited
+
+
+def voxelsOf(*nodes: slicer.vtkMRMLScalarVolumeNode) -> list[str]:
+    """Fingerprints of the voxels of the fixed and the moving volume."""
+    return [knownFingerprintOf(node) for node in nodes]
+
+
+def editedOf(
+    report: dict[str, Any], *nodes: slicer.vtkMRMLScalarVolumeNode
+) -> tuple[slicer.vtkMRMLScalarVolumeNode, ...]:
+    """Which of the fixed and the moving volume have other voxels than a report is of; none if it does not say that."""
+    known = report.get("voxels")
+    if not isinstance(known, list) or len(known) != len(nodes):
+        return ()
+    return tuple(node for node, then, now in zip(nodes, known, voxelsOf(*nodes), strict=True) if then != now)
 
 
 def keep(
@@ -90,7 +109,7 @@ def find(
         for node in slicer.util.getNodesByClass(kind)
         if (one := read(node, fixed, moving)) is not None and isReadable(one.report)
     ]
-    return max(found, key=lambda one: (-one.movedMm, one.node.GetAttribute(TIME) or ""), default=None)
+    return max(found, key=lambda one: (one.isValid, -one.movedMm, one.node.GetAttribute(TIME) or ""), default=None)
 
 
 def read(
@@ -109,4 +128,6 @@ def read(
     if pose is None or report is None:  # or one is written, and the other not yet
         return None
     moved = distanceMm(pose, poseOf(fixed, moving), moving)
-    return StoredReport(node, report, 0.0 if moved < SAME_MM else moved)
+    if moved >= SAME_MM:
+        return StoredReport(node, report, moved)
+    return StoredReport(node, report, 0.0, editedOf(report, fixed, moving))

@@ -7,6 +7,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
+from .fingerprint import fingerprintOf
 from .matrices import toMatrix
 from .transforms import setParent
 
@@ -48,19 +49,39 @@ def setDisplay(node: slicer.vtkMRMLScalarVolumeNode, like: slicer.vtkMRMLScalarV
 
 
 class VoxelsBefore:
-    """What a volume node showed before new voxels were written to it."""
+    """What a volume node showed before new voxels were written to it.
+
+    Attributes:
+        written: fingerprint of these, once :meth:`noteWritten` was called.
+    """
 
     def __init__(self, node: slicer.vtkMRMLScalarVolumeNode) -> None:
         self.node, self.voxels, self.parentId = node, node.GetImageData(), node.GetTransformNodeID()
         self.hadDisplay = node.GetDisplayNode() is not None
         self.matrix = vtk.vtkMatrix4x4()
         node.GetIJKToRASMatrix(self.matrix)
+        self.written: str | None = None
 
-    def restore(self) -> None:
+    def noteWritten(self) -> None:
+        """The new voxels are there."""
+        self.written = fingerprintOf(self.node)
+
+    @property
+    def isEdited(self) -> bool:
+        """Whether the node has other voxels by now than those that were written."""
+        return (
+            self.written is not None and self.node.GetScene() is not None and self.written != fingerprintOf(self.node)
+        )
+
+    def restore(self) -> bool:
+        """Show it again and return True; return False, and leave all, if the node has been given other voxels since."""
+        if self.isEdited:
+            return False
         if self.node.GetScene() is None:
-            return
+            return True
         if not self.hadDisplay and self.node.GetDisplayNode() is not None:
             self.node.GetScene().RemoveNode(self.node.GetDisplayNode())
         self.node.SetAndObserveImageData(self.voxels)
         self.node.SetIJKToRASMatrix(self.matrix)
         setParent(self.node, self.parentId)
+        return True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..io.memory import available_bytes
+from ..system.cleanup import temporary_folder
 from ..system.process import spinning_limit
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def local(share: Share) -> Iterator[Client]:
     with dask.config.set({**MEMORY, **PATIENCE}), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a port of the dashboard that is taken
         with (
+            temporary_folder() as scratch,  # Dask would leave a folder where temporary files go
+            dask.config.set({"temporary-directory": str(scratch)}),
             distributed.LocalCluster(
                 n_workers=share.workers,
                 threads_per_worker=1,

@@ -7,6 +7,7 @@ import hashlib
 import math
 import sys
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from ..batch import bids, manifest, summary, table
 from ..batch.former_files import check_former_files
 from ..batch.pair import Pair
 from ..errors import InputError
+from ..settings import Settings, initialization_of
 from . import outcome
 from .messages import printable
 from .options import add_options
@@ -142,8 +144,23 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("--error-map is not part of a BIDS derivative: leave it out, or give a table.")
     if args.scheduler and args.workers:
         raise InputError("--workers starts processes on this computer: leave it out with --scheduler.")
+    if args.level != "group":
+        _check_common(args)
+
+
+def _check_common(args: argparse.Namespace) -> None:
+    """Raise InputError for settings of all pairs of which none can be registered with.
+
+    Whether a device or weights can be used takes torch to find out; what is on other computers is not known here.
+    """
+    settings = Settings(args.type, args.measure, initialization_of(args.init, None), args.device, args.seed)
+    settings.check()
     if args.weights is not None and not Path(args.weights).is_file():
         raise InputError(f"There are no weights at {args.weights}: give a .pt file that `madreg train` wrote.")
+    if not args.scheduler and (args.weights is not None or args.device not in ("auto", "cpu")):
+        from ..pipeline.job_inputs import checked_card
+
+        checked_card(replace(settings, weights=args.weights))
 
 
 def _check_folder(out: Path, dataset: Path | None) -> None:

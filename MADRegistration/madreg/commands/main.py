@@ -19,6 +19,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import InputError, is_memory_error
+from ..system.signals import STOPPING
 from ..system.stderr import allow_suppression
 from .messages import STOPPED, printable
 
@@ -61,7 +62,7 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
 
 
 class _Interrupts:
-    """SIGINT and SIGTERM as KeyboardInterrupt, and whether one has come."""
+    """SIGINT, SIGTERM and SIGHUP as KeyboardInterrupt, and whether one has come."""
 
     def __init__(self) -> None:
         self.came = False
@@ -77,8 +78,8 @@ class _Interrupts:
             yield
             return
         before = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as of a job in the background
+        for number in STOPPING:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as of a job in the background, or under nohup
                 before[number] = signal.signal(number, self.handle)
         try:
             yield

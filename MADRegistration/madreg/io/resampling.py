@@ -19,6 +19,9 @@ INTERPOLATORS = {
 FAR_REACHING = ("bspline", "sinc")
 """Interpolations in which a voxel without a number would take others with it: of cubic B-splines, the whole image."""
 
+EXACT = 1 << 53
+"""Whole numbers up to this one are exact in float64, in which images of them are resampled."""
+
 FEW = 100
 """Whole numbers: a range of fewer loses much of what it shows with its decimals."""
 
@@ -44,11 +47,14 @@ def resample(
     fill = lowest(array) if fill is None else float(fill)
     # ITK cuts decimals off where the voxel type has none, which would darken the image by half a step
     precise = sitk.sitkFloat32 if fits_float32(array.dtype) and fits_float32(kind) else sitk.sitkFloat64
-    gaps = None if interpolation not in FAR_REACHING or np.isfinite(array).all() else ~np.isfinite(array)
-    source = moving if gaps is None else _like(moving, np.where(gaps, array.dtype.type(lowest(array)), array))
+    gaps = None if np.isfinite(array).all() else ~np.isfinite(array)
+    source = moving
+    if gaps is not None:  # infinite numbers too, which ITK would make the greatest of the type
+        stand_in = lowest(array) if interpolation in FAR_REACHING else np.nan
+        source = _like(moving, np.where(gaps, array.dtype.type(stand_in), array))
     found = sitk.Resample(source, fixed, transform.to_itk(), INTERPOLATORS[interpolation], fill, precise)
     values = sitk.GetArrayFromImage(found)
-    if gaps is not None:
+    if gaps is not None and interpolation in FAR_REACHING:
         near = _like(moving, gaps.astype(np.float32))
         near = sitk.Resample(near, fixed, transform.to_itk(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
         values[sitk.GetArrayViewFromImage(near) > 0] = np.nan  # where linear interpolation has no number
@@ -83,15 +89,15 @@ def lowest(array: np.ndarray) -> float:
 
 
 def loss_notice(array: np.ndarray, voxel_type: str, name: str) -> str | None:
-    """A sentence if the voxels of a resampled image cannot hold the values of the moving one; None if they can.
+    """A sentence if a resampled image cannot keep the values of the moving one; None if it can.
 
     Args:
         array: (k, j, i) voxels of the moving image.
         name: of it.
     """
-    if voxel_type == "moving":
+    kind = array.dtype if voxel_type == "moving" else np.dtype(voxel_type)
+    if kind == array.dtype and kind.kind == "f":
         return None
-    kind = np.dtype(voxel_type)
     values = array if np.issubdtype(array.dtype, np.integer) else array[np.isfinite(array)]
     low, high = values.min(), values.max()
     limits = np.iinfo(kind) if np.issubdtype(kind, np.integer) else np.finfo(kind)
@@ -100,6 +106,11 @@ def loss_notice(array: np.ndarray, voxel_type: str, name: str) -> str | None:
             f"{name} has values from {low:g} to {high:g}, of which voxels of the type {kind} hold {limits.min:g} to "
             f"{limits.max:g}: the others become the nearest of these in the resampled image; another voxel type keeps "
             "them."
+        )
+    if values.dtype.kind in "iu" and max(abs(int(low)), abs(int(high))) > EXACT:
+        return (
+            f"{name} has whole numbers from {low} to {high}, of which the resampled image keeps the first digits only: "
+            "subtract a constant from all of them first."
         )
     if kind.kind in "iu" and values.dtype.kind == "f" and high - low < FEW and (values != np.rint(values)).any():
         return (

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import NoReturn, cast
 
 from .cleanup import clean_up
+from .signals import STOPPING
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 REUSED_BYTES = 32 << 20
@@ -103,7 +104,7 @@ def _print_any_name() -> None:
 
 def leave(status: int) -> NoReturn:
     """End the process at once, when all is written: taking torch apart takes half a second more."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         with suppress(ValueError):  # not the main thread
             signal.signal(number, signal.SIG_IGN)  # too late to stop
     for stream in (sys.stdout, sys.stderr):

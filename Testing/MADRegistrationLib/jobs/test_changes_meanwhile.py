@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from doubles import FAILED, SLOW, WAITING, makeParameters, run
+from doubles import FAILED, QUICK, SLOW, WAITING, makeParameters, run
 
 from MADRegistrationLib.jobs import registration
+from MADRegistrationLib.results import errormap
 from MADRegistrationLib.scene.matrices import toMatrix
 from MADRegistrationLib.scene.pose import poseOf
 from MADRegistrationLib.scene.transforms import parentToWorld
+from MADRegistrationLib.selection import parameters as p
 
 SHIFTED = np.eye(4) + np.eye(4, k=3) * 7
 
@@ -213,3 +215,98 @@ def test_revert_gives_the_resampled_volume_what_it_showed_when_the_result_came(p
     assert output.GetImageData() is not voxels
     panel.onRevert()
     assert output.GetImageData() is voxels
+
+
+KEPT = 'Everything is as it was before the registration, but "Output" keeps the voxels that it was given since.'
+
+
+@pytest.mark.parametrize("change", ["painted", "other"])
+@pytest.mark.parametrize("before", ["voxels", "none"])
+def test_revert_leaves_voxels_that_the_user_has_given_the_resampled_volume_since(
+    panel, view, volumes, addVolume, scene, resume, before, change
+):
+    if before == "voxels":
+        output = addVolume(np.zeros((3, 3, 3), np.int16), name="Output")
+    else:
+        output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Output")
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], resampledVolume=output)
+    resume()
+    run(panel)
+    edit(output, change)
+    now, place = slicer.util.arrayFromVolume(output).copy(), output.GetTransformNodeID()
+    panel.onRevert()
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(output), now)
+    assert output.GetTransformNodeID() == place and output.GetDisplayNode() is not None
+    assert volumes[1].GetParentTransformNode() is None and view.shown["Message"] == (KEPT, False)
+
+
+@pytest.mark.parametrize("when", ["before", "after", "never"])
+def test_revert_in_a_loaded_scene_leaves_voxels_that_the_user_has_given_since(
+    panel, view, volumes, scene, saveAndLoad, resume, when
+):
+    output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Output")
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1], resampledVolume=output)
+    resume()
+    run(panel)
+    if when == "before":
+        edit(output)
+    panel.onSceneStartClose()
+    loaded = saveAndLoad()
+    fixed, moving, output = (loaded.GetFirstNodeByName(name) for name in ("MR", "CT", "Output"))
+    if when == "after":
+        edit(output)
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving))
+    panel.onRevert()
+    assert moving.GetParentTransformNode() is None
+    assert (output.GetImageData() is None) == (when == "never")
+    said = "Everything is as it was before the registration." if when == "never" else KEPT
+    assert view.shown["Message"] == (said, False)
+
+
+@pytest.mark.parametrize("isFirst", [True, False])
+def test_a_scene_that_is_saved_while_it_runs_can_be_put_back(
+    panel, view, volumes, scene, addTransform, saveAndLoad, resume, isFirst
+):
+    parent, other = addTransform(SHIFTED, "Patient"), volumes[2]
+    volumes[1].SetAndObserveTransformNodeID(parent.GetID())
+    if not isFirst:  # an earlier registration of these two, with an error map
+        values = {"measure": p.Measure.NMI, "seed": QUICK}
+        panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], **values))
+        panel.registerAction.onButton()
+        run(panel)
+    names = "CT", "MR", "CT to MR (MAD)", "CT to MR error (MAD)"
+    before = poseOf(volumes[0], volumes[1])
+    # a run of another pair, which is not to be reverted in its place
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=other))
+    panel.registerAction.onButton()
+    run(panel)
+    begin(panel, view, fixedVolume=volumes[0], movingVolume=volumes[1])
+    assert not np.allclose(poseOf(volumes[0], volumes[1]), before)
+    loaded = saveAndLoad()
+    panel.onSceneStartClose()
+    moving, fixed, transform, errorMap = (loaded.GetFirstNodeByName(name) for name in names)
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving))
+    assert view.shown["RevertEnabled"] is True and "CHECK" not in view.shown["Result"][0]
+    panel.onRevert()
+    np.testing.assert_allclose(poseOf(fixed, moving), before, atol=1e-6)
+    assert loaded.GetFirstNodeByName("PET").GetParentTransformNode() is not None
+    if isFirst:
+        assert moving.GetParentTransformNode().GetName() == "Patient" and transform.GetScene() is None
+    else:
+        assert (
+            moving.GetParentTransformNode() is transform and transform.GetParentTransformNode().GetName() == "Patient"
+        )
+        assert errormap.find(fixed, moving) is errorMap is not None and errorMap.GetScene() is loaded
+        assert transform.GetNodeReference("MADRegistrationErrorMap") is errorMap
+        assert view.shown["Result"][0] != "" and "no longer applies" not in view.shown["Result"][0]
+
+
+def edit(node, change="painted"):
+    """Give a volume other voxels: some painted in place, as by a script that does not say so, or others altogether."""
+    if change == "painted":
+        slicer.util.arrayFromVolume(node)[1, 1, 1] += 1
+        return
+    voxels = vtk.vtkImageData()
+    voxels.DeepCopy(node.GetImageData())
+    voxels.GetPointData().GetScalars().Fill(7)
+    node.SetAndObserveImageData(voxels)

@@ -1,8 +1,11 @@
-"""Verdict and numbers belong to two volumes and to their pose."""
+"""Verdict and numbers belong to two volumes, to their voxels and to their pose."""
+
+import json
 
 import numpy as np
 import pytest
-from doubles import makeParameters, run
+import slicer
+from doubles import WAITING, makeParameters, run
 
 from MADRegistrationLib.results import storedreport
 from MADRegistrationLib.scene.matrices import toMatrix
@@ -69,6 +72,51 @@ def test_it_is_there_after_saving_and_loading(panel, view, registered, saveAndLo
     fixed, moving = (loaded.GetFirstNodeByName(name) for name in ("MR", "CT"))
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving))
     assert view.shown["Result"] == said
+
+
+def edit(node):
+    slicer.util.arrayFromVolume(node)[2, 3, 4] += 1
+    slicer.util.arrayFromVolumeModified(node)
+
+
+@pytest.mark.parametrize(("chosen", "names"), [((0,), '"MR"'), ((1,), '"CT"'), ((0, 1), '"MR" and "CT"')])
+def test_other_voxels_have_none(panel, view, volumes, registered, chosen, names):
+    for n in chosen:
+        edit(volumes[n])
+    said = f"The voxels of {names} were changed since the registration: the verdict no longer applies."
+    assert view.shown["Result"] == (said, "")
+    for n in chosen:
+        slicer.util.arrayFromVolume(volumes[n])[2, 3, 4] -= 1
+        slicer.util.arrayFromVolumeModified(volumes[n])
+    assert "CHECK" in view.shown["Result"][0]
+
+
+def test_other_voxels_have_none_after_saving_and_loading(panel, view, volumes, registered, saveAndLoad):
+    edit(volumes[1])
+    panel.onSceneStartClose()
+    loaded = saveAndLoad()
+    fixed, moving = (loaded.GetFirstNodeByName(name) for name in ("MR", "CT"))
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving))
+    assert 'The voxels of "CT" were changed' in view.shown["Result"][0]
+
+
+def test_voxels_that_change_while_it_runs_have_none(panel, view, volumes, resume):
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=WAITING))
+    panel.registerAction.onButton()
+    run(panel, until=lambda: volumes[1].GetParentTransformNode() is not None)
+    edit(volumes[1])
+    resume()
+    run(panel)
+    assert 'The voxels of "CT" were changed' in view.shown["Result"][0]
+
+
+def test_a_report_of_another_version_does_not_know_the_voxels(panel, view, volumes, registered):
+    transform = volumes[1].GetParentTransformNode()
+    report = json.loads(transform.GetAttribute(storedreport.REPORT))
+    for voxels in (None, 3, ["a"]):
+        transform.SetAttribute(storedreport.REPORT, json.dumps({**report, "voxels": voxels}))
+        edit(volumes[1])
+        assert "CHECK" in headline(panel, view)
 
 
 def test_names_are_no_html(panel, view, volumes, registered):

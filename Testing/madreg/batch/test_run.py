@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tempfile
 import time
 from collections import Counter
 from concurrent.futures import Future
@@ -284,9 +285,10 @@ def test_a_computer_is_full_and_not_overfull(monkeypatch, wanted, memory, share)
 
 
 @pytest.mark.slow
-def test_workers_that_dask_gave_up_are_started_anew():
+def test_workers_that_dask_gave_up_are_started_anew_and_leave_no_folder(tmp_path, monkeypatch):
     from madreg.batch import cluster
 
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     share = cluster.Share(1, 1)
     with cluster.local(share) as client:
         local = client.cluster
@@ -294,6 +296,7 @@ def test_workers_that_dask_gave_up_are_started_anew():
         del local.workers[0]  # as Dask does after a while
         cluster.replenish(client, share)
         client.wait_for_workers(1, timeout=120)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_server_that_is_no_scheduler():

@@ -256,6 +256,27 @@ def test_weights_that_are_not_there_are_refused_at_once(table, cluster, tmp_path
     assert "There are no weights at" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("device", ["cuda:77", "mps"])
+def test_a_device_that_is_not_there_is_refused_at_once(table, cluster, tmp_path, capsys, device):
+    if device == "mps" and torch.backends.mps.is_available():
+        pytest.skip("it is there")
+    assert cli.main(["batch", str(table), str(tmp_path / "out"), "--device", device]) == 1
+    assert capsys.readouterr().err == f'This computer has no usable "{device}" device: choose "auto" or "cpu".\n'
+    assert not (tmp_path / "out").exists() and cluster.done == []
+
+
+def test_weights_that_are_none_are_refused_at_once(table, cluster, tmp_path, capsys):
+    (tmp_path / "foreign.pt").write_bytes(b"text")
+    assert batch(table, tmp_path / "out", "--weights", tmp_path / "foreign.pt") == 1
+    assert "foreign.pt" in capsys.readouterr().err and not (tmp_path / "out").exists() and cluster.done == []
+
+
+def test_of_other_computers_the_devices_are_not_known(table, cluster, tmp_path):
+    words = ["--device", "cuda:77", "--scheduler", "tcp://head:8786"]
+    assert cli.main(["batch", str(table), str(tmp_path / "out"), *words]) == 0
+    assert cluster.done == ["p0", "p1", "p2", "p3"]
+
+
 def test_without_dask_the_rest_works_and_it_is_said(table, tmp_path):
     code = (
         "import sys; sys.modules['dask'] = sys.modules['distributed'] = None\n"

@@ -28,6 +28,7 @@ from madreg.pipeline import registration
 from madreg.pipeline.result import Result
 from madreg.progress import Progress
 from madreg.quality.quality import Quality
+from madreg.system.signals import STOPPING
 
 SOURCES = Path(cli.__file__).resolve().parents[2]
 BELOW_SKULL = 21  # slices of the synthetic head
@@ -84,8 +85,9 @@ def run_process(*arguments, code=None):
 
 
 def _heed_interrupts():
-    """A shell's background job, as CI may be, has SIGINT ignored, and its children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """A shell's background job, as CI may be, has SIGINT ignored, and SIGHUP under nohup; its children inherit that."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def assert_one_sentence(text):
@@ -692,7 +694,7 @@ sys.exit(cli.main(sys.argv[1:]))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [STOPPING[0], *(pytest.param(one, marks=pytest.mark.slow) for one in STOPPING[1:])])
 def test_ctrl_c_is_one_sentence_and_no_file(scans, number):
     process = run_process(*register_arguments(scans), code=SLOW)
     assert process.stdout.readline() == "ready\n"
@@ -771,6 +773,7 @@ from madreg.pipeline import registration
 from madreg.pipeline.result import Result
 from madreg.image.transform import Transform
 from madreg.quality.quality import Quality
+from madreg.system.signals import STOPPING
 weights.checked_card = lambda *_: {"sha256": "0" * 64}
 def register(fixed, moving, settings, progress=None):
     identity = Transform.identity()
@@ -813,7 +816,7 @@ def test_streams_that_are_closed_full_or_of_another_encoding(scans, redirection,
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPPING)
 def test_an_interrupt_before_the_command_line_is_read_is_one_sentence(number):
     code = (
         "import os, signal, sys\nfrom madreg import __main__ as entry\nentry.stop_at_once_on_signals()\n"

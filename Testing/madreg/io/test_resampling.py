@@ -131,10 +131,18 @@ def test_what_the_voxel_type_cannot_hold_is_said(array, kind, words):
     assert notice.startswith("scan.nii has values") and words in notice and notice.endswith(".")
 
 
+@pytest.mark.parametrize("kind", ["moving", "float64"])
+@pytest.mark.parametrize("array", [noise(np.int64) + 2**62, noise(np.int64) - 2**62, noise(np.uint64, 0) + 2**63])
+def test_whole_numbers_of_more_digits_than_are_kept_are_said(array, kind):
+    notice = loss_notice(array, kind, "scan.nii")
+    assert f"from {array.min()} to {array.max()}" in notice and "the first digits" in notice
+
+
 @pytest.mark.parametrize(
     ("array", "kind"),
     [
         (noise(), "moving"),
+        (noise(np.int64) + 2**52, "moving"),
         (noise(np.float32) + 0.5, "int16"),
         (noise(np.float32, 0, 3), "uint8"),
         (np.where(noise() > 0, np.float32(200), np.nan), "uint8"),
@@ -189,11 +197,15 @@ def test_the_greatest_whole_numbers_do_not_wrap_around(kind):
     assert found.dtype == kind and (found[:, :, 1:-2] > np.iinfo(kind).max - 2**12).all()
 
 
-def test_voxels_that_are_no_numbers_become_the_fill_value_of_a_type_without_decimals():
+@pytest.mark.parametrize("name", INTERPOLATION.values)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_voxels_that_are_no_data_become_the_fill_value_of_a_type_without_decimals(value, name):
     array = noise(np.float32)
-    array[4, 4, 4] = np.nan
-    found = values(resample(scan(array), scan(array), Transform.identity(), "nearest", -7, "int16"))
-    assert found[4, 4, 4] == -7 and found[4, 4, 5] == round(float(array[4, 4, 5]))
+    array[4, 4, 4] = value
+    found = values(resample(scan(array), scan(array), Transform.identity(), name, -7, "int16"))
+    assert found[4, 4, 4] == -7 and abs(found[4, 4, 5] - round(float(array[4, 4, 5]))) <= 1
+    found = values(resample(scan(array), scan(array), Transform.identity(), name))
+    assert np.argwhere(np.isnan(found)).tolist() == [[4, 4, 4]] and np.nanmax(abs(found)) < 3000
 
 
 @pytest.mark.parametrize(("fill", "kind"), [(-1, "uint8"), (0.5, "moving"), (40_000, "int16"), (1e30, "int32")])

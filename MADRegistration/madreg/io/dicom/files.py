@@ -81,7 +81,7 @@ def _add(series: dict[str, Series], path: Path, tags: Any) -> None:
     one = series[uid]
     one.files += 1
     try:
-        if (number(tags, "SamplesPerPixel") or 1) != 1:
+        if (number(tags, "SamplesPerPixel") or 1) != 1 or word(tags, "PhotometricInterpretation") == "PALETTE COLOR":
             raise UnreadableError("holds colour images: give a series of grey ones")
         if (number(tags, "NumberOfFrames") or 1) > 1 or value(tags, "PerFrameFunctionalGroupsSequence"):
             one.slices += slices_of_frames(path, tags)

@@ -55,7 +55,7 @@ def read_tags(path: Path, pixels: bool = False) -> Any | None:
 
     Raises:
         UnreadableError: if pydicom is not installed.
-        DamagedDicomError: if it is a DICOM image that is damaged.
+        DamagedDicomError: if it is a DICOM image that is damaged, or only called one.
         OSError: if the file cannot be opened.
     """
     pydicom = _pydicom()
@@ -64,7 +64,9 @@ def read_tags(path: Path, pixels: bool = False) -> Any | None:
         dataset = pydicom.dcmread(
             path, stop_before_pixels=not pixels, specific_tags=tags, force=_begins_like_dicom(path)
         )
-    except pydicom.errors.InvalidDicomError:
+    except pydicom.errors.InvalidDicomError as error:
+        if path.suffix.lower() == ".dcm" and not path.name.startswith("."):  # cut off before what marks it
+            raise DamagedDicomError(path.name) from error
         return None
     except OSError:
         raise
@@ -78,7 +80,7 @@ def read_tags(path: Path, pixels: bool = False) -> Any | None:
 
 
 class DamagedDicomError(Exception):
-    """A DICOM image whose header cannot be read."""
+    """A DICOM image, or a file called ``.dcm``, whose header cannot be read."""
 
 
 def _is_image(dataset: Any) -> bool:

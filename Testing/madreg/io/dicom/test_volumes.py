@@ -182,8 +182,22 @@ def test_a_slice_that_is_cut_off_is_named(tmp_path, dicom, straight):
         open_image(tmp_path / "scan")
 
 
-def test_colour_is_refused(tmp_path, dicom, straight):
-    folder = dicom.write_slices(tmp_path / "scan", straight(12), SamplesPerPixel=3)
+@pytest.mark.parametrize("size", [0, 50, 131, 140, 300])
+@pytest.mark.parametrize("which", [0, 5, 11])
+def test_a_slice_of_which_only_the_beginning_is_left_is_a_notice(tmp_path, dicom, straight, size, which):
+    folder = dicom.write_slices(tmp_path / "scan", straight(12))
+    path = next(one for one in folder.iterdir() if pydicom.dcmread(one).InstanceNumber == which + 1)
+    path.write_bytes(path.read_bytes()[:size])
+    (folder / "._1.dcm").write_bytes(b"of a file system")
+    (folder / "notes.txt").write_bytes(b"")
+    notices = open_image(folder)[1].notices
+    assert f"1 of its files, such as {path.name}, cannot be opened or are damaged" in notices[0]
+    assert len(notices) == (2 if which == 5 else 1)
+
+
+@pytest.mark.parametrize("tags", [{"SamplesPerPixel": 3}, {"PhotometricInterpretation": "PALETTE COLOR"}])
+def test_colour_is_refused(tmp_path, dicom, straight, tags):
+    folder = dicom.write_slices(tmp_path / "scan", straight(12), **tags)
     with pytest.raises(InputError, match="colour"):
         open_image(folder)
 
