@@ -118,11 +118,11 @@ def network_of(scatter: Scatter, settings: FeatureSettings) -> FeatureNetwork:
     """The network, in eval mode, with the features that some sums yield."""
     network = FeatureNetwork(settings)
     for number, (level, length) in enumerate(zip(network.each_level(), settings.levels, strict=True)):
-        has_more = network.more is not None and number == MATCHED
-        weights, offsets = scatter.projection(number, length + settings.more * has_more)
+        more = network.more if number == MATCHED else None
+        weights, offsets = scatter.projection(number, length if more is None else length + settings.more)
         level.set_kernels(_kernels(weights[-length:]), offsets[-length:])
-        if network.more is not None and has_more:
-            network.more.set_kernels(_kernels(weights[:-length]), offsets[:-length])
+        if more is not None:
+            more.set_kernels(_kernels(weights[:-length]), offsets[:-length])
     return network.eval().requires_grad_(False)
 
 
