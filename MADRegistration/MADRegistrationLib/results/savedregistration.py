@@ -47,21 +47,17 @@ class SavedRegistration:
         return None if self._isUnfinished else self.transform.GetNodeReference(role)
 
     @property
-    def overwritten(self) -> slicer.vtkMRMLScalarVolumeNode | None:
-        """The resampled volume, if :meth:`revert` cannot give it back the voxels that it had before."""
-        isEmptied = self.transform.GetAttribute(resampledvolume.WAS_EMPTY) == "True"
-        return None if isEmptied or self.edited is not None else self._made(RESAMPLED)
-
-    @property
-    def edited(self) -> slicer.vtkMRMLScalarVolumeNode | None:
-        """The resampled volume, if it has been given other voxels since: :meth:`revert` leaves it as it is."""
+    def notAsBefore(self) -> NotAsBefore:
+        """What :meth:`revert` leaves: the resampled volume, if its former voxels are lost or it has been given others
+        since."""
         node, written = self._made(RESAMPLED), self.transform.GetAttribute(resampledvolume.VOXELS)
-        isEdited = node is not None and written is not None and fingerprintOf(node) not in ("", written)
-        return node if isEdited else None
+        if node is not None and written is not None and fingerprintOf(node) not in ("", written):
+            return None, node
+        return None if self.transform.GetAttribute(resampledvolume.WAS_EMPTY) == "True" else node, None
 
     def revert(self) -> NotAsBefore:
         """Put the scene back to what it was before, except for what is returned."""
-        left = self.overwritten, self.edited
+        left = self.notAsBefore
         errorMap, table, resampled = (self._made(role) for role in (ERROR_MAP, STRUCTURES, RESAMPLED))
         earlier = {role: references(self.transform, role) for role in (ERROR_MAP, STRUCTURES) if self._isUnfinished}
         if resampled is not None and left == (None, None):

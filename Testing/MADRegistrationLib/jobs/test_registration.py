@@ -332,7 +332,8 @@ def test_registrations_of_a_saved_scene_can_be_reverted(client, pair, scene, sav
     loaded = saveAndLoad()
     found = savedregistration.newest()
     assert sorted(one.transform.GetName() for one in found) == ["CT to MR (MAD)", "FLAIR to MR (MAD)"]
-    assert [one.overwritten for one in found if one.overwritten] == [loaded.GetFirstNodeByName("Used before")]
+    overwritten = [one.notAsBefore[0] for one in found if one.notAsBefore[0]]
+    assert overwritten == [loaded.GetFirstNodeByName("Used before")]
     for one in found:
         one.revert()
     assert loaded.GetFirstNodeByName("CT").GetTransformNodeID() is None
