@@ -11,7 +11,7 @@ from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
 from ..quality.fine_features import agreement_at, recognized
-from .feature_search import where_edges_agree, where_features_agree, where_some_match
+from .feature_search import clearly_followed, where_edges_agree, where_features_agree, where_some_match
 from .found import Found
 from .refining import best_refined
 
@@ -21,27 +21,28 @@ AGREES_STILL = 0.9
 
 
 def found_by_features(pair: Pair, failed: Found, others: list[Transform], kind: str, monitor: Monitor) -> Found:
-    """The pose at which the finest features clearly agree best, refined, if it is better than what failed.
+    """The pose to which clearly most matches lead, or at which the finest features clearly agree best, refined, if it
+    is better than what failed.
 
-    It is one of those at which the matches of a few points meet, which are known from before, or else of those at which
-    edges agree and the axes of both lattices lie near each other, or of those at which the matches of more points meet,
-    or of the others.
+    It is one of those at which the matches of a few points meet, which are known from before, or at which edges agree
+    and the axes of both lattices lie near each other, or else of those at which the matches of more points meet, or of
+    the others.
 
     Args:
         others: that were found before.
         kind: of the transform that is looked for.
     """
     before = [one.matrix for one in others]
-    searches = (
-        partial(where_some_match, pair),
-        partial(where_edges_agree, pair),
-        partial(where_features_agree, pair, before),
-    )
+    searches = (partial(where_edges_agree, pair), partial(where_features_agree, pair, before))
     found, poses = failed, [failed.transform.matrix]
-    for number, search in enumerate(searches):
-        part = monitor.part(number / len(searches), (number + 1) / len(searches))
-        poses += _shown(search, failed.transform, part.part(0.0, 0.6))
-        found = _recognized(pair, found, poses, others, kind, part.part(0.6, 1.0))
+    poses += _shown(partial(where_some_match, pair), failed.transform, monitor.part(0.0, 0.1))
+    for search, begin in zip(searches, (0.1, 0.55), strict=True):
+        part = monitor.part(begin, begin + 0.45)
+        more = _shown(search, failed.transform, part.part(0.0, 0.4))
+        poses = [*poses, *more]
+        found = _matched(pair, found, more, others, kind, part.part(0.4, 0.6))
+        if found.verdict == "failed":
+            found = _recognized(pair, found, poses, others, kind, part.part(0.6, 1.0))
         if found.verdict != "failed":
             break
     return found
@@ -52,6 +53,24 @@ def _shown(
 ) -> list[np.ndarray]:
     """The poses (4, 4) of a search, during which a transform is shown."""
     return search(lambda share: monitor.report("search", share, transform))
+
+
+def _matched(
+    pair: Pair, failed: Found, poses: list[np.ndarray], others: list[Transform], kind: str, monitor: Monitor
+) -> Found:
+    """What failed, or, if that is better, the pose to which clearly most matches lead from some poses (4, 4), refined.
+
+    Args:
+        others: with which it is compared, besides the poses.
+    """
+    following, refining = monitor.part(0.0, 0.5), monitor.part(0.5, 1.0)
+    found = clearly_followed(pair, poses, lambda share: following.report("candidates", share, failed.transform))
+    if not found:
+        return failed
+    near = pair.near([one.matrix for one in found])
+    refined = best_refined(near, [Transform(found[0].matrix)], kind, refining)
+    rest = [*(Transform(one.matrix) for one in found[1:]), *map(Transform, poses), *others]
+    return failed.or_better(Found.at(near, refined, kind, rest))
 
 
 def _recognized(

@@ -1,4 +1,4 @@
-"""The pose that MAD's matches lead to, which from a start too far for NMI is often the better one."""
+"""The poses that MAD's matches lead to, of which from a start too far for NMI one is often better."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from ..image.transform import Transform
 from ..measures.mad import mad_of
 from ..pose.matches import align
 from ..progress import Monitor, StageRecord
+from .feature_search import match_search
 
 
 @dataclass(frozen=True)
 class MatchFollowing:
-    """A stage that follows the matches of MAD's network from the first transform.
+    """A stage that follows the matches of MAD's features, and those of its network, from the first transform.
+
+    Those of the features lead back from any translation, also in slabs; those of the network, in whole heads, from any
+    rotation.
 
     Attributes:
         weights: ``.pt`` file of the network; the bundled one if None.
@@ -24,14 +28,18 @@ class MatchFollowing:
     weights: str | None = None
 
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
-        """The transforms, and the one that is found last; a network that does not match adds nothing."""
-        mad = mad_of(pair, self.weights)
-        if not mad.finds_correspondences:
-            return transforms
+        """The transforms, and those that are found last; a network that does not match adds nothing."""
         clock, start = time.perf_counter(), transforms[0].matrix
-        pose, after = align(
-            mad, start, progress=lambda share, matrix: monitor.report("matches", share, Transform(matrix))
-        )
-        before = float(evaluate(mad, start[None])[0])
-        monitor.record(StageRecord("matches", "mad", before, after, time.perf_counter() - clock))
-        return [*transforms, Transform(pose)]
+        found = [*transforms, Transform(match_search(pair).settle(start))]
+        monitor.report("matches", 0.3, found[-1])
+        mad = mad_of(pair, self.weights)
+        if mad.finds_correspondences:
+            pose, after = align(
+                mad,
+                start,
+                progress=lambda share, matrix: monitor.report("matches", 0.3 + 0.7 * share, Transform(matrix)),
+            )
+            before = float(evaluate(mad, start[None])[0])
+            monitor.record(StageRecord("matches", "mad", before, after, time.perf_counter() - clock))
+            found.append(Transform(pose))
+        return found

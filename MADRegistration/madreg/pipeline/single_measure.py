@@ -20,6 +20,7 @@ from ..measures.symmetric import symmetric_finest_features
 from ..network import weights
 from ..network.features import FeatureNetwork
 from ..progress import Monitor
+from .feature_search import match_search
 
 SCHEDULE = Schedule(adam, 80, 4.0, 0.05)
 COARSE = (SCHEDULE, *[Schedule(adam, 30, 2.0, 0.3)] * 3)
@@ -68,21 +69,32 @@ class SingleMeasure:
         best = None
         for transform in transforms:
             measure = measure.starting_from(transform.matrix)
-            value = float(evaluate(measure.coarse(), transform.matrix[None])[0])
+            value = _value(measure, transform)
             if best is None or value < best[0]:
                 best = value, transform, measure
         assert best is not None, "there is a start"
         _, start, measure = best
-        # far from the true pose an affine transform stretches what it should move
-        measure, found = replace(self, kind="rigid")._rounds(
-            pair, measure, True, COARSE, [start], monitor.part(0.0, 0.5)
-        )
+        measure, found = self._nearby(pair, measure, start, monitor.part(0.0, 0.5))
         if self.kind != "rigid":
             measure, found = self._rounds(pair, measure, True, STRETCHED, found, monitor.part(0.5, 0.6))
         measure, found = self._rounds(pair, measure, False, FINE, found, monitor.part(0.6, 0.9))
         if is_rotated(measure, found[0].matrix):
             measure = measure.seen_from(found[0].matrix)
         return self._descend(pair, symmetric_finest_features(measure), FINEST, found, monitor.part(0.9, 1.0))
+
+    def _nearby(
+        self, pair: Pair, measure: FeatureMAD, start: Transform, monitor: Monitor
+    ) -> tuple[FeatureMAD, list[Transform]]:
+        """Where the descent on coarse features ends from a start, or, if they agree better there, from where matches of
+        features lead."""
+        # far from the true pose an affine transform stretches what it should move
+        rigid = replace(self, kind="rigid")
+        measure, found = rigid._rounds(pair, measure, True, COARSE, [start], monitor.part(0.0, 0.5))
+        led = Transform(match_search(pair, weights_path=self.weights).settle(start.matrix))
+        there = measure.seen_from(led.matrix)
+        if _value(there, led) >= _value(measure, found[0]):
+            return measure, found
+        return rigid._rounds(pair, there, True, COARSE, [led], monitor.part(0.5, 1.0))
 
     def _rounds(
         self,
@@ -121,3 +133,8 @@ class SingleMeasure:
     @staticmethod
     def _makes_features(path: str) -> bool:
         return isinstance(weights.load_any(path)[0], FeatureNetwork)
+
+
+def _value(measure: FeatureMAD, transform: Transform) -> float:
+    """Of the coarse features at a transform."""
+    return float(evaluate(measure.coarse(), transform.matrix[None])[0])

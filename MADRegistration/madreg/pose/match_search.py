@@ -1,189 +1,98 @@
 """Find the pose from anywhere by matches of MAD's features: each match votes for a translation.
 
-For each of some rotations one volume is encoded as it is seen from there.  A point of it and one of the other
-volume whose features are most alike to each other are a match (mutual nearest neighbors).  Most matches are wrong, and
-scattered; the right ones lie at nearly one translation, where far more of them meet than by chance, though they may be
-a few in a hundred.  A rigid transform is fitted to those that meet.
+For each of some rotations one volume is encoded as it is seen from there, its points are matched, and a rigid transform
+is fitted to the matches that meet (:mod:`madreg.pose.matching`).
 
 Every match is local, so they still meet where the rotation is 15 degrees off, which a correlation of the same features
-does not bear, and few rotations are enough.
-
-Source of the votes: Ballard 1981, "Generalizing the Hough transform to detect arbitrary shapes".
+does not bear, and few rotations are enough.  Seen from the pose that they lead to, more of the right ones are found,
+and no more of the wrong ones: so a right pose is known by following them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
-from ..image.fitting import robust_fit
-from ..image.geometry import apply
-from ..image.points import sample_points
+from ..image.geometry import mean_displacement, nearest_orthogonal
 from ..image.volume import Volume
-from ..measures.scan_features import EncodedScan, lattice_axes
-from ..network.features import MATCHED, FeatureNetwork
+from ..network.features import FeatureNetwork
 from ..system.parallel import parallel_map
 from .correlation import Candidate
+from .matching import Matching, Meeting
 
-MOST_TARGETS = 60_000  # points of the larger volume, among which those of the smaller one are matched
-AT_ONCE = 2_000_000  # cosines, which stay in the cache of a processor
-BIN_MM = 8.0  # of the histogram of votes, of which 3 bins along each axis are one place
-CHANCE = 50_000  # pairs of points that show how many votes meet by chance
-PEAKS = 4  # of each rotation
-MEETING_MM = 30.0  # of a place: votes that a pose is fitted to first, which lie scattered if the rotation is off
-FITTING_MM = 15.0  # of the pose: matches that it is fitted to again
-ROUNDS = 3
-FEWEST = 6  # matches that a pose is fitted to
+STEPS = 4  # that matches are followed at most
+SETTLED_MM = 3.0
 
 
-def search_by_matches(
-    fixed: Volume,
-    moving: Volume,
-    network: FeatureNetwork,
-    rotations: np.ndarray,
-    points: int,
-    count: int,
-    seed: int = 0,
-    report_progress: Callable[[float], None] | None = None,
-) -> list[Candidate]:
-    """The rigid poses at which matches meet, best first; one may be found from several rotations.
+class MatchSearch:
+    """Where matches of two volumes meet, seen from any rotation.
 
-    The score is by how much the votes exceed those that meet by chance, in units of the standard error of these.
+    The score of a pose is by how much the votes exceed those that meet by chance, in units of the standard error of
+    these.
 
     Args:
-        fixed, moving: the pair; where they lie in the world does not matter.
+        fixed, moving: the pair; where they lie in the world does not matter to :meth:`run`.
         network: of the features.
-        rotations: (R, 3, 3), fixed directions to moving directions.
         points: of the smaller volume, which are matched.  Of half as many, the scores are two thirds.
-        count: how many poses to return at most.
         seed: of the points.
-        report_progress: called with the share done; may raise to stop.
     """
-    fixed, moving = (volume.resampled(network.settings.spacing) for volume in (fixed, moving))
-    is_swapped = _liters(moving) < _liters(fixed)
-    smaller, larger = (moving, fixed) if is_swapped else (fixed, moving)
-    matching = _Matching(smaller, larger, network, points, seed)
-    seen_from = list(rotations.transpose(0, 2, 1) if is_swapped else rotations)
-    meetings = parallel_map(matching.seen_from, seen_from, fixed.device, report_progress)
-    best = sorted((one for some in meetings for one in some), key=lambda one: -one.score)[:count]
-    poses = [one.fitted() for one in best]
-    return [
-        Candidate(np.linalg.inv(pose) if is_swapped else pose, one.score) for pose, one in zip(poses, best, strict=True)
-    ]
+
+    def __init__(self, fixed: Volume, moving: Volume, network: FeatureNetwork, points: int, seed: int = 0) -> None:
+        fixed, moving = (volume.resampled(network.settings.spacing) for volume in (fixed, moving))
+        self.is_swapped, self.device = _liters(moving) < _liters(fixed), fixed.device
+        smaller, larger = (moving, fixed) if self.is_swapped else (fixed, moving)
+        self.matching = Matching(smaller, larger, network, points, seed)
+
+    def run(
+        self, rotations: np.ndarray, count: int, report_progress: Callable[[float], None] | None = None
+    ) -> list[Candidate]:
+        """The rigid poses at which matches meet, best first; one may be found from several rotations.
+
+        Args:
+            rotations: (R, 3, 3), fixed directions to moving directions.
+            count: how many poses to return at most.
+            report_progress: called with the share done; may raise to stop.
+        """
+        meetings = parallel_map(self._seen_from, list(rotations), self.device, report_progress)
+        best = sorted((one for some in meetings for one in some), key=lambda one: -one.score)[:count]
+        return [self._candidate(one) for one in best]
+
+    def follow(
+        self, poses: Sequence[np.ndarray], report_progress: Callable[[float], None] | None = None
+    ) -> list[Candidate]:
+        """Where the matches lead from each of some poses (4, 4), fixed LPS to moving LPS; none from where none meet."""
+
+        def led_from(pose: np.ndarray) -> Meeting | None:
+            return max(self._seen_from(nearest_orthogonal(pose[:3, :3])), key=lambda one: one.score, default=None)
+
+        found = parallel_map(led_from, poses, self.device, report_progress)
+        return [self._candidate(one) for one in found if one is not None]
+
+    def settle(self, pose: np.ndarray) -> np.ndarray:
+        """Where the matches lead from a pose (4, 4), followed until they stay there; the pose itself where none meet.
+
+        The right pose is found from any translation, and from 30 to 45 degrees off.
+        """
+        points = self.matching.points.cpu().double().numpy()
+        for _ in range(STEPS):
+            found = self.follow([pose])
+            if not found:
+                break
+            before, pose = pose, found[0].matrix
+            here, there = (np.linalg.inv(one) if self.is_swapped else one for one in (before, pose))
+            if mean_displacement(here, there, points) < SETTLED_MM:
+                break
+        return pose
+
+    def _seen_from(self, rotation: np.ndarray) -> list[Meeting]:
+        return self.matching.seen_from(rotation.T if self.is_swapped else rotation)
+
+    def _candidate(self, meeting: Meeting) -> Candidate:
+        pose = meeting.fitted()
+        return Candidate(np.linalg.inv(pose) if self.is_swapped else pose, meeting.score)
 
 
 def _liters(volume: Volume) -> float:
     """Of the foreground."""
     return float(volume.foreground.sum()) * float(volume.grid.spacing.prod()) / 1e6
-
-
-@dataclass(frozen=True)
-class _Meeting:
-    """A place where votes meet.
-
-    Attributes:
-        score: by how many standard errors the votes exceed those by chance.
-        rotation: (3, 3) from which the matches were found, and
-        translation: (3,) before it, at which they meet.
-        points, targets: (M, 3) LPS mm, all that match.
-    """
-
-    score: float
-    rotation: np.ndarray
-    translation: np.ndarray
-    points: np.ndarray
-    targets: np.ndarray
-
-    def fitted(self) -> np.ndarray:
-        """The rigid pose (4, 4) of the matches that meet."""
-        pose = np.eye(4)
-        pose[:3, :3], pose[:3, 3] = self.rotation, self.rotation @ self.translation
-        for within in (MEETING_MM, *[FITTING_MM] * ROUNDS):
-            near = np.linalg.norm(apply(pose, self.points) - self.targets, axis=1) < within
-            if near.sum() < FEWEST:
-                break
-            pose = robust_fit(self.points[near], self.targets[near], np.ones(near.sum()))
-        return pose
-
-
-class _Matching:
-    """Matches of points of a volume, seen from any rotation, and points of another one.
-
-    Args:
-        smaller, larger: the volumes.
-        network: of the features.
-        points: of the smaller volume.
-        seed: of the points.
-    """
-
-    def __init__(self, smaller: Volume, larger: Volume, network: FeatureNetwork, points: int, seed: int) -> None:
-        self.smaller, self.network, self.axes = smaller, network, lattice_axes(larger, np.eye(3))
-        spacing = network.settings.spacing * 2**MATCHED
-        self.points = sample_points(smaller.resampled(spacing), points, seed)
-        self.targets = sample_points(larger.resampled(spacing), MOST_TARGETS, seed)
-        self.features = self._features(larger, self.axes, self.targets)
-
-    def seen_from(self, rotation: np.ndarray) -> list[_Meeting]:
-        """Where matches meet if the smaller volume is rotated by (3, 3), smaller to larger directions."""
-        here, there = _mutual(self._features(self.smaller, rotation.T @ self.axes, self.points), self.features)
-        if len(here) < FEWEST:
-            return []
-        points, targets, all_targets = (
-            some.cpu().double().numpy() for some in (self.points[here], self.targets[there], self.targets)
-        )
-        places = _peaks(targets @ rotation - points, _by_chance(points, all_targets @ rotation))
-        return [_Meeting(score, rotation, translation, points, targets) for translation, score in places]
-
-    @torch.no_grad()
-    def _features(self, volume: Volume, axes: np.ndarray, points: torch.Tensor) -> torch.Tensor:
-        """Unit features (N, C) at points of a volume, less their mean: without it, all are alike."""
-        found = EncodedScan(volume, self.network, axes, (MATCHED,), for_matches=True).levels[MATCHED].at(points).T
-        return F.normalize(found - found.mean(0), dim=1)
-
-
-def _mutual(first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Indices (M,) of the unit features (N, C) of two images that are each most alike to the other."""
-    there = _most_alike(first, second)
-    here = torch.arange(len(first), device=first.device)
-    are_mutual = _most_alike(second[there], first) == here
-    return here[are_mutual], there[are_mutual]
-
-
-def _most_alike(some: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """(N,) index of the most alike of other unit features (K, C), of each of some (N, C)."""
-    return torch.cat([(part @ others.T).max(1).indices for part in some.split(max(AT_ONCE // len(others), 1))])
-
-
-def _by_chance(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Translations (n, 3) from points (M, 3) to targets (K, 3) that have nothing to do with each other."""
-    random = np.random.default_rng(0)
-    first, second = (random.integers(len(some), size=CHANCE) for some in (points, targets))
-    return targets[second] - points[first]
-
-
-def _peaks(votes: np.ndarray, by_chance: np.ndarray) -> list[tuple[np.ndarray, float]]:
-    """Where votes (n, 3) meet more often than those by chance (m, 3), and by how many standard errors."""
-    both = np.concatenate([votes, by_chance])
-    low = both.min(0) - BIN_MM
-    shape = tuple(np.ceil((both.max(0) - low) / BIN_MM).astype(int) + 2)
-
-    def counted(some: np.ndarray) -> torch.Tensor:
-        index = np.ravel_multi_index(tuple(((some - low) / BIN_MM).astype(int).T), shape)
-        count = torch.as_tensor(np.bincount(index, minlength=int(np.prod(shape))), dtype=torch.float32)
-        return 27 * _mean_around(count.view(1, 1, *shape))
-
-    expected = _mean_around(counted(by_chance)) * len(votes) / len(by_chance)
-    excess = (counted(votes) - expected) / (expected + 1).sqrt()
-    is_peak = excess == F.max_pool3d(excess, 5, 1, 2)
-    best = torch.where(is_peak, excess, 0.0).flatten().topk(min(PEAKS, excess.numel()))
-    places = np.stack(np.unravel_index(best.indices.numpy(), shape), -1)
-    return [(low + (place + 0.5) * BIN_MM, score) for place, score in zip(places, best.values.tolist(), strict=True)]
-
-
-def _mean_around(values: torch.Tensor) -> torch.Tensor:
-    """Mean of 3 by 3 by 3 values (1, 1, k, j, i), with zeros around."""
-    return F.avg_pool3d(values, 3, 1, 1)

@@ -14,8 +14,8 @@ from madreg.image.geometry import Grid, about, mean_displacement, rotation
 from madreg.image.pair import Pair
 from madreg.io.reading import read_volume
 from madreg.network import weights
-from madreg.pose import match_search
-from madreg.pose.match_search import search_by_matches
+from madreg.pose import matching
+from madreg.pose.match_search import MatchSearch
 from madreg.pose.rotations import along_axes
 
 POINTS = 2000
@@ -46,7 +46,7 @@ def test_the_right_pose_is_first_and_clearly_so(scans, network, degrees, near_mm
     if is_swapped:
         fixed, moving, truth, rotations = moving, fixed, np.linalg.inv(truth), rotations.transpose(0, 2, 1)
     pair, shares = Pair(fixed, moving), []
-    found = search_by_matches(fixed, moving, network, rotations, POINTS, 6, report_progress=shares.append)
+    found = MatchSearch(fixed, moving, network, POINTS).run(rotations, 6, shares.append)
     assert off_by(pair, truth, found[0].matrix) < near_mm
     others = [one.score for one in found if off_by(pair, truth, one.matrix) > 20]
     assert found[0].score > 1.3 * max(others) and len(found) == 6  # the head is nearly symmetric
@@ -63,14 +63,14 @@ def test_of_real_scans_axes_of_the_lattices_are_rotations_enough(network, turn):
     anywhere = about(np.array([50.0, 0.0, -70.0]), turn((1, -2, 3), 130), np.array([300.0, -50.0, 20.0]))
     moving = replace(moving, grid=Grid(moving.grid.size, anywhere @ moving.grid.matrix))
     rotations = along_axes(fixed.grid.axes, moving.grid.axes)
-    found = search_by_matches(fixed, moving, network, rotations, 1000, 2)
+    found = MatchSearch(fixed, moving, network, 1000).run(rotations, 2)
     assert off_by(Pair(fixed, moving), anywhere @ truth, found[0].matrix) < 6
     assert found[0].score > 1.3 * found[1].score
 
 
 def test_where_next_to_nothing_matches_nothing_is_found(scans, network):
     fixed, moving, truth = scans
-    assert search_by_matches(fixed, moving, network, truth[None, :3, :3], 3, 4) == []
+    assert MatchSearch(fixed, moving, network, 3).run(truth[None, :3, :3], 4) == []
 
 
 def test_it_stops_where_progress_raises(scans, network):
@@ -80,14 +80,14 @@ def test_it_stops_where_progress_raises(scans, network):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        search_by_matches(fixed, moving, network, truth[None, :3, :3], 100, 4, report_progress=stop)
+        MatchSearch(fixed, moving, network, 100).run(truth[None, :3, :3], 4, stop)
 
 
 def test_matches_are_mutual():
     """Of two that prefer the same one, the one that it prefers matches it."""
     first = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.3], [0.0, 1.0]]), dim=1)
     second = torch.nn.functional.normalize(torch.tensor([[0.1, 1.0], [1.0, 0.2]]), dim=1)
-    here, there = match_search._mutual(first, second)
+    here, there = matching._mutual(first, second)
     assert list(zip(here.tolist(), there.tolist(), strict=True)) == [(1, 1), (2, 0)]
 
 
@@ -97,6 +97,6 @@ def test_votes_are_compared_with_chance():
     scattered = random.uniform(-100, 100, (500, 3))
     votes = np.concatenate([scattered, random.normal([50, 0, 0], 3, (30, 3)), random.normal([-50, 0, 0], 3, (30, 3))])
     by_chance = np.concatenate([random.uniform(-100, 100, (5000, 3)), random.normal([-50, 0, 0], 20, (5000, 3))])
-    (first, score), (_, next_score) = match_search._peaks(votes, by_chance)[:2]
-    np.testing.assert_allclose(first, [50, 0, 0], atol=match_search.BIN_MM)
+    (first, score), (_, next_score) = matching._peaks(votes, by_chance)[:2]
+    np.testing.assert_allclose(first, [50, 0, 0], atol=matching.BIN_MM)
     assert score > 1.3 * next_score > 0

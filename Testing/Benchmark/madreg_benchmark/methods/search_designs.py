@@ -31,7 +31,7 @@ from madreg.measures.predictors import SiamesePredictor
 from madreg.network import weights
 from madreg.pipeline.feature_search import POINTS
 from madreg.pose.correlation import Candidate, Correlation
-from madreg.pose.match_search import search_by_matches
+from madreg.pose.match_search import MatchSearch
 from madreg.pose.matches import align
 from madreg.pose.rotations import along_axes, cube_group, super_fibonacci
 from madreg.pose.search import COUNT, MIN_OVERLAP, distinct, search
@@ -190,7 +190,7 @@ def matched_features(fixed: Volume, moving: Volume, rotations: int) -> list[np.n
     """Where matches of MAD's features of 4 mm meet, of the rotations between the axes of both lattices."""
     turns = along_axes(fixed.grid.axes, moving.grid.axes)[:rotations]
     network = weights.load_features(device=fixed.device)[0]
-    found = search_by_matches(fixed, moving, network, turns, POINTS, 2 * COUNT)
+    found = MatchSearch(fixed, moving, network, POINTS).run(turns, 2 * COUNT)
     return [one.matrix for one in distinct(found, fixed.center_of_mass())[:COUNT]]
 
 
