@@ -16,6 +16,9 @@ from madreg.image.volume import Volume
 from madreg.io.reading import read_volume
 from madreg.measures import MEASURES
 from madreg.measures.base import Measure
+from madreg.network import weights
+from madreg.pipeline.feature_search import QUICK_POINTS
+from madreg.pose.match_search import MatchSearch
 from madreg.system import device as devices
 from madreg_benchmark.cases.case import Case
 
@@ -59,6 +62,11 @@ class Pair:
             name: make(*(self.scans if name.startswith("mad") else self.coarse), seed=self.seed)
             for name, make in MEASURES.items()
         }
+
+    @cached_property
+    def matches(self) -> MatchSearch:
+        """The search by matches of MAD's features that ``madreg register --measure mad`` makes."""
+        return MatchSearch(*self.scans, weights.load_features(device=self.scans[0].device)[0], QUICK_POINTS, self.seed)
 
     def displaced(self, **by: tuple[float, float, float]) -> np.ndarray:
         """The true 4x4 matrix after a ``translation`` in mm and a ``rotation`` vector in degrees of the fixed
