@@ -24,20 +24,23 @@ def found_by_features(pair: Pair, failed: Found, others: list[Transform], kind: 
     """The pose to which clearly most matches lead, or at which the finest features clearly agree best, refined, if it
     is better than what failed.
 
-    It is one of those at which the matches of a few points meet, which are known from before, or at which edges agree
-    and the axes of both lattices lie near each other, or else of those at which the matches of more points meet, or of
-    the others.
+    It is one of those at which the matches of a few points meet, which are known from before, or else of those at which
+    edges agree and the axes of both lattices lie near each other, or of those at which the matches of more points meet,
+    or of the others.
 
     Args:
         others: that were found before.
         kind: of the transform that is looked for.
     """
     before = [one.matrix for one in others]
-    searches = (partial(where_edges_agree, pair), partial(where_features_agree, pair, before))
+    searches = (
+        partial(where_some_match, pair),
+        partial(where_edges_agree, pair),
+        partial(where_features_agree, pair, before),
+    )
     found, poses = failed, [failed.transform.matrix]
-    poses += _shown(partial(where_some_match, pair), failed.transform, monitor.part(0.0, 0.1))
-    for search, begin in zip(searches, (0.1, 0.55), strict=True):
-        part = monitor.part(begin, begin + 0.45)
+    for number, search in enumerate(searches):
+        part = monitor.part(number / len(searches), (number + 1) / len(searches))
         more = _shown(search, failed.transform, part.part(0.0, 0.4))
         poses = [*poses, *more]
         found = _matched(pair, found, more, others, kind, part.part(0.4, 0.6))

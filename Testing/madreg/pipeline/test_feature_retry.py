@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from madreg.pipeline import feature_retry as module
 from madreg.pipeline import found as found_module
 from madreg.pipeline.feature_retry import found_by_features
 from madreg.pipeline.found import Found
+from madreg.pose.correlation import Candidate
 from madreg.progress import Monitor
 from madreg.quality.fine_features import FineAgreement
 from madreg.quality.quality import Quality
@@ -29,9 +31,15 @@ def quality_at(transform: Transform, error_mm: float, margin: float) -> Quality:
 def run(monkeypatch):
     """A retry to which matches of a few points offer a pose 40 off, edges two then, and more points another one in the
     end; what failed is 100 off, what is refined 3, and 8 was found before."""
-    seen = SimpleNamespace(compared=[], others=[], shares=[])
+    seen = SimpleNamespace(compared=[], others=[], shares=[], followed=[])
 
-    def retry(recognized: FineAgreement | None, agreement: float = 0.0, after: int = 1, fails: bool = False):
+    def retry(
+        recognized: FineAgreement | None,
+        agreement: float = 0.0,
+        after: int = 1,
+        fails: bool = False,
+        matched: Sequence[Candidate] = (),
+    ):
         def where_features_agree(pair, others, report):
             seen.searched = others
             report(1.0)
@@ -51,10 +59,16 @@ def run(monkeypatch):
             seen.compared.append([pose[0, 3] for pose in poses])
             return recognized if len(seen.compared) >= after else None
 
+        def clearly_followed(pair, poses, report):
+            report(1.0)
+            seen.followed.append([pose[0, 3] for pose in poses])
+            return matched
+
         def assess(pair, transform, kind, others):
             seen.others.append([one.matrix[0, 3] for one in others])
             return quality_at(transform, 30.0, 0.01) if fails else quality_at(transform, 1.0, 0.3)
 
+        monkeypatch.setattr(module, "clearly_followed", clearly_followed)
         monkeypatch.setattr(module, "where_features_agree", where_features_agree)
         monkeypatch.setattr(module, "where_some_match", where_some_match)
         monkeypatch.setattr(module, "where_edges_agree", where_edges_agree)
@@ -70,6 +84,19 @@ def run(monkeypatch):
 
     retry.seen = seen
     return retry
+
+
+def test_where_matches_clearly_lead_is_refined_without_comparing_features(run):
+    found = run(None, matched=[Candidate(translation(6).matrix, 50.0), Candidate(translation(61).matrix, 9.0)])
+    assert found.transform.matrix[0, 3] == 3 and found.verdict == "aligned"
+    assert run.seen.followed == [[40]] and run.seen.compared == []
+    assert run.seen.others == [[61, 40, 8]]
+
+
+def test_where_they_lead_to_what_fails_features_are_compared(run):
+    found = run(None, fails=True, matched=[Candidate(translation(6).matrix, 50.0)])
+    assert run.seen.followed == [[40], [7, 60], [70]] and run.seen.compared == COMPARED
+    assert found.verdict == "failed" and found.transform.matrix[0, 3] == 100
 
 
 @pytest.mark.parametrize(("agreement", "expected"), [(0.095, 3.0), (0.085, 5.0)])

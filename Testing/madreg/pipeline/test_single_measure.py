@@ -86,3 +86,11 @@ def test_mad_alone_converges_on_a_head_rotated_in_its_lattice(grid_of, make_volu
     found = SingleMeasure("mad", "rigid").run(pair, [Transform.identity()], Monitor(None))[0]
     assert mean_displacement(np.eye(4), truth, spots) > 20
     assert mean_displacement(found.matrix, truth, spots) < 0.8
+
+
+@pytest.mark.slow
+def test_mad_alone_converges_from_any_translation(pair, spots):
+    """Where the scans have nothing in common, so that descents do not."""
+    start = Transform(about(np.zeros(3), np.eye(3), np.array([180.0, -150.0, 200.0])))
+    found = SingleMeasure("mad", "rigid").run(pair, [start], Monitor(None))[0]
+    assert mean_displacement(found.matrix, np.eye(4), spots) < 0.8

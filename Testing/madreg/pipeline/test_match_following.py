@@ -1,0 +1,31 @@
+"""Without a search, matches of MAD's features and of its network lead back from far off."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from madreg.image.geometry import about, mean_displacement
+from madreg.image.pair import Pair
+from madreg.image.transform import Transform
+from madreg.pipeline.match_following import MatchFollowing
+from madreg.progress import Monitor
+
+
+@pytest.fixture(scope="module")
+def slabs(ct_and_mr, slab_of):
+    """A CT, 60 mm of an MR of the same head, and the true pose."""
+    fixed, moving, truth = ct_and_mr("sagittal slabs", "oblique", (1, 1, 0.5), 80)
+    return Pair(fixed, slab_of(moving, 60.0)), truth
+
+
+@pytest.mark.slow
+def test_features_lead_back_in_a_slab_that_lies_anywhere(slabs, turn):
+    pair, truth = slabs
+    start = Transform(truth @ about(pair.points.mean(0), turn((1, -1, 2), 8), np.array([90.0, 90.0, -80.0])))
+    seen = []
+    found = MatchFollowing().run(pair, [start], Monitor(lambda progress: seen.append(progress.fraction)))
+    assert found[0] is start and len(found) == 3
+    assert mean_displacement(start.matrix, truth, pair.points) > 140
+    assert mean_displacement(found[1].matrix, truth, pair.points) < 8
+    assert seen == sorted(seen)
