@@ -20,8 +20,8 @@ COUNT = 8  # poses that are compared
 SOME = 5  # of those where matches meet: of tuning trials the right pose is among so many, if it is at all
 FEW = 2  # of the candidates of another search
 # Of 84 tuning trials (slabs and half scans in unlike contrasts, affine displacements) the best pose of the quick points
-# is clear by both in 58, and once the matches are followed in FOLLOWED_CLEAR, all of them right.  Where it is wrong it
-# has a score of at most 14.6, and at most 1.6 times that of the next.
+# is clear by both in 58, and in 65 once the matches are followed, all of them right.  Where it is wrong it has a score
+# of at most 14.6, and at most 1.6 times that of the next.
 CLEARLY, LEAST = 1.7, 16.0
 
 

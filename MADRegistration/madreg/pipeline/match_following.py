@@ -11,6 +11,7 @@ from ..image.transform import Transform
 from ..measures.mad import mad_of
 from ..pose.matches import align
 from ..progress import Monitor, StageRecord
+from ..quality.fine_features import MOST_LITERS, liters_shown
 from .feature_search import match_search
 
 
@@ -28,10 +29,14 @@ class MatchFollowing:
     weights: str | None = None
 
     def run(self, pair: Pair, transforms: list[Transform], monitor: Monitor) -> list[Transform]:
-        """The transforms, and those that are found last; a network that does not match adds nothing."""
-        clock, start = time.perf_counter(), transforms[0].matrix
-        found = [*transforms, Transform(match_search(pair).settle(start))]
-        monitor.report("matches", 0.3, found[-1])
+        """The transforms, and those that are found last.
+
+        Volumes larger than a head, of which features take much memory, and a network that does not match add nothing.
+        """
+        clock, start, found = time.perf_counter(), transforms[0].matrix, list(transforms)
+        if max(liters_shown(pair)) <= max(MOST_LITERS):
+            found.append(Transform(match_search(pair).settle(start)))
+            monitor.report("matches", 0.3, found[-1])
         mad = mad_of(pair, self.weights)
         if mad.finds_correspondences:
             pose, after = align(

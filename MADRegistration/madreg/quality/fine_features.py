@@ -143,8 +143,12 @@ def followed(pair: Pair, pose: np.ndarray, kind: str) -> np.ndarray | None:
 
 def is_comparable(pair: Pair) -> bool:
     """Whether the volumes are small enough for features to take little time and memory."""
-    liters = sorted(float(one.mask.sum()) * float(one.grid.spacing.prod()) / 1e6 for one in (pair.fixed, pair.moving))
-    return all(here <= most for here, most in zip(liters, MOST_LITERS, strict=True))
+    return all(here <= most for here, most in zip(liters_shown(pair), MOST_LITERS, strict=True))
+
+
+def liters_shown(pair: Pair) -> list[float]:
+    """Of the fields of view of both volumes, the smaller one first."""
+    return sorted(float(one.mask.sum()) * float(one.grid.spacing.prod()) / 1e6 for one in (pair.fixed, pair.moving))
 
 
 def _found_near(pair: Pair, pose: np.ndarray, is_quick: bool, kind: str) -> FineAgreement:
