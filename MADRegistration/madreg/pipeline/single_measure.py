@@ -10,6 +10,7 @@ from ..descent.adam import adam
 from ..descent.evaluation import evaluate
 from ..descent.objective import Forward, Schedule
 from ..descent.refinement import descend
+from ..image.geometry import mean_displacement
 from ..image.pair import SPACING, Pair
 from ..image.transform import Transform
 from ..measures import MEASURES
@@ -19,6 +20,7 @@ from ..measures.mad import mad_of
 from ..measures.symmetric import symmetric_finest_features
 from ..network import weights
 from ..network.features import FeatureNetwork
+from ..pose.matches import align
 from ..progress import Monitor
 from .feature_search import match_search
 
@@ -27,6 +29,7 @@ COARSE = (SCHEDULE, *[Schedule(adam, 30, 2.0, 0.3)] * 3)
 STRETCHED = (Schedule(adam, 50, 2.0, 0.2), *[Schedule(adam, 30, 1.0, 0.2)] * 2)
 FINE = (Schedule(adam, 40, 2.0, 0.05), *[Schedule(adam, 25, 0.7, 0.05)] * 3)
 FINEST = Schedule(adam, 30, 0.7, 0.03)
+SAME_MM = 10.0  # apart at most, a descent and matches lead to one pose
 
 
 @dataclass(frozen=True)
@@ -85,16 +88,19 @@ class SingleMeasure:
     def _nearby(
         self, pair: Pair, measure: FeatureMAD, start: Transform, monitor: Monitor
     ) -> tuple[FeatureMAD, list[Transform]]:
-        """Where the descent on coarse features ends from a start, or, if they agree better there, from where matches of
-        features lead."""
+        """Where the descent on coarse features ends from a start, or, if they agree better there, from where matches
+        lead."""
         # far from the true pose an affine transform stretches what it should move
         rigid = replace(self, kind="rigid")
         measure, found = rigid._rounds(pair, measure, True, COARSE, [start], monitor.part(0.0, 0.5))
-        led = Transform(match_search(pair, weights_path=self.weights).settle(start.matrix))
-        there = measure.seen_from(led.matrix)
-        if _value(there, led) >= _value(measure, found[0]):
+        led = match_search(pair, weights_path=self.weights).settle(start.matrix)
+        if mean_displacement(led, found[0].matrix, pair.points) < SAME_MM:
             return measure, found
-        return rigid._rounds(pair, there, True, COARSE, [led], monitor.part(0.5, 1.0))
+        seen = [(measure.seen_from(pose), Transform(pose)) for pose in (led, align(mad_of(pair), start.matrix)[0])]
+        there, led_to = min(seen, key=lambda one: _value(*one))
+        if _value(there, led_to) >= _value(measure, found[0]):
+            return measure, found
+        return rigid._rounds(pair, there, True, COARSE, [led_to], monitor.part(0.5, 1.0))
 
     def _rounds(
         self,

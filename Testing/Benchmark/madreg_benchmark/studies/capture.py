@@ -3,7 +3,7 @@
 The optimizer, the samples and the number of steps are those of ``madreg register --measure``.  The step lengths are
 not: there they fall from 4 mm and add up to 73 mm (52 degrees for a head), and no start farther away could converge
 whatever the measure.  Here they fall from 12 mm and add up to 179 mm (126 degrees).  ``mad:matches`` begins where
-matches of MAD's features lead, too, as ``madreg register --measure mad`` does.
+matches of MAD's features and of its network lead, too, as ``madreg register --measure mad`` does.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from madreg.descent.parameters import LinearTransform
 from madreg.measures import MEASURES
 from madreg.measures.base import Measure
 from madreg.pipeline.single_measure import SCHEDULE
+from madreg.pose.matches import align
 from madreg_benchmark.report.page import write_illustrated
 from madreg_benchmark.report.plots import new_figure, style
 from madreg_benchmark.report.tables import markdown, write_csv
@@ -65,9 +66,10 @@ def descend(pair: Pair, method: str, start: np.ndarray, steps: int = SCHEDULE.st
     measure = pair.measures["mad" if method == WITH_MATCHES else method]
     pose, value = _descended(pair, measure, start, steps)
     if method == WITH_MATCHES:
-        led = pair.matches.settle(start)
-        if float(evaluate(measure, led[None])[0]) < value:
-            pose, _ = _descended(pair, measure, led, steps)
+        led = np.stack([pair.matches.settle(start), align(pair.measures["mad-distance"], start)[0]])
+        values = evaluate(measure, led)
+        if values.min() < value:
+            pose, _ = _descended(pair, measure, led[int(values.argmin())], steps)
     return pair.error(pose)
 
 
