@@ -10,7 +10,7 @@ import numpy as np
 from ..image.pair import Pair
 from ..image.transform import Transform
 from ..progress import Monitor
-from ..quality.fine_features import agreement_at, recognized
+from ..quality.fine_features import LEAST, FineAgreement, agreement_at, fine_agreement, recognized
 from .feature_search import clearly_followed, where_edges_agree, where_features_agree, where_some_match
 from .found import Found
 from .refining import best_refined
@@ -66,14 +66,16 @@ def _matched(
     Args:
         others: with which it is compared, besides the poses.
     """
-    following, refining = monitor.part(0.0, 0.5), monitor.part(0.5, 1.0)
-    found = clearly_followed(pair, poses, lambda share: following.report("candidates", share, failed.transform))
-    if not found:
+    following, refining = monitor.part(0.0, 0.4), monitor.part(0.4, 1.0)
+    matched = clearly_followed(pair, poses, lambda share: following.report("candidates", share, failed.transform))
+    if not matched:
         return failed
-    near = pair.near([one.matrix for one in found])
-    refined = best_refined(near, [Transform(found[0].matrix)], kind, refining)
-    rest = [*(Transform(one.matrix) for one in found[1:]), *map(Transform, poses), *others]
-    return failed.or_better(Found.at(near, refined, kind, rest))
+    rest = [*(Transform(one.matrix) for one in matched[1:]), *map(Transform, poses), *others]
+    pair = pair.near([one.matrix for one in matched])
+    found = fine_agreement(pair, matched[0].matrix, kind=kind)
+    if found.value < LEAST:  # the finest features show nothing there
+        found = FineAgreement(matched[0].matrix, -np.inf)
+    return _refined(pair, failed, found, rest, kind, refining)
 
 
 def _recognized(
@@ -89,8 +91,19 @@ def _recognized(
     found = recognized(pair, poses, lambda share: comparing.report("candidates", share, failed.transform), kind)
     if found is None:
         return failed
+    return _refined(pair, failed, found, [*map(Transform, poses), *others], kind, refining)
+
+
+def _refined(
+    pair: Pair, failed: Found, found: FineAgreement, others: list[Transform], kind: str, monitor: Monitor
+) -> Found:
+    """What failed, or, if that is better, the pose where features agree, refined as long as they do.
+
+    Args:
+        others: with which it is compared.
+    """
     transform = Transform(found.pose)
-    refined = best_refined(pair, [transform], kind, refining)
+    refined = best_refined(pair, [transform], kind, monitor)
     if agreement_at(pair, refined.matrix) >= AGREES_STILL * found.value:
         transform = refined
-    return failed.or_better(Found.at(pair, transform, kind, [*map(Transform, poses), *others]))
+    return failed.or_better(Found.at(pair, transform, kind, others))

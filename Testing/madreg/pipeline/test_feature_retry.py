@@ -39,6 +39,7 @@ def run(monkeypatch):
         after: int = 1,
         fails: bool = False,
         matched: Sequence[Candidate] = (),
+        near: float = 0.0,
     ):
         def where_features_agree(pair, others, report):
             seen.searched = others
@@ -73,6 +74,9 @@ def run(monkeypatch):
         monkeypatch.setattr(module, "where_some_match", where_some_match)
         monkeypatch.setattr(module, "where_edges_agree", where_edges_agree)
         monkeypatch.setattr(module, "recognized", compared)
+        monkeypatch.setattr(
+            module, "fine_agreement", lambda pair, pose, kind: FineAgreement(translation(9).matrix, near)
+        )
         monkeypatch.setattr(module, "agreement_at", lambda pair, pose: agreement)
         monkeypatch.setattr(module, "best_refined", lambda *_: translation(3))
         monkeypatch.setattr(found_module, "assess", assess)
@@ -91,6 +95,13 @@ def test_where_matches_clearly_lead_is_refined_without_comparing_features(run):
     assert found.transform.matrix[0, 3] == 3 and found.verdict == "aligned"
     assert run.seen.followed == [[40]] and run.seen.compared == []
     assert run.seen.others == [[61, 40, 8]]
+
+
+@pytest.mark.parametrize(("near", "agreement", "expected"), [(0.1, 0.095, 3), (0.1, 0.085, 9), (0.015, -0.01, 3)])
+def test_where_matches_lead_is_refined_as_long_as_features_agree(run, near, agreement, expected):
+    """Where the finest features agree nearby; it is refined anyway where they show nothing."""
+    found = run(None, agreement, matched=[Candidate(translation(6).matrix, 50.0)], near=near)
+    assert found.transform.matrix[0, 3] == expected and found.verdict == "aligned"
 
 
 def test_where_they_lead_to_what_fails_features_are_compared(run):
