@@ -36,5 +36,5 @@ def choices(found: list[dict[str, str]], current: str) -> list[tuple[str, str]]:
         current: the one that is chosen; it may come with a scene from another computer.
     """
     known = [(device["name"], device["text"]) for device in found] or [("cpu", "CPU")]
-    offered = [("auto", _("Automatic (the fastest)")), *known]
+    offered = [("auto", _("Automatic (fastest)")), *known]
     return offered if current in [name for name, _text in offered] else [*offered, (current, current)]

@@ -42,7 +42,7 @@ def hide(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Give it back the colours that it had."""
     display = volume.GetDisplayNode()
     if display is not None and isShown(volume):
-        display.SetAndObserveColorNodeID(display.GetNodeReferenceID(FORMER))
+        display.SetAndObserveColorNodeID(display.GetNodeReferenceID(FORMER) or "")  # None is refused
         display.SetNodeReferenceID(FORMER, None)
 
 

@@ -20,7 +20,7 @@ from .deformation import deformation_mm
 from .feature_blocks import settled_by_features
 from .fine_features import is_recognized
 from .quality import Quality
-from .shape import CLEAR, Stretch, cut_out_at, is_gained, is_supported, is_worth_it, nearest_rigid
+from .shape import CLEAR, Stretch, cut_out_at, is_gained, is_merely_off, is_supported, is_worth_it, nearest_rigid
 from .verdict import ALIGNED_MM, CLEAR_MARGIN, FAILED_MM, are_outvoted, least_margin
 
 PLAUSIBLE = 0.14  # logarithm of a stretch along one axis: 15 %
@@ -122,7 +122,7 @@ class _Seen:
             )
         found, edges = self._in_the_end(edges, is_clear, opinion)
         stretch = Stretch.of((np.linalg.inv(pose) @ edges.preferred)[:3, :3])
-        is_stretched = edges.is_stretched and stretch.is_clear
+        is_stretched = edges.is_stretched and stretch.is_clear and not is_merely_off(pair, pose, edges.preferred)
         preferred = np.linalg.inv(pose) @ found.preferred
         return Quality(
             transform,

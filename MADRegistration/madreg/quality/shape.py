@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Stretch:
     @property
     def is_clear(self) -> bool:
         """Whether it is more than blocks err by."""
-        return abs(np.log(self.factors[0])) > CLEAR
+        return bool(abs(np.log(self.factors[0])) > CLEAR)
 
     @property
     def cost(self) -> float:
@@ -153,12 +154,43 @@ def is_gained(pair: Pair, pose: np.ndarray, preferred: np.ndarray) -> bool:
         pose: (4, 4), fixed LPS to moving LPS, that was assessed.
         preferred: (4, 4), on which its blocks agree.
     """
+    gains = _gains(pair, pose, preferred)
+    return gains.stretch.is_clear and gains.by_stretch > gains.stretch.least_gain
 
-    def make() -> bool:
-        refined = MEDIUM.objective(pair).descend(preferred[None], "affine", MEDIUM.schedule)[0][0]
-        return _joint_gain(pair, refined, pose) > Stretch.of((np.linalg.inv(pose) @ refined)[:3, :3]).least_gain
 
-    return pair.once(("stretch is gained", pose.tobytes(), preferred.tobytes()), make)
+def is_merely_off(pair: Pair, pose: np.ndarray, preferred: np.ndarray) -> bool:
+    """Whether NMI and NGF gain what the stretch costs by a rigid motion, and not by the stretch: blocks about a wrong
+    pose agree on one that is none.
+
+    Args:
+        pose, preferred: as for :func:`is_gained`.
+    """
+    cost = Stretch.of((np.linalg.inv(pose) @ preferred)[:3, :3]).least_gain
+    return not is_gained(pair, pose, preferred) and _gains(pair, pose, preferred).by_motion > cost
+
+
+class _Gains(NamedTuple):
+    """What NMI and NGF together gain by a refinement, and the stretch that is left by it."""
+
+    by_stretch: float
+    by_motion: float
+    stretch: Stretch
+
+
+def _gains(pair: Pair, pose: np.ndarray, preferred: np.ndarray) -> _Gains:
+    """Of the refinement of what blocks prefer, with and without its stretch; found once a pair."""
+
+    def make() -> _Gains:
+        objective = MEDIUM.objective(pair)
+        refined = objective.descend(preferred[None], "affine", MEDIUM.schedule)[0][0]
+        change = np.linalg.inv(pose) @ refined
+        unstretched = pose @ restricted(change, pair.points, "rigid")
+        moved = objective.descend(unstretched[None], "rigid", MEDIUM.schedule)[0][0]
+        best = max((pose, moved), key=lambda one: _joint_gain(pair, one, pose))
+        by_motion = _joint_gain(pair, best, pose)
+        return _Gains(_joint_gain(pair, refined, best), by_motion, Stretch.of(change[:3, :3]))
+
+    return pair.once(("gains of a stretch", pose.tobytes(), preferred.tobytes()), make)
 
 
 def nearest_rigid(pair: Pair, pose: np.ndarray) -> np.ndarray:

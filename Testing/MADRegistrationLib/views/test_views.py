@@ -191,6 +191,16 @@ def test_the_moving_volume_is_orange_until_the_toggle(panel, view, volumes, regi
     assert volumes[1].GetDisplayNode().GetColorNodeID() == before
 
 
+def test_a_volume_without_a_color_table_is_orange_until_the_toggle(volumes):
+    volumes[1].CreateDefaultDisplayNodes()
+    display = volumes[1].GetDisplayNode()
+    display.SetAndObserveColorNodeID("")
+    colors.show(volumes[1])
+    assert colors.isShown(volumes[1])
+    colors.hide(volumes[1])
+    assert not colors.isShown(volumes[1]) and display.GetColorNode() is None
+
+
 def test_edges_lie_on_the_moving_volume_and_move_with_it(panel, view, volumes, scene, register):
     register()
     node = edges.find(volumes[1])

@@ -293,6 +293,21 @@ def test_the_panel_is_narrow():
             ), widget.get("name")
 
 
+def test_no_text_of_a_button_is_cut_off_where_the_panel_is_narrowest():
+    """At 220 px a line and 7 px a letter, a button whose width may be ignored has its share of the line, which no box
+    beside it takes."""
+    for layout in UI.iter("layout"):
+        widgets = [item[0] for item in layout.findall("item")]
+        if layout.get("class") == "QHBoxLayout" and any(one.get("class") == "QPushButton" for one in widgets):
+            shares = [int(share) for share in layout.get("stretch", ",".join("1" * len(widgets))).split(",")]
+            hasBox = any(one.get("class") != "QPushButton" for one in widgets)
+            for widget, share in zip(widgets, shares, strict=True):
+                policy = widget.find("property[@name='sizePolicy']/sizepolicy")
+                if policy is not None and policy.get("hsizetype") == "Ignored":
+                    isSeen = 7 * len(property_of(widget, "text")) + 8 < 220 * share / sum(shares)
+                    assert isSeen and not hasBox, widget.get("name")
+
+
 def test_texts_from_the_scene_are_no_html():
     for name in ("messageLabel", "reasonLabel", "progressLabel", "batchReasonLabel", "filesReasonLabel"):
         assert property_of(WIDGETS[name], "textFormat") == "Qt::PlainText"

@@ -12,7 +12,7 @@ from madreg.image.geometry import about
 from madreg.image.pair import Pair
 from madreg.image.volume import Volume
 from madreg.quality.block_fit import block_matching_of, fit_blocks
-from madreg.quality.shape import Stretch, is_gained, is_supported, is_worth_it, nearest_rigid
+from madreg.quality.shape import Stretch, is_gained, is_merely_off, is_supported, is_worth_it, nearest_rigid
 
 STRETCH = 1.15
 THICKNESS_MM, OFFSET_MM = 36.0, 15.0
@@ -65,6 +65,20 @@ def test_a_stretch_between_slab_and_head_is_gained(straight, slab_of):
     pair = Pair(slab_of(replace(fixed, grid=replace(fixed.grid, matrix=matrix)), THICKNESS_MM), moving)
     found = fit_blocks(block_matching_of(pair), np.eye(4), pair.points)
     assert found.is_stretched and is_gained(pair, np.eye(4), found.preferred)
+
+
+@pytest.mark.parametrize(("factor", "is_there"), [(1.0, False), pytest.param(1.25, True, marks=pytest.mark.slow)])
+def test_the_motion_of_a_wrong_pose_gains_nothing_for_a_stretch(straight, factor, is_there):
+    """What NMI and NGF gain by moving the scan back by 20 mm is no reason to stretch it."""
+    fixed, moving, center = straight
+    change = about(center, np.diag([factor, 1.0, 1.0]))
+    fixed = replace(fixed, grid=replace(fixed.grid, matrix=change @ fixed.grid.matrix))
+    off = np.eye(4)
+    off[:3, 3] = (20.0, 0.0, 0.0)
+    preferred = np.linalg.inv(change) if is_there else about(center, np.diag([1.1, 1.0, 1.0]))
+    pair = Pair(fixed, moving)
+    assert is_gained(pair, off, preferred) is is_there
+    assert is_merely_off(pair, off, preferred) is not is_there
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
