@@ -38,7 +38,8 @@ WHOLE_MM = 10.0
 """A place nearer to the origin than this along all axes is given with decimals."""
 MOST_STRUCTURES = 12
 """So many fit on the first side."""
-CAUTION = "All errors are estimated from the two scans, not measured. Research software, not a medical device."
+DISCLAIMER = "Research software, not a medical device."
+CAUTION = f"All errors are estimated from the two scans, not measured. {DISCLAIMER}"
 
 
 def page(report: Mapping[str, Any], pictures: Pictures, now: datetime | None = None) -> str:
