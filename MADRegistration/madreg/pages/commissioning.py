@@ -19,7 +19,7 @@ METHOD = (
     "registered to its scan. The whole error is the mean distance from the known place over the body. The error is "
     "what of it is beyond the best transform of its type; the two differ for deformed phantoms. The bound is what the "
     "software says the whole error is at most, in 95 % of cases. Each phantom was also misaligned on purpose, and that "
-    "pose was assessed. An assessment without a bound counts as within it, unless its verdict is \"aligned\"."
+    'pose was assessed. An assessment without a bound counts as within it, unless its verdict is "aligned".'
 )
 LIMIT = (
     "Phantoms come from the same scan as what they are registered to: two examinations of a patient differ in more. A "
