@@ -54,6 +54,7 @@ def test_scans_that_do_not_meet(heads, make_volume, grid_of, head):
     found = assess_alignment(fixed, far, translation(900.0), CPU)
     assert found.verdict == "failed" and found.error_mm is None and found.overlap == 0 and found.quality is None
     assert found.report()["little_overlap"] and found.report()["consensus"] is None
+    assert found.notices == ["The scans do not overlap at this pose: register them with a search."]
 
 
 @pytest.fixture
