@@ -12,7 +12,10 @@ from .observations import Observations
 from .remarks import remarks_on
 from .verdict import has_little_overlap, verdict_of
 
-NO_OVERLAP = "The scans do not overlap at this pose: register them with a search."
+NO_OVERLAP = (
+    "At this pose, less than 1 % of the fixed scan lies in the moving one: register them with a search; if the moving "
+    "scan is that small, exchange both."
+)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def test_without_overlap_the_reason_is_said_and_the_error_map_that_is_missing(sc
     assert cli.main(arguments(scans, *words)) == 0
     out, err = capsys.readouterr()
     assert "failed: do not use it" in out and not (scans / "e.nrrd").exists()
-    assert "Note: The scans do not overlap at this pose: register them with a search." in err
+    assert "Note: At this pose, less than 1 % of the fixed scan lies in the moving one" in err
     assert f"No error can be estimated, so {scans / 'e.nrrd'} was not written." in err
 
 
