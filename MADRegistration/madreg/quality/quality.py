@@ -12,7 +12,7 @@ from .observations import Observations
 from .remarks import remarks_on
 from .verdict import has_little_overlap, verdict_of
 
-NO_OVERLAP = (
+WITHOUT_OVERLAP = (
     "At this pose, less than 1 % of the fixed scan lies in the moving one: register them with a search; if the moving "
     "scan is that small, exchange both."
 )
@@ -65,7 +65,7 @@ def verdict_or_failed(quality: Quality | None) -> str:
 
 def remarks_or_no_overlap(quality: Quality | None) -> list[str]:
     """What should be known of a pose besides the verdict, a sentence each; without quality, that nothing overlaps."""
-    return [NO_OVERLAP] if quality is None else quality.remarks
+    return [WITHOUT_OVERLAP] if quality is None else quality.remarks
 
 
 def agreed_pose(quality: Quality) -> np.ndarray:
