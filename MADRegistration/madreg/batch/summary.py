@@ -14,9 +14,9 @@ from . import page
 from .manifest import Entry, counts, is_failed
 
 COLUMNS = {
-    "error_after_mm": "Error (mm)",
+    "error_after_mm": "Estimated error (mm)",
     "bound_mm": "Bound (mm)",
-    "error_before_mm": "Before (mm)",
+    "error_before_mm": "Estimated before (mm)",
     "overlap": "Overlap (%)",
     "rotation_degrees": "Rotation (°)",
     "volume_scale": "Volume scale",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from ..settings import Settings
 from ..system.lengths import millimeters
 from . import outcome
+from .messages import printable
 from .options import add_images, add_options, add_outputs
 from .volume_choice import choose_volumes
 
@@ -48,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         outcome.print_notices(done.notices)
         print(summary(done))
+    for path in done.withheld:
+        print(printable(f"No error can be estimated, so {path} was not written."), file=sys.stderr)
     return 0
 
 

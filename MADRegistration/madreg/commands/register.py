@@ -160,7 +160,7 @@ def summary(done: JobResult) -> str:
 
 
 def _change(before: float | None, after: float | None) -> str | None:
-    return None if before is None or after is None else f"{millimeters(before)} before, {millimeters(after)} after"
+    return None if after is None else f"{millimeters(before)} before, {millimeters(after)} after"
 
 
 def _scales(linear: np.ndarray) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..system.lengths import millimeters
 from .document import document, facts, table, text
-from .page import CAUTION, made_with
+from .page import DISCLAIMER, made_with
 
 CHANGES = {"rigid": "displaced", "affine": "displaced and stretched", "deformed": "displaced and deformed"}
 CONTRASTS = {"same": "same contrast", "other": "other contrast"}
@@ -19,7 +19,7 @@ METHOD = (
     "registered to its scan. The whole error is the mean distance from the known place over the body. The error is "
     "what of it is beyond the best transform of its type; the two differ for deformed phantoms. The bound is what the "
     "software says the whole error is at most, in 95 % of cases. Each phantom was also misaligned on purpose, and that "
-    "pose was assessed."
+    'pose was assessed. An assessment without a bound counts as within it, unless its verdict is "aligned".'
 )
 LIMIT = (
     "Phantoms come from the same scan as what they are registered to: two examinations of a patient differ in more. A "
@@ -54,7 +54,7 @@ def page(report: Mapping[str, Any], now: datetime | None = None) -> str:
         f'<p><span class="verdict {kind}">{word}</span>{text(_meaning(report))}</p>',
         facts(_numbers(report)),
         f"<p>{text(METHOD)}</p>",
-        f"<p>{text(LIMIT)} {text(CAUTION)}</p>",
+        f"<p>{text(LIMIT)} {text(DISCLAIMER)}</p>",
     ]
     for scan in report["scans"]:
         parts += [f"<h2>{text(Path(scan['name']).name)}</h2>", table(HEAD, map(_row, scan["trials"]))]

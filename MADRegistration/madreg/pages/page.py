@@ -14,13 +14,14 @@ from .pictures import Pictures
 VERDICTS = {
     "aligned": ("Aligned", "The estimated error is small. Confirm it by looking at the pictures."),
     "check": ("Check", "The alignment may be right, but this is uncertain. Look at the pictures before you use it."),
-    "failed": ("Failed", "The scans are not aligned. Do not use this alignment."),
+    "failed": ("Failed", "The scans are not aligned, or no pose is clearly the right one. Do not use this alignment."),
 }
 INPUTS = {
     "fixed": "Fixed scan",
     "fixed_mask": "Mask of the fixed scan",
     "moving": "Moving scan",
     "moving_mask": "Mask of the moving scan",
+    "initial_transform": "Initial transform",
     "transform": "Transform",
     "segmentation": "Segmentation",
 }
@@ -37,7 +38,8 @@ WHOLE_MM = 10.0
 """A place nearer to the origin than this along all axes is given with decimals."""
 MOST_STRUCTURES = 12
 """So many fit on the first side."""
-CAUTION = "All errors are estimated from the two scans, not measured. Research software, not a medical device."
+DISCLAIMER = "Research software, not a medical device."
+CAUTION = f"All errors are estimated from the two scans, not measured. {DISCLAIMER}"
 
 
 def page(report: Mapping[str, Any], pictures: Pictures, now: datetime | None = None) -> str:
@@ -131,7 +133,8 @@ def _record(report: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str
             if scan.get("series"):
                 yield f"{label}, series", scan["series"]
         elif isinstance(report.get(role), str):
-            yield label, f"{report[role]} ({report['transform_type']})"
+            kind = f" ({report['transform_type']})" if role == "transform" else ""
+            yield label, f"{report[role]}{kind}"
         if hashes.get(role):
             yield f"{label}, SHA-256", hashes[role]
     settings = {name: value for name, value in report["settings"].items() if value is not None and name != "start"}

@@ -14,7 +14,7 @@ from ..image.transform import Transform
 from ..image.volume import FINEST, Volume
 from ..progress import Monitor, Progress
 from ..quality.assessment import assess
-from ..quality.quality import Quality, basis_of_verdict, verdict_or_failed
+from ..quality.quality import Quality, basis_of_verdict, remarks_or_no_overlap, verdict_or_failed
 from ..settings import Settings
 from ..system import device
 from .error_estimate import estimated_error
@@ -156,7 +156,7 @@ def _assessed(
     error_mm = None if error_mm is None else error_mm / factor
     monitor.estimated(error_mm)
     monitor.report("estimate", 0.8, linear)
-    notices += [] if quality is None else quality.remarks
+    notices += remarks_or_no_overlap(quality)
     if verdict_or_failed(quality) == "failed":
         notices += unit_doubts(fixed, moving)
     return Assessment(

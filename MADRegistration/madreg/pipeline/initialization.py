@@ -104,8 +104,9 @@ class Start:
             matrix[:3, 3] = pair.moving.center_of_mass() - matrix[:3, :3] @ pair.fixed.center_of_mass()
         if pair.overlap(matrix) < NO_OVERLAP:
             raise InputError(
-                f"{pair.fixed.name} and {pair.moving.name} have no field of view in common at the start: "
-                'let the registration search for the pose (initialization "search").'
+                f"{pair.fixed.name} and {pair.moving.name} have no field of view in common at the start, or "
+                "less than 1 % of the fixed one: let the registration search for the pose (initialization "
+                '"search"), or exchange both if the moving one is that small.'
             )
         return [Transform(matrix)]
 

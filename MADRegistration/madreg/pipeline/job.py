@@ -87,6 +87,8 @@ def run_job(job: Job, progress: Callable[[Progress], None] | None = None) -> Job
     errors = error_map_of(job, volumes[0], result.quality)
     found = result.report()
     found["notices"] = [*transform_notices(job.initial_transform, read.fixed, read.moving), *found["notices"], *notices]
+    if job.initial_transform is not None:
+        found["initial_transform"] = str(job.initial_transform)
     if job.outputs.resampled is not None:
         found["resampling"] = asdict(job.resampling)
     report = report_of(job, read, found, errors, result.quality)

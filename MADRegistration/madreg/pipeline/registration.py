@@ -12,6 +12,7 @@ from ..image.transform import Transform
 from ..image.volume import Volume
 from ..network import weights
 from ..progress import Monitor, Progress
+from ..quality.quality import remarks_or_no_overlap
 from ..settings import Settings
 from ..system import device
 from .error_estimate import errors_before_and_after
@@ -87,5 +88,5 @@ def _register_as_it_is(
         error_source=source,
         overlap=pair.overlap(transform.matrix),
         quality=quality,
-        notices=[] if quality is None else quality.remarks,
+        notices=remarks_or_no_overlap(quality),
     )

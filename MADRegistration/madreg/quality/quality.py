@@ -12,6 +12,11 @@ from .observations import Observations
 from .remarks import remarks_on
 from .verdict import has_little_overlap, verdict_of
 
+WITHOUT_OVERLAP = (
+    "At this pose, less than 1 % of the fixed scan lies in the moving one: register them with a search; if the moving "
+    "scan is that small, exchange both."
+)
+
 
 @dataclass(frozen=True)
 class Quality(Observations):
@@ -56,6 +61,11 @@ class Quality(Observations):
 def verdict_or_failed(quality: Quality | None) -> str:
     """The verdict on a pose; scans that do not overlap, of which there is no quality, have failed."""
     return "failed" if quality is None else quality.verdict
+
+
+def remarks_or_no_overlap(quality: Quality | None) -> list[str]:
+    """What should be known of a pose besides the verdict, a sentence each; without quality, that nothing overlaps."""
+    return [WITHOUT_OVERLAP] if quality is None else quality.remarks
 
 
 def agreed_pose(quality: Quality) -> np.ndarray:

@@ -8,8 +8,11 @@ from .verdict import has_other_shape, is_ambiguous, is_clearly_worse, margin_is_
 
 def remarks_on(observed: Observations) -> list[str]:
     """A sentence each."""
-    if is_ambiguous(observed):
-        return ["Several poses fit equally well, as the object is nearly symmetric: check its orientation."]
+    if is_ambiguous(observed) and not is_clearly_worse(observed):
+        return [
+            "Several poses fit equally well: the object is nearly symmetric, or the scans have too little in common. "
+            "Check position and orientation in the overlay."
+        ]
     if verdict_of(observed) == "failed":
         return _reasons_of_failure(observed)
     said = _of_stretch(

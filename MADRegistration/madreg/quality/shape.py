@@ -70,11 +70,12 @@ class Stretch:
         if np.abs(np.log(self.factors[1])) < ALONE * np.abs(np.log(self.factors[0])):
             direction = DIRECTIONS[int(np.abs(self.axes[:, 0]).argmax())]
             return (
-                f"The scans differ by a stretch of {percent:.0f} % along {direction}: check the voxel size along it, "
-                "such as the slice distance, in both headers."
+                f"The scans seem to differ by a stretch of {percent:.0f} % along {direction}: check the voxel "
+                "size along it, such as the slice distance, in both headers."
             )
         return (
-            f"The scans differ in shape by up to {percent:.0f} % along an axis: check the voxel sizes in the headers."
+            f"The scans seem to differ in shape by up to {percent:.0f} % along an axis: check the voxel sizes in the "
+            "headers."
         )
 
 

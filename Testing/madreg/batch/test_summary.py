@@ -96,6 +96,11 @@ def test_remarks_are_sentences():
     assert "<td>a.nii cannot be read. One. Two.</td>" in text and "<td>overlap 50, median 90.</td>" in text
 
 
+def test_errors_are_called_estimated():
+    text = summary.index_page([entry("p", error_after_mm=1.5, error_before_mm=30.0)], {})
+    assert ">Estimated error (mm)<" in text and ">Estimated before (mm)<" in text
+
+
 def test_the_largest_local_error_is_not_said_of_what_failed():
     """Blocks that agree nowhere may show small errors."""
     for verdict in ("check", "failed"):

@@ -61,6 +61,16 @@ def test_nothing_but_a_summary(scans, poses, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_without_overlap_the_reason_is_said_and_the_error_map_that_is_missing(scans, capsys):
+    write_transform(Transform(np.eye(4) + np.eye(4, k=3) * 900), scans / "far.tfm")
+    words = ["--transform", scans / "far.tfm", "--error-map", scans / "e.nrrd", "--device", "cpu"]
+    assert cli.main(arguments(scans, *words)) == 0
+    out, err = capsys.readouterr()
+    assert "failed: do not use it" in out and not (scans / "e.nrrd").exists()
+    assert "Note: At this pose, less than 1 % of the fixed scan lies in the moving one" in err
+    assert f"No error can be estimated, so {scans / 'e.nrrd'} was not written." in err
+
+
 def test_all_outputs(scans, poses, capsys):
     outputs = {"report": "r.json", "error-map": "e.nrrd", "overlay": "o.png", "page": "p.html"}
     words = [word for name, file in outputs.items() for word in (f"--{name}", scans / file)]

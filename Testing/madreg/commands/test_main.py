@@ -340,6 +340,13 @@ def test_the_summary_and_the_notices(scans, fake_register, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_the_summary_says_the_error_also_if_that_before_is_unknown(scans, fake_register, monkeypatch, capsys):
+    known = registration.register
+    monkeypatch.setattr(registration, "register", lambda *given: replace(known(*given), error_before_mm=None))
+    assert cli.main(register_arguments(scans)) == 0
+    assert "unknown before, 0.7 mm after" in capsys.readouterr().out
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

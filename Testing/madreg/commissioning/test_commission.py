@@ -178,6 +178,14 @@ def test_the_page_shows_every_number_and_escapes_names():
     assert "3.3 mm" in shown and "&lt;scan&gt;.nii" in shown and "<scan>" not in shown and ">NO<" in shown
 
 
+def test_the_page_does_not_call_measured_errors_estimated():
+    """Of a phantom the true error is known."""
+    report = found(trial(1, true=3.3)).findings()
+    shown = page({**report, "inputs_sha256": {}, "versions": {}, "platform": "here"})
+    assert "not measured" not in shown and "not a medical device" in shown
+    assert "without a bound counts as within it" in shown
+
+
 @pytest.mark.slow
 def test_a_trial_with_a_bundled_scan():
     scan = read_volume(resources.path("Demo", "T1w.nii.gz"))[0]

@@ -129,6 +129,19 @@ def test_a_failed_alignment_has_no_local_errors(report):
     assert "Largest estimated error" not in shown(report | {"verdict": "failed"})[1].text
 
 
+def test_of_a_registration_from_an_initial_transform(report):
+    del report["transform"], report["transform_type"]
+    report["initial_transform"] = "start.tfm"
+    report["inputs_sha256"] = {"initial_transform": "c" * 64}
+    text = shown(report)[1].text
+    assert "Initial transform start.tfm" in text and f"Initial transform, SHA-256 {'c' * 64}" in text
+
+
+def test_a_failed_verdict_does_not_say_that_the_pose_is_wrong(report):
+    """The scans of a nearly symmetric object fail at the right pose too."""
+    assert "not aligned, or no pose is clearly the right one" in shown(report | {"verdict": "failed"})[1].text
+
+
 def test_structures(report):
     structure = {"label": 1, "name": "Left <eye>", "voxels": 1234, "volume_ml": 9.87, "known": 0.5}
     report["structures"] = [

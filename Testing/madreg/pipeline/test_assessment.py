@@ -54,6 +54,7 @@ def test_scans_that_do_not_meet(heads, make_volume, grid_of, head):
     found = assess_alignment(fixed, far, translation(900.0), CPU)
     assert found.verdict == "failed" and found.error_mm is None and found.overlap == 0 and found.quality is None
     assert found.report()["little_overlap"] and found.report()["consensus"] is None
+    assert len(found.notices) == 1 and "less than 1 % of the fixed scan lies in the moving one" in found.notices[0]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from madreg.errors import InputError
 from madreg.pipeline import initialization as module
 from madreg.pipeline.initialization import Search, Start, initialization
 from madreg.pose.correlation import Candidate
@@ -64,3 +65,10 @@ def test_features_are_tried_where_that_is_asked_for(run):
     found, (stage,), _ = run([7.0], with_features=False)
     assert found == [50] and stage.measure == "ngf"
     assert not Search().with_features and isinstance(initialization("none", with_features=True), Start)
+
+
+def test_a_tiny_part_of_the_fixed_scan_is_not_said_to_lie_elsewhere():
+    names = {"fixed": SimpleNamespace(name="CT"), "moving": SimpleNamespace(name="MR")}
+    pair = SimpleNamespace(overlap=lambda matrix: 0.005, **names)
+    with pytest.raises(InputError, match=r"CT and MR .* or less than 1 % of the fixed one: .*exchange both"):
+        Start("none").run(pair, [translation(0)], Monitor())

@@ -70,6 +70,16 @@ def test_a_start_that_another_program_may_have_written_is_a_notice(scans, tmp_pa
     assert any("start.txt holds nothing but a matrix" in notice for notice in done.notices)
 
 
+def test_the_report_names_the_initial_transform(scans, tmp_path, monkeypatch):
+    monkeypatch.setattr(registration, "register", lambda fixed, moving, settings, progress: result_of(settings))
+    np.savetxt(tmp_path / "start.txt", np.eye(4))
+    outputs = Outputs(report=tmp_path / "r.json", page=tmp_path / "p.html")
+    report = run_job(Job(*scans, CPU, outputs, initial_transform=tmp_path / "start.txt")).report
+    assert report["initial_transform"] == str(tmp_path / "start.txt")
+    assert report["inputs_sha256"]["initial_transform"] in (tmp_path / "p.html").read_text()
+    assert "initial_transform" not in run_job(Job(*scans, CPU)).report
+
+
 def test_chosen_weights_are_loaded_before_the_work(scans, built, tmp_path, monkeypatch):
     monkeypatch.setattr(registration, "register", lambda *_: pytest.fail("the work began"))
     (tmp_path / "mad.pt").write_bytes(b"no weights")

@@ -200,6 +200,8 @@ def test_a_failure_is_explained_by_what_is_not_clear():
     assert replace(aligned, stretch_is_gained=False).remarks == []
     symmetric = Quality(IDENTITY, 1.0, 0.9, 0.02, IDENTITY)
     assert is_ambiguous(symmetric) and "Several poses" in symmetric.remarks[0]
+    assert "or the scans have too little in common" in symmetric.remarks[0]  # the pose may be far off
+    assert "Another pose fits clearly better" in replace(symmetric, margin=-0.1).remarks[0]
     mirrored = Quality(IDENTITY, 1.0, 0.9, 0.3, IDENTITY, is_mirrored=True)
     assert mirrored.verdict == "check" and "mirror" in mirrored.remarks[0]
 
