@@ -37,7 +37,8 @@ class Assessment:
             displacement field was applied to the moving one.
         moving: the moving volume that was compared.
         error_mm: estimated mean error over the fixed foreground; None where unknown.
-        error_source: ``blocks``, or ``mad`` where the blocks are not to be relied on.
+        error_source: ``blocks``, or, where these are not to be relied on, ``mad`` or ``other``: see
+            :func:`~madreg.pipeline.error_estimate.estimated_error`.
         quality: all that was found out; None without overlap.
         overlap: share of the fixed foreground that lies in the moving field of view.
     """

@@ -1,4 +1,4 @@
-"""The estimated error of a pose: from blocks, or where these do not agree, as MAD predicts it."""
+"""The estimated error of a pose: from blocks, or, where these do not agree, from MAD or a pose that fits better."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from ..image.transform import Transform
 from ..measures.mad import mad_of, mean_prediction
 from ..quality.assessment import NO_OVERLAP
 from ..quality.quality import Quality, agreed_pose
-from ..quality.verdict import LEAST_CONSENSUS, margin_is_small
+from ..quality.verdict import LEAST_CONSENSUS, is_clearly_worse, margin_is_small
 from ..settings import Settings
 
 
 def estimated_error(
     pair: Pair, transform: Transform, quality: Quality | None, settings: Settings
 ) -> tuple[float | None, str]:
-    """The estimated error in mm at a transform, None where unknown, and what it comes from: ``blocks`` or ``mad``.
+    """The estimated error in mm at a transform, None where unknown, and what it comes from: ``blocks``, ``mad``, or
+    ``other``, which is the distance to another pose that fits clearly better.
 
     Args:
         quality: of the transform; None without overlap.
@@ -25,17 +26,21 @@ def estimated_error(
     predicted = _predicted(pair, transform, settings)
     if quality is not None and quality.error_mm is not None:  # blocks that do not agree may know a part of the error
         predicted = quality.error_mm if predicted is None else max(quality.error_mm, predicted)
+    if quality is not None and quality.other is not None and is_clearly_worse(quality):
+        away = mean_displacement(transform.matrix, quality.other.matrix, pair.points)
+        if predicted is None or away > predicted:
+            return away, "other"
     return predicted, "mad"
 
 
 def errors_before_and_after(
     pair: Pair, start: Transform, transform: Transform, quality: Quality | None, settings: Settings
 ) -> tuple[float | None, float | None, str]:
-    """The estimated errors in mm at the start and at the end, None where unknown, and what they come from: ``blocks``
-    or ``mad``.
+    """The estimated errors in mm at the start and at the end, None where unknown, and what the latter comes from, as
+    for :func:`estimated_error`.
 
     Both are distances to the pose that the blocks prefer, with the deformation that they show.  Where that is not to be
-    relied on, MAD predicts them.
+    relied on, MAD predicts that at the start.
 
     Args:
         quality: of the transform at the end; None without overlap.

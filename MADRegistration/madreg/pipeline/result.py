@@ -22,7 +22,8 @@ class Result:
         transform: fixed LPS to moving LPS, mm.
         start: where the moving volume lay before.
         error_before_mm, error_after_mm: estimated mean error at ``start`` and at ``transform``; None where unknown.
-        error_source: what both come from: ``blocks``, or ``mad`` where the blocks are not to be relied on.
+        error_source: ``blocks``, or, where these are not to be relied on, ``mad`` or ``other``: see
+            :func:`~madreg.pipeline.error_estimate.estimated_error`.
         quality: all that was found out about ``transform``; None without overlap.
         overlap: share of the fixed foreground that lies in the moving field of view.
     """
