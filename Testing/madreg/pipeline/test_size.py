@@ -13,6 +13,7 @@ from madreg.pipeline.registration import register
 from madreg.pipeline.result import Result
 from madreg.pipeline.size import bright_radius, enlargement, unit_doubts
 from madreg.quality.error_map import error_map
+from madreg.quality.quality import WITHOUT_OVERLAP
 from madreg.settings import Settings
 
 
@@ -60,8 +61,8 @@ def test_a_failure_names_headers_that_seem_to_count_in_other_units(pair, monkeyp
     assert first == "first" and "uses another unit of length" in said
     away = np.eye(4)
     away[0, 3] = 1e4
-    (said,) = assess_alignment(fixed, moving, Transform(away)).notices
-    assert "uses another unit of length" in said
+    overlap, said = assess_alignment(fixed, moving, Transform(away)).notices
+    assert overlap == WITHOUT_OVERLAP and "uses another unit of length" in said
 
 
 @pytest.mark.slow
