@@ -170,7 +170,9 @@ def draw(rows: Sequence[dict]):
         axes.set_xticks(range(len(cases)), cases, fontsize=8)
         axes.set(title=kind, ylabel=f"reach, {unit}", ylim=(0, max(LADDERS[kind]) + 5))
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].legend(frameon=False, fontsize=8)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False, fontsize=8
+    )
     return figure
 
 
