@@ -217,7 +217,7 @@ def test_numbers_of_the_other_steps_are_those_of_the_code() -> None:
     page = " ".join(text_of("how-it-works.md").split())
     seen, factor = deformation.SEEN_ANYWAY_MM, deformation.FACTOR
     assert (factor[True], factor[False], fine_features.OF_MIDDLE) == (3.0, 2.0, 0.25)  # in words
-    assert (feature_search.COUNT, feature_search.SOME, feature_search.FEW) == (8, 5, 2)  # in words, too
+    assert (feature_search.COUNT, feature_search.FEW) == (8, 2)  # in words, too
     liters = feature_blocks.MOST_VOXELS * blocks.SPACING**3 / 1e6
     for text in (
         f"at most {fine_features.MOST_LITERS[0]:g} liters, the other at most {fine_features.MOST_LITERS[1]:g}",

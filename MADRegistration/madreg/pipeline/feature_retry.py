@@ -43,7 +43,8 @@ def found_by_features(pair: Pair, failed: Found, others: list[Transform], kind: 
         part = monitor.part(number / len(searches), (number + 1) / len(searches))
         more = _shown(search, failed.transform, part.part(0.0, 0.4))
         poses = [*poses, *more]
-        found = _matched(pair, found, more, others, kind, part.part(0.4, 0.6))
+        if number > 0:  # from the first ones matches were followed before
+            found = _matched(pair, found, more, others, kind, part.part(0.4, 0.6))
         if found.verdict == "failed":
             found = _recognized(pair, found, poses, others, kind, part.part(0.6, 1.0))
         if found.verdict != "failed":

@@ -17,7 +17,6 @@ from .axes_search import poses_near_axes
 
 QUICK_POINTS, POINTS = 500, 2000  # that are matched, before anything else and where a registration fails
 COUNT = 8  # poses that are compared
-SOME = 5  # of those where matches meet: of tuning trials the right pose is among so many, if it is at all
 FEW = 2  # of the candidates of another search
 # Of 84 tuning trials (slabs and half scans in unlike contrasts, affine displacements) the best pose of the quick points
 # is clear by both in 58, and in 65 once the matches are followed, all of them right.  Where it is wrong it has a score
@@ -66,14 +65,12 @@ def where_features_agree(
         report_progress: called with the share done; may raise to stop.
     """
     found = _searched(pair, POINTS, lambda share: report_progress(0.8 * share))
-    return _matrices(found[:SOME]) + most_alike(pair, others, FEW, lambda share: report_progress(0.8 + 0.2 * share))
+    return _matrices(found) + most_alike(pair, others, FEW, lambda share: report_progress(0.8 + 0.2 * share))
 
 
 def where_some_match(pair: Pair, report_progress: Callable[[float], None]) -> list[np.ndarray]:
-    """The best poses (4, 4) of :func:`clearly_matched`, followed, clear or not."""
-    found = _searched(pair, QUICK_POINTS, lambda share: report_progress(0.6 * share))
-    found = _followed(pair, _matrices(found), lambda share: report_progress(0.6 + 0.4 * share))
-    return _matrices(found[:SOME])
+    """The best poses (4, 4) of :func:`clearly_matched`, clear or not."""
+    return _matrices(_searched(pair, QUICK_POINTS, report_progress))
 
 
 def where_edges_agree(pair: Pair, report_progress: Callable[[float], None]) -> list[np.ndarray]:

@@ -90,11 +90,11 @@ def run(monkeypatch):
     return retry
 
 
-def test_where_matches_clearly_lead_is_refined_without_comparing_features(run):
+def test_where_matches_clearly_lead_is_refined_without_comparing_features_further(run):
     found = run(None, matched=[Candidate(translation(6).matrix, 50.0), Candidate(translation(61).matrix, 9.0)])
     assert found.transform.matrix[0, 3] == 3 and found.verdict == "aligned"
-    assert run.seen.followed == [[40]] and run.seen.compared == []
-    assert run.seen.others == [[61, 40, 8]]
+    assert run.seen.followed == [[7, 60]] and run.seen.compared == COMPARED[:1]
+    assert run.seen.others == [[61, 7, 60, 8]]
 
 
 @pytest.mark.parametrize(("near", "agreement", "expected"), [(0.1, 0.095, 3), (0.1, 0.085, 9), (0.015, -0.01, 3)])
@@ -106,7 +106,7 @@ def test_where_matches_lead_is_refined_as_long_as_features_agree(run, near, agre
 
 def test_where_they_lead_to_what_fails_features_are_compared(run):
     found = run(None, fails=True, matched=[Candidate(translation(6).matrix, 50.0)])
-    assert run.seen.followed == [[40], [7, 60], [70]] and run.seen.compared == COMPARED
+    assert run.seen.followed == [[7, 60], [70]] and run.seen.compared == COMPARED
     assert found.verdict == "failed" and found.transform.matrix[0, 3] == 100
 
 

@@ -92,10 +92,10 @@ def test_poses_of_another_search_are_followed(searched):
 
 
 def test_what_few_points_found_is_known(searched):
-    """Whether it was clear or not, and where it leads."""
+    """Whether it was clear or not."""
     pair = searched([17, 15], [15, 14], [15])
     assert clearly_matched(pair, print) == []
-    assert [tuple(pose[:2, 3]) for pose in where_some_match(pair, print)] == [(0, 5), (100, 5)]
+    assert [tuple(pose[:2, 3]) for pose in where_some_match(pair, print)] == [(0, 0), (100, 0)]
     assert pair.asked == [module.QUICK_POINTS] and len(pair.followed) == 2
 
 
