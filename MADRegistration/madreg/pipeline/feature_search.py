@@ -33,11 +33,14 @@ def clearly_matched(pair: Pair, report_progress: Callable[[float], None]) -> lis
     found = _searched(pair, QUICK_POINTS, lambda share: report_progress(0.6 * share))
     if _is_first_clear(found):
         return found
-    return clearly_followed(pair, _matrices(found), lambda share: report_progress(0.6 + 0.4 * share))
+    return clearly_followed(pair, _matrices(found), lambda share: report_progress(0.6 + 0.4 * share), found)
 
 
 def clearly_followed(
-    pair: Pair, poses: Sequence[np.ndarray], report_progress: Callable[[float], None]
+    pair: Pair,
+    poses: Sequence[np.ndarray],
+    report_progress: Callable[[float], None],
+    others: Sequence[Candidate] = (),
 ) -> list[Candidate]:
     """Where the matches lead from some poses (4, 4), fixed LPS to moving LPS, the best first, if clearly more of them
     meet at one than at the others.
@@ -47,8 +50,9 @@ def clearly_followed(
 
     Args:
         report_progress: called with the share done; may raise to stop.
+        others: with which they are compared.
     """
-    found = _followed(pair, poses, report_progress)
+    found = _best_apart(pair, [*_followed(pair, poses, report_progress), *others])
     if found and not _is_first_clear(found):
         found = _best_apart(pair, [*_followed(pair, _matrices(found[:1])), *found])
     return found if _is_first_clear(found) else []

@@ -74,15 +74,23 @@ def test_what_is_clear_is_far_above_chance_and_the_next(searched, scores, is_cle
 def test_what_is_not_clear_is_followed(searched):
     """All once; where that is not clear either, the best one again."""
     pair = searched([12, 11, 10], [9, 40, 8])
-    assert [(one.score, one.matrix[0, 3]) for one in clearly_matched(pair, print)] == [(40, 100), (9, 0), (8, 200)]
+    assert [(one.score, one.matrix[0, 3]) for one in clearly_matched(pair, print)] == [(40, 100), (12, 0), (10, 200)]
     assert pair.followed == [[0, 100, 200]]
 
     pair = searched([12, 11, 10], [15, 9, 8], [30])
-    assert [one.score for one in clearly_matched(pair, print)] == [30, 9, 8]
+    assert [one.score for one in clearly_matched(pair, print)] == [30, 11, 10]
     assert pair.followed == [[0, 100, 200], [0]]
 
     pair = searched([12, 11, 10], [15, 9, 8], [14])
     assert clearly_matched(pair, print) == []
+
+
+def test_what_is_followed_is_compared_with_all_that_was_found(searched):
+    """Where the others lead to one pose, they are no less likely."""
+    pair = searched([12, 11, 10], [18], [18])
+    assert clearly_matched(pair, print) == []
+    pair = searched([12, 11, 10], [21])
+    assert [one.score for one in clearly_matched(pair, print)] == [21, 11, 10]
 
 
 def test_poses_of_another_search_are_followed(searched):
