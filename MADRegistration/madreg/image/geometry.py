@@ -133,6 +133,10 @@ class Grid:
         ni, nj, nk = size.tolist()
         return cls((ni, nj, nk), matrix)
 
+    def liters(self, voxels: float) -> float:
+        """Of so many voxels."""
+        return voxels * float(self.spacing.prod()) / 1e6
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape (k, j, i) of a voxel array on this lattice."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..descent.evaluation import evaluate
 from ..image.pair import Pair
 from ..image.transform import Transform
-from ..measures.mad import mad_of
+from ..measures.mad import MAD, mad_of
 from ..pose.matches import align
 from ..progress import Monitor, StageRecord
 from ..quality.fine_features import MOST_LITERS, liters_shown
@@ -33,18 +33,37 @@ class MatchFollowing:
 
         Volumes larger than a head, of which features take much memory, and a network that does not match add nothing.
         """
-        clock, start, found = time.perf_counter(), transforms[0].matrix, list(transforms)
-        if max(liters_shown(pair)) <= max(MOST_LITERS):
-            found.append(Transform(match_search(pair).settle(start)))
-            monitor.report("matches", 0.3, found[-1])
+        clock, start, found = time.perf_counter(), transforms[0], list(transforms)
+        led = led_by_features(pair, start, monitor.part(0.0, 0.3))
+        if led is not None:
+            found.append(led)
         mad = mad_of(pair, self.weights)
         if mad.finds_correspondences:
-            pose, after = align(
-                mad,
-                start,
-                progress=lambda share, matrix: monitor.report("matches", 0.3 + 0.7 * share, Transform(matrix)),
-            )
-            before = float(evaluate(mad, start[None])[0])
+            there, after = led_by_network(mad, start, monitor.part(0.3, 1.0))
+            before = float(evaluate(mad, start.matrix[None])[0])
             monitor.record(StageRecord("matches", "mad", before, after, time.perf_counter() - clock))
-            found.append(Transform(pose))
+            found.append(there)
         return found
+
+
+def led_by_features(
+    pair: Pair, start: Transform, monitor: Monitor, weights_path: str | None = None
+) -> Transform | None:
+    """Where matches of features lead from a start; None of volumes larger than a head, of which features take much
+    memory.
+
+    Args:
+        weights_path: ``.pt`` file of the features; the bundled ones if None.
+    """
+    if max(liters_shown(pair)) > max(MOST_LITERS):
+        return None
+    search = match_search(pair, weights_path=weights_path)
+    return Transform(search.settle(start.matrix, lambda share: monitor.report("matches", share, start)))
+
+
+def led_by_network(mad: MAD, start: Transform, monitor: Monitor) -> tuple[Transform, float]:
+    """Where matches of a siamese network lead from a start, and the distance in mm that it predicts there."""
+    pose, predicted = align(
+        mad, start.matrix, progress=lambda share, matrix: monitor.report("matches", share, Transform(matrix))
+    )
+    return Transform(pose), predicted

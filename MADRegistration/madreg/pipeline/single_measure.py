@@ -20,9 +20,8 @@ from ..measures.mad import mad_of
 from ..measures.symmetric import symmetric_finest_features
 from ..network import weights
 from ..network.features import FeatureNetwork
-from ..pose.matches import align
 from ..progress import Monitor
-from .feature_search import match_search
+from .match_following import led_by_features, led_by_network
 
 SCHEDULE = Schedule(adam, 80, 4.0, 0.05)
 COARSE = (SCHEDULE, *[Schedule(adam, 30, 2.0, 0.3)] * 3)
@@ -92,15 +91,16 @@ class SingleMeasure:
         lead."""
         # far from the true pose an affine transform stretches what it should move
         rigid = replace(self, kind="rigid")
-        measure, found = rigid._rounds(pair, measure, True, COARSE, [start], monitor.part(0.0, 0.5))
-        led = match_search(pair, weights_path=self.weights).settle(start.matrix)
-        if mean_displacement(led, found[0].matrix, pair.points) < SAME_MM:
+        measure, found = rigid._rounds(pair, measure, True, COARSE, [start], monitor.part(0.0, 0.4))
+        led = led_by_features(pair, start, monitor.part(0.4, 0.5), self.weights)
+        if led is None or mean_displacement(led.matrix, found[0].matrix, pair.points) < SAME_MM:
             return measure, found
-        seen = [(measure.seen_from(pose), Transform(pose)) for pose in (led, align(mad_of(pair), start.matrix)[0])]
+        further, _ = led_by_network(mad_of(pair), start, monitor.part(0.5, 0.6))
+        seen = [(measure.seen_from(one.matrix), one) for one in (led, further)]
         there, led_to = min(seen, key=lambda one: _value(*one))
         if _value(there, led_to) >= _value(measure, found[0]):
             return measure, found
-        return rigid._rounds(pair, there, True, COARSE, [led_to], monitor.part(0.5, 1.0))
+        return rigid._rounds(pair, there, True, COARSE, [led_to], monitor.part(0.6, 1.0))
 
     def _rounds(
         self,

@@ -40,7 +40,9 @@ class MatchSearch:
 
     def __init__(self, fixed: Volume, moving: Volume, network: FeatureNetwork, points: int, seed: int = 0) -> None:
         fixed, moving = (volume.resampled(network.settings.spacing) for volume in (fixed, moving))
-        self.is_swapped, self.device = _liters(moving) < _liters(fixed), fixed.device
+        self.device = fixed.device
+        liters = [one.grid.liters(float(one.foreground.sum())) for one in (fixed, moving)]
+        self.is_swapped = liters[1] < liters[0]
         smaller, larger = (moving, fixed) if self.is_swapped else (fixed, moving)
         self.matching = Matching(smaller, larger, network, points, seed)
 
@@ -69,14 +71,18 @@ class MatchSearch:
         found = parallel_map(led_from, poses, self.device, report_progress)
         return [self._candidate(one) for one in found if one is not None]
 
-    def settle(self, pose: np.ndarray) -> np.ndarray:
+    def settle(self, pose: np.ndarray, report_progress: Callable[[float], None] = lambda share: None) -> np.ndarray:
         """Where the matches lead from a pose (4, 4), followed until they stay there; the pose itself where none meet.
 
         The right pose is found from any translation, and from 30 to 45 degrees off.
+
+        Args:
+            report_progress: called with the share done; may raise to stop.
         """
         points = self.matching.points.cpu().double().numpy()
-        for _ in range(STEPS):
+        for step in range(STEPS):
             found = self.follow([pose])
+            report_progress((step + 1) / STEPS)
             if not found:
                 break
             before, pose = pose, found[0].matrix
@@ -91,8 +97,3 @@ class MatchSearch:
     def _candidate(self, meeting: Meeting) -> Candidate:
         pose = meeting.fitted()
         return Candidate(np.linalg.inv(pose) if self.is_swapped else pose, meeting.score)
-
-
-def _liters(volume: Volume) -> float:
-    """Of the foreground."""
-    return float(volume.foreground.sum()) * float(volume.grid.spacing.prod()) / 1e6

@@ -148,7 +148,7 @@ def is_comparable(pair: Pair) -> bool:
 
 def liters_shown(pair: Pair) -> list[float]:
     """Of the fields of view of both volumes, the smaller one first."""
-    return sorted(float(one.mask.sum()) * float(one.grid.spacing.prod()) / 1e6 for one in (pair.fixed, pair.moving))
+    return sorted(one.grid.liters(float(one.mask.sum())) for one in (pair.fixed, pair.moving))
 
 
 def _found_near(pair: Pair, pose: np.ndarray, is_quick: bool, kind: str) -> FineAgreement:

@@ -187,9 +187,9 @@ def _gains(pair: Pair, pose: np.ndarray, preferred: np.ndarray) -> _Gains:
         change = np.linalg.inv(pose) @ refined
         unstretched = pose @ restricted(change, pair.points, "rigid")
         moved = objective.descend(unstretched[None], "rigid", MEDIUM.schedule)[0][0]
-        best = max((pose, moved), key=lambda one: _joint_gain(pair, one, pose))
-        by_motion = _joint_gain(pair, best, pose)
-        return _Gains(_joint_gain(pair, refined, best), by_motion, Stretch.of(change[:3, :3]))
+        by_motion = _joint_gain(pair, moved, pose)
+        best = moved if by_motion > 0 else pose
+        return _Gains(_joint_gain(pair, refined, best), max(by_motion, 0.0), Stretch.of(change[:3, :3]))
 
     return pair.once(("gains of a stretch", pose.tobytes(), preferred.tobytes()), make)
 

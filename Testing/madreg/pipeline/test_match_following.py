@@ -46,6 +46,8 @@ def test_a_network_that_does_not_match_adds_nothing(slabs, monkeypatch):
     pair, truth = slabs
     fused = SimpleNamespace(finds_correspondences=False)
     monkeypatch.setattr(module, "mad_of", lambda pair, weights: fused)
-    monkeypatch.setattr(module, "match_search", lambda pair: SimpleNamespace(settle=lambda pose: np.eye(4)))
+    monkeypatch.setattr(
+        module, "match_search", lambda pair, weights_path: SimpleNamespace(settle=lambda pose, report: np.eye(4))
+    )
     found = MatchFollowing("fused.pt").run(pair, [Transform(truth)], Monitor())
     assert [tuple(one.matrix[:3, 3]) for one in found] == [tuple(truth[:3, 3]), (0, 0, 0)]

@@ -92,5 +92,9 @@ def test_mad_alone_converges_on_a_head_rotated_in_its_lattice(grid_of, make_volu
 def test_mad_alone_converges_from_any_translation(pair, spots):
     """Where the scans have nothing in common, so that descents do not."""
     start = Transform(about(np.zeros(3), np.eye(3), np.array([180.0, -150.0, 200.0])))
-    found = SingleMeasure("mad", "rigid").run(pair, [start], Monitor(None))[0]
+    seen: list[tuple[str, float]] = []
+    monitor = Monitor(lambda progress: seen.append((progress.stage, progress.fraction)))
+    found = SingleMeasure("mad", "rigid").run(pair, [start], monitor)[0]
     assert mean_displacement(found.matrix, np.eye(4), spots) < 0.8
+    shares = [share for _, share in seen]
+    assert "matches" in dict(seen) and shares == sorted(shares)

@@ -7,14 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from madreg import resources
 from madreg.image.geometry import Grid, about, mean_displacement, rotation
 from madreg.image.pair import Pair
 from madreg.io.reading import read_volume
 from madreg.network import weights
-from madreg.pose import matching
 from madreg.pose.match_search import MatchSearch
 from madreg.pose.rotations import along_axes
 
@@ -77,8 +75,10 @@ def test_matches_are_followed_to_the_right_pose(scans, network, is_swapped):
 def test_matches_lead_home_from_any_translation(scans, network):
     fixed, moving, truth = scans
     start = truth @ about(fixed.center_of_mass(), np.eye(3), np.array([300.0, -400.0, 150.0]))
-    pose = MatchSearch(fixed, moving, network, 500).settle(start)
+    shares: list[float] = []
+    pose = MatchSearch(fixed, moving, network, 500).settle(start, shares.append)
     assert off_by(Pair(fixed, moving), truth, pose) < 6
+    assert shares == [0.25, 0.5]  # where it lies then, it stays
 
 
 @pytest.mark.slow
@@ -109,22 +109,3 @@ def test_it_stops_where_progress_raises(scans, network):
 
     with pytest.raises(KeyboardInterrupt):
         MatchSearch(fixed, moving, network, 100).run(truth[None, :3, :3], 4, stop)
-
-
-def test_matches_are_mutual():
-    """Of two that prefer the same one, the one that it prefers matches it."""
-    first = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.3], [0.0, 1.0]]), dim=1)
-    second = torch.nn.functional.normalize(torch.tensor([[0.1, 1.0], [1.0, 0.2]]), dim=1)
-    here, there = matching._mutual(first, second)
-    assert list(zip(here.tolist(), there.tolist(), strict=True)) == [(1, 1), (2, 0)]
-
-
-def test_votes_are_compared_with_chance():
-    """As many votes meet at two places; where more do by chance, they say less."""
-    random = np.random.default_rng(0)
-    scattered = random.uniform(-100, 100, (500, 3))
-    votes = np.concatenate([scattered, random.normal([50, 0, 0], 3, (30, 3)), random.normal([-50, 0, 0], 3, (30, 3))])
-    by_chance = np.concatenate([random.uniform(-100, 100, (5000, 3)), random.normal([-50, 0, 0], 20, (5000, 3))])
-    (first, score), (_, next_score) = matching._peaks(votes, by_chance)[:2]
-    np.testing.assert_allclose(first, [50, 0, 0], atol=matching.BIN_MM)
-    assert score > 1.3 * next_score > 0
