@@ -71,6 +71,11 @@ class FeatureMAD:
         return {n: torch.einsum("cn,c->n", at, self.moving.levels[n].mean) for n, at in self.fixed_features.items()}
 
     def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
+        return 1 - self.share * self.alike(matrices).mean(-1)
+
+    def alike(self, matrices: torch.Tensor) -> torch.Tensor:
+        """(B, n): how much more alike than chance the features of each point are under (B, 4, 4) matrices, fixed LPS to
+        moving LPS; 0 where a point has no counterpart."""
         where = map_points(matrices, self.points)
         inside = self.moving.volume.sample(where)[1]
         alike = torch.zeros_like(inside)
@@ -78,7 +83,7 @@ class FeatureMAD:
             # several times faster than a product of matrices, one a point
             cosine = (self.fixed_features[number][:, None] * self.moving.levels[number].at(where)).sum(0)
             alike = alike + weight * (cosine - self.chance[number])
-        return 1 - self.share * (alike * inside).mean(-1) / sum(self.level_weights.values())
+        return alike * inside / sum(self.level_weights.values())
 
     def coarse(self) -> FeatureMAD:
         """The measure of all levels but the finest, to be used far from the true pose.

@@ -75,7 +75,7 @@ def _matched(
     pair = pair.near([one.matrix for one in matched])
     found = fine_agreement(pair, matched[0].matrix, kind=kind)
     if found.value < LEAST:  # the finest features show nothing there
-        found = FineAgreement(matched[0].matrix, -np.inf)
+        found = FineAgreement(matched[0].matrix, -np.inf, -np.inf)
     return _refined(pair, failed, found, rest, kind, refining)
 
 

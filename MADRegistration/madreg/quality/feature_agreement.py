@@ -5,7 +5,10 @@ Points lie in the volume that shows a part of the other, if one does; all others
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+import torch
 
 from ..descent.objective import Forward, Objective, Schedule, in_smaller
 from ..image.pair import Pair
@@ -14,6 +17,8 @@ from ..measures.feature_mad import FeatureMAD
 MIDDLE = 1
 """Level of the features that leads to a pose of slabs from 12 mm and 12 degrees.  That of 8 mm, which leads farther,
 leads away from right poses of slabs that have little in common: it agrees as well elsewhere."""
+CELL_MM = 15.0
+TINY = 1e-9
 
 
 def features_seen_from(pair: Pair, pose: np.ndarray, samples: int, level: int | None = None) -> FeatureMAD:
@@ -43,9 +48,30 @@ def descended(pair: Pair, measure: FeatureMAD, pose: np.ndarray, schedule: Sched
     return _objective(pair, measure).descend(pose[None], kind, schedule)[0][0]
 
 
-def agreement(pair: Pair, measure: FeatureMAD, pose: np.ndarray) -> float:
-    """How much more alike than chance features are at a pose (4, 4); points without a counterpart count as 0."""
-    return 1 - float(_objective(pair, measure).values(pose[None])[0])
+class Agreement(NamedTuple):
+    """How alike features are at a pose.
+
+    Attributes:
+        value: mean cosine, less that of a random pair of points; points without a counterpart count as 0.
+        significance: the value in units of its standard error; points within a cell of :data:`CELL_MM` count as one, as
+            their features are of about the same anatomy.
+    """
+
+    value: float
+    significance: float
+
+
+@torch.no_grad()
+def agreement(pair: Pair, measure: FeatureMAD, pose: np.ndarray) -> Agreement:
+    """The agreement of the features of a measure at a pose (4, 4)."""
+    there = np.linalg.inv(pose) if pair.moving_is_part else pose
+    alike = measure.alike(torch.as_tensor(there, dtype=torch.float64)[None])[0].cpu().double().numpy()
+    mean = float(alike.mean())
+    cells = np.floor(measure.points.cpu().numpy() @ measure.fixed.axes / CELL_MM)
+    of_cell = np.unique(cells, axis=0, return_inverse=True)[1].ravel()
+    deviations = np.bincount(of_cell, alike - mean)
+    standard_error = np.sqrt(np.square(deviations).sum()) / len(alike)
+    return Agreement(measure.share * mean, mean / max(standard_error, TINY))
 
 
 def _objective(pair: Pair, measure: FeatureMAD) -> Objective:

@@ -33,6 +33,11 @@ CLEARLY, LEAST = 1.5, 0.02
 # Right poses of those trials have 0.5 to 1 times the agreement of the features of 4 mm, a wrong one at which outlines
 # coincide 0.19; they are simulated, and real right poses of thick slices have less.
 OF_MIDDLE = 0.25
+# The best significance near a wrong pose grows with the square root of the number of parameters that are fitted there.
+# Near 400 wrong poses of 24 tuning trials it is at most 2.0 times that (rigid) and 2.2 times (affine), however few are
+# compared; near right ones that are clear otherwise it is 2.7 times and more.
+ABOVE_CHANCE = 2.5
+SIGNIFICANT = {kind: ABOVE_CHANCE * np.sqrt(count) for kind, count in (("rigid", 6), ("similarity", 7), ("affine", 12))}
 FOLLOWED = Schedule(adam, 40, 2.0, 0.1)
 MOST_LITERS = 5.0, 32.0
 """Of the field of view of the smaller and of the larger volume.  Whole heads have more than 8 liters, and enough in
@@ -45,18 +50,24 @@ class FineAgreement:
 
     Attributes:
         pose: (4, 4), fixed LPS to moving LPS, near the one that was asked about, where the features agree best.
-        value: mean cosine of the finest features there, less that of a random pair of points; points without a
-            counterpart count as 0.
-        middle: the same of the features of 4 mm.
+        value, significance: of the finest features there (:class:`~madreg.quality.feature_agreement.Agreement`).
+        middle: value of the features of 4 mm.
     """
 
     pose: np.ndarray
     value: float
+    significance: float
     middle: float = 0.0
 
-    def is_clear(self, others: float) -> bool:
-        """Whether it is clearly better than others, whose best value is given, and the finest features are in place."""
-        return self.value >= max(LEAST, CLEARLY * others, OF_MIDDLE * self.middle)
+    def is_clear(self, others: float, kind: str) -> bool:
+        """Whether it is clearly better than others and than chance, and the finest features are in place.
+
+        Args:
+            others: their best value.
+            kind: of the transform that was fitted: ``rigid``, ``similarity`` or ``affine``.
+        """
+        is_better = self.value >= max(LEAST, CLEARLY * others, OF_MIDDLE * self.middle)
+        return is_better and self.significance >= SIGNIFICANT[kind]
 
 
 def fine_agreement(pair: Pair, pose: np.ndarray, is_quick: bool = False, kind: str = "rigid") -> FineAgreement:
@@ -76,7 +87,7 @@ def fine_agreement(pair: Pair, pose: np.ndarray, is_quick: bool = False, kind: s
 
 def agreement_at(pair: Pair, pose: np.ndarray) -> float:
     """The value of :class:`FineAgreement` at a pose (4, 4) itself."""
-    return agreement(pair, features_seen_from(pair, pose, SAMPLES).of_level(0), pose)
+    return agreement(pair, features_seen_from(pair, pose, SAMPLES).of_level(0), pose).value
 
 
 def recognized(
@@ -85,7 +96,7 @@ def recognized(
     report_progress: Callable[[float], None] | None = None,
     kind: str = "rigid",
 ) -> FineAgreement | None:
-    """Where features agree clearly better than near all other poses; None where they do nowhere.
+    """Where features agree clearly better than near all other poses, and than by chance; None where they do nowhere.
 
     Args:
         poses: (4, 4) each, fixed LPS to moving LPS.
@@ -106,7 +117,7 @@ def recognized(
     )
     best = max(further, key=_value_of)
     others = [one.value for one in [*found, *further] if are_apart(pair, one.pose, best.pose)]
-    return best if best.is_clear(max(others, default=0.0)) else None
+    return best if best.is_clear(max(others, default=0.0), kind) else None
 
 
 def _value_of(one: FineAgreement) -> float:
@@ -138,7 +149,7 @@ def followed(pair: Pair, pose: np.ndarray, kind: str) -> np.ndarray | None:
     seen = features_seen_from(pair, pose, SAMPLES)
     there = descended(pair, seen, pose, FOLLOWED, kind)
     before, after = (_agreement_at(pair, seen, one) for one in (pose, there))
-    return there if after.is_clear(before.value) else None
+    return there if after.is_clear(before.value, kind) else None
 
 
 def is_comparable(pair: Pair) -> bool:
@@ -160,4 +171,5 @@ def _found_near(pair: Pair, pose: np.ndarray, is_quick: bool, kind: str) -> Fine
 
 
 def _agreement_at(pair: Pair, seen: FeatureMAD, pose: np.ndarray) -> FineAgreement:
-    return FineAgreement(pose, *(agreement(pair, seen.of_level(number), pose) for number in (0, MIDDLE)))
+    finest, middle = (agreement(pair, seen.of_level(number), pose) for number in (0, MIDDLE))
+    return FineAgreement(pose, finest.value, finest.significance, middle.value)

@@ -43,4 +43,4 @@ def _best_near(pair: Pair, pose: np.ndarray) -> Candidate:
     seen = features_seen_from(pair, pose, SAMPLES, MIDDLE)
     pose = descended(pair, seen, pose, DESCENT)
     overlap = max(pair.greater_overlap(pose), OVERLAP_FLOOR)
-    return Candidate(pose, agreement(pair, seen, pose) / overlap**0.5)
+    return Candidate(pose, agreement(pair, seen, pose).value / overlap**0.5)

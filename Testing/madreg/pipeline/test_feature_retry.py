@@ -19,7 +19,7 @@ from madreg.quality.fine_features import FineAgreement
 from madreg.quality.quality import Quality
 from translation import translation
 
-RECOGNIZED = FineAgreement(translation(5).matrix, 0.1)
+RECOGNIZED = FineAgreement(translation(5).matrix, 0.1, 20.0)
 COMPARED = [[100, 40], [100, 40, 7, 60], [100, 40, 7, 60, 70]]
 
 
@@ -75,7 +75,7 @@ def run(monkeypatch):
         monkeypatch.setattr(module, "where_edges_agree", where_edges_agree)
         monkeypatch.setattr(module, "recognized", compared)
         monkeypatch.setattr(
-            module, "fine_agreement", lambda pair, pose, kind: FineAgreement(translation(9).matrix, near)
+            module, "fine_agreement", lambda pair, pose, kind: FineAgreement(translation(9).matrix, near, 20.0)
         )
         monkeypatch.setattr(module, "agreement_at", lambda pair, pose: agreement)
         monkeypatch.setattr(module, "best_refined", lambda *_: translation(3))

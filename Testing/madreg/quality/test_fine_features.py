@@ -57,7 +57,9 @@ def test_a_pose_is_recognized_where_features_agree_clearly_better_than_near_all_
     here, *far = (translation_matrix(mm) for mm in (0.0, 100.0, 200.0))
     values = {pose.tobytes(): value for pose, value in zip((here, *far), (0.06, *others), strict=True)}
     monkeypatch.setattr(
-        fine_features, "fine_agreement", lambda _, pose, *how, **kind: FineAgreement(pose, values[pose.tobytes()])
+        fine_features,
+        "fine_agreement",
+        lambda _, pose, *how, **kind: FineAgreement(pose, values[pose.tobytes()], significance=100.0),
     )
     found = recognized(pair, [*far, here])
     assert (found is not None and (found.pose == here).all()) == is_clear
@@ -129,4 +131,21 @@ def test_the_right_pose_stays(slab_pair):
 )
 def test_what_is_clear(value, others, middle, clear):
     """Clearly more than others; and, as the finest features are in place, not much less than the coarser ones."""
-    assert FineAgreement(np.eye(4), value, middle).is_clear(others) == clear
+    assert FineAgreement(np.eye(4), value, 100.0, middle).is_clear(others, "affine") == clear
+
+
+@pytest.mark.parametrize(
+    ("significance", "kind", "clear"),
+    [(6.0, "rigid", False), (6.3, "rigid", True), (6.3, "similarity", False), (8.5, "affine", False)],
+)
+def test_what_is_no_more_than_chance_is_not_clear_whatever_it_is_compared_with(significance, kind, clear):
+    """The more is fitted, the more agrees by chance."""
+    assert FineAgreement(np.eye(4), 0.1, significance).is_clear(0.0, kind) == clear
+
+
+@pytest.mark.slow
+def test_a_wrong_pose_alone_is_not_recognized(slab_pair, poses):
+    pair, _ = slab_pair
+    near, (_, shifted) = poses
+    assert recognized(pair, [near]) is not None
+    assert recognized(pair, [shifted]) is None
