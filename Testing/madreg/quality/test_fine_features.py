@@ -141,11 +141,3 @@ def test_what_is_clear(value, others, middle, clear):
 def test_what_is_no_more_than_chance_is_not_clear_whatever_it_is_compared_with(significance, kind, clear):
     """The more is fitted, the more agrees by chance."""
     assert FineAgreement(np.eye(4), 0.1, significance).is_clear(0.0, kind) == clear
-
-
-@pytest.mark.slow
-def test_a_wrong_pose_alone_is_not_recognized(slab_pair, poses):
-    pair, _ = slab_pair
-    near, (_, shifted) = poses
-    assert recognized(pair, [near]) is not None
-    assert recognized(pair, [shifted]) is None
