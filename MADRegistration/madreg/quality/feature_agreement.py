@@ -65,7 +65,7 @@ class Agreement(NamedTuple):
 def agreement(pair: Pair, measure: FeatureMAD, pose: np.ndarray) -> Agreement:
     """The agreement of the features of a measure at a pose (4, 4)."""
     there = np.linalg.inv(pose) if pair.moving_is_part else pose
-    alike = measure.alike(torch.as_tensor(there, dtype=torch.float64)[None])[0].cpu().double().numpy()
+    alike = measure.alike(torch.tensor(there, dtype=torch.float64)[None])[0].cpu().double().numpy()
     mean = float(alike.mean())
     cells = np.floor(measure.points.cpu().numpy() @ measure.fixed.axes / CELL_MM)
     of_cell = np.unique(cells, axis=0, return_inverse=True)[1].ravel()

@@ -35,8 +35,8 @@ CLEARLY, LEAST = 1.5, 0.02
 OF_MIDDLE = 0.25
 # The best significance near a wrong pose grows with the square root of the number of parameters that are fitted there.
 # Near 400 wrong poses of 24 tuning trials it is at most 2.0 times that (rigid) and 2.2 times (affine), however few are
-# compared; near right ones that are clear otherwise it is 2.7 times and more.
-ABOVE_CHANCE = 2.5
+# compared; near right ones that were among those compared it is 3.9 times and more.
+ABOVE_CHANCE = 3.0
 SIGNIFICANT = {kind: ABOVE_CHANCE * np.sqrt(count) for kind, count in (("rigid", 6), ("similarity", 7), ("affine", 12))}
 FOLLOWED = Schedule(adam, 40, 2.0, 0.1)
 MOST_LITERS = 5.0, 32.0

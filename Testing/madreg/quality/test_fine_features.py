@@ -136,7 +136,7 @@ def test_what_is_clear(value, others, middle, clear):
 
 @pytest.mark.parametrize(
     ("significance", "kind", "clear"),
-    [(6.0, "rigid", False), (6.3, "rigid", True), (6.3, "similarity", False), (8.5, "affine", False)],
+    [(7.2, "rigid", False), (7.5, "rigid", True), (7.5, "similarity", False), (10.3, "affine", False)],
 )
 def test_what_is_no_more_than_chance_is_not_clear_whatever_it_is_compared_with(significance, kind, clear):
     """The more is fitted, the more agrees by chance."""
