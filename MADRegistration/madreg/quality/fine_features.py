@@ -34,8 +34,8 @@ CLEARLY, LEAST = 1.5, 0.02
 # coincide 0.19; they are simulated, and real right poses of thick slices have less.
 OF_MIDDLE = 0.25
 # The best significance near a wrong pose grows with the square root of the number of parameters that are fitted there.
-# Near 400 wrong poses of 24 tuning trials it is at most 2.0 times that (rigid) and 2.2 times (affine), however few are
-# compared; near right ones that were among those compared it is 3.9 times and more.
+# Near 350 wrong poses of 24 tuning trials it is at most 2.6 times that (rigid) and 2.2 times (affine), however few are
+# compared; near right ones that were among those compared it is 3.8 times and more.
 ABOVE_CHANCE = 3.0
 SIGNIFICANT = {kind: ABOVE_CHANCE * np.sqrt(count) for kind, count in (("rigid", 6), ("similarity", 7), ("affine", 12))}
 FOLLOWED = Schedule(adam, 40, 2.0, 0.1)
