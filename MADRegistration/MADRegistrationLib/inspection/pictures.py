@@ -76,10 +76,13 @@ class Pictures:
             if self._inspection.errors.isShown:
                 self._inspection.hideOverlay()
             job = SceneEdges(self._client, self._selection.moving)
-            self._start(lambda: self._run.background.start(job, self._onEdgesMade))
+            self._start(lambda: self._run.background.start(job, lambda: self._onEdges(job)))
 
-    def _onEdgesMade(self) -> None:
-        if not self._inspection.errors.isShown:  # else the user has asked for the error map meanwhile
+    def _onEdges(self, job: SceneEdges) -> None:
+        if job.state == "failed":
+            self._messages.setMessage(job.message, True)
+            self._onChange()
+        elif not self._inspection.errors.isShown:  # else the user has asked for the error map meanwhile
             self._inspection.showEdges()
 
     def onCheckerboard(self, isOn: bool) -> None:
@@ -92,15 +95,15 @@ class Pictures:
         job = SceneCheckerboard(self._client, fixed, moving, onProgress=self._run.showProgress)
         self._messages.setMessage("", False)
         self._start(lambda: self._run.do(job, lambda: self._onCompared(job)))
-        self._onChange()
 
     def _start(self, start: Callable[[], None]) -> None:
-        """Start a job of the worker, or say why not."""
+        """Start a job of the worker, or say why not; the button comes up again until there is something to see."""
         try:
             self._ensureTorch()
             start()
         except InputError as error:
             self._messages.setMessage(str(error), True)
+        self._onChange()
 
     def _onCompared(self, job: SceneCheckerboard) -> None:
         if job.state == "done":

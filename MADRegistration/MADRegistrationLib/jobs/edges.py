@@ -46,6 +46,8 @@ class SceneEdges(SceneJob):
         node: for ``done``, the volume of the edges, under the parent transforms of ``moving``.
     """
 
+    NAME = "search for edges"
+
     def __init__(self, client: WorkerClient, moving: slicer.vtkMRMLScalarVolumeNode, **options: Any) -> None:
         super().__init__(client, moving, moving, **options)
         self.node: slicer.vtkMRMLScalarVolumeNode | None = None

@@ -2,7 +2,8 @@
 
 import numpy as np
 import slicer
-from doubles import SLOW, layers, makeParameters, run
+import vtk
+from doubles import SLOW, finish, layers, makeParameters, run
 
 from MADRegistrationLib.selection import parameters as p
 
@@ -116,3 +117,23 @@ def test_a_comparison_can_be_cancelled(panel, view, volumes, client, scene):
     panel.registerAction.onButton()
     assert not panel.isRunning and not client.isStarted and view.shown["Button"][0] == "Register"
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 3
+
+
+def test_a_button_does_not_stay_down_when_there_is_nothing_to_see(panel, view, volumes, addVolume, scene):
+    """The user has pressed it: so it is said that nothing is shown, and why."""
+    bend = scene.AddNewNodeByClass("vtkMRMLTransformNode", "Bend")
+    bend.SetAndObserveTransformToParent(vtk.vtkThinPlateSplineTransform())
+    empty = addVolume(np.full((9, 10, 11), np.nan, np.float32), name="Gaps")
+    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1])
+    panel.setParameters(parameters)
+    pictures = panel.controllers.pictures
+    for moving, parent, words in ((volumes[1], bend, '"Bend"'), (empty, None, "Gaps holds no finite number")):
+        parameters.movingVolume = moving
+        moving.SetAndObserveTransformNodeID(None if parent is None else parent.GetID())
+        for action in (pictures.onEdges, pictures.onCheckerboard):
+            view.shown["Pictures"] = (False, True, True)  # as Qt does
+            action(True)
+            finish(panel)
+            assert view.shown["Pictures"] == (False, False, False)
+            assert words in view.shown["Message"][0] and view.shown["Message"][1]
+            panel.controllers.messages.setMessage("", False)
