@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .label import setLabel
+from .readablecolors import readable
 
 
 class ResultWidgets:
@@ -14,7 +15,7 @@ class ResultWidgets:
         self._ui = ui
 
     def setResult(self, headline: str, details: str) -> None:
-        setLabel(self._ui, self._ui.resultLabel, headline)
+        setLabel(self._ui, self._ui.resultLabel, readable(headline, self._ui.resultLabel))
         self._ui.detailsLabel.text = details
         self._ui.detailsCollapsibleButton.setVisible(bool(details))
 

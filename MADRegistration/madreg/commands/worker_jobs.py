@@ -106,12 +106,12 @@ def compare(command: dict[str, Any]) -> None:
     from ..pictures.comparison import compare
 
     need(command, fixed=dict, moving=dict, kind=str, output=str)
-    images = []
     for role in ("fixed", "moving"):
         ScanArray(command[role]).check()
-        images.append(image_of(command[role]))
-        check_finite(sitk.GetArrayViewFromImage(images[-1]), command[role]["name"])
-    voxels = compare(*images, command["kind"])
+    fixed, moving = image_of(command["fixed"]), image_of(command["moving"])
+    for image, role in ((fixed, "fixed"), (moving, "moving")):
+        check_finite(sitk.GetArrayViewFromImage(image), command[role]["name"])
+    voxels = compare(fixed, moving, command["kind"])
     np.save(command["output"], voxels, allow_pickle=False)
 
 
