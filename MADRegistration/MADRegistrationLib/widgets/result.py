@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..translation import _
 from .label import setLabel
 from .readablecolors import readable
 
@@ -21,7 +22,7 @@ class ResultWidgets:
 
     def setAttempt(self, isThere: bool, isShown: bool) -> None:
         self._ui.attemptButton.setVisible(isThere)
-        self._ui.attemptButton.text = "Hide attempt" if isShown else "Show attempt"
+        self._ui.attemptButton.text = _("Hide attempt") if isShown else _("Show attempt")
 
     def setRevertEnabled(self, isEnabled: bool) -> None:
         self._ui.revertButton.enabled = isEnabled
