@@ -3,8 +3,11 @@
 import numpy as np
 import slicer
 import vtk
-from doubles import SLOW, finish, layers, makeParameters, run
+from doubles import QUICK, SLOW, finish, layers, makeParameters, run
 
+from MADRegistrationLib.inputs import Inputs
+from MADRegistrationLib.jobs.registration import SceneRegistration
+from MADRegistrationLib.panel.panel import Panel
 from MADRegistrationLib.selection import parameters as p
 
 
@@ -137,3 +140,35 @@ def test_a_button_does_not_stay_down_when_there_is_nothing_to_see(panel, view, v
             assert view.shown["Pictures"] == (False, False, False)
             assert words in view.shown["Message"][0] and view.shown["Message"][1]
             panel.controllers.messages.setMessage("", False)
+
+
+def test_the_map_of_a_registration_by_a_script_can_be_shown_at_once(panel, view, client, volumes):
+    """Nothing but the scene tells the open panel of it."""
+    fixed, moving, _ = volumes
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving))
+    for _ in range(2):  # the second overwrites the map of the first
+        registration = SceneRegistration(client, Inputs(fixed, moving), {"measure": "nmi", "seed": QUICK})
+        registration.start()
+        while registration.state == "running":
+            registration.poll()
+        assert registration.state == "done" and view.shown["ErrorMap"] == (True, False)
+
+
+def test_the_scale_of_a_map_that_was_saved_is_shown(panel, view, client, volumes, saveAndLoad):
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], measure=p.Measure.NMI))
+    panel.registerAction.onButton()
+    run(panel)
+    errors = panel.controllers.inspection.errors
+    errors.onErrorMap(True)
+    errors.onErrorScale(12.0)
+    loaded = saveAndLoad()
+    panel = Panel(view, client, ensureTorch=lambda: None)  # of another session
+    errors = panel.controllers.inspection.errors
+    fixed, moving = (loaded.GetFirstNodeByName(name) for name in ("MR", "CT"))
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving))
+    assert view.shown["ErrorMap"] == (True, True) and view.shown["ErrorScale"] == errors.scaleMm == 12.0
+    errors.onErrorScale(3.0)
+    errors.onErrorMap(False)
+    errors.onErrorMap(True)
+    assert view.shown["ErrorScale"] == 3.0
+    panel.close()
