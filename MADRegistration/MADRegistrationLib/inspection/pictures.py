@@ -79,9 +79,10 @@ class Pictures:
             self._start(lambda: self._run.background.start(job, lambda: self._onEdges(job)))
 
     def _onEdges(self, job: SceneEdges) -> None:
+        if job.moving is not self._selection.moving or job.moving.GetScene() is None:
+            return  # nobody asks for them any more
         if job.state == "failed":
-            self._messages.setMessage(job.message, True)
-            self._onChange()
+            self._sayWhyNot(job.message)
         elif not self._inspection.errors.isShown:  # else the user has asked for the error map meanwhile
             self._inspection.showEdges()
 
@@ -95,15 +96,20 @@ class Pictures:
         job = SceneCheckerboard(self._client, fixed, moving, onProgress=self._run.showProgress)
         self._messages.setMessage("", False)
         self._start(lambda: self._run.do(job, lambda: self._onCompared(job)))
+        self._onChange()
 
     def _start(self, start: Callable[[], None]) -> None:
-        """Start a job of the worker, or say why not; the button comes up again until there is something to see."""
+        """Start a job of the worker, or say why not."""
         try:
             self._ensureTorch()
             start()
         except InputError as error:
-            self._messages.setMessage(str(error), True)
+            self._sayWhyNot(str(error))
+
+    def _sayWhyNot(self, reason: str) -> None:
+        """There is nothing to see: the button comes up again."""
         self._onChange()
+        self._messages.setMessage(reason, True)
 
     def _onCompared(self, job: SceneCheckerboard) -> None:
         if job.state == "done":

@@ -142,6 +142,16 @@ def test_a_button_does_not_stay_down_when_there_is_nothing_to_see(panel, view, v
             panel.controllers.messages.setMessage("", False)
 
 
+def test_edges_of_a_volume_that_is_deleted_meanwhile_are_not_spoken_of(panel, view, volumes, scene):
+    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1])
+    panel.setParameters(parameters)
+    panel.controllers.pictures.onEdges(True)
+    scene.RemoveNode(volumes[1])
+    parameters.movingVolume = None
+    finish(panel)
+    assert "Message" not in view.shown
+
+
 def test_the_map_of_a_registration_by_a_script_can_be_shown_at_once(panel, view, client, volumes):
     """Nothing but the scene tells the open panel of it."""
     fixed, moving, _ = volumes
