@@ -31,7 +31,7 @@ class Inspection:
 
     def __init__(self, view: InspectionView, messages: Messages) -> None:
         self._view, self._messages = view, messages
-        self._pair = ShownPair(view)
+        self._pair = ShownPair(view, onShown=self._refresh)
         self.blending = Blending(view, self._pair)
         self.errors = ErrorInspection(view, messages, self._pair, onChange=self._refresh)
 

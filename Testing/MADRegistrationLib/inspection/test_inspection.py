@@ -105,6 +105,24 @@ def test_the_checkerboard_is_a_volume_in_the_views_and_goes_by_the_same_toggle(p
     assert view.shown["Pictures"] == (False, False, False)
 
 
+def test_the_button_of_the_checkerboard_comes_up_when_the_pair_is_brought_back(panel, view, volumes):
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], measure=p.Measure.NMI))
+    panel.registerAction.onButton()
+    run(panel)
+    inspection = panel.controllers.inspection
+    for touch in (
+        lambda: inspection.blending.onOpacity(0.25),
+        lambda: inspection.blending.onFlickerToggled(True),
+        inspection.errors.onWorst,
+    ):
+        panel.controllers.pictures.onCheckerboard(True)
+        run(panel)
+        assert view.shown["Pictures"][2] is True
+        touch()
+        assert view.shown["Pictures"][2] is False and view.shown["Opacity"] == layers()[0][2]
+        inspection.blending.onFlickerToggled(False)
+
+
 def test_a_volume_of_the_users_is_not_overwritten_by_the_checkerboard(panel, volumes, scene, addVolume):
     mine = addVolume(np.full((4, 5, 6), 7, np.int16), name="Checkerboard of CT and MR")
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
