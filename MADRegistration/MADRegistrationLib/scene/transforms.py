@@ -58,7 +58,7 @@ def parentToWorld(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
     if not parent.IsTransformToWorldLinear():
         raise InputError(
             f'"{node.GetName()}" lies under the non-linear transform "{_nonLinearAbove(node).GetName()}": '
-            "harden that transform, or take the volume out of it."
+            f'harden that transform, or take "{node.GetName()}" out of it.'
         )
     return toWorld(parent)
 
