@@ -83,8 +83,10 @@ class Pictures:
             return  # nobody asks for them any more
         if job.state == "failed":
             self._sayWhyNot(job.message)
-        elif not self._inspection.errors.isShown:  # else the user has asked for the error map meanwhile
-            self._inspection.showEdges()
+        elif self._inspection.errors.isShown:
+            return  # the user has asked for the error map meanwhile
+        elif not self._inspection.showEdges():
+            self._onChange()  # the voxels were changed meanwhile: the button comes up
 
     def onCheckerboard(self, isOn: bool) -> None:
         """The button of the checkerboard goes down or up; it shows the two as they lie now."""
