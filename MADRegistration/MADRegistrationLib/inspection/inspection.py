@@ -48,6 +48,8 @@ class Inspection:
             overlay.hide()
         self._pair.fixed, self._pair.moving = fixed, moving
         edges.follow(moving)
+        if not isRunning and self._pair.isThere and checkerboard.isOutdated(fixed, moving):
+            self._pair.show()
         self._refresh(isRunning)
 
     def _refresh(self, isRunning: bool = False) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import slicer
 import vtk
-from doubles import QUICK, SLOW, finish, layers, makeParameters, run
+from doubles import QUICK, SLOW, TURN, finish, layers, makeParameters, run
 
 from MADRegistrationLib.inputs import Inputs
 from MADRegistrationLib.jobs.registration import SceneRegistration
@@ -121,6 +121,35 @@ def test_the_button_of_the_checkerboard_comes_up_when_the_pair_is_brought_back(p
         touch()
         assert view.shown["Pictures"][2] is False and view.shown["Opacity"] == layers()[0][2]
         inspection.blending.onFlickerToggled(False)
+
+
+def test_a_checkerboard_of_the_two_as_they_no_longer_lie_leaves_the_views(panel, view, volumes, addTransform):
+    fixed, moving, other = volumes
+    parameters = makeParameters(fixedVolume=fixed, movingVolume=moving)
+    panel.setParameters(parameters)
+    transform = addTransform(TURN, "Both")
+
+    def edit():
+        slicer.util.arrayFromVolume(moving)[:] += 1
+        slicer.util.arrayFromVolumeModified(moving)
+
+    def choose():
+        parameters.movingVolume = other
+        panel.update()
+
+    for change in (
+        lambda: moving.SetAndObserveTransformNodeID(transform.GetID()),
+        lambda: fixed.SetAndObserveTransformNodeID(transform.GetID()),
+        edit,
+        choose,
+    ):
+        panel.controllers.pictures.onCheckerboard(True)
+        run(panel)
+        panel.update()
+        assert view.shown["Pictures"][2] is True and layers()[0][1] is None
+        change()
+        assert view.shown["Pictures"][2] is False
+        assert layers()[0][:2] == (fixed.GetID(), parameters.movingVolume.GetID())
 
 
 def test_a_volume_of_the_users_is_not_overwritten_by_the_checkerboard(panel, volumes, scene, addVolume):
