@@ -98,7 +98,6 @@ class SceneResult:
         self._table = StructureTable(report)
         self._table.put(self._inputs.fixed, self._inputs.moving, transform)
         self.isApplied = True
-        self._inputs.moving.Modified()  # an open panel that a script runs beside has looked before all was there
 
     def _keep(self, report: dict[str, Any]) -> None:
         storedreport.keep(self.placement.transform, self._inputs.fixed, self._inputs.moving, report)

@@ -200,7 +200,7 @@ def test_edges_of_a_volume_that_is_deleted_meanwhile_are_not_spoken_of(panel, vi
 
 
 def test_the_map_of_a_registration_by_a_script_can_be_shown_at_once(panel, view, client, volumes):
-    """Nothing but the scene tells the open panel of it."""
+    """The open panel knows of it by the scene alone."""
     fixed, moving, _ = volumes
     panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving))
     for _ in range(2):  # the second overwrites the map of the first
