@@ -309,7 +309,7 @@ def test_no_text_of_a_button_is_cut_off_where_the_panel_is_narrowest():
 
 
 def test_a_table_can_be_chosen_whatever_the_case_of_its_ending():
-    """Some programs write capitals; CTK tells them apart."""
+    """Some programs write capitals, which are other endings for CTK."""
     filters = property_of(WIDGETS["fileTablePath"], "nameFilters").split()
     assert {ending.upper() for ending in filters} | {ending.lower() for ending in filters} == set(filters)
 
