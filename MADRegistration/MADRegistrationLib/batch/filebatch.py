@@ -71,7 +71,7 @@ class FileBatch:
         if self._common is None:
             self._why = _("There is no scene.")
         elif not self._table:
-            self._why = _("Choose a table: a CSV file with the columns fixed and moving.")
+            self._why = _("Choose a table: a file .csv, .tsv or .txt with the columns fixed and moving.")
         elif not self._folder:
             self._why = _("Choose a folder for the results.")
         else:

@@ -33,18 +33,21 @@ class LoadedPair:
         Raises:
             InputError: if one cannot be loaded; then none is in the scene.
         """
-        text = "{} cannot be loaded: check that it is there; load a folder of DICOM with the module DICOM."
         nodes: list[slicer.vtkMRMLNode] = []
         for path in (fixed, moving):
+            if path.is_dir():
+                raise InputError(f"{path} is a folder: load its images with the module DICOM.")
             if not path.is_file():
-                raise InputError(text.format(path))
+                raise InputError(f"{path} cannot be loaded, as it is not there: check the path in the table.")
         for path in (fixed, moving):
             try:
                 nodes.append(slicer.util.loadVolume(str(path), {"show": False}))
             except RuntimeError as error:
                 for node in nodes:
                     slicer.mrmlScene.RemoveNode(node)
-                raise InputError(text.format(path)) from error
+                raise InputError(
+                    f"{path} cannot be loaded as a volume: open it with Add Data, or give another image."
+                ) from error
         return cls(*nodes)
 
     @property

@@ -21,6 +21,7 @@ class ErrorInspectionView(Protocol):
     """What the widget can show of it."""
 
     def setErrorMap(self, isEnabled: bool, isShown: bool) -> None: ...
+    def setErrorScale(self, millimetres: float) -> None: ...
 
 
 class ErrorInspection:
@@ -53,6 +54,9 @@ class ErrorInspection:
             self._messages.withdraw(self._said[1])
         errormapdisplay.hideAll(but=node)
         self._view.setErrorMap(node is not None, overlay.isShown(node))
+        if overlay.isShown(node):  # as it is in a scene that was loaded
+            self.scaleMm = errormapdisplay.scaleOf(node) or self.scaleMm
+            self._view.setErrorScale(self.scaleMm)
 
     def onErrorMap(self, isOn: bool) -> None:
         """The button of the map goes down or up."""

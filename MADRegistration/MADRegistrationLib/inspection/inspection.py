@@ -31,7 +31,7 @@ class Inspection:
 
     def __init__(self, view: InspectionView, messages: Messages) -> None:
         self._view, self._messages = view, messages
-        self._pair = ShownPair(view)
+        self._pair = ShownPair(view, onShown=self._refresh)
         self.blending = Blending(view, self._pair)
         self.errors = ErrorInspection(view, messages, self._pair, onChange=self._refresh)
 
@@ -48,6 +48,8 @@ class Inspection:
             overlay.hide()
         self._pair.fixed, self._pair.moving = fixed, moving
         edges.follow(moving)
+        if not isRunning and self._pair.isThere and checkerboard.isOutdated(fixed, moving):
+            self._pair.show()
         self._refresh(isRunning)
 
     def _refresh(self, isRunning: bool = False) -> None:

@@ -76,11 +76,17 @@ class Pictures:
             if self._inspection.errors.isShown:
                 self._inspection.hideOverlay()
             job = SceneEdges(self._client, self._selection.moving)
-            self._start(lambda: self._run.background.start(job, self._onEdgesMade))
+            self._start(lambda: self._run.background.start(job, lambda: self._onEdges(job)))
 
-    def _onEdgesMade(self) -> None:
-        if not self._inspection.errors.isShown:  # else the user has asked for the error map meanwhile
-            self._inspection.showEdges()
+    def _onEdges(self, job: SceneEdges) -> None:
+        if job.moving is not self._selection.moving or job.moving.GetScene() is None:
+            return  # nobody asks for them any more
+        if job.state == "failed":
+            self._sayWhyNot(job.message)
+        elif self._inspection.errors.isShown:
+            return  # the user has asked for the error map meanwhile
+        elif not self._inspection.showEdges():
+            self._onChange()  # the voxels were changed meanwhile: the button comes up
 
     def onCheckerboard(self, isOn: bool) -> None:
         """The button of the checkerboard goes down or up; it shows the two as they lie now."""
@@ -100,7 +106,12 @@ class Pictures:
             self._ensureTorch()
             start()
         except InputError as error:
-            self._messages.setMessage(str(error), True)
+            self._sayWhyNot(str(error))
+
+    def _sayWhyNot(self, reason: str) -> None:
+        """There is nothing to see: the button comes up again."""
+        self._onChange()
+        self._messages.setMessage(reason, True)
 
     def _onCompared(self, job: SceneCheckerboard) -> None:
         if job.state == "done":

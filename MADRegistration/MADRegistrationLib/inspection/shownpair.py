@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import slicer
@@ -19,12 +20,15 @@ class PairView(Protocol):
 class ShownPair:
     """Fixed and moving volume, as they are chosen.
 
+    Args:
+        onShown: called when they have been brought into view, in place of a checkerboard perhaps.
+
     Attributes:
         fixed, moving: may be None, or the same.
     """
 
-    def __init__(self, view: PairView) -> None:
-        self._view = view
+    def __init__(self, view: PairView, onShown: Callable[[], None]) -> None:
+        self._view, self._onShown = view, onShown
         self.fixed: slicer.vtkMRMLScalarVolumeNode | None = None
         self.moving: slicer.vtkMRMLScalarVolumeNode | None = None
 
@@ -45,6 +49,7 @@ class ShownPair:
         opacity = sliceviews.opacity() or 0.5  # a view that never had a foreground is at 0
         sliceviews.show(self.fixed, self.moving, opacity, fit=not checkerboard.isShown(self.fixed))
         self._view.setOpacity(opacity)
+        self._onShown()
         return True
 
     def show(self) -> None:

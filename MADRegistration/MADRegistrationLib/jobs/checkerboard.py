@@ -41,6 +41,7 @@ class SceneCheckerboard(SceneJob):
             reason = volumes.whyNotVolume(node)
             if reason:
                 raise InputError(reason)
+        self._state = checkerboard.stateOf(self.fixed, self.moving)
 
     def _command(self) -> Iterator[None]:
         return {
@@ -56,3 +57,5 @@ class SceneCheckerboard(SceneJob):
         yield
         self.node = checkerboard.findOrMake(self.fixed, self.moving)
         setVoxels(self.node, voxels, like=self.fixed)
+        for name, value in self._state.items():
+            self.node.SetAttribute(name, value)

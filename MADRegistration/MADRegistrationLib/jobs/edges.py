@@ -46,6 +46,8 @@ class SceneEdges(SceneJob):
         node: for ``done``, the volume of the edges, under the parent transforms of ``moving``.
     """
 
+    NAME = "search for edges"
+
     def __init__(self, client: WorkerClient, moving: slicer.vtkMRMLScalarVolumeNode, **options: Any) -> None:
         super().__init__(client, moving, moving, **options)
         self.node: slicer.vtkMRMLScalarVolumeNode | None = None
@@ -58,6 +60,7 @@ class SceneEdges(SceneJob):
         reason = volumes.whyNotVolume(self.moving)
         if reason:
             raise InputError(reason)
+        self._state = edges.stateOf(self.moving)
         size = np.array(self.moving.GetImageData().GetDimensions())
         self._step = int(np.ceil((size.prod() / MOST_VOXELS) ** (1 / 3)))
         self._parts = partsOf(size, np.array(self.moving.GetSpacing())) if self._step == 1 else np.ones(3, int)
@@ -79,6 +82,8 @@ class SceneEdges(SceneJob):
     def _finish(self, event: dict[str, Any]) -> Iterator[None]:
         voxels = np.load(self._files.output, allow_pickle=False)
         yield
-        self.node = edges.find(self.moving) or edges.make(self.moving)
+        self.node = edges.made(self.moving) or edges.make(self.moving)
         grid = volumes.ijkToRas(self.moving) @ np.diag([self._step, self._step, self._step, 1.0]) @ self._finer
         setVoxels(self.node, voxels, like=self.moving, ijkToRas=grid)
+        for name, value in self._state.items():
+            self.node.SetAttribute(name, value)

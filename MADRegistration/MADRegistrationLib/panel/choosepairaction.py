@@ -37,6 +37,7 @@ class ChoosePairAction:
         """Load and show a pair of the table of files."""
         if self._controllers.run.isRunning or self._controllers.selection.parameters is None:
             return
+        self._messages.withdrawError()
         try:
             isRegistered = self._controllers.files.show(row)
         except InputError as error:

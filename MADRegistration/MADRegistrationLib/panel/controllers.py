@@ -53,6 +53,7 @@ class Controllers:
     def update(self) -> None:
         """Show what there is."""
         fixed, moving, isRunning = self.selection.fixed, self.selection.moving, self.run.isRunning
+        self.messages.follow((fixed, moving))
         if isRunning:
             self._view.selection.setButton(_("Cancel"), True, "")
             self._view.selection.setAssessEnabled(False)

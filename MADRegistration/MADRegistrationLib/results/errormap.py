@@ -91,6 +91,7 @@ class ErrorMap:
         self._node.SetAttribute(WORST_MM, f"{self.worstMm:.6f}")
         self._node.SetAttribute(WORST_POINT, " ".join(f"{value:.6f}" for value in point))
         sign(self._node, fixed, moving, self._report)
+        moving.Modified()  # a panel that is open beside a script has looked before all was there
 
     def remove(self) -> None:
         """Take it out of the scene, or give the node back what it showed before."""

@@ -22,17 +22,17 @@ class BackgroundJob:
     def isRunning(self) -> bool:
         return self._job is not None
 
-    def start(self, job: SceneJob, onDone: Callable[[], None]) -> None:
+    def start(self, job: SceneJob, onEnd: Callable[[], None]) -> None:
         """Start it.
 
         Args:
-            onDone: called when it has succeeded.
+            onEnd: called when it has succeeded or failed.
 
         Raises:
             InputError: if it cannot be started.
         """
         job.start()
-        self._job, self._onDone = job, onDone
+        self._job, self._onEnd = job, onEnd
         self._onStart()
 
     def drop(self) -> None:
@@ -44,6 +44,5 @@ class BackgroundJob:
         if self._job is not None:
             self._job.poll()
             if self._job.state != "running":
-                job, self._job = self._job, None
-                if job.state == "done":
-                    self._onDone()
+                self._job = None
+                self._onEnd()

@@ -57,10 +57,16 @@ def parentToWorld(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
         return np.eye(4)
     if not parent.IsTransformToWorldLinear():
         raise InputError(
-            f'"{node.GetName()}" lies under the non-linear transform "{parent.GetName()}": '
-            "harden that transform, or take the volume out of it."
+            f'"{node.GetName()}" lies under the non-linear transform "{_nonLinearAbove(node).GetName()}": '
+            f'harden that transform, or take "{node.GetName()}" out of it.'
         )
     return toWorld(parent)
+
+
+def _nonLinearAbove(node: slicer.vtkMRMLTransformableNode) -> slicer.vtkMRMLTransformNode:
+    """The nearest of the transforms above a node that is not linear itself; linear ones may lie between."""
+    above = ancestors(node)
+    return next((one for one in above if not one.IsLinear()), above[0])
 
 
 def toWorld(transform: slicer.vtkMRMLTransformNode) -> np.ndarray:
@@ -70,7 +76,11 @@ def toWorld(transform: slicer.vtkMRMLTransformNode) -> np.ndarray:
         InputError: if one of them is not linear, or all together have no inverse.
     """
     if not transform.IsTransformToWorldLinear():
-        raise InputError(f'"{transform.GetName()}" is not linear: choose a linear transform.')
+        name = f'"{transform.GetName()}"'
+        if transform.IsLinear():
+            above = _nonLinearAbove(transform).GetName()
+            raise InputError(f'{name} lies under the non-linear transform "{above}": take it out of that.')
+        raise InputError(f"{name} is not linear: choose a linear transform.")
     matrix = vtk.vtkMatrix4x4()
     transform.GetMatrixTransformToWorld(matrix)
     found = toArray(matrix)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import slicer
 
 from ..scene import ownnodes
+from ..scene.attributes import ATTRIBUTE_PREFIX
+from ..scene.fingerprint import knownFingerprintOf
+from ..scene.storedvalues import matrixOf
 from ..scene.transforms import setParent
+from ..scene.volumes import ijkToRas
 from . import colors, overlay
 
 KIND = "edges"
@@ -14,12 +21,27 @@ KIND = "edges"
 OF = "MADRegistrationEdgesOf"
 """Node reference to the volume."""
 
+VOXELS, LATTICE = ATTRIBUTE_PREFIX + "EdgesOfVoxels", ATTRIBUTE_PREFIX + "EdgesOfLattice"
+"""Attributes: the fingerprint that the volume had, and JSON of its IJK to RAS."""
+
+SAME = 1e-4
+"""Elements of matrices that differ by less are the same, also after they were saved."""
+
 SHOWN_FROM = 128
 """Edges are 255 on 0, and between two voxels the display interpolates: the line is as thick as a voxel."""
 
 
 def find(volume: slicer.vtkMRMLScalarVolumeNode | None) -> slicer.vtkMRMLScalarVolumeNode | None:
-    """The edges of a volume, if they have been made."""
+    """The edges of a volume, if they have been made of the voxels that it has, where they lie now."""
+    node = made(volume)
+    if node is None or node.GetAttribute(VOXELS) != knownFingerprintOf(volume):
+        return None
+    lattice = matrixOf(node.GetAttribute(LATTICE))
+    return node if lattice is not None and np.allclose(lattice, ijkToRas(volume), rtol=0, atol=SAME) else None
+
+
+def made(volume: slicer.vtkMRMLScalarVolumeNode | None) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """The node with edges of a volume, which may have been given other voxels since, or hardened."""
     if volume is None:
         return None
     nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
@@ -42,11 +64,18 @@ def make(volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNo
     return node
 
 
+def stateOf(volume: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
+    """What edges of a volume are of, by the names of attributes: see :func:`find`."""
+    return {VOXELS: knownFingerprintOf(volume), LATTICE: json.dumps(ijkToRas(volume).tolist())}
+
+
 def follow(volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
-    """Put the edges where the volume is."""
-    node = find(volume)
+    """Put the edges where the volume is; those that it no longer has leave the views."""
+    node = made(volume)
     if node is not None and volume.GetScene() is not None:
         setParent(node, volume.GetTransformNodeID())
+        if overlay.isShown(node) and find(volume) is None:
+            overlay.hide(node)
 
 
 class Follower:

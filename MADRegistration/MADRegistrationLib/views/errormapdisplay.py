@@ -51,6 +51,12 @@ def setScale(node: slicer.vtkMRMLScalarVolumeNode, fullMm: float) -> None:
         node.GetDisplayNode().SetWindowLevelMinMax(0, fullMm)
 
 
+def scaleOf(node: slicer.vtkMRMLScalarVolumeNode) -> float | None:
+    """The error in mm in the last color; None if there are no colors."""
+    display = node.GetDisplayNode()
+    return None if display is None else display.GetWindowLevelMax()
+
+
 def hideAll(but: slicer.vtkMRMLScalarVolumeNode | None = None) -> None:
     """Take every map out of the views, or all but one."""
     for view in sliceviews.compositeNodes():

@@ -24,6 +24,7 @@ class Connections:
 
     def __init__(self, ui: Any, parent: Any) -> None:
         self._ui = ui
+        self._paths = {"fileTablePath": "", "fileFolderPath": ""}
         self._pollTimer = _makeTimer(parent, POLL_MS, self._onPollTimer)
         self._flickerTimer = _makeTimer(
             parent, FLICKER_MS, lambda: self._panel.controllers.inspection.blending.onFlick()
@@ -66,8 +67,10 @@ class Connections:
         ui.errorScaleSpinBox.connect("valueChanged(double)", controllers.inspection.errors.onErrorScale)
         ui.hasFillValueCheckBox.connect("toggled(bool)", ui.fillValueSpinBox.setEnabled)
         ui.batchSelector.connect("checkedNodesChanged()", self._onBatchChanged)
-        for line in (ui.fileTablePath, ui.fileFolderPath):
-            line.connect("currentPathChanged(QString)", lambda _path: self._onPaths())
+        for name in self._paths:
+            line = getattr(ui, name)
+            line.connect("currentPathChanged(QString)", lambda path, name=name: self._onPath(name, path))
+            line.connect("validInputChanged(bool)", lambda isValid, name=name: isValid or self._onPath(name, ""))
         ui.filesTable.connect(
             "cellDoubleClicked(int,int)", lambda row, _column: _act(lambda: panel.choosePairAction.onFileRow(row))
         )
@@ -84,9 +87,11 @@ class Connections:
         self._panel.controllers.batch.volumes = list(self._ui.batchSelector.checkedNodes())
         self._panel.update()
 
-    def _onPaths(self) -> None:
-        ui = self._ui
-        self._panel.controllers.files.onPaths(ui.fileTablePath.currentPath, ui.fileFolderPath.currentPath)
+    def _onPath(self, name: str, path: str) -> None:
+        """Another path in one of the two lines; an empty one for what cannot be a path of its kind, which CTK says once
+        only: else the former path, which is no longer in sight, would be used."""
+        self._paths[name] = path
+        self._panel.controllers.files.onPaths(self._paths["fileTablePath"], self._paths["fileFolderPath"])
 
     def _onFlickerToggled(self, isOn: bool) -> None:
         self._panel.controllers.inspection.blending.onFlickerToggled(isOn)

@@ -18,6 +18,11 @@ class InspectionWidgets:
         self._ui.errorMapButton.enabled = self._ui.worstButton.enabled = isEnabled
         self._ui.errorMapButton.checked = isShown
 
+    def setErrorScale(self, millimetres: float) -> None:
+        wasBlocked = self._ui.errorScaleSpinBox.blockSignals(True)
+        self._ui.errorScaleSpinBox.value = millimetres
+        self._ui.errorScaleSpinBox.blockSignals(wasBlocked)
+
     def setPictures(self, areColored: bool, areEdgesShown: bool, isCheckerboardShown: bool) -> None:
         self._ui.colorsButton.checked = areColored
         self._ui.edgesButton.checked = areEdgesShown

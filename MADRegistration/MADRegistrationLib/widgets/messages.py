@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .label import setLabel
+from .readablecolors import readable
 
 ERROR_STYLE = "color: #c62828;"
 
@@ -16,8 +17,9 @@ class MessageWidgets:
         self._ui = ui
 
     def setMessage(self, text: str, isError: bool) -> None:
-        self._ui.messageLabel.styleSheet = ERROR_STYLE if isError else ""
-        setLabel(self._ui, self._ui.messageLabel, text)
+        label = self._ui.messageLabel
+        label.styleSheet = readable(ERROR_STYLE, label) if isError else ""
+        setLabel(self._ui, label, text)
 
     def setLog(self, text: str) -> None:
         self._ui.logTextEdit.setPlainText(text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .readablecolors import readable
+
 if TYPE_CHECKING:
     from ..batch.tablerow import Row
 
@@ -51,5 +53,5 @@ def _fill(table: Any, place: int, row: Row) -> None:
         item = qt.QTableWidgetItem(text)
         item.setToolTip(text)
         if column == 0 and row.color:
-            item.setForeground(qt.QBrush(qt.QColor(row.color)))
+            item.setForeground(qt.QBrush(qt.QColor(readable(row.color, table))))
         table.setItem(place, column, item)

@@ -7,12 +7,11 @@ from typing import Any
 
 import slicer
 
+from ..translation import _
 from .label import setLabel
 
 CHECK_WIDTH = 30
 """Pixels of a check box beside its text."""
-
-ALONG = "<p>What was drawn on the moving volume (segmentations, label maps, markups) moves with it.</p>"
 
 
 class SelectionWidgets:
@@ -39,7 +38,8 @@ class SelectionWidgets:
         box, width = self._ui.moveAlongCheckBox, self._ui.inspectCollapsibleButton.width - CHECK_WIDTH
         shown = box.fontMetrics().elidedText(text, qt.Qt.ElideMiddle, width)
         box.text = shown.replace("&", "&&")  # else the key after it
-        box.toolTip = f"<p>{escape(text, quote=False)}.</p>{ALONG}"
+        along = _("What was drawn on the moving volume (segmentations, label maps, markups) moves with it.")
+        box.toolTip = f"<p>{escape(text, quote=False)}.</p><p>{along}</p>"
         box.setVisible(bool(text))
 
     def setHiddenVolumes(self, ids: list[str], fixedId: str | None) -> None:

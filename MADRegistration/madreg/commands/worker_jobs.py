@@ -100,13 +100,18 @@ def assess(command: dict[str, Any], say: Say) -> dict[str, Any]:
 def compare(command: dict[str, Any]) -> None:
     """Carry out a ``compare`` command: see :mod:`madreg.pictures.comparison`."""
     import numpy as np
+    import SimpleITK as sitk
 
+    from ..io.scan import check_finite
     from ..pictures.comparison import compare
 
     need(command, fixed=dict, moving=dict, kind=str, output=str)
     for role in ("fixed", "moving"):
         ScanArray(command[role]).check()
-    voxels = compare(image_of(command["fixed"]), image_of(command["moving"]), command["kind"])
+    fixed, moving = image_of(command["fixed"]), image_of(command["moving"])
+    for image, role in ((fixed, "fixed"), (moving, "moving")):
+        check_finite(sitk.GetArrayViewFromImage(image), command[role]["name"])
+    voxels = compare(fixed, moving, command["kind"])
     np.save(command["output"], voxels, allow_pickle=False)
 
 

@@ -102,6 +102,21 @@ class Loaded:
         return Volume(self.name, torch.from_numpy(self.values), Grid.of_image(self.image), torch.from_numpy(self.mask))
 
 
+def check_finite(array: np.ndarray, name: str) -> np.ndarray:
+    """Where an array is finite, bool.
+
+    Args:
+        name: what to call the image in messages.
+
+    Raises:
+        InputError: if it is so nowhere.
+    """
+    found = np.isfinite(array)
+    if not found.any():
+        raise InputError(f"{name} holds no finite number (only NaN or Inf): export it again, or give another image.")
+    return found
+
+
 def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None) -> Loaded:
     """An image checked, normalised, and with a mask of where it has data.
 
@@ -117,9 +132,7 @@ def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None
     image = without_empty_axes(image)
     check_header(Header.of_image(image), name)
     array = as_float32(sitk.GetArrayViewFromImage(image))
-    data = np.isfinite(array)
-    if not data.any():
-        raise InputError(f"{name} holds no finite number (only NaN or Inf): export it again, or give another image.")
+    data = check_finite(array, name)
     if not data.all():
         notices.append(
             f"{name}: {100 * (1 - data.mean()):.2g} % of the voxels have no value (NaN, Inf) and count as no data."

@@ -217,6 +217,23 @@ def test_a_line_that_cannot_be_loaded_is_said(panel, view, table, tmp_path, volu
     assert slicer.mrmlScene.GetFirstNodeByName("MR") is None  # it was loaded, and is not left alone
 
 
+def test_why_a_line_cannot_be_loaded_is_true_and_goes_with_the_next(panel, view, tmp_path, volumes, loaded):
+    for name in ("MR", "CT", "damaged"):
+        (tmp_path / f"{name}.nii.gz").touch()
+    (tmp_path / "slices").mkdir()
+    names = ("CT.nii.gz", "missing.nii.gz", "slices", "damaged.nii.gz")
+    path = tmp_path / "table.csv"
+    path.write_text("fixed,moving\n" + "".join(f"MR.nii.gz,{name}\n" for name in names))
+    panel.setParameters(makeParameters())
+    panel.controllers.files.onPaths(str(path), str(tmp_path / "out"))
+    expected = ("not there: check the path", "is a folder: load its images", "cannot be loaded as a volume")
+    for row, words in enumerate(expected, 1):
+        panel.choosePairAction.onFileRow(0)
+        assert view.shown.get("Message", ("", False)) == ("", False)
+        panel.choosePairAction.onFileRow(row)
+        assert words in view.shown["Message"][0] and view.shown["Message"][1]
+
+
 @pytest.mark.parametrize("options", [[], ["--no-pictures", "--error-map"]])
 def test_the_panel_and_the_command_agree_on_what_is_done(table, tmp_path, monkeypatch, options):
     """The same pairs, ids and fingerprints, whichever files the command writes."""

@@ -2,8 +2,12 @@
 
 import numpy as np
 import slicer
-from doubles import SLOW, layers, makeParameters, run
+import vtk
+from doubles import QUICK, SLOW, TURN, finish, layers, makeParameters, run
 
+from MADRegistrationLib.inputs import Inputs
+from MADRegistrationLib.jobs.registration import SceneRegistration
+from MADRegistrationLib.panel.panel import Panel
 from MADRegistrationLib.selection import parameters as p
 
 
@@ -101,6 +105,53 @@ def test_the_checkerboard_is_a_volume_in_the_views_and_goes_by_the_same_toggle(p
     assert view.shown["Pictures"] == (False, False, False)
 
 
+def test_the_button_of_the_checkerboard_comes_up_when_the_pair_is_brought_back(panel, view, volumes):
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], measure=p.Measure.NMI))
+    panel.registerAction.onButton()
+    run(panel)
+    inspection = panel.controllers.inspection
+    for touch in (
+        lambda: inspection.blending.onOpacity(0.25),
+        lambda: inspection.blending.onFlickerToggled(True),
+        inspection.errors.onWorst,
+    ):
+        panel.controllers.pictures.onCheckerboard(True)
+        run(panel)
+        assert view.shown["Pictures"][2] is True
+        touch()
+        assert view.shown["Pictures"][2] is False and view.shown["Opacity"] == layers()[0][2]
+        inspection.blending.onFlickerToggled(False)
+
+
+def test_a_checkerboard_of_the_two_as_they_no_longer_lie_leaves_the_views(panel, view, volumes, addTransform):
+    fixed, moving, other = volumes
+    parameters = makeParameters(fixedVolume=fixed, movingVolume=moving)
+    panel.setParameters(parameters)
+    transform = addTransform(TURN, "Both")
+
+    def edit():
+        slicer.util.arrayFromVolume(moving)[:] += 1
+        slicer.util.arrayFromVolumeModified(moving)
+
+    def choose():
+        parameters.movingVolume = other
+        panel.update()
+
+    for change in (
+        lambda: moving.SetAndObserveTransformNodeID(transform.GetID()),
+        lambda: fixed.SetAndObserveTransformNodeID(transform.GetID()),
+        edit,
+        choose,
+    ):
+        panel.controllers.pictures.onCheckerboard(True)
+        run(panel)
+        panel.update()
+        assert view.shown["Pictures"][2] is True and layers()[0][1] is None
+        change()
+        assert view.shown["Pictures"][2] is False
+        assert layers()[0][:2] == (fixed.GetID(), parameters.movingVolume.GetID())
+
+
 def test_a_volume_of_the_users_is_not_overwritten_by_the_checkerboard(panel, volumes, scene, addVolume):
     mine = addVolume(np.full((4, 5, 6), 7, np.int16), name="Checkerboard of CT and MR")
     panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1]))
@@ -116,3 +167,65 @@ def test_a_comparison_can_be_cancelled(panel, view, volumes, client, scene):
     panel.registerAction.onButton()
     assert not panel.isRunning and not client.isStarted and view.shown["Button"][0] == "Register"
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 3
+
+
+def test_a_button_does_not_stay_down_when_there_is_nothing_to_see(panel, view, volumes, addVolume, scene):
+    """The user has pressed it: so it is said that nothing is shown, and why."""
+    bend = scene.AddNewNodeByClass("vtkMRMLTransformNode", "Bend")
+    bend.SetAndObserveTransformToParent(vtk.vtkThinPlateSplineTransform())
+    empty = addVolume(np.full((9, 10, 11), np.nan, np.float32), name="Gaps")
+    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1])
+    panel.setParameters(parameters)
+    pictures = panel.controllers.pictures
+    for moving, parent, words in ((volumes[1], bend, '"Bend"'), (empty, None, "Gaps holds no finite number")):
+        parameters.movingVolume = moving
+        moving.SetAndObserveTransformNodeID(None if parent is None else parent.GetID())
+        for action in (pictures.onEdges, pictures.onCheckerboard):
+            view.shown["Pictures"] = (False, True, True)  # as Qt does
+            action(True)
+            finish(panel)
+            assert view.shown["Pictures"] == (False, False, False)
+            assert words in view.shown["Message"][0] and view.shown["Message"][1]
+            panel.controllers.messages.setMessage("", False)
+
+
+def test_edges_of_a_volume_that_is_deleted_meanwhile_are_not_spoken_of(panel, view, volumes, scene):
+    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1])
+    panel.setParameters(parameters)
+    panel.controllers.pictures.onEdges(True)
+    scene.RemoveNode(volumes[1])
+    parameters.movingVolume = None
+    finish(panel)
+    assert "Message" not in view.shown
+
+
+def test_the_map_of_a_registration_by_a_script_can_be_shown_at_once(panel, view, client, volumes):
+    """The open panel knows of it by the scene alone."""
+    fixed, moving, _ = volumes
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving))
+    for _ in range(2):  # the second overwrites the map of the first
+        registration = SceneRegistration(client, Inputs(fixed, moving), {"measure": "nmi", "seed": QUICK})
+        registration.start()
+        while registration.state == "running":
+            registration.poll()
+        assert registration.state == "done" and view.shown["ErrorMap"] == (True, False)
+
+
+def test_the_scale_of_a_map_that_was_saved_is_shown(panel, view, client, volumes, saveAndLoad):
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], measure=p.Measure.NMI))
+    panel.registerAction.onButton()
+    run(panel)
+    errors = panel.controllers.inspection.errors
+    errors.onErrorMap(True)
+    errors.onErrorScale(12.0)
+    loaded = saveAndLoad()
+    panel = Panel(view, client, ensureTorch=lambda: None)  # of another session
+    errors = panel.controllers.inspection.errors
+    fixed, moving = (loaded.GetFirstNodeByName(name) for name in ("MR", "CT"))
+    panel.setParameters(makeParameters(fixedVolume=fixed, movingVolume=moving))
+    assert view.shown["ErrorMap"] == (True, True) and view.shown["ErrorScale"] == errors.scaleMm == 12.0
+    errors.onErrorScale(3.0)
+    errors.onErrorMap(False)
+    errors.onErrorMap(True)
+    assert view.shown["ErrorScale"] == 3.0
+    panel.close()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import slicer
-from doubles import finish, makeParameters
+from doubles import TURN, finish, makeParameters
 
 from MADRegistrationLib.jobs import edges
 from MADRegistrationLib.scene.volumes import imageOfVolume
@@ -33,6 +33,32 @@ def test_edges_of_coarse_voxels_lie_where_the_volume_lies(panel, volumes):
     np.testing.assert_allclose(inner, np.diag([1 / 3, 1 / 3, 1 / 6, 1]), atol=1e-9)
     shape = np.array(slicer.util.arrayFromVolume(voxels).shape)
     assert slicer.util.arrayFromVolume(node).shape == tuple((shape - 1) * (6, 3, 3) + 1)
+
+
+def test_edges_are_of_the_voxels_that_the_volume_has(panel, view, volumes, addTransform):
+    """They were of another frame of a sequence, or lay where the volume lay before it was hardened."""
+    moving = volumes[1]
+    panel.setParameters(makeParameters(fixedVolume=volumes[0], movingVolume=moving))
+    panel.controllers.pictures.onEdges(True)
+    finish(panel)
+    node, composites = find(moving), slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    first = slicer.util.arrayFromVolume(node).copy()
+    moving.SetAndObserveTransformNodeID(addTransform(TURN).GetID())
+    assert {one.GetLabelVolumeID() for one in composites} == {node.GetID()}  # they move with it
+
+    def invert():
+        voxels = slicer.util.arrayFromVolume(moving)
+        voxels[:] = 8 - voxels
+
+    for change in (invert, moving.HardenTransform):
+        change()
+        slicer.util.arrayFromVolumeModified(moving)
+        assert {one.GetLabelVolumeID() for one in composites} == {None} and view.shown["Pictures"][1] is False
+        panel.controllers.pictures.onEdges(True)
+        finish(panel)
+        assert find(moving) is node and view.shown["Pictures"][1] is True
+        np.testing.assert_allclose(imageOfVolume(node).matrix, imageOfVolume(moving).matrix, atol=1e-6)
+        assert not np.array_equal(slicer.util.arrayFromVolume(node), first)
 
 
 def test_of_a_large_volume_not_every_voxel_is_looked_at(panel, volumes, monkeypatch):

@@ -1,7 +1,7 @@
 import numpy as np
 import slicer
 import vtk
-from doubles import CRASH, SLOW, layers, makeParameters, run
+from doubles import BAD_INPUT, CRASH, SLOW, layers, makeParameters, run
 
 from madreg.errors import InputError
 from MADRegistrationLib.panel.panel import Panel
@@ -185,3 +185,20 @@ def test_the_resampled_volume_is_made_as_the_panel_says(panel, volumes, scene):
     run(panel)
     found = slicer.util.arrayFromVolume(resampled)
     assert found.dtype == np.float32 and (found == -7).any()
+
+
+def test_an_error_goes_when_another_pair_is_chosen(panel, view, volumes):
+    parameters = makeParameters(fixedVolume=volumes[0], movingVolume=volumes[1], seed=BAD_INPUT)
+    panel.setParameters(parameters)
+    panel.registerAction.onButton()
+    run(panel)
+    panel.update()
+    assert "same value in every voxel" in view.shown["Message"][0]
+    parameters.movingVolume = volumes[2]
+    panel.update()
+    assert view.shown["Message"] == ("", False)
+    panel.registerAction.onButton()
+    panel.registerAction.onButton()
+    parameters.movingVolume = volumes[1]
+    panel.update()
+    assert "Cancelled" in view.shown["Message"][0]  # no error

@@ -8,6 +8,7 @@ from madreg.errors import InputError
 from madreg.image.geometry import FLIP_LPS_RAS, Grid, apply
 from MADRegistrationLib.scene import volumes, voxels
 from MADRegistrationLib.scene.matrices import toArray, toMatrix
+from MADRegistrationLib.scene.transforms import toWorld
 from MADRegistrationLib.scene.volumes import Image, imageOfVolume, whyNotVolume
 
 SHEAR = np.array([[1.1, 0.2, 0, 5], [0, 0.9, 0.1, 6], [0, 0, 1.3, -2], [0, 0, 0, 1]])
@@ -81,9 +82,13 @@ def test_non_linear_parents_are_refused_in_one_sentence(scene, addVolume, addTra
     linear = addTransform(TURN)
     linear.SetAndObserveTransformNodeID(bend(scene).GetID())
     node.SetAndObserveTransformNodeID(linear.GetID())
-    with pytest.raises(InputError, match='"CT" lies under the non-linear transform') as caught:
+    with pytest.raises(InputError, match='"CT" lies under the non-linear transform "Bend"') as caught:
         imageOfVolume(node)
     assert whyNotVolume(node) == str(caught.value)
+    with pytest.raises(InputError, match='"Transform" lies under the non-linear transform "Bend"'):
+        toWorld(linear)
+    with pytest.raises(InputError, match='"Bend" is not linear'):
+        toWorld(linear.GetParentTransformNode())
 
 
 def test_parents_without_an_inverse_are_refused_in_one_sentence(scene, addVolume, addTransform):

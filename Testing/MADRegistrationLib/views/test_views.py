@@ -191,6 +191,49 @@ def test_the_moving_volume_is_orange_until_the_toggle(panel, view, volumes, regi
     assert volumes[1].GetDisplayNode().GetColorNodeID() == before
 
 
+def test_an_orange_volume_is_seen_wherever_the_scene_is_loaded(volumes, scene, tmp_path):
+    """Also where nothing of this module is: a volume without its colors is not drawn at all."""
+    volumes[1].CreateDefaultDisplayNodes()
+    colors.show(volumes[1])
+
+    def bundled(scene):
+        cache, files = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
+        cache.SetRemoteCacheDirectory(str(tmp_path))
+        files.SetCacheManager(cache)
+        scene.SetCacheManager(cache)
+        scene.SetDataIOManager(files)
+        return cache, files
+
+    kept = [bundled(scene)]
+    assert scene.WriteToMRB(str(tmp_path / "scene.mrb"), None)
+    loaded = slicer.vtkMRMLScene()
+    kept.append(bundled(loaded))
+    assert loaded.ReadFromMRB(str(tmp_path / "scene.mrb"), True)
+    node, color = loaded.GetFirstNodeByName("CT").GetDisplayNode().GetColorNode(), [0.0] * 4
+    assert node is not None and node.GetColor(255, color)
+    np.testing.assert_allclose(color[:3], colors.ORANGE, atol=0.01)
+
+
+def test_colors_that_were_saved_without_their_file_are_made_again(volumes):
+    volumes[1].CreateDefaultDisplayNodes()
+    colors.show(volumes[1])
+    table = volumes[1].GetDisplayNode().GetColorNode()
+    table.SetNumberOfColors(1)
+    assert colors.isShown(volumes[1]) and table.GetNumberOfColors() == 256
+
+
+def test_a_volume_is_seen_again_whose_colors_were_not_saved(volumes, scene):
+    """As by former versions of this module."""
+    volumes[1].CreateDefaultDisplayNodes()
+    colors.show(volumes[1])
+    display = volumes[1].GetDisplayNode()
+    scene.RemoveNode(display.GetColorNode())
+    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeMADOrange")
+    changed = []
+    display.AddObserver("ModifiedEvent", lambda caller, event: changed.append(display.GetColorNode() is not None))
+    assert colors.isShown(volumes[1]) and changed[-1:] == [True]
+
+
 def test_a_volume_without_a_color_table_is_orange_until_the_toggle(volumes):
     volumes[1].CreateDefaultDisplayNodes()
     display = volumes[1].GetDisplayNode()

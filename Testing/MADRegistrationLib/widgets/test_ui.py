@@ -308,6 +308,12 @@ def test_no_text_of_a_button_is_cut_off_where_the_panel_is_narrowest():
                     assert isSeen and not hasBox, widget.get("name")
 
 
+def test_a_table_can_be_chosen_whatever_the_case_of_its_ending():
+    """Some programs write capitals, which are other endings for CTK."""
+    filters = property_of(WIDGETS["fileTablePath"], "nameFilters").split()
+    assert {ending.upper() for ending in filters} | {ending.lower() for ending in filters} == set(filters)
+
+
 def test_texts_from_the_scene_are_no_html():
     for name in ("messageLabel", "reasonLabel", "progressLabel", "batchReasonLabel", "filesReasonLabel"):
         assert property_of(WIDGETS[name], "textFormat") == "Qt::PlainText"
