@@ -63,8 +63,8 @@ def _mask_notice(values: np.ndarray, spacing: np.ndarray, data: np.ndarray, chos
         if not ends_at_outline(values, spacing, chosen, data):
             return []
         return [
-            f'The mask of {name} ends where the air begins: if the registration fails or is not "aligned", let the mask '
-            "include about 10 mm of air, as the outline of a body helps to align it."
+            f'The mask of {name} ends where the air begins: if the registration fails or is not "aligned", let '
+            "the mask include about 10 mm of air, as the outline of a body helps to align it."
         ]
     return [
         f"The mask of {name} spans only {'x'.join(map(str, size))} voxels: if the registration fails, paint more of "
