@@ -10,7 +10,7 @@ AIR = 0.1  # normalised intensity, as in :mod:`madreg.image.foreground`, which l
 ACROSS = 160  # voxels along each axis that are looked at, about
 BAND = 8.0  # mm on either side of the end of a mask
 # Share of the band that is air.  Masks of the body in seven images have 0.79 to 0.99 outside and up to 0.16 inside;
-# with 10 mm of air 0.51 and more inside; without 6 mm of tissue, of a brain in a head, or of a skull, up to 0.47 outside.
+# with 10 mm of air 0.51 and more inside; of the body less 6 mm, a brain in a head, or a skull, up to 0.47 outside.
 OUTSIDE, INSIDE = 0.7, 0.35
 
 
