@@ -29,6 +29,8 @@ from .unreadable import DAMAGED, UnreadableError
 FREESURFER = (".mgz", ".mgh", ".mgh.gz")
 OF_NIBABEL = {FREESURFER: "FreeSurfer", (".par",): "PAR/REC", (".head", ".brik", ".brik.gz"): "AFNI"}
 MINC = (".mnc", ".mnc2")
+UNORIENTED = (".vtk", ".gipl", ".gipl.gz")  # ITK writes no directions of the axes into them
+UPRIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 PAIRS = (".hdr", ".hdr.gz", ".img", ".img.gz")
 _VTK_BYTES = {
     **{"char": 1, "unsigned_char": 1, "short": 2, "unsigned_short": 2, "int": 4, "unsigned_int": 4},
@@ -63,12 +65,15 @@ def read_foreign(path: Path, name: str, is_label_map: bool = False) -> tuple[sit
         return _read_with_nibabel(path, name), "MINC", []
     if ending.endswith(PAIRS):
         return _read_pair(path, name, is_label_map)
-    if ending.endswith((".vtk", ".gipl", ".gipl.gz")):
+    if not ending.endswith(UNORIENTED):
+        image, notices = read_isolated(path, name), []
+    else:
         _check_length(path)
-    image = read_isolated(path, name)
+        image = read_isolated(path, name)
+        notices = [no_orientation(name, "")] if image.GetDirection() == UPRIGHT else []
     if ending.endswith(MINC):
         return _minc_in_lps(image), "MINC", []
-    return image, path.suffix.lstrip(".").upper() or "unknown", []
+    return image, path.suffix.lstrip(".").upper() or "unknown", notices
 
 
 def _read_pair(path: Path, name: str, is_label_map: bool) -> tuple[sitk.Image, str, list[str]]:

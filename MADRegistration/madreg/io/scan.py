@@ -25,6 +25,7 @@ from .checks import SMALLEST_SLAB, Header, TooSmallError, check_header, differen
 from .images import open_image, printable
 from .intensity import as_float32, normalise, selected
 from .label_maps import open_label_maps, too_small, union
+from .mask_outline import ends_at_outline
 from .round_field import outside_circle
 from .source import Source
 
@@ -44,19 +45,27 @@ def _mask_array(mask: sitk.Image, image: sitk.Image, name: str) -> np.ndarray:
     return inside
 
 
-def _mask_notice(chosen: np.ndarray, inside: np.ndarray, name: str) -> list[str]:
+def _mask_notice(values: np.ndarray, spacing: np.ndarray, data: np.ndarray, chosen: np.ndarray, name: str) -> list[str]:
     """A sentence about a mask that leaves nothing out, or less than an image has to have
-    (:func:`madreg.io.checks.check_header`).
+    (:func:`madreg.io.checks.check_header`), or that ends at the outline of the body.
 
     Args:
+        values: (k, j, i) normalised intensities.
+        spacing: (3,) mm along k, j, i.
+        data: bool (k, j, i), where the image has data.
         chosen: bool (k, j, i), the mask itself.
-        inside: what of it has data.
     """
+    inside = data & chosen
     if chosen.all():
         return [f"The mask of {name} leaves nothing out: it has to be 0 where the image is to be ignored."]
     size = [int(np.ptp(np.flatnonzero(inside.any(others)))) + 1 for others in ((0, 1), (0, 2), (1, 2))]
     if sorted(size)[1] >= SMALLEST_SLAB:
-        return []
+        if not ends_at_outline(values, spacing, chosen, data):
+            return []
+        return [
+            f'The mask of {name} ends where the air begins: if the registration fails or is not "aligned", let '
+            "the mask include about 10 mm of air, as the outline of a body helps to align it."
+        ]
     return [
         f"The mask of {name} spans only {'x'.join(map(str, size))} voxels: if the registration fails, paint more of "
         "the anatomy that both images show."
@@ -158,8 +167,8 @@ def scan_from_image(image: sitk.Image, name: str, mask: sitk.Image | None = None
                 f"The mask of {name} covers only voxels without data: paint it where the image shows "
                 "something, or leave the mask out."
             )
+        notices += _mask_notice(normalised, np.array(image.GetSpacing()[::-1]), data, chosen, name)
         data = inside
-        notices += _mask_notice(chosen, inside, name)
     return Loaded(image, name, normalised, data, notices)
 
 

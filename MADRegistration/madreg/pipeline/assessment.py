@@ -127,7 +127,7 @@ def assess_all(
     pair = Pair(fixed.resized(factor).to(where), moving.resized(factor).to(where), settings.seed)
     for transform in transforms:
         here = transform.resized(factor)
-        quality = assess(pair.near([here.matrix]), here, settings.type)
+        quality = assess(pair.near([here.matrix]), here, settings.type, is_last=True)
         yield None if quality is None else quality.resized(1 / factor)
 
 

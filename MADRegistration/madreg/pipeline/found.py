@@ -23,6 +23,22 @@ class Found(NamedTuple):
         """A transform of a pair, assessed; arguments as for :func:`madreg.quality.assessment.assess`."""
         return cls(transform, assess(pair, transform, kind, others))
 
+    def as_assessed(self, pair: Pair, kind: str) -> Found:
+        """The same; where it fails, with the quality that an assessment of the transform finds, if it fails there, too.
+
+        How far a failed pose is said to be off depends on the poses with which it is compared, and an assessment does
+        not know the candidates of the registration.
+
+        Args:
+            pair: the whole volumes.
+            kind: of the transform: ``rigid``, ``similarity`` or ``affine``.
+        """
+        if self.verdict != "failed":
+            return self
+        near = pair.near([self.transform.matrix])
+        alone = Found(self.transform, assess(near, self.transform, kind, is_last=True))
+        return alone if alone.verdict == "failed" else self
+
     @property
     def verdict(self) -> str:
         """``aligned``, ``check`` or ``failed``."""

@@ -6,7 +6,8 @@ otherwise by edges (:mod:`madreg.pose.search`), and bring the candidates closer 
 together (:mod:`madreg.pipeline.refining`), and assess it (:mod:`madreg.quality.assessment`).  What may be off is
 refined once more from where its blocks prefer it (:mod:`madreg.pipeline.corrections`); what fails is tried again
 (:mod:`madreg.pipeline.retries`), from where MAD's features agree best, without the outline of what a scan shows, from
-another pose that agrees better, and with a wider search.
+another pose that agrees better, and with a wider search.  What fails in the end is described as an assessment of its
+pose describes it.
 
 With another measure than the default, that measure alone is minimized at one resolution from the chosen start.
 """
@@ -45,7 +46,7 @@ def _single(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) 
     transforms = initialization(settings.init).run(pair, [start], monitor.part(0.0, 0.3))
     stage = SingleMeasure(settings.measure, settings.type, settings.weights)
     transform = stage.run(pair, transforms, monitor.part(0.3, 0.95))[0]
-    return Found.at(pair, transform, settings.type)
+    return Found.at(pair, transform, settings.type).as_assessed(pair, settings.type)
 
 
 def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor) -> Found:
@@ -59,4 +60,5 @@ def _default(pair: Pair, start: Transform, settings: Settings, monitor: Monitor)
     if not others or found.has_clear_margin:
         found = re_refined(near, found, kind, others, monitor.part(0.8, 0.83))
     found = Retries(pair, near, start, begin, others, settings).run(found, monitor.part(0.83, 0.95))
-    return followed_by_features(near, found, kind, others, monitor.part(0.95, 1.0))
+    found = followed_by_features(near, found, kind, others, monitor.part(0.95, 1.0))
+    return found.as_assessed(pair, kind)

@@ -601,6 +601,17 @@ def test_formats_of_itk_keep_voxels_and_place(tmp_path, suffix):
     assert same(open_image(path)[0], scan)
 
 
+@pytest.mark.parametrize(("suffix", "is_noticed"), [(".vtk", True), (".gipl", True), (".h5", False)])
+def test_a_format_without_orientation_is_noticed(tmp_path, suffix, is_noticed):
+    """An oblique scan that was saved so is read as if it were upright."""
+    path, scan = tmp_path / f"scan{suffix}", image_of(voxels())
+    scan.SetDirection((0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0))
+    sitk.WriteImage(scan, str(path))
+    image, source = open_image(path)
+    assert (image.GetDirection() != scan.GetDirection()) == is_noticed
+    assert any("does not say how it is oriented" in one for one in source.notices) == is_noticed
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [("scan.tif", "distance between its slices"), ("scan.png", "distance between its slices"), ("scan.mrc", "MRC")],

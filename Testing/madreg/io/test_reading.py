@@ -265,6 +265,20 @@ def test_a_mask_that_leaves_nothing_out_is_noticed(background, is_noticed):
     assert any("The mask of scan.nii leaves nothing out" in one for one in notices) == is_noticed
 
 
+@pytest.mark.parametrize(("radius", "is_noticed"), [(30, True), (40, False), (22, False)])
+@pytest.mark.parametrize("air", [0.0, -1000.0])
+def test_a_mask_that_ends_where_the_air_begins_is_noticed(radius, is_noticed, air):
+    """Not one with 10 mm of air around the body, nor one that ends within it."""
+    spacing = np.array([2.5, 2.0, 2.0])
+    index = np.indices((40, 48, 50))
+    distance = np.linalg.norm((index - np.array(index.shape[1:]).reshape(3, 1, 1, 1) / 2).T * spacing, axis=-1).T
+    array = np.where(distance < 30, 100 + 20 * np.random.default_rng(0).normal(size=distance.shape), air)
+    mask = (distance < radius).astype(np.uint8)
+    scan = image_of(array.astype(np.float32), tuple(spacing[::-1]))
+    _, notices = volume_from_image(scan, "scan.nii", image_of(mask, tuple(spacing[::-1])))
+    assert any("The mask of scan.nii ends where the air begins" in one for one in notices) == is_noticed
+
+
 def test_a_mask_off_by_rounding_is_taken():
     mask = image_of(np.ones((12, 20, 24), np.uint8), (2.0, 2.0, 2.00001))
     volume, _ = volume_from_image(image_of(noise()), "scan", mask)

@@ -85,6 +85,15 @@ def test_all_poses_are_assessed_alike_and_the_report_has_everything(heads, kinds
     assert assess_alignment(fixed, moving, settings=CPU).report()["transform_type"] == "rigid"
 
 
+def test_an_assessment_is_the_last_word(heads, monkeypatch):
+    """So a pose that fails is compared with a search, too."""
+    fixed, moving, truth = heads
+    asked = []
+    monkeypatch.setattr(assessment, "assess", lambda *_, is_last=False: asked.append(is_last))
+    assert list(assessment.assess_all(fixed, moving, [Transform(truth)], CPU)) == [None]
+    assert asked == [True]
+
+
 def test_a_field_is_applied_and_how_much_it_covers_is_said(heads, kinds):
     fixed, moving, truth = heads
     whole = assess_alignment(fixed, moving, field_of(truth, fixed.grid), CPU)

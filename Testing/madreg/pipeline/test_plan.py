@@ -19,9 +19,9 @@ from madreg.settings import Settings
 @pytest.mark.parametrize(
     ("margin", "init", "expected"),
     [
-        (0.02, "search", ["retries", "followed_by_features"]),
-        (0.3, "search", ["re_refined", "retries", "followed_by_features"]),
-        (0.02, "none", ["re_refined", "retries", "followed_by_features"]),
+        (0.02, "search", ["retries", "followed_by_features", "as_assessed"]),
+        (0.3, "search", ["re_refined", "retries", "followed_by_features", "as_assessed"]),
+        (0.02, "none", ["re_refined", "retries", "followed_by_features", "as_assessed"]),
     ],
 )
 def test_what_has_no_clear_margin_among_candidates_is_not_refined_again(monkeypatch, margin, init, expected):
@@ -38,6 +38,7 @@ def test_what_has_no_clear_margin_among_candidates_is_not_refined_again(monkeypa
     for name in ("re_refined", "followed_by_features"):
         monkeypatch.setattr(plan, name, noted(name))
     monkeypatch.setattr(Retries, "run", noted("retries"))
+    monkeypatch.setattr(Found, "as_assessed", noted("as_assessed"))
     pair = SimpleNamespace()
     monkeypatch.setattr(plan, "candidates_of", lambda *_: (pair, [one]))
     monkeypatch.setattr(plan, "best_refined", lambda pair, candidates, *_: candidates[0])

@@ -124,6 +124,27 @@ def test_what_is_in_doubt_is_compared_with_a_search(scans, pair, turn, monkeypat
     assert assess(pair, doubtful, others=[Transform(truth)]).verdict == "check" and len(searched) == 1
 
 
+def test_a_pose_that_is_not_far_better_than_its_flips_is_compared_with_a_search(scans, pair, monkeypatch):
+    """Of a spine, whose vertebrae are alike, a flip fits less than a shift by one of them."""
+    _fixed, _moving, truth, _points = scans
+    monkeypatch.setattr("madreg.quality.assessment.compare", lambda *_: Comparison(0.17, None, -1.0))
+    monkeypatch.setattr("madreg.quality.assessment.compare_with_search", lambda *_: Comparison(0.09, truth, -1.0))
+    found = assess(pair, Transform(truth))
+    assert (found.verdict, found.margin) == ("check", 0.09)
+
+
+@pytest.mark.slow
+def test_what_fails_in_the_end_is_compared_with_a_search(scans, pair, turn, monkeypatch):
+    """Whether it is off as far as its blocks lead depends on whether another pose fits better."""
+    _fixed, _moving, truth, points = scans
+    pose = Transform(off(truth, points, turn, 0, 15))
+    monkeypatch.setattr("madreg.quality.assessment.compare", lambda *_: Comparison(0.3, None, -1.0))
+    monkeypatch.setattr("madreg.quality.assessment.compare_with_search", lambda *_: Comparison(-0.3, truth, -1.0))
+    for is_last, margin in ((False, 0.3), (True, -0.3)):
+        found = assess(pair, pose, is_last=is_last)
+        assert (found.verdict, found.margin) == ("failed", margin)
+
+
 @pytest.mark.slow
 def test_a_search_finds_the_pose_that_is_better(scans, pair, turn):
     _fixed, _moving, truth, points = scans
