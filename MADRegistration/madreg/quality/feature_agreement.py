@@ -18,7 +18,7 @@ MIDDLE = 1
 """Level of the features that leads to a pose of slabs from 12 mm and 12 degrees.  That of 8 mm, which leads farther,
 leads away from right poses of slabs that have little in common: it agrees as well elsewhere."""
 CELL_MM = 15.0
-TINY = 1e-9
+TINY = 1e-9  # a standard error, where no point has a counterpart
 
 
 def features_seen_from(pair: Pair, pose: np.ndarray, samples: int, level: int | None = None) -> FeatureMAD:
