@@ -189,6 +189,12 @@ class Grid:
         ni, nj, nk = self.size
         return Grid((ni + 2 * samples, nj + 2 * samples, nk + 2 * samples), matrix)
 
+    def shifted(self, voxels: float) -> Grid:
+        """Lattice as large, so many voxels further along each axis."""
+        matrix = self.matrix.copy()
+        matrix[:3, 3] = apply(self.matrix, np.full(3, voxels))
+        return Grid(self.size, matrix)
+
     def points(self, device: torch.device | str = "cpu") -> torch.Tensor:
         """World positions of all samples: float32 tensor (k, j, i, 3), LPS mm."""
         import torch

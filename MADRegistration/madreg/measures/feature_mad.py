@@ -91,19 +91,11 @@ class FeatureMAD:
         The finest features agree within a few millimeters alone; farther off they are noise.  Of the others, those that
         see farther count more.
         """
-        return self._weighted({number: float(number) for number in self.level_weights if number > 0})
+        return _weighted(self, {number: float(number) for number in self.level_weights if number > 0})
 
     def of_level(self, number: int) -> FeatureMAD:
         """The measure of one level alone; that of the finest is low within a few millimeters of the true pose only."""
-        return self._weighted({number: 1.0})
-
-    def _weighted(self, level_weights: dict[int, float]) -> FeatureMAD:
-        """The same measure with other weights of its levels; itself if there are none."""
-        if not level_weights:
-            return self
-        other = copy.copy(self)
-        other.level_weights = level_weights
-        return other
+        return _weighted(self, {number: 1.0})
 
     def swapped(self) -> FeatureMAD:
         """The same measure of the swapped pair, of points all over the moving scan, with the same encodings."""
@@ -146,6 +138,26 @@ class FeatureMAD:
         other = copy.copy(self)
         other.points, other.share = self.points[kept], self.share * float(kept.float().mean())
         return other._along(axes, there[kept.cpu().numpy()])
+
+
+def _weighted(measure: FeatureMAD, level_weights: dict[int, float]) -> FeatureMAD:
+    """The same measure with other weights of its levels; itself if there are none."""
+    if not level_weights:
+        return measure
+    other = copy.copy(measure)
+    other.level_weights = level_weights
+    return other
+
+
+def finest_between(measure: FeatureMAD) -> FeatureMAD:
+    """The same measure of the finest level alone, encoded on lattices half a voxel away.
+
+    Between the points of a lattice features are interpolated, which moves the minimum; that of both is moved less.
+    """
+    finest = min(measure.level_weights)
+    other = copy.copy(measure.of_level(finest))
+    other._compare(*(replace(scan, numbers=(finest,), shift=0.5) for scan in (measure.fixed, measure.moving)))
+    return other
 
 
 def is_rotated(measure: FeatureMAD, pose: np.ndarray) -> bool:

@@ -54,6 +54,7 @@ class EncodedScan:
         numbers: of the levels.
         near: points (n, 3), LPS mm; what lies away from all of them is left out.
         for_matches: whether these are the longer features by which points are matched, of their level alone.
+        shift: of the lattice along each of its axes, in voxels of the finest level.
     """
 
     volume: Volume
@@ -62,6 +63,7 @@ class EncodedScan:
     numbers: Collection[int]
     near: np.ndarray | None = None
     for_matches: bool = False
+    shift: float = 0.0
 
     @cached_property
     @torch.no_grad()
@@ -71,6 +73,7 @@ class EncodedScan:
         spacing = self.network.settings.spacing * 2**finest
         volume = self.volume.resampled(spacing)
         grid = _covering(volume, self.axes, spacing, self.network.multiple // 2**finest, self.near)
+        grid = grid.shifted(self.shift)
         foreground = sample_lattice(volume.foreground.float()[None], volume.grid, np.eye(4), grid, "zeros")[None]
         found = {}
         for level, features in self._encoded(network_input(volume, grid)).items():

@@ -1,4 +1,5 @@
-"""The mean of a measure over fixed points and over moving points, in which neither image has a role of its own."""
+"""Means of measures: over fixed points and over moving points, in which neither image has a role of its own, and over
+lattices."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import torch
 from ..image.equalization import equalized
 from ..image.volume import Volume
 from .base import Measure
-from .feature_mad import FeatureMAD
+from .feature_mad import FeatureMAD, finest_between
 from .joint import Joint
 
 
@@ -39,7 +40,22 @@ def symmetric_joint(fixed: Volume, moving: Volume, samples: int = 30_000, seed: 
     return Symmetric(forward, Joint(moving, fixed, samples // 2, seed, for_nmi[::-1]))
 
 
-def symmetric_finest_features(measure: FeatureMAD) -> Symmetric:
-    """The finest features alone, to be used within a few millimeters of the pose from which a measure is seen."""
-    finest = measure.of_level(min(measure.level_weights))
-    return Symmetric(finest, finest.swapped())
+class Mean:
+    """The mean of some measures of one pair."""
+
+    def __init__(self, *measures: Measure) -> None:
+        self.measures, self.name = measures, measures[0].name
+
+    def __call__(self, matrices: torch.Tensor) -> torch.Tensor:
+        return torch.stack([measure(matrices) for measure in self.measures]).mean(0)
+
+
+def symmetric_finest_features(measure: FeatureMAD) -> Mean:
+    """The finest features alone, on two lattices, to be used within a few millimeters of the pose from which a measure
+    is seen.
+
+    On 13 trials of seven simulated CT-T1 heads descents end 0.20 mm off, on one lattice 0.25 mm; four lattices or four
+    times as many points add nothing.
+    """
+    both = measure.of_level(min(measure.level_weights)), finest_between(measure)
+    return Mean(*(Symmetric(one, one.swapped()) for one in both))

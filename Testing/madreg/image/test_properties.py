@@ -110,6 +110,13 @@ def test_a_widened_lattice_holds_the_old_samples_in_its_middle(grid: Grid, more:
 
 
 @FEW
+@given(grids(), st.floats(-2.0, 2.0))
+def test_a_shifted_lattice_lies_so_many_voxels_further(grid: Grid, voxels: float) -> None:
+    found = apply(grid.inverse, grid.shifted(voxels).points().numpy().reshape(-1, 3))
+    np.testing.assert_allclose(found, apply(grid.inverse, grid.points().numpy().reshape(-1, 3)) + voxels, atol=1e-3)
+
+
+@FEW
 @given(affine(), affine(), SEEDS)
 def test_transforms_compose_and_invert(first: np.ndarray, second: np.ndarray, seed: int) -> None:
     one, other, points = Transform(first), Transform(second), cloud(seed)

@@ -11,7 +11,7 @@ from madreg.descent.parameters import LinearTransform
 from madreg.image.geometry import Grid, about, mean_displacement
 from madreg.image.volume import Volume
 from madreg.measures import distance
-from madreg.measures.feature_mad import FeatureMAD, is_rotated
+from madreg.measures.feature_mad import FeatureMAD, finest_between, is_rotated
 from madreg.measures.scan_features import EncodedScan, lattice_axes
 from madreg.measures.symmetric import symmetric_finest_features
 from madreg.network import weights
@@ -87,6 +87,19 @@ def test_swapping_the_images_keeps_the_values_of_symmetric_features(measure, tru
         one_way = measure.of_level(0)(torch.as_tensor(poses))
     np.testing.assert_allclose(found, swapped, atol=1e-6)
     assert float(found[0]) < float(found[1]) - 0.02 and (found - one_way).abs().min() > 1e-4
+
+
+def test_the_second_lattice_lies_half_a_voxel_away(measure, truth, turn):
+    between = finest_between(measure)
+    for one, other in ((measure.fixed, between.fixed), (measure.moving, between.moving)):
+        apart = (other.levels[0].inverse - one.levels[0].inverse).numpy()
+        np.testing.assert_allclose(apart[:3], [[0, 0, 0, -0.5]] * 3, atol=1e-4)
+    poses = torch.as_tensor(np.stack([truth, displaced(truth, 0, 6, turn)]))
+    with torch.no_grad():
+        there, here = between(poses), measure.of_level(0)(poses)
+    assert set(between.level_weights) == set(between.moving.levels) == {0}
+    np.testing.assert_allclose(there, here, atol=0.03)
+    assert (there - here).abs().min() > 1e-5 and there[0] < there[1] - 0.1
 
 
 def test_lost_overlap_costs(measure, truth, turn):
