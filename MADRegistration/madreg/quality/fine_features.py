@@ -35,8 +35,8 @@ CLEARLY, LEAST = 1.5, 0.02
 OF_MIDDLE = 0.25
 # The best significance near a wrong pose grows with the square root of the number of parameters that are fitted there.
 # Near 350 wrong poses of 24 tuning trials it is at most 2.6 times that (rigid) and 2.2 times (affine), however few are
-# compared; near right ones that were among those compared it is 3.8 times and more.  Without this limit, where all poses
-# are wrong, one is clearly the best in 6 of 100 draws of nine of them, and in 20 of 100 draws of three.
+# compared; near right ones that were among those compared it is 3.8 times and more.  Without this limit, where all
+# poses are wrong, one is clearly the best in 6 of 100 draws of nine of them, and in 20 of 100 draws of three.
 ABOVE_CHANCE = 3.0
 SIGNIFICANT = {kind: ABOVE_CHANCE * np.sqrt(count) for kind, count in (("rigid", 6), ("similarity", 7), ("affine", 12))}
 FOLLOWED = Schedule(adam, 40, 2.0, 0.1)
