@@ -36,13 +36,13 @@ def case_of(contrast: str) -> Case:
 
 def test_levels_go_by_contrast():
     assert levels_of(case_of("CT-T1")) == ("cut", "large", "affine", "crop")
-    assert levels_of(case_of("T1-T2")) == ("cut", "large") and levels_of(case_of("other")) == ("small",)
+    assert levels_of(case_of("T1-T2")) == ("cut", "large") and levels_of(case_of("PD-T2")) == ("small", "cut", "large")
 
 
 def test_the_slow_measure_is_tried_at_one_level():
     assert STUDY.units(Setting([case_of("CT-T1")], Path())) == 4 * 3 + 1
     assert STUDY.units(Setting([case_of("T1-T2")], Path())) == 2 * 3
-    assert STUDY.units(Setting([case_of("other")], Path())) == 3
+    assert STUDY.units(Setting([case_of("PD-T2")], Path())) == 3 * 3
 
 
 def test_errors_are_summarized(tmp_path):

@@ -31,8 +31,11 @@ from madreg_benchmark.report.tables import markdown, write_csv
 from madreg_benchmark.studies.study import Setting, Study, collect
 
 TRIALS = 1
-FAR_LEVELS = {"CT-T1": ("cut", "large", "affine", "crop"), "other": ("small",)}
-"""Levels by contrast; others have the first two of CT-T1."""
+LEVELS_OF = {
+    "CT-T1": ("cut", "large", "affine", "crop"),
+    **dict.fromkeys(("ADC-T2", "PD-T2"), ("small", "cut", "large")),
+}
+"""Levels by contrast, those of pelves last; others have the first two of CT-T1."""
 SLOW = "mad-distance"
 SLOW_LEVEL = ("cut", "CT-T1")
 """The slow measure is tried at this level of these contrasts; the folder ``measures`` has more of it."""
@@ -40,7 +43,7 @@ SLOW_LEVEL = ("cut", "CT-T1")
 
 def levels_of(case: Case) -> tuple[str, ...]:
     """The levels of displacement of a case."""
-    return FAR_LEVELS.get(case.contrast, ("cut", "large"))
+    return LEVELS_OF.get(case.contrast, ("cut", "large"))
 
 
 def _keys(setting: Setting) -> list[dict]:
