@@ -65,14 +65,13 @@ def read_foreign(path: Path, name: str, is_label_map: bool = False) -> tuple[sit
         return _read_with_nibabel(path, name), "MINC", []
     if ending.endswith(PAIRS):
         return _read_pair(path, name, is_label_map)
-    if not ending.endswith(UNORIENTED):
-        image, notices = read_isolated(path, name), []
-    else:
+    is_unoriented = ending.endswith(UNORIENTED)
+    if is_unoriented:
         _check_length(path)
-        image = read_isolated(path, name)
-        notices = [no_orientation(name, "")] if image.GetDirection() == UPRIGHT else []
+    image = read_isolated(path, name)
     if ending.endswith(MINC):
         return _minc_in_lps(image), "MINC", []
+    notices = [no_orientation(name, "")] if is_unoriented and image.GetDirection() == UPRIGHT else []
     return image, path.suffix.lstrip(".").upper() or "unknown", notices
 
 

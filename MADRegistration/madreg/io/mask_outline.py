@@ -6,7 +6,7 @@ import numpy as np
 
 from .padding import grown_along
 
-AIR = 0.1  # normalised intensity, as in :mod:`madreg.image.foreground`, which loads torch
+AIR = 0.1  # normalised intensity, BACKGROUND of :mod:`madreg.image.foreground`, which loads torch
 ACROSS = 160  # voxels along each axis that are looked at, about
 BAND = 8.0  # mm on either side of the end of a mask
 # Share of the band that is air.  Masks of the body in seven images have 0.79 to 0.99 outside and up to 0.16 inside;

@@ -59,17 +59,17 @@ def _mask_notice(values: np.ndarray, spacing: np.ndarray, data: np.ndarray, chos
     if chosen.all():
         return [f"The mask of {name} leaves nothing out: it has to be 0 where the image is to be ignored."]
     size = [int(np.ptp(np.flatnonzero(inside.any(others)))) + 1 for others in ((0, 1), (0, 2), (1, 2))]
-    if sorted(size)[1] >= SMALLEST_SLAB:
-        if not ends_at_outline(values, spacing, chosen, data):
-            return []
+    if sorted(size)[1] < SMALLEST_SLAB:
+        return [
+            f"The mask of {name} spans only {'x'.join(map(str, size))} voxels: if the registration fails, paint more of "
+            "the anatomy that both images show."
+        ]
+    if ends_at_outline(values, spacing, chosen, data):
         return [
             f'The mask of {name} ends where the air begins: if the registration fails or is not "aligned", let '
             "the mask include about 10 mm of air, as the outline of a body helps to align it."
         ]
-    return [
-        f"The mask of {name} spans only {'x'.join(map(str, size))} voxels: if the registration fails, paint more of "
-        "the anatomy that both images show."
-    ]
+    return []
 
 
 def _filled(array: np.ndarray, data: np.ndarray) -> np.ndarray | None:

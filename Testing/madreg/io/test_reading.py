@@ -10,7 +10,9 @@ import pytest
 import SimpleITK as sitk
 
 from madreg.errors import InputError
+from madreg.image import foreground
 from madreg.image.geometry import Grid
+from madreg.io import mask_outline
 from madreg.io.reading import CLAMP, normalise, read_image, read_volume, volume_from_image
 
 
@@ -277,6 +279,11 @@ def test_a_mask_that_ends_where_the_air_begins_is_noticed(radius, is_noticed, ai
     scan = image_of(array.astype(np.float32), tuple(spacing[::-1]))
     _, notices = volume_from_image(scan, "scan.nii", image_of(mask, tuple(spacing[::-1])))
     assert any("The mask of scan.nii ends where the air begins" in one for one in notices) == is_noticed
+
+
+def test_air_is_what_the_foreground_takes_for_background():
+    """Two names of one number, as reading does without torch."""
+    assert mask_outline.AIR == foreground.BACKGROUND
 
 
 def test_a_mask_off_by_rounding_is_taken():
