@@ -61,8 +61,8 @@ def _mask_notice(values: np.ndarray, spacing: np.ndarray, data: np.ndarray, chos
     size = [int(np.ptp(np.flatnonzero(inside.any(others)))) + 1 for others in ((0, 1), (0, 2), (1, 2))]
     if sorted(size)[1] < SMALLEST_SLAB:
         return [
-            f"The mask of {name} spans only {'x'.join(map(str, size))} voxels: if the registration fails, paint more of "
-            "the anatomy that both images show."
+            f"The mask of {name} spans only {'x'.join(map(str, size))} voxels: if the registration fails, paint more "
+            "of the anatomy that both images show."
         ]
     if ends_at_outline(values, spacing, chosen, data):
         return [
